@@ -1,0 +1,162 @@
+//! What WAF holds now: values only, no calls. The shell fills it in, layout and plan read it.
+//!
+//! Here is decided which IP sets and rule groups are ours.
+
+use std::fmt;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::cidr::{Cidr, Family};
+use crate::settings::RulePolicy;
+
+/// The lock token of one read: proof, at the write, that nothing changed in between. Its shape means nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockToken(pub String);
+
+/// One managed IP set.
+#[derive(Clone, Debug)]
+pub struct Shard {
+    /// Its name in WAF.
+    pub name: String,
+    /// Its id in WAF.
+    pub id: String,
+    /// Its ARN.
+    pub arn: String,
+    /// Its family.
+    pub family: Family,
+    /// Whether it is a shard because `--adopt` names it (and its name does not fit).
+    pub adopted: bool,
+    /// What its description says.
+    pub mark: Option<Mark>,
+    /// From the read of exactly these CIDRs.
+    pub token: LockToken,
+    /// What it holds: sorted, no duplicates.
+    pub cidrs: Vec<Cidr>,
+    /// The index, in [`Current::groups`], of the rule group that refers to it: it is wired.
+    pub group: Option<usize>,
+}
+
+/// One managed rule group.
+#[derive(Clone, Debug)]
+pub struct RuleGroup {
+    /// The number in its name, from 1.
+    pub number: usize,
+    /// Its name in WAF.
+    pub name: String,
+    /// Its id in WAF.
+    pub id: String,
+    /// Its ARN.
+    pub arn: String,
+    /// From the read of exactly this rule.
+    pub token: LockToken,
+    /// In WCU, immutable.
+    pub capacity: u64,
+    /// The eight hexadecimal digits after `table:` in its description.
+    pub table: Option<String>,
+    /// What it does.
+    pub rule: GroupRule,
+}
+
+/// What the rules of a rule group amount to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GroupRule {
+    /// No rule at all.
+    Empty,
+    /// One rule of the shape that wafsync writes.
+    Standard {
+        /// Its action and its match.
+        policy: RulePolicy,
+        /// The ARNs of the IP sets that it refers to, in its order.
+        references: Vec<String>,
+        /// Whether name, priority, label and metric are as wafsync writes them too.
+        tidy: bool,
+    },
+    /// Anything else: somebody edited it.
+    Foreign {
+        /// The ARNs of the IP sets that it refers to anywhere.
+        references: Vec<String>,
+    },
+}
+
+impl GroupRule {
+    /// The ARNs of every IP set it refers to.
+    #[must_use]
+    pub fn references(&self) -> &[String] {
+        match self {
+            Self::Empty => &[],
+            Self::Standard { references, .. } | Self::Foreign { references } => references,
+        }
+    }
+}
+
+/// A web ACL that was named with `--web-acl`.
+#[derive(Clone, Debug)]
+pub struct WebAcl {
+    /// Its name.
+    pub name: String,
+    /// Its ARN.
+    pub arn: String,
+    /// The ARNs of the rule groups that it refers to without an override that switches them off.
+    pub refers_to: Vec<String>,
+    /// The ARNs of the rule groups that it overrides to Count.
+    pub overridden: Vec<String>,
+}
+
+/// Everything that was read from WAF.
+#[derive(Clone, Debug, Default)]
+pub struct Current {
+    /// Managed IP sets, sorted by name.
+    pub shards: Vec<Shard>,
+    /// Managed rule groups, sorted by number.
+    pub groups: Vec<RuleGroup>,
+    /// IP sets whose name fits but that are not ours: their numbers are taken.
+    pub strangers: Vec<String>,
+    /// `None`: `--web-acl` was not given, so nobody looked.
+    pub web_acls: Option<Vec<WebAcl>>,
+}
+
+/// What the description of an IP set of ours says about its contents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// The fingerprint at the last write, `None` if the description cannot be read further than its beginning.
+    pub fingerprint: Option<Fingerprint>,
+}
+
+/// What a set of CIDRs adds up to: the sum modulo 2^256 of the SHA-256 of each CIDR's text, and how many there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fingerprint {
+    sum: [u8; 32],
+    entries: u64,
+}
+
+impl Fingerprint {
+    /// The fingerprint of these CIDRs, in any order.
+    pub fn of(cidrs: impl IntoIterator<Item = Cidr>) -> Self {
+        let mut fingerprint = Self::default();
+        for cidr in cidrs {
+            fingerprint.add(cidr);
+        }
+        fingerprint
+    }
+
+    fn add(&mut self, cidr: Cidr) {
+        let hash: [u8; 32] = Sha256::digest(cidr.to_string().as_bytes()).into();
+        let mut carry = 0_u16;
+        for (byte, term) in self.sum.iter_mut().zip(hash).rev() {
+            let [high, low] = (u16::from(*byte) + u16::from(term) + carry).to_be_bytes();
+            *byte = low;
+            carry = u16::from(high);
+        }
+        self.entries += 1;
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("sum:")?;
+        for byte in self.sum {
+            write!(f, "{byte:02x}")?;
+        }
+        write!(f, " entries:{}", self.entries)
+    }
+}

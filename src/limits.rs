@@ -1,0 +1,38 @@
+//! What AWS WAF allows, as values, so that tests can run the same code with small numbers.
+
+/// Addresses in one IP set; a fixed quota (AWS WAF quotas).
+pub const SET_CAPACITY: usize = 10_000;
+
+/// Reference statements in one rule group; a fixed quota (AWS WAF quotas).
+pub const GROUP_REFERENCES: usize = 50;
+
+/// How much the managed resources can hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// CIDRs in one IP set.
+    pub set_capacity: usize,
+    /// IP sets to which one rule group can refer.
+    pub group_references: usize,
+    /// IP sets that this installation may hold (`--max-ip-sets`).
+    pub max_ip_sets: usize,
+}
+
+impl Limits {
+    /// The quotas of AWS with this many IP sets.
+    #[must_use]
+    pub const fn aws(max_ip_sets: usize) -> Self {
+        Self { set_capacity: SET_CAPACITY, group_references: GROUP_REFERENCES, max_ip_sets }
+    }
+
+    /// How many rule groups are needed to refer to every IP set.
+    #[must_use]
+    pub const fn rule_groups(&self) -> usize {
+        self.max_ip_sets.div_ceil(self.group_references)
+    }
+
+    /// CIDRs that fit in all IP sets together.
+    #[must_use]
+    pub const fn capacity(&self) -> usize {
+        self.max_ip_sets * self.set_capacity
+    }
+}

@@ -1,0 +1,2 @@
+//! The wafsync binary.
+fn main() {}
