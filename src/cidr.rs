@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::str::FromStr as _;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::Serialize;
@@ -81,7 +82,76 @@ impl<T> PerFamily<T> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cidr(IpNet);
 
+/// Why text is not a CIDR that anybody may ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ParseError {
+    /// The part in front of the prefix is no address.
+    #[error("not an IP address")]
+    NotAnAddress,
+    /// The prefix is no number, or longer than the address.
+    #[error("the prefix length has to be a whole number from 1 to {bits}")]
+    Prefix {
+        /// Bits of an address of this family.
+        bits: u8,
+    },
+    /// `/0`.
+    #[error("/0 would let in everybody")]
+    Everybody,
+    /// An address inside a network was written where the network's own address belongs.
+    #[error("host bits are set: write {network} for the network or {host} for the one address")]
+    HostBits {
+        /// One reading.
+        network: Cidr,
+        /// The other.
+        host: Cidr,
+    },
+    /// An IPv4 address in IPv6 clothes, which no client connects from.
+    #[error("an IPv4-mapped IPv6 address: write it as IPv4")]
+    Mapped,
+}
+
 impl Cidr {
+    /// Reads what a person or a table wrote: strictly, because a guess here opens or closes a door.
+    ///
+    /// An address without a prefix is that one host.
+    ///
+    /// # Errors
+    ///
+    /// A [`ParseError`] that says what is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, ParseError> {
+        let (address, prefix) = match text.split_once('/') {
+            Some((address, prefix)) => (address, Some(prefix)),
+            None => (text, None),
+        };
+        let address = IpAddr::from_str(address).map_err(|_| ParseError::NotAnAddress)?;
+        let bits = if address.is_ipv4() { 32 } else { 128 };
+        let prefix = prefix.map_or(Some(bits), prefix_length).filter(|prefix| *prefix <= bits);
+        let prefix = prefix.ok_or(ParseError::Prefix { bits })?;
+        if prefix == 0 {
+            return Err(ParseError::Everybody);
+        }
+        let (Some(network), Some(host)) = (Self::new(address, prefix), Self::new(address, bits)) else {
+            return Err(ParseError::Prefix { bits });
+        };
+        if network.network() != address {
+            return Err(ParseError::HostBits { network, host });
+        }
+        if matches!(address, IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some()) {
+            return Err(ParseError::Mapped);
+        }
+        Ok(network)
+    }
+
+    /// Reads how WAF spells what it holds, which need not be how it was sent: IPv6 expanded, host bits not cleared.
+    /// `None` if it is no CIDR at all.
+    #[must_use]
+    pub fn from_waf(text: &str) -> Option<Self> {
+        let (address, prefix) = text.split_once('/').map_or((text, None), |(a, p)| (a, Some(p)));
+        let address = IpAddr::from_str(address).ok()?;
+        let bits = if address.is_ipv4() { 32 } else { 128 };
+        Self::new(address, prefix.map_or(Some(bits), |prefix| prefix.parse().ok())?)
+    }
+
     /// The network `address/prefix` with its host bits cleared, or `None` if the prefix is longer than the address.
     #[must_use]
     pub fn new(address: IpAddr, prefix: u8) -> Option<Self> {
@@ -149,6 +219,13 @@ impl Cidr {
     }
 }
 
+/// Digits only, without a leading zero: `+8` and `08` are not what anybody means.
+fn prefix_length(text: &str) -> Option<u8> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let leading_zero = text.len() > 1 && text.starts_with('0');
+    (digits && !leading_zero).then(|| text.parse().ok())?
+}
+
 fn number(address: IpAddr) -> u128 {
     match address {
         IpAddr::V4(address) => u128::from(u32::from(address)),
@@ -178,5 +255,70 @@ impl fmt::Display for Cidr {
 impl Serialize for Cidr {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cidr(text: &str) -> Cidr {
+        Cidr::parse(text).unwrap()
+    }
+
+    #[test]
+    fn an_address_without_a_prefix_is_a_host() {
+        assert_eq!(cidr("198.51.100.7").to_string(), "198.51.100.7/32");
+        assert_eq!(cidr("2001:db8::7").to_string(), "2001:db8::7/128");
+    }
+
+    #[test]
+    fn every_spelling_of_an_ipv6_network_is_one_value() {
+        assert_eq!(cidr("2001:0DB8:0:0::/48"), cidr("2001:db8::/48"));
+        assert_eq!(Cidr::from_waf("2001:0db8:0000:0000:0000:0000:0000:0000/48"), Some(cidr("2001:db8::/48")));
+    }
+
+    #[test]
+    fn what_waf_holds_is_read_even_where_nobody_may_ask_for_it() {
+        assert_eq!(Cidr::from_waf("2001:db8::1/48"), Some(cidr("2001:db8::/48")));
+        assert_eq!(Cidr::from_waf("0.0.0.0/0").map(Cidr::prefix), Some(0));
+        assert_eq!(Cidr::from_waf("198.51.100.7"), Some(cidr("198.51.100.7/32")));
+        assert_eq!(Cidr::from_waf("nonsense"), None);
+        assert_eq!(Cidr::from_waf("198.51.100.7/33"), None);
+    }
+
+    #[test]
+    fn each_mistake_has_its_own_message() {
+        let message = |text: &str| Cidr::parse(text).unwrap_err().to_string();
+        assert_eq!(message("54.123.456.78/32"), "not an IP address");
+        assert_eq!(message("example.com"), "not an IP address");
+        assert_eq!(message(""), "not an IP address");
+        assert_eq!(message("010.0.0.1"), "not an IP address");
+        for prefix in ["33", "-1", "+8", "08", "", "8 ", "8/8", "4294967304"] {
+            assert_eq!(
+                message(&format!("198.51.100.0/{prefix}")),
+                "the prefix length has to be a whole number from 1 to 32"
+            );
+        }
+        assert_eq!(message("2001:db8::/129"), "the prefix length has to be a whole number from 1 to 128");
+        assert_eq!(message("0.0.0.0/0"), "/0 would let in everybody");
+        assert_eq!(message("::/0"), "/0 would let in everybody");
+        assert_eq!(
+            message("10.0.0.5/24"),
+            "host bits are set: write 10.0.0.0/24 for the network or 10.0.0.5/32 for the one address"
+        );
+        assert_eq!(message("::ffff:198.51.100.7"), "an IPv4-mapped IPv6 address: write it as IPv4");
+    }
+
+    #[test]
+    fn a_network_comes_directly_before_what_it_covers() {
+        let mut cidrs =
+            ["198.51.101.0/24", "198.51.100.7", "2001:db8::/48", "198.51.100.0/25", "198.51.100.0/24"].map(cidr);
+        cidrs.sort_unstable();
+        let order = cidrs.map(|c| c.to_string());
+        assert_eq!(
+            order,
+            ["198.51.100.0/24", "198.51.100.0/25", "198.51.100.7/32", "198.51.101.0/24", "2001:db8::/48"]
+        );
     }
 }

@@ -1,8 +1,7 @@
 //! What WAF holds now: values only, no calls. The shell fills it in, layout and plan read it.
-//!
-//! Here is decided which IP sets and rule groups are ours.
 
 use std::fmt;
+use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
@@ -30,8 +29,8 @@ pub struct Shard {
     pub mark: Option<Mark>,
     /// From the read of exactly these CIDRs.
     pub token: LockToken,
-    /// What it holds: sorted, no duplicates.
-    pub cidrs: Vec<Cidr>,
+    /// What it holds: sorted, no duplicates. Shared with what a process that lives on remembers.
+    pub cidrs: Arc<[Cidr]>,
     /// The index, in [`Current::groups`], of the rule group that refers to it: it is wired.
     pub group: Option<usize>,
 }
@@ -111,6 +110,8 @@ pub struct Current {
     pub groups: Vec<RuleGroup>,
     /// IP sets whose name fits but that are not ours: their numbers are taken.
     pub strangers: Vec<String>,
+    /// ARNs of IP sets of ours that a rule of ours still refers to although they are gone.
+    pub gone: Vec<String>,
     /// `None`: `--web-acl` was not given, so nobody looked.
     pub web_acls: Option<Vec<WebAcl>>,
 }
@@ -139,6 +140,20 @@ impl Fingerprint {
         fingerprint
     }
 
+    /// Reads `sum:<64 hexadecimal digits> entries:<count>`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (sum, entries) = text.strip_prefix("sum:")?.split_once(" entries:")?;
+        if sum.len() != 64 || !sum.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return None;
+        }
+        let mut bytes = [0; 32];
+        for (byte, digits) in bytes.iter_mut().zip(sum.as_bytes().chunks(2)) {
+            *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+        }
+        Some(Self { sum: bytes, entries: entries.parse().ok()? })
+    }
+
     fn add(&mut self, cidr: Cidr) {
         let hash: [u8; 32] = Sha256::digest(cidr.to_string().as_bytes()).into();
         let mut carry = 0_u16;
@@ -158,5 +173,46 @@ impl fmt::Display for Fingerprint {
             write!(f, "{byte:02x}")?;
         }
         write!(f, " entries:{}", self.entries)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cidrs(list: &[&str]) -> Vec<Cidr> {
+        list.iter().map(|text| Cidr::parse(text).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_fingerprint_is_the_sum_of_the_hashes_in_any_order() {
+        // `printf 198.51.100.7/32 | sha256sum`, and the same for .9/32, added by hand modulo 2^256.
+        let one = Fingerprint::of(cidrs(&["198.51.100.7"]));
+        let hash: String = Sha256::digest(b"198.51.100.7/32").iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(one.to_string(), format!("sum:{hash} entries:1"));
+        let two = Fingerprint::of(cidrs(&["198.51.100.7", "198.51.100.9"]));
+        assert_eq!(two, Fingerprint::of(cidrs(&["198.51.100.9", "198.51.100.7"])));
+        assert_ne!(two.sum, one.sum);
+    }
+
+    #[test]
+    fn the_sum_wraps_around() {
+        let mut fingerprint = Fingerprint { sum: [0xff; 32], entries: 0 };
+        fingerprint.add(cidrs(&["198.51.100.7"])[0]);
+        let mut expected = Fingerprint::of(cidrs(&["198.51.100.7"])).sum;
+        let last = expected.iter().rposition(|byte| *byte != 0).unwrap();
+        expected[last] -= 1;
+        expected[last + 1..].fill(0xff);
+        assert_eq!(fingerprint.sum, expected);
+    }
+
+    #[test]
+    fn a_fingerprint_survives_its_text() {
+        let fingerprint = Fingerprint::of(cidrs(&["198.51.100.7", "2001:db8::/48"]));
+        assert_eq!(Fingerprint::parse(&fingerprint.to_string()), Some(fingerprint));
+        for text in ["", "sum:00 entries:1", "sum:", &format!("sum:{} entries:", "0".repeat(64))] {
+            assert_eq!(Fingerprint::parse(text), None, "{text}");
+        }
+        assert_eq!(Fingerprint::parse(&format!("sum:{} entries:1", "+0".repeat(32))), None);
     }
 }

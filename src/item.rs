@@ -1,9 +1,24 @@
-//! One item of the table to the CIDRs that it asks for. (interface; bodies to come)
+//! One item of the table to the CIDRs that it asks for, and everything that a scan showed.
+//!
+//! A value that cannot be used is a [`Rejection`], never an error and never a guess; it stops no other value of its
+//! item. Knows nothing of the SDK: the shell hands in [`Item`]s.
+
 use std::collections::BTreeSet;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::cidr::{Cidr, PerFamily};
+use serde_json::Value;
 
-/// An attribute's value, as far as wafsync looks at it. The shell converts the SDK's type into this one.
+use crate::cidr::{Cidr, Family, ParseError, PerFamily};
+use crate::settings::TableSettings;
+
+/// Characters of a rejected value that are kept.
+pub const REJECTED_VALUE_CHARS: usize = 128;
+
+/// Epoch seconds above this are milliseconds or a mistake: it is the year 5138.
+pub const LATEST_EXPIRY: f64 = 1e11;
+
+/// An attribute's value, as far as wafsync looks at it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Attribute {
     /// `S`
@@ -14,8 +29,27 @@ pub enum Attribute {
     TextSet(Vec<String>),
     /// `L`
     List(Vec<Attribute>),
-    /// any other type, by its name for people ("binary", "map", "boolean", "null", "number set", ...)
+    /// Any other type, by its name for people.
     Other(&'static str),
+}
+
+impl Attribute {
+    const fn type_name(&self) -> &'static str {
+        match self {
+            Self::Text(_) => "string",
+            Self::Number(_) => "number",
+            Self::TextSet(_) => "string set",
+            Self::List(_) => "list",
+            Self::Other(name) => name,
+        }
+    }
+
+    fn text(&self) -> &str {
+        match self {
+            Self::Text(text) | Self::Number(text) => text,
+            _ => "",
+        }
+    }
 }
 
 /// The attributes of one item that wafsync asked for; `None` where the item lacks it.
@@ -32,51 +66,547 @@ pub struct Item {
 /// How items are to be read.
 #[derive(Clone, Debug)]
 pub struct ItemRules {
-    /// Whether `--expiry-attribute` was given.
-    pub expires: bool,
+    /// `--cidr-attribute`, for messages.
+    pub cidr_attribute: String,
+    /// `--expiry-attribute`, for messages.
+    pub expiry_attribute: Option<String>,
     /// Now, in seconds since the epoch.
     pub now: i64,
-    /// `--widest-ipv4`, `--widest-ipv6`.
+    /// `--widest-ipv4`, `--widest-ipv6`: the shortest prefix lengths.
     pub widest: PerFamily<u8>,
-    /// `--max-per-item`.
+    /// `--max-per-item`
     pub max_per_item: usize,
-    /// `--ignore-item`.
+    /// `--ignore-item`
     pub ignored: BTreeSet<String>,
 }
+
+impl ItemRules {
+    /// The rules of these settings at this moment, in seconds since the epoch.
+    #[must_use]
+    pub fn new(settings: &TableSettings, now: i64) -> Self {
+        Self {
+            cidr_attribute: settings.cidr_attribute.clone(),
+            expiry_attribute: settings.expiry_attribute.clone(),
+            now,
+            widest: settings.widest,
+            max_per_item: settings.max_per_item,
+            ignored: settings.ignored_items.clone(),
+        }
+    }
+}
+
 /// Something in the table that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
-    /// The key of the item ("" if it has none).
+    /// The key of the item, empty if it has none.
     pub key: String,
-    /// The offending value, cut to 128 characters.
+    /// The offending value as it stands there, cut to [`REJECTED_VALUE_CHARS`]; not escaped for any output.
     pub value: String,
     /// Why.
     pub reason: RejectionReason,
-    /// Whether `--ignore-item` names it: reported, but holds nothing back.
+    /// `--ignore-item` names the item: reported, but holds nothing back.
     pub ignored: bool,
 }
-/// Why.
+
+/// Why something in the table cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum RejectionReason {}
+pub enum RejectionReason {
+    /// The item lacks the attribute that holds the addresses.
+    Missing {
+        /// The attribute.
+        attribute: String,
+    },
+    /// That attribute is of a type that holds no addresses.
+    WrongType {
+        /// The attribute.
+        attribute: String,
+        /// The type that it has.
+        found: &'static str,
+    },
+    /// The text looks like JSON and is not.
+    NotJson {
+        /// What the parser said, with the place.
+        problem: String,
+    },
+    /// The text is JSON, but not an array.
+    NotAnArray,
+    /// An element of the array or list is not a string.
+    NotAString {
+        /// The type that it has.
+        found: &'static str,
+    },
+    /// Not a CIDR.
+    NotACidr(ParseError),
+    /// A wider prefix than allowed.
+    TooWide {
+        /// The family.
+        family: Family,
+        /// The shortest prefix length allowed.
+        widest: u8,
+    },
+    /// No client connects from there.
+    NotAClient {
+        /// What the addresses are for.
+        what: &'static str,
+    },
+    /// The item asks for more than `--max-per-item`.
+    TooMany {
+        /// What it asks for.
+        values: usize,
+        /// What is allowed.
+        allowed: usize,
+    },
+    /// The expiry is not a number of seconds since the epoch.
+    Expiry {
+        /// The attribute.
+        attribute: String,
+    },
+}
+
+impl fmt::Display for RejectionReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing { attribute } => write!(f, "the attribute {attribute} is missing"),
+            Self::WrongType { attribute, found } => {
+                write!(f, "the attribute {attribute} is a {found}, not a string, string set or list of strings")
+            }
+            Self::NotJson { problem } => write!(f, "not valid JSON: {problem}"),
+            Self::NotAnArray => f.write_str("JSON, but not an array of strings"),
+            Self::NotAString { found } => write!(f, "an element is a {found}, not a string"),
+            Self::NotACidr(error) => error.fmt(f),
+            Self::TooWide { family, widest } => {
+                write!(f, "wider than /{widest}, the widest that --widest-{family} allows")
+            }
+            Self::NotAClient { what } => write!(f, "no client has this address: {what}"),
+            Self::TooMany { values, allowed } => {
+                write!(f, "the item asks for {values} CIDRs, --max-per-item allows {allowed}: all of it is rejected")
+            }
+            Self::Expiry { attribute } => write!(
+                f,
+                "the attribute {attribute} is not a number of seconds since 1970 (at most 10^11): the item counts as not \
+                 expired"
+            ),
+        }
+    }
+}
+
+/// A CIDR and the item that asks for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Entry {
+    /// The CIDR.
+    pub cidr: Cidr,
+    item: u32,
+}
 
 /// Everything that one complete scan showed.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct TableView {
-    /// one (cidr, key index) per CIDR and item
-    pub entries: Vec<(Cidr, u32)>,
-    /// keys of items, by index: kept compactly
-    pub keys: Vec<Box<str>>,
-    /// what was rejected, in table order
+    entries: Vec<Entry>,
+    keys: Keys,
+    /// What cannot be used, in the order of the scan.
     pub rejections: Vec<Rejection>,
-    /// items read
+    /// Items read.
     pub items: u64,
-    /// pages read
+    /// Pages read.
     pub pages: u64,
-    /// read capacity units
+    /// Read capacity units consumed.
     pub consumed_capacity: f64,
-    /// expired items
+    /// Items past their expiry.
     pub expired: u64,
-    /// items that ask for nothing
+    /// Items that ask for nothing, rightly.
     pub empty: u64,
+}
+
+/// A million keys in one allocation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Keys {
+    text: String,
+    ends: Vec<usize>,
+}
+
+impl Keys {
+    fn push(&mut self, key: &str) -> u32 {
+        self.text.push_str(key);
+        self.ends.push(self.text.len());
+        u32::try_from(self.ends.len() - 1).unwrap_or(u32::MAX)
+    }
+
+    fn get(&self, index: u32) -> &str {
+        let index = usize::try_from(index).unwrap_or(usize::MAX);
+        let end = self.ends.get(index).copied().unwrap_or_default();
+        let start = index.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or_default();
+        self.text.get(start..end).unwrap_or_default()
+    }
+}
+
+impl TableView {
+    /// Reads one more item.
+    pub fn read(&mut self, item: &Item, rules: &ItemRules) {
+        self.items += 1;
+        let key = item.key.as_ref().map_or("", Attribute::text);
+        let mut found = Found { cidrs: Vec::new(), rejected: Vec::new() };
+        match found.expired(item.expiry.as_ref(), rules) {
+            true => {
+                self.expired += 1;
+                return;
+            }
+            false => found.addresses(item.cidrs.as_ref(), rules),
+        }
+        found.cidrs.sort_unstable();
+        found.cidrs.dedup();
+        if found.cidrs.is_empty() && found.rejected.is_empty() {
+            self.empty += 1;
+        }
+        if !found.cidrs.is_empty() {
+            let item = self.keys.push(key);
+            self.entries.extend(found.cidrs.into_iter().map(|cidr| Entry { cidr, item }));
+        }
+        let ignored = rules.ignored.contains(key);
+        let rejection = |(value, reason)| Rejection { key: key.to_owned(), value, reason, ignored };
+        self.rejections.extend(found.rejected.into_iter().map(rejection));
+    }
+
+    /// Sorts what was read, so that it can be searched.
+    pub(crate) fn sort(&mut self) {
+        self.entries.sort_unstable();
+    }
+
+    /// What is asked for: by CIDR once the view is sorted.
+    #[must_use]
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The key of the item that asks for this.
+    #[must_use]
+    pub fn key(&self, entry: &Entry) -> &str {
+        self.keys.get(entry.item)
+    }
+
+    /// How many rejections may hold removals back.
+    #[must_use]
+    pub fn rejections_that_hold(&self) -> usize {
+        self.rejections.iter().filter(|rejection| !rejection.ignored).count()
+    }
+}
+
+/// What one item gives.
+struct Found {
+    cidrs: Vec<Cidr>,
+    rejected: Vec<(String, RejectionReason)>,
+}
+
+impl Found {
+    /// Whether the item is past its expiry. One that cannot be read counts as never: what is wanted stays.
+    fn expired(&mut self, expiry: Option<&Attribute>, rules: &ItemRules) -> bool {
+        let (Some(expiry), Some(attribute)) = (expiry, &rules.expiry_attribute) else { return false };
+        let seconds = match expiry {
+            Attribute::Number(text) => text.parse::<f64>().ok().filter(|seconds| *seconds <= LATEST_EXPIRY),
+            _ => None,
+        };
+        let Some(seconds) = seconds else {
+            let value = match expiry.text() {
+                "" => expiry.type_name(),
+                text => text,
+            };
+            self.reject(value, RejectionReason::Expiry { attribute: attribute.clone() });
+            return false;
+        };
+        #[expect(clippy::cast_precision_loss, reason = "seconds of this epoch are exact in a double")]
+        let now = rules.now as f64;
+        now > seconds
+    }
+
+    fn addresses(&mut self, attribute: Option<&Attribute>, rules: &ItemRules) {
+        let name = || rules.cidr_attribute.clone();
+        match attribute {
+            None => self.reject("", RejectionReason::Missing { attribute: name() }),
+            Some(Attribute::Text(text)) => self.text(text, rules),
+            Some(Attribute::TextSet(texts)) => {
+                if self.fits(texts.len(), rules) {
+                    texts.iter().for_each(|text| self.cidr(text, rules));
+                }
+            }
+            Some(Attribute::List(list)) => {
+                if self.fits(list.len(), rules) {
+                    for element in list {
+                        match element {
+                            Attribute::Text(text) => self.cidr(text, rules),
+                            other => {
+                                self.reject(other.text(), RejectionReason::NotAString { found: other.type_name() })
+                            }
+                        }
+                    }
+                }
+            }
+            Some(other @ (Attribute::Number(_) | Attribute::Other(_))) => {
+                let found = other.type_name();
+                self.reject(other.text(), RejectionReason::WrongType { attribute: name(), found });
+            }
+        }
+    }
+
+    /// A string that holds a JSON array of strings, or one CIDR.
+    fn text(&mut self, text: &str, rules: &ItemRules) {
+        if !text.trim_start().starts_with(['[', '{', '"']) {
+            if self.fits(1, rules) {
+                self.cidr(text, rules);
+            }
+            return;
+        }
+        match serde_json::from_str(text) {
+            Err(error) => self.reject(text, RejectionReason::NotJson { problem: error.to_string() }),
+            Ok(Value::Array(values)) => {
+                if self.fits(values.len(), rules) {
+                    for value in &values {
+                        match value {
+                            Value::String(text) => self.cidr(text, rules),
+                            other => {
+                                let found = json_type(other);
+                                self.reject(&other.to_string(), RejectionReason::NotAString { found });
+                            }
+                        }
+                    }
+                }
+            }
+            Ok(_) => self.reject(text, RejectionReason::NotAnArray),
+        }
+    }
+
+    fn fits(&mut self, values: usize, rules: &ItemRules) -> bool {
+        let allowed = rules.max_per_item;
+        if values > allowed {
+            self.reject("", RejectionReason::TooMany { values, allowed });
+        }
+        values <= allowed
+    }
+
+    fn cidr(&mut self, text: &str, rules: &ItemRules) {
+        match allowed(text.trim(), rules) {
+            Ok(cidr) => self.cidrs.push(cidr),
+            Err(reason) => self.reject(text, reason),
+        }
+    }
+
+    fn reject(&mut self, value: &str, reason: RejectionReason) {
+        self.rejected.push((value.chars().take(REJECTED_VALUE_CHARS).collect(), reason));
+    }
+}
+
+fn allowed(text: &str, rules: &ItemRules) -> Result<Cidr, RejectionReason> {
+    let cidr = Cidr::parse(text).map_err(RejectionReason::NotACidr)?;
+    let widest = *rules.widest.get(cidr.family());
+    if let Some((_, what)) = reserved().into_iter().find(|(reserved, _)| reserved.overlaps(cidr)) {
+        return Err(RejectionReason::NotAClient { what });
+    }
+    if cidr.prefix() < widest {
+        return Err(RejectionReason::TooWide { family: cidr.family(), widest });
+    }
+    Ok(cidr)
+}
+
+/// What no client connects from (IANA's special-purpose address registries). Private addresses are not among them: an
+/// internal load balancer sees those.
+fn reserved() -> impl IntoIterator<Item = (Cidr, &'static str)> {
+    let v4 = |a, b, c, d| IpAddr::V4(Ipv4Addr::new(a, b, c, d));
+    let v6 = |first| IpAddr::V6(Ipv6Addr::new(first, 0, 0, 0, 0, 0, 0, 0));
+    [
+        (v4(0, 0, 0, 0), 8, "\"this network\", 0.0.0.0/8"),
+        (v4(127, 0, 0, 0), 8, "loopback, 127.0.0.0/8"),
+        (v4(169, 254, 0, 0), 16, "link-local, 169.254.0.0/16"),
+        (v4(224, 0, 0, 0), 4, "multicast, 224.0.0.0/4"),
+        (v4(255, 255, 255, 255), 32, "broadcast, 255.255.255.255"),
+        (IpAddr::V6(Ipv6Addr::UNSPECIFIED), 128, "unspecified, ::"),
+        (IpAddr::V6(Ipv6Addr::LOCALHOST), 128, "loopback, ::1"),
+        (IpAddr::V6(Ipv4Addr::UNSPECIFIED.to_ipv6_mapped()), 96, "IPv4-mapped, ::ffff:0:0/96"),
+        (v6(0xfe80), 10, "link-local, fe80::/10"),
+        (v6(0xff00), 8, "multicast, ff00::/8"),
+    ]
+    .into_iter()
+    .filter_map(|(address, prefix, what)| Some((Cidr::new(address, prefix)?, what)))
+}
+
+const fn json_type(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn rules() -> ItemRules {
+        ItemRules {
+            cidr_attribute: "ips".into(),
+            expiry_attribute: Some("expires".into()),
+            now: 1_800_000_000,
+            widest: PerFamily { ipv4: 24, ipv6: 48 },
+            max_per_item: 4,
+            ignored: BTreeSet::from(["known".to_owned()]),
+        }
+    }
+
+    fn text(text: &str) -> Attribute {
+        Attribute::Text(text.to_owned())
+    }
+
+    fn read(key: &str, cidrs: Option<Attribute>, expiry: Option<Attribute>) -> TableView {
+        let mut view = TableView::default();
+        view.read(&Item { key: Some(text(key)), cidrs, expiry }, &rules());
+        view
+    }
+
+    /// What the item of this attribute asks for, and why the rest of it is rejected.
+    fn check(cidrs: Attribute, wanted: &[&str], rejected: &[&str]) {
+        let view = read("cluster-a", Some(cidrs), None);
+        let found: Vec<String> = view.entries().iter().map(|entry| entry.cidr.to_string()).collect();
+        assert_eq!(found, wanted);
+        let reasons: Vec<String> = view.rejections.iter().map(|r| format!("{}: {}", r.value, r.reason)).collect();
+        assert_eq!(reasons, rejected);
+        assert!(view.rejections.iter().all(|r| r.key == "cluster-a" && !r.ignored));
+        assert!(view.entries().iter().all(|entry| view.key(entry) == "cluster-a"));
+    }
+
+    #[test]
+    fn every_form_of_the_attribute_is_read() {
+        check(text(r#"["198.51.100.7/32", " 2001:db8::/48 "]"#), &["198.51.100.7/32", "2001:db8::/48"], &[]);
+        check(text(" 198.51.100.7 "), &["198.51.100.7/32"], &[]);
+        check(text(r#"  ["198.51.100.7"]"#), &["198.51.100.7/32"], &[]);
+        check(
+            Attribute::TextSet(vec!["198.51.100.9".into(), "198.51.100.7".into()]),
+            &["198.51.100.7/32", "198.51.100.9/32"],
+            &[],
+        );
+        check(Attribute::List(vec![text("198.51.100.7"), text("198.51.100.7/32")]), &["198.51.100.7/32"], &[]);
+    }
+
+    #[test]
+    fn an_empty_array_wants_nothing() {
+        check(text("[]"), &[], &[]);
+        assert_eq!(read("a", Some(text("[]")), None).empty, 1);
+    }
+
+    #[test]
+    fn a_rejected_value_does_not_stop_the_others() {
+        check(
+            text(r#"["54.123.456.78/32", "198.51.100.7/32", 5]"#),
+            &["198.51.100.7/32"],
+            &["54.123.456.78/32: not an IP address", "5: an element is a number, not a string"],
+        );
+    }
+
+    #[test]
+    fn each_mistake_has_its_own_reason() {
+        let one = |value: &str, reason: &str| check(text(value), &[], &[&format!("{value}: {reason}")]);
+        one("", "not an IP address");
+        one("198.51.100.0/33", "the prefix length has to be a whole number from 1 to 32");
+        one("0.0.0.0/0", "/0 would let in everybody");
+        one("198.51.0.0/16", "wider than /24, the widest that --widest-ipv4 allows");
+        one("2001:db8::/32", "wider than /48, the widest that --widest-ipv6 allows");
+        one("127.0.0.1", "no client has this address: loopback, 127.0.0.0/8");
+        one("0.0.0.0", "no client has this address: \"this network\", 0.0.0.0/8");
+        one("169.254.1.0/24", "no client has this address: link-local, 169.254.0.0/16");
+        one("239.1.2.3", "no client has this address: multicast, 224.0.0.0/4");
+        one("::", "no client has this address: unspecified, ::");
+        one("::1/128", "no client has this address: loopback, ::1");
+        one("fe80::/64", "no client has this address: link-local, fe80::/10");
+        one("ff02::1", "no client has this address: multicast, ff00::/8");
+        one("::ffff:198.51.100.7", "an IPv4-mapped IPv6 address: write it as IPv4");
+        one(r#"{"a":1}"#, "JSON, but not an array of strings");
+        one(r#""198.51.100.7""#, "JSON, but not an array of strings");
+        one(r#"["198.51.100.7""#, "not valid JSON: EOF while parsing a list at line 1 column 15");
+    }
+
+    #[test]
+    fn the_attribute_has_to_be_there_and_of_a_type_that_can_hold_addresses() {
+        let reason = |view: &TableView| view.rejections[0].reason.to_string();
+        assert_eq!(reason(&read("a", None, None)), "the attribute ips is missing");
+        check(
+            Attribute::Number("5".into()),
+            &[],
+            &["5: the attribute ips is a number, not a string, string set or list of strings"],
+        );
+        check(
+            Attribute::Other("map"),
+            &[],
+            &[": the attribute ips is a map, not a string, string set or list of strings"],
+        );
+        check(Attribute::List(vec![Attribute::Other("null")]), &[], &[": an element is a null, not a string"]);
+    }
+
+    #[test]
+    fn an_item_that_asks_for_too_much_is_rejected_whole() {
+        check(
+            text(r#"["198.51.100.1","198.51.100.2","198.51.100.3","198.51.100.4","198.51.100.5"]"#),
+            &[],
+            &[": the item asks for 5 CIDRs, --max-per-item allows 4: all of it is rejected"],
+        );
+    }
+
+    #[test]
+    fn an_expired_item_asks_for_nothing_and_is_not_looked_at() {
+        let number = |text: &str| Some(Attribute::Number(text.into()));
+        let address = || Some(text("198.51.100.7"));
+        let view = read("a", Some(text("nonsense")), number("1799999999"));
+        assert_eq!((view.expired, view.entries().len(), view.rejections.len()), (1, 0, 0));
+        for later in [number("1800000000"), number("1.8E9"), None] {
+            assert_eq!(read("a", address(), later).entries().len(), 1);
+        }
+    }
+
+    #[test]
+    fn an_expiry_that_cannot_be_read_is_rejected_and_locks_nobody_out() {
+        let message = "the attribute expires is not a number of seconds since 1970 (at most 10^11): the item counts as not \
+                       expired";
+        for (expiry, value) in [
+            (Attribute::Number("100000000001".into()), "100000000001"),
+            (text("soon"), "soon"),
+            (Attribute::Other("boolean"), "boolean"),
+            (Attribute::Number("NaN".into()), "NaN"),
+        ] {
+            let view = read("a", Some(text("198.51.100.7")), Some(expiry));
+            assert_eq!(view.entries().len(), 1);
+            assert_eq!(
+                (view.rejections[0].value.as_str(), view.rejections[0].reason.to_string().as_str()),
+                (value, message)
+            );
+        }
+    }
+
+    #[test]
+    fn an_ignored_item_is_reported_and_holds_nothing_back() {
+        let view = read("known", Some(text("nonsense")), None);
+        assert!(view.rejections[0].ignored);
+        assert_eq!(view.rejections_that_hold(), 0);
+    }
+
+    #[test]
+    fn a_long_value_is_cut_between_characters() {
+        let view = read("a", Some(text(&"ä".repeat(500))), None);
+        assert_eq!(view.rejections[0].value.chars().count(), REJECTED_VALUE_CHARS);
+    }
+
+    #[test]
+    fn nested_json_of_400_kb_is_a_rejection() {
+        let view = read("a", Some(text(&"[".repeat(400_000))), None);
+        assert_eq!(view.rejections.len(), 1);
+        assert!(view.rejections[0].reason.to_string().starts_with("not valid JSON: recursion limit exceeded"));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_stands_in_an_item_is_an_entry_or_a_rejection(value in any::<String>(), json in any::<bool>()) {
+            let value = if json { serde_json::json!([value]).to_string() } else { value };
+            let view = read("a", Some(text(&value)), None);
+            prop_assert_eq!(view.entries().len() + view.rejections.len() + usize::from(view.empty > 0), 1);
+        }
+    }
 }

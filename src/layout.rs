@@ -1,7 +1,26 @@
-//! Desired × current → contents of each shard, by the fewest API writes. (interface; bodies to come)
+//! Desired × current → the contents of every shard, by the fewest API writes.
+//!
+//! An address stays where it is. What must go goes, what is missing fills the sets that are written anyway, and only
+//! the rest costs writes of its own. Nothing here looks at AWS, time or settings: the same [`Input`] gives the same
+//! [`Layout`].
+//!
+//! 1. `slots`: which shards end wired, and to which rule group a new reference goes;
+//! 2. `standing`: what stands where: missing, doubled, and the addresses that surely stay in force;
+//! 3. `replaced`: which CIDRs can leave without a gap for an address that stays wanted;
+//! 4. `packing`: which sets take what is still missing.
+
+mod packing;
+mod replaced;
+mod slots;
+mod standing;
+#[cfg(test)]
+mod tests;
 
 use crate::cidr::{Cidr, Family, PerFamily};
 use crate::limits::Limits;
+use packing::Packing;
+use slots::Slots;
+use standing::Standing;
 
 /// One existing shard, as layout sees it.
 #[derive(Clone, Debug)]
@@ -55,7 +74,8 @@ pub struct ShardLayout {
     pub add: Vec<Cidr>,
     /// CIDRs to remove, sorted (doubled wanted ones too).
     pub remove: Vec<Cidr>,
-    /// The rule group that refers to it afterwards; `None` if no slot was free.
+    /// The rule group that refers to it afterwards; `None` if no slot was free, or if wiring it would let in something
+    /// that is not wanted.
     pub group: Option<usize>,
 }
 
@@ -79,6 +99,126 @@ pub struct Layout {
     pub new: Vec<NewShard>,
     /// CIDRs that stay for this run because their replacement is not in force yet: sorted, distinct.
     pub deferred: Vec<Cidr>,
-    /// Wanted CIDRs for which there is no room: sorted. What comes first in the order is placed first.
+    /// Wanted CIDRs for which there is no room in this run: sorted. What comes first in the order is placed first,
+    /// but for what replaces a CIDR in the very set that it leaves. Where `deferred` is not empty, the deferred CIDRs
+    /// may be what takes the room, and a later run may find it.
     pub unplaced: Vec<Cidr>,
+}
+
+/// Works out what every shard holds after the run, with the fewest API writes.
+///
+/// It never fails: what finds no place is listed in [`Layout::unplaced`], what cannot leave yet in
+/// [`Layout::deferred`]. The cost is `n log n` in the number of CIDRs.
+#[must_use]
+pub fn lay_out(input: &Input<'_>) -> Layout {
+    let slots = Slots::new(input);
+    let mut drafts = slots::wire(input, slots.total());
+    let mut missing = PerFamily::from_fn(|_| Vec::new());
+    for family in Family::ALL {
+        let mut standing = Standing::survey(input.desired.get(family), family, &mut drafts);
+        replaced::settle(&mut drafts, &mut standing, family, input.limits.set_capacity);
+        *missing.get_mut(family) = standing.into_missing();
+    }
+    let packing = Packing::best(input, &drafts, &missing, &slots);
+    let (new, unplaced) = packing.fill(&mut drafts, missing, input.limits.set_capacity);
+    finish(drafts, new, unplaced, &slots)
+}
+
+/// Hands out the references, existing shards first, and puts everything in order.
+fn finish(drafts: Vec<Draft<'_>>, new: Vec<(Family, Vec<Cidr>)>, unplaced: Vec<Cidr>, slots: &Slots) -> Layout {
+    let unwired = drafts.iter().filter(|draft| draft.needs_slot()).count();
+    let mut groups = slots.take(unwired + new.len()).into_iter();
+    let mut deferred: Vec<Cidr> = drafts.iter().flat_map(|draft| draft.stuck.iter().copied()).collect();
+    deferred.sort_unstable();
+    deferred.dedup();
+    let shards = drafts
+        .into_iter()
+        .map(|draft| {
+            let group = if draft.needs_slot() { groups.next() } else { draft.shard.group };
+            draft.into_layout(group)
+        })
+        .collect();
+    let new = new.into_iter().zip(groups).map(|((family, cidrs), group)| NewShard { family, cidrs, group }).collect();
+    Layout { shards, new, deferred, unplaced }
+}
+
+/// How what a shard holds at the start of the run counts. In the order in which a copy of a wanted CIDR is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Force {
+    /// One of our rules refers to the shard.
+    Wired,
+    /// Adopted and not wired yet: somebody else's rule may refer to it.
+    Adopted,
+    /// Nothing in it is in force.
+    Idle,
+}
+
+impl Force {
+    fn of(shard: &ShardInput<'_>) -> Self {
+        if shard.group.is_some() {
+            Self::Wired
+        } else if shard.adopted {
+            Self::Adopted
+        } else {
+            Self::Idle
+        }
+    }
+}
+
+/// What has been decided so far about one existing shard.
+#[derive(Debug)]
+struct Draft<'a> {
+    shard: &'a ShardInput<'a>,
+    force: Force,
+    ends_wired: bool,
+    /// Wanted CIDRs that another shard keeps: they leave if this shard is written.
+    doubled: Vec<Cidr>,
+    /// Unwanted CIDRs that leave.
+    going: Vec<Cidr>,
+    /// Unwanted CIDRs that cannot leave yet.
+    stuck: Vec<Cidr>,
+    add: Vec<Cidr>,
+}
+
+impl<'a> Draft<'a> {
+    fn new(shard: &'a ShardInput<'a>, ends_wired: bool) -> Self {
+        let force = Force::of(shard);
+        Self { shard, force, ends_wired, doubled: Vec::new(), going: Vec::new(), stuck: Vec::new(), add: Vec::new() }
+    }
+
+    /// Whether a new reference to it is needed.
+    fn needs_slot(&self) -> bool {
+        self.ends_wired && self.shard.group.is_none()
+    }
+
+    /// Whether additions may go here and would come into force.
+    fn takes_more(&self) -> bool {
+        self.ends_wired && !self.shard.closed
+    }
+
+    fn is_written(&self) -> bool {
+        !self.going.is_empty() || !self.add.is_empty()
+    }
+
+    /// How many more CIDRs one update of it can add.
+    fn room(&self, capacity: usize) -> usize {
+        let leaving = self.going.len() + self.doubled.len();
+        (capacity + leaving).saturating_sub(self.shard.cidrs.len() + self.add.len())
+    }
+
+    /// Whether an update would leave nothing of what it holds now.
+    fn is_empty(&self) -> bool {
+        self.shard.cidrs.len() == self.going.len() + self.doubled.len()
+    }
+
+    fn into_layout(self, group: Option<usize>) -> ShardLayout {
+        let written = self.is_written();
+        let (mut add, mut remove) = (self.add, self.going);
+        if written {
+            remove.extend(self.doubled);
+        }
+        add.sort_unstable();
+        remove.sort_unstable();
+        ShardLayout { add, remove, group }
+    }
 }

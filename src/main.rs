@@ -1,2 +1,7 @@
-//! The wafsync binary.
-fn main() {}
+//! The wafsync binary: everything is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    wafsync::host::main()
+}

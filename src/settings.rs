@@ -90,12 +90,19 @@ pub enum Position {
 }
 
 /// Match on a header instead of the connection's own address.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Eq)]
 pub struct Forwarded {
     /// The header's name, such as `X-Forwarded-For`.
     pub header: String,
     /// Which of its addresses.
     pub position: Position,
+}
+
+impl PartialEq for Forwarded {
+    /// The names of headers know no case.
+    fn eq(&self, other: &Self) -> bool {
+        self.header.eq_ignore_ascii_case(&other.header) && self.position == other.position
+    }
 }
 
 /// What a rule of ours does and what it looks at: a change of this needs a person once there are references.

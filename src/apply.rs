@@ -1,0 +1,279 @@
+//! Carries out an approved plan, stage by stage, and says what happened.
+//!
+//! It decides nothing about *what* is written: a change is sent as it stands, with the lock token of the read that it
+//! rests on, or not at all. It never reads, never plans again and never repeats a write that was refused, but for rule
+//! groups that wait until AWS has spread what they refer to.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use tracing::{info, warn};
+
+use crate::aws::{AwsError, Class, IN_FLIGHT, Writer};
+use crate::cidr::Cidr;
+use crate::current::{Current, RuleGroup, Shard};
+use crate::guard::ApprovedPlan;
+use crate::plan::{Change, Stage, Write};
+use crate::stop::{Stop, StopReason};
+
+/// Between two tries of a rule group whose IP sets are not available yet; what mature clients wait.
+const PROPAGATION_POLL: Duration = Duration::from_secs(10);
+
+/// Tries of such a rule group before it is left to the next run: about fifteen minutes.
+const PROPAGATION_POLLS: usize = 90;
+
+/// CIDRs in one line of the log.
+const CIDRS_PER_LINE: usize = 100;
+
+/// Why not everything was written.
+#[derive(Debug)]
+pub enum Trouble {
+    /// The deadline or a signal came first.
+    Stopped(StopReason),
+    /// What was read is out of date, or it is not known what became of a write: read and plan again.
+    Outdated(AwsError),
+    /// AWS has not spread a new IP set yet.
+    Propagating(AwsError),
+    /// The next run will meet it again.
+    Failed(AwsError),
+}
+
+/// What a plan came to.
+#[derive(Debug, Default)]
+pub struct Applied {
+    /// Writes that AWS confirmed, by kind.
+    pub writes: BTreeMap<&'static str, usize>,
+    /// CIDRs that were removed.
+    pub removed: BTreeSet<Cidr>,
+    /// The new state of each IP set that was written, by name.
+    pub ip_sets: BTreeMap<String, Vec<Cidr>>,
+    /// The names that each rule group that was written refers to, by name.
+    pub rule_groups: BTreeMap<String, BTreeSet<String>>,
+    /// Why the rest was not written.
+    pub troubles: Vec<Trouble>,
+}
+
+impl Applied {
+    /// Writes that AWS confirmed.
+    #[must_use]
+    pub fn done(&self) -> usize {
+        self.writes.values().sum()
+    }
+
+    /// Whether this was written.
+    #[must_use]
+    pub fn wrote(&self, target: &str) -> bool {
+        self.ip_sets.contains_key(target) || self.rule_groups.contains_key(target)
+    }
+
+    /// Whether WAF has to be read again before going on.
+    #[must_use]
+    pub fn outdated(&self) -> bool {
+        self.troubles.iter().any(|trouble| matches!(trouble, Trouble::Outdated(_)))
+    }
+
+    /// Whether a fresh read shows everything that was written.
+    #[must_use]
+    pub fn shows_in(&self, current: &Current) -> bool {
+        let set = |name: &String| current.shards.iter().find(|shard| shard.name == *name);
+        let sets = self.ip_sets.iter().all(|(name, cidrs)| set(name).is_some_and(|shard| *shard.cidrs == **cidrs));
+        let names = |group: &RuleGroup| -> BTreeSet<String> {
+            let referred = |shard: &&Shard| group.rule.references().contains(&shard.arn);
+            current.shards.iter().filter(referred).map(|shard| shard.name.clone()).collect()
+        };
+        let group = |name: &String| current.groups.iter().find(|group| group.name == *name);
+        let groups = self.rule_groups.iter().all(|(name, sets)| group(name).is_some_and(|group| names(group) == *sets));
+        sets && groups
+    }
+}
+
+/// Carries out `plan`. It ends early only at a safe point: between two calls.
+pub async fn apply(plan: &ApprovedPlan, writer: &Writer, stop: &Stop) -> Applied {
+    let mut run = Run { writer, stop, applied: Applied::default(), arns: BTreeMap::new(), refused: BTreeSet::new() };
+    run.stage(plan.stage(Stage::Strip)).await;
+    run.stage(plan.stage(Stage::Add)).await;
+    let mut waiting = run.stage(plan.stage(Stage::Wire)).await;
+    run.stage(plan.stage(Stage::Remove)).await;
+    for _ in 0..PROPAGATION_POLLS {
+        if waiting.is_empty() {
+            break;
+        }
+        if let Err(reason) = stop.sleep(PROPAGATION_POLL).await {
+            run.applied.troubles.push(Trouble::Stopped(reason));
+            break;
+        }
+        run.applied.troubles.retain(|trouble| !matches!(trouble, Trouble::Propagating(_)));
+        waiting = run.stage(waiting).await;
+    }
+    run.applied
+}
+
+struct Run<'a> {
+    writer: &'a Writer,
+    stop: &'a Stop,
+    applied: Applied,
+    /// The ARNs of the IP sets that this run created.
+    arns: BTreeMap<String, String>,
+    /// IP sets that no rule may refer to: not created, or not stripped.
+    refused: BTreeSet<String>,
+}
+
+/// What AWS said to one write.
+enum Answer {
+    Written { arn: Option<String> },
+    Nothing,
+    Trouble(Trouble),
+}
+
+impl Run<'_> {
+    /// Sends these changes side by side; answers those that wait for AWS to spread what they refer to.
+    async fn stage<'c>(&mut self, changes: Vec<&'c Change>) -> Vec<&'c Change> {
+        let mut waiting = Vec::new();
+        // After a refusal that concerns the action as a whole, its other calls would only be refused as well.
+        let mut closed: BTreeSet<&'static str> = BTreeSet::new();
+        let mut queue = changes.into_iter();
+        let mut calls = stream::FuturesUnordered::new();
+        loop {
+            while calls.len() < IN_FLIGHT
+                && let Some(change) = queue.next()
+            {
+                if closed.contains(change.write.kind()) {
+                    self.not_written(change);
+                    continue;
+                }
+                let ready = self.with_arns(&change.write);
+                let (writer, stop) = (self.writer, self.stop);
+                calls.push(async move {
+                    let answer = match &ready {
+                        Some(write) => send(writer, stop, change, write).await,
+                        None => Answer::Nothing,
+                    };
+                    (change, answer)
+                });
+            }
+            let Some((change, answer)) = calls.next().await else { return waiting };
+            match answer {
+                Answer::Nothing => {}
+                Answer::Written { arn } => self.written(change, arn),
+                Answer::Trouble(trouble) => {
+                    self.not_written(change);
+                    match &trouble {
+                        Trouble::Propagating(_) => waiting.push(change),
+                        Trouble::Failed(error) if error.concerns_action() => {
+                            closed.insert(change.write.kind());
+                        }
+                        _ => {}
+                    }
+                    self.applied.troubles.push(trouble);
+                }
+            }
+        }
+    }
+
+    /// The write with the ARNs of what this run created. References to IP sets that were not created or not stripped
+    /// are left out; `None` if nothing new is left to refer to.
+    fn with_arns(&self, write: &Write) -> Option<Write> {
+        let (Write::CreateRuleGroup(spec) | Write::UpdateRuleGroup { spec, .. }) = write else {
+            return Some(write.clone());
+        };
+        let mut spec = spec.clone();
+        spec.references.retain(|reference| !self.refused.contains(&reference.name));
+        for reference in &mut spec.references {
+            if reference.arn.is_none() {
+                reference.arn = self.arns.get(&reference.name).cloned();
+            }
+        }
+        // An IP set that should have been created and was not even tried (a stop in between) has no ARN either.
+        spec.references.retain(|reference| reference.arn.is_some());
+        Some(match write {
+            Write::UpdateRuleGroup { id, token, .. } => {
+                Write::UpdateRuleGroup { id: id.clone(), token: token.clone(), spec }
+            }
+            _ => Write::CreateRuleGroup(spec),
+        })
+    }
+
+    fn written(&mut self, change: &Change, arn: Option<String>) {
+        *self.applied.writes.entry(change.write.kind()).or_default() += 1;
+        self.applied.removed.extend(&change.remove);
+        match &change.write {
+            Write::CreateIpSet(spec) | Write::UpdateIpSet { spec, .. } => {
+                if let Some(arn) = arn {
+                    self.arns.insert(spec.name.clone(), arn);
+                }
+                self.applied.ip_sets.insert(spec.name.clone(), spec.cidrs.clone());
+            }
+            Write::CreateRuleGroup(spec) | Write::UpdateRuleGroup { spec, .. } => {
+                let names = spec.references.iter().map(|reference| reference.name.clone());
+                let names = names.filter(|name| !self.refused.contains(name)).collect();
+                self.applied.rule_groups.insert(spec.name.clone(), names);
+            }
+        }
+    }
+
+    fn not_written(&mut self, change: &Change) {
+        if matches!(
+            (&change.write, change.stage),
+            (Write::CreateIpSet(_), _) | (Write::UpdateIpSet { .. }, Stage::Strip)
+        ) {
+            self.refused.insert(change.write.target().to_owned());
+        }
+    }
+}
+
+async fn send(writer: &Writer, stop: &Stop, change: &Change, write: &Write) -> Answer {
+    if let Some(reason) = stop.reason() {
+        return Answer::Trouble(Trouble::Stopped(reason));
+    }
+    log_removals(change);
+    let result = match write {
+        Write::CreateIpSet(spec) => writer.create_ip_set(spec, stop).await.map(Some),
+        Write::UpdateIpSet { id, token, spec } => writer.update_ip_set(id, token, spec, stop).await.map(|_| None),
+        Write::CreateRuleGroup(spec) => writer.create_rule_group(spec, stop).await.map(|_| None),
+        Write::UpdateRuleGroup { id, token, spec } => {
+            writer.update_rule_group(id, token, spec, stop).await.map(|_| None)
+        }
+    };
+    let target = write.target();
+    match result {
+        Ok(arn) => {
+            info!(
+                target,
+                write = write.kind(),
+                added = change.add.len(),
+                removed = change.remove.len(),
+                references = change.refer.len(),
+                "written"
+            );
+            Answer::Written { arn }
+        }
+        Err(error) => {
+            warn!(target, write = write.kind(), %error, "not written");
+            Answer::Trouble(trouble(error, write))
+        }
+    }
+}
+
+/// What an error means for the run.
+fn trouble(error: AwsError, write: &Write) -> Trouble {
+    match error.class() {
+        Class::Stopped(reason) => Trouble::Stopped(reason),
+        Class::Unavailable => Trouble::Propagating(error),
+        // A rule group that refers to an IP set which AWS does not know yet.
+        Class::NotFound if matches!(write, Write::CreateRuleGroup(spec) if !spec.references.is_empty()) => {
+            Trouble::Propagating(error)
+        }
+        Class::Conflict | Class::Duplicate | Class::NotFound | Class::Again => Trouble::Outdated(error),
+        Class::Final => Trouble::Failed(error),
+    }
+}
+
+/// The way back: what is about to be removed, in lines of bounded length.
+fn log_removals(change: &Change) {
+    for cidrs in change.remove.chunks(CIDRS_PER_LINE) {
+        let list = cidrs.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        info!(target = change.write.target(), cidrs = list, "removing");
+    }
+}

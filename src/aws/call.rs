@@ -1,0 +1,134 @@
+//! One call: its turn, its time limit, the pace of its retries, and what became of it.
+//!
+//! The SDK decides whether an attempt is repeated; when the next one may begin is decided here, because only the
+//! governor knows whose turn it is.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::client::retries::classifiers::{
+    ClassifyRetry, RetryAction, RetryClassifierPriority, RetryReason,
+};
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use aws_smithy_types::retry::ErrorKind;
+use aws_smithy_types::timeout::TimeoutConfig;
+
+use super::error::AwsError;
+use super::governor::{Action, Governor};
+use crate::stop::Stop;
+
+/// Attempts of one call, the first included; the SDK's default.
+pub const ATTEMPTS: u32 = 3;
+
+/// One attempt: half a megabyte over a slow line, and AWS's own time for ten thousand addresses.
+pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(12);
+
+/// A call with all its attempts. It also bounds the time from a signal to the exit.
+pub const OPERATION_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Before the first retry, times a random share; doubled for each further one. The SDK's default.
+const BACKOFF: Duration = Duration::from_secs(1);
+
+/// A call whose turn it is.
+#[derive(Debug)]
+pub(super) struct Call<'a> {
+    action: Action,
+    resource: &'a str,
+    region: &'a str,
+    governor: &'a Arc<Governor>,
+    timeouts: TimeoutConfig,
+}
+
+impl<'a> Call<'a> {
+    /// Waits for the turn of this action.
+    pub(super) async fn begin(
+        governor: &'a Arc<Governor>,
+        action: Action,
+        resource: &'a str,
+        region: &'a str,
+        stop: &Stop,
+    ) -> Result<Self, AwsError> {
+        let stopped = |reason| AwsError::stopped(action.name(), resource, reason);
+        if let Some(reason) = stop.reason() {
+            return Err(stopped(reason));
+        }
+        stop.sleep(governor.reserve(action, Duration::ZERO)).await.map_err(stopped)?;
+        let operation = stop.left().min(OPERATION_TIMEOUT);
+        let timeouts = TimeoutConfig::builder()
+            .operation_timeout(operation)
+            .operation_attempt_timeout(operation.min(ATTEMPT_TIMEOUT))
+            .build();
+        Ok(Self { action, resource, region, governor, timeouts })
+    }
+
+    /// What this one call of WAF is to be sent with.
+    pub(super) fn waf(&self) -> aws_sdk_wafv2::config::Builder {
+        aws_sdk_wafv2::config::Builder::new().timeout_config(self.timeouts.clone()).retry_classifier(self.pacer())
+    }
+
+    /// What this one call of DynamoDB is to be sent with.
+    pub(super) fn dynamodb(&self) -> aws_sdk_dynamodb::config::Builder {
+        aws_sdk_dynamodb::config::Builder::new().timeout_config(self.timeouts.clone()).retry_classifier(self.pacer())
+    }
+
+    fn pacer(&self) -> Pacer {
+        Pacer { action: self.action, governor: Arc::clone(self.governor), failed: AtomicU32::new(0) }
+    }
+
+    /// What became of it.
+    pub(super) fn end<T, E>(self, result: Result<T, SdkError<E, HttpResponse>>) -> Result<T, AwsError>
+    where
+        E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
+    {
+        match result {
+            Ok(answer) => {
+                self.governor.succeeded(self.action);
+                Ok(answer)
+            }
+            Err(error) => Err(AwsError::new(self.action.name(), self.resource, self.region, &error)),
+        }
+    }
+}
+
+/// Runs after the SDK's own classifiers and gives what they would repeat a moment of its own.
+#[derive(Debug)]
+struct Pacer {
+    action: Action,
+    governor: Arc<Governor>,
+    /// Attempts of this call that failed.
+    failed: AtomicU32,
+}
+
+impl ClassifyRetry for Pacer {
+    fn classify_retry(&self, _: &InterceptorContext) -> RetryAction {
+        RetryAction::NoActionIndicated
+    }
+
+    fn classify_retry_v2(&self, _: &InterceptorContext, previous: &RetryAction) -> RetryAction {
+        let RetryAction::RetryIndicated(RetryReason::RetryableError { kind, retry_after }) = previous else {
+            return RetryAction::NoActionIndicated;
+        };
+        if *kind == ErrorKind::ThrottlingError {
+            self.governor.throttled(self.action);
+        }
+        let failed = self.failed.fetch_add(1, Ordering::Relaxed) + 1;
+        if failed >= ATTEMPTS {
+            return RetryAction::NoActionIndicated;
+        }
+        let backoff = BACKOFF.mul_f64(fastrand::f64()) * 2_u32.saturating_pow(failed - 1);
+        let wait = self.governor.reserve(self.action, backoff.max(retry_after.unwrap_or_default()));
+        RetryAction::RetryIndicated(RetryReason::RetryableError { kind: *kind, retry_after: Some(wait) })
+    }
+
+    fn name(&self) -> &'static str {
+        "pace"
+    }
+
+    fn priority(&self) -> RetryClassifierPriority {
+        RetryClassifierPriority::run_after(RetryClassifierPriority::transient_error_classifier())
+    }
+}

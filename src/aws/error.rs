@@ -1,0 +1,327 @@
+//! What AWS says when it refuses, as one line for people and one class for the program.
+//!
+//! The line names the operation and the resource, then the cause, then what to do about it. Account ids are masked:
+//! an error ends up in logs.
+
+use std::error::Error;
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use serde_json::Value;
+
+use crate::stop::StopReason;
+use crate::text;
+
+/// Digits of an AWS account id.
+const ACCOUNT_ID_DIGITS: usize = 12;
+
+/// What an error means for the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// It was not sent: the deadline or a signal came first.
+    Stopped(StopReason),
+    /// Something new that it refers to has not spread through AWS yet.
+    Unavailable,
+    /// Somebody else wrote since the read.
+    Conflict,
+    /// There is one of that name.
+    Duplicate,
+    /// There is none.
+    NotFound,
+    /// It may go through later, or it is not known what became of it.
+    Again,
+    /// It will be refused again.
+    Final,
+}
+
+/// A call that did not go through.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{operation} {resource}: {cause}{}", hint.as_ref().map(|hint| format!("; hint: {hint}")).unwrap_or_default())]
+pub struct AwsError {
+    operation: &'static str,
+    resource: String,
+    code: Option<String>,
+    cause: String,
+    hint: Option<String>,
+    class: Class,
+}
+
+impl AwsError {
+    /// What became of a call of the SDK.
+    pub(super) fn new<E>(
+        operation: &'static str,
+        resource: &str,
+        region: &str,
+        error: &SdkError<E, HttpResponse>,
+    ) -> Self
+    where
+        E: Error + ProvideErrorMetadata + Send + Sync + 'static,
+    {
+        let code = error.code().map(ToOwned::to_owned);
+        let status = error.raw_response().map(|response| response.status().as_u16());
+        let (cause, class) = match error {
+            SdkError::ServiceError(service) => {
+                let what = code.clone().unwrap_or_else(|| format!("HTTP {}", service.raw().status().as_u16()));
+                let message = error.message().unwrap_or("no message");
+                let cause = format!("{what}: {message}{}", parameter(service.raw()));
+                (cause, class_of(operation, code.as_deref(), status))
+            }
+            SdkError::TimeoutError(_) => ("no answer in time".to_owned(), Class::Again),
+            SdkError::ResponseError(_) => {
+                (format!("the answer broke off or made no sense: {}", chain(error)), Class::Again)
+            }
+            SdkError::DispatchFailure(failure) if failure.is_timeout() || failure.is_io() => {
+                (format!("no connection: {}", chain(error)), Class::Again)
+            }
+            _ => (chain(error), Class::Final),
+        };
+        let hint = hint(operation, code.as_deref(), error, &cause, region);
+        Self {
+            operation,
+            resource: text::line(resource).into_owned(),
+            code,
+            cause: text::line(&without_account_ids(&cause)).into_owned(),
+            hint,
+            class,
+        }
+    }
+
+    /// A call that was not sent.
+    pub(super) fn stopped(operation: &'static str, resource: &str, reason: StopReason) -> Self {
+        let cause = match reason {
+            StopReason::Deadline => "not sent: the deadline is near",
+            StopReason::Signal => "not sent: asked to stop",
+        };
+        Self {
+            operation,
+            resource: text::line(resource).into_owned(),
+            code: None,
+            cause: cause.to_owned(),
+            hint: None,
+            class: Class::Stopped(reason),
+        }
+    }
+
+    /// An answer that wafsync cannot go on with.
+    pub(super) fn unusable(operation: &'static str, resource: &str, cause: &str, hint: Option<&str>) -> Self {
+        Self {
+            operation,
+            resource: text::line(resource).into_owned(),
+            code: None,
+            cause: text::line(&without_account_ids(cause)).into_owned(),
+            hint: hint.map(ToOwned::to_owned),
+            class: Class::Final,
+        }
+    }
+
+    /// What it means for the program.
+    #[must_use]
+    pub const fn class(&self) -> Class {
+        self.class
+    }
+
+    /// AWS's name of the operation.
+    #[must_use]
+    pub const fn operation(&self) -> &'static str {
+        self.operation
+    }
+
+    /// Whether AWS refused it for its pace.
+    #[must_use]
+    pub fn is_throttled(&self) -> bool {
+        self.code.as_deref().is_some_and(is_throttling)
+    }
+
+    /// Whether every other call of the same operation would meet it too.
+    #[must_use]
+    pub fn concerns_action(&self) -> bool {
+        let code = self.code.as_deref().unwrap_or_default();
+        let creates = self.operation.starts_with("Create");
+        is_credentials(code) || (creates && (is_denied(code) || code == "WAFLimitsExceededException"))
+    }
+}
+
+fn is_throttling(code: &str) -> bool {
+    matches!(
+        code,
+        "ThrottlingException"
+            | "Throttling"
+            | "ThrottledException"
+            | "TooManyRequestsException"
+            | "RequestLimitExceeded"
+            | "RequestThrottled"
+            | "RequestThrottledException"
+            | "ProvisionedThroughputExceededException"
+    )
+}
+
+fn is_denied(code: &str) -> bool {
+    matches!(code, "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation" | "NotAuthorized")
+}
+
+fn is_credentials(code: &str) -> bool {
+    matches!(
+        code,
+        "ExpiredTokenException"
+            | "ExpiredToken"
+            | "UnrecognizedClientException"
+            | "InvalidClientTokenId"
+            | "InvalidSignatureException"
+            | "SignatureDoesNotMatch"
+            | "IncompleteSignatureException"
+            | "MissingAuthenticationTokenException"
+            | "MissingAuthenticationToken"
+    )
+}
+
+fn class_of(operation: &str, code: Option<&str>, status: Option<u16>) -> Class {
+    match code {
+        Some("WAFOptimisticLockException") => Class::Conflict,
+        Some("WAFDuplicateItemException") => Class::Duplicate,
+        Some("WAFNonexistentItemException") => Class::NotFound,
+        Some("WAFUnavailableEntityException") => Class::Unavailable,
+        Some(
+            "WAFInternalErrorException"
+            | "WAFTagOperationException"
+            | "WAFTagOperationInternalErrorException"
+            | "InternalServerError"
+            | "InternalFailure"
+            | "InternalServerException"
+            | "ServiceUnavailable"
+            | "ServiceUnavailableException"
+            | "RequestTimeout"
+            | "RequestTimeoutException",
+        ) => Class::Again,
+        Some(code) if is_throttling(code) => Class::Again,
+        // A group that AWS finds in use for a moment longer; nothing of ours is deleted, so this passes.
+        Some("WAFAssociatedItemException") if operation.starts_with("Update") => Class::Again,
+        _ if status.is_some_and(|status| status >= 500) => Class::Again,
+        _ => Class::Final,
+    }
+}
+
+/// What to do about it.
+fn hint<E: Error + 'static>(
+    operation: &str,
+    code: Option<&str>,
+    error: &SdkError<E, HttpResponse>,
+    cause: &str,
+    region: &str,
+) -> Option<String> {
+    let code = code.unwrap_or_default();
+    let hint = if code == "ResourceNotFoundException" {
+        format!("check --table, and --table-region or AWS_REGION: it was looked for in {region}")
+    } else if is_denied(code) {
+        "`wafsync iam-policy` prints what the role has to allow; a service control policy can forbid it too".to_owned()
+    } else if is_credentials(code) {
+        "the credentials have expired or are not valid there: renew them, and check AWS_PROFILE and the clock"
+            .to_owned()
+    } else if code == "WAFLimitsExceededException" && operation.contains("IPSet") {
+        "raise AWS WAF's quota of IP sets for this account and Region, or lower --max-ip-sets".to_owned()
+    } else if code == "WAFLimitsExceededException" {
+        "raise the quota of AWS WAF that the message names, for this account and Region".to_owned()
+    } else if is_throttling(code) && operation == "Scan" {
+        "give the table more read capacity, or let wafsync take less with --read-capacity".to_owned()
+    } else if is_throttling(code) {
+        "other callers share the rate of this action: lower --read-rate or --write-rate".to_owned()
+    } else if matches!(error, SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_))
+        && cause.to_lowercase().contains("credentials")
+    {
+        "no credentials were found: set AWS_PROFILE, or give the job a role".to_owned()
+    } else if matches!(error, SdkError::DispatchFailure(_) | SdkError::TimeoutError(_)) {
+        format!("check the network, the Region ({region}) and any AWS_ENDPOINT_URL")
+    } else {
+        return None;
+    };
+    Some(hint)
+}
+
+/// What WAF adds to an invalid parameter: which field, and why.
+fn parameter(response: &HttpResponse) -> String {
+    let body: Option<Value> = response.body().bytes().and_then(|bytes| serde_json::from_slice(bytes).ok());
+    let field = |name| body.as_ref()?.get(name)?.as_str().map(|text| format!("{name} {text}"));
+    let known: Vec<String> = ["Field", "Parameter", "Reason"].into_iter().filter_map(field).collect();
+    if known.is_empty() { String::new() } else { format!(" ({})", known.join(", ")) }
+}
+
+/// The causes of an error, each once, outermost first; the SDK's own wrappers say nothing.
+fn chain(error: &dyn Error) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    let mut next = error.source();
+    while let Some(error) = next {
+        let part = error.to_string();
+        let wrapper = matches!(part.as_str(), "dispatch failure" | "client error (Connect)" | "io error" | "other");
+        if !wrapper && !parts.iter().any(|known| known.contains(&part)) {
+            parts.push(part);
+        }
+        next = error.source();
+    }
+    if parts.is_empty() { error.to_string() } else { parts.join(": ") }
+}
+
+/// Runs of exactly twelve digits are account ids.
+fn without_account_ids(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut digits = String::new();
+    let flush = |digits: &mut String, out: &mut String| {
+        out.push_str(if digits.len() == ACCOUNT_ID_DIGITS { "************" } else { digits });
+        digits.clear();
+    };
+    for char in text.chars() {
+        if char.is_ascii_digit() {
+            digits.push(char);
+        } else {
+            flush(&mut digits, &mut out);
+            out.push(char);
+        }
+    }
+    flush(&mut digits, &mut out);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_of_the_facts_has_its_class() {
+        for (code, class) in [
+            ("ThrottlingException", Class::Again),
+            ("WAFInternalErrorException", Class::Again),
+            ("WAFTagOperationException", Class::Again),
+            ("WAFTagOperationInternalErrorException", Class::Again),
+            ("ProvisionedThroughputExceededException", Class::Again),
+            ("RequestLimitExceeded", Class::Again),
+            ("InternalServerError", Class::Again),
+            ("WAFUnavailableEntityException", Class::Unavailable),
+            ("WAFNonexistentItemException", Class::NotFound),
+            ("WAFOptimisticLockException", Class::Conflict),
+            ("WAFDuplicateItemException", Class::Duplicate),
+            ("WAFInvalidParameterException", Class::Final),
+            ("WAFInvalidOperationException", Class::Final),
+            ("WAFLimitsExceededException", Class::Final),
+            ("WAFSubscriptionNotFoundException", Class::Final),
+            ("WAFConfigurationWarningException", Class::Final),
+            ("ValidationException", Class::Final),
+            ("AccessDeniedException", Class::Final),
+            ("ExpiredTokenException", Class::Final),
+            ("UnrecognizedClientException", Class::Final),
+            ("ResourceNotFoundException", Class::Final),
+            ("SomethingNew", Class::Final),
+        ] {
+            assert_eq!(class_of("UpdateIPSet", Some(code), Some(400)), class, "{code}");
+        }
+        assert_eq!(class_of("Scan", None, Some(503)), Class::Again);
+        assert_eq!(class_of("Scan", Some("SomethingNew"), Some(500)), Class::Again);
+        assert_eq!(class_of("Scan", None, Some(404)), Class::Final);
+    }
+
+    #[test]
+    fn account_ids_are_masked_and_other_numbers_are_not() {
+        let text = "arn:aws:sts::111122223333:assumed-role/x may not, at 1800000000 or 1111222233334";
+        let masked = "arn:aws:sts::************:assumed-role/x may not, at 1800000000 or 1111222233334";
+        assert_eq!(without_account_ids(text), masked);
+        assert_eq!(without_account_ids("111122223333"), "************");
+    }
+}

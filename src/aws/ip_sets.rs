@@ -1,0 +1,206 @@
+//! IP sets: listed, read and written as values of this crate.
+
+use std::sync::Arc;
+
+use aws_sdk_wafv2::types::{IpAddressVersion, IpSetSummary, Tag};
+
+use super::call::Call;
+use super::error::AwsError;
+use super::governor::Action;
+use super::{MAX_PAGES, Reader, Writer, waf_scope};
+use crate::cidr::{Cidr, Family};
+use crate::current::LockToken;
+use crate::spec::IpSetSpec;
+use crate::stop::Stop;
+
+/// Summaries a page of a list; AWS's maximum.
+pub(super) const LIST_LIMIT: i32 = 100;
+
+/// On everything that wafsync creates.
+const MANAGED_BY: (&str, &str) = ("managed-by", "wafsync");
+
+/// An IP set as one read showed it: contents and lock token belong together.
+#[derive(Clone, Debug)]
+pub(super) struct IpSet {
+    pub(super) name: String,
+    pub(super) id: String,
+    pub(super) arn: String,
+    pub(super) family: Family,
+    pub(super) description: String,
+    pub(super) token: LockToken,
+    pub(super) cidrs: Arc<[Cidr]>,
+}
+
+impl Reader {
+    /// All IP sets of the scope: every page, or an error.
+    pub(super) async fn list_ip_sets(&self, stop: &Stop) -> Result<Vec<IpSetSummary>, AwsError> {
+        let mut pages = Pages::default();
+        let mut sets = Vec::new();
+        while let Some(marker) = pages.next(Action::ListIpSets)? {
+            let call = Call::begin(&self.governor, Action::ListIpSets, "all", &self.target.region, stop).await?;
+            let request =
+                self.waf.list_ip_sets().scope(waf_scope(self.scope)).limit(LIST_LIMIT).set_next_marker(marker);
+            let sent = request.customize().config_override(call.waf()).send().await;
+            let answer = call.end(sent)?;
+            let page = answer.ip_sets.unwrap_or_default();
+            pages.seen(answer.next_marker, page.is_empty());
+            sets.extend(page);
+        }
+        Ok(sets)
+    }
+
+    /// One IP set with all of its addresses.
+    pub(super) async fn get_ip_set(&self, name: &str, id: &str, stop: &Stop) -> Result<IpSet, AwsError> {
+        let call = Call::begin(&self.governor, Action::GetIpSet, name, &self.target.region, stop).await?;
+        let request = self.waf.get_ip_set().scope(waf_scope(self.scope)).name(name).id(id);
+        let sent = request.customize().config_override(call.waf()).send().await;
+        let answer = call.end(sent)?;
+        let unusable = |cause: &str| AwsError::unusable(Action::GetIpSet.name(), name, cause, None);
+        let (Some(set), Some(token)) = (answer.ip_set, answer.lock_token) else {
+            return Err(unusable("the answer lacks the IP set or its lock token"));
+        };
+        let family = match set.ip_address_version {
+            IpAddressVersion::Ipv4 => Family::Ipv4,
+            IpAddressVersion::Ipv6 => Family::Ipv6,
+            other => return Err(unusable(&format!("{} is an unknown address version", other.as_str()))),
+        };
+        let mut cidrs = Vec::with_capacity(set.addresses.len());
+        for address in &set.addresses {
+            let cidr = Cidr::from_waf(address).filter(|cidr| cidr.family() == family);
+            cidrs.push(cidr.ok_or_else(|| unusable(&format!("{address} is no {family} CIDR")))?);
+        }
+        cidrs.sort_unstable();
+        cidrs.dedup();
+        Ok(IpSet {
+            name: set.name,
+            id: set.id,
+            arn: set.arn,
+            family,
+            description: set.description.unwrap_or_default(),
+            token: LockToken(token),
+            cidrs: cidrs.into(),
+        })
+    }
+}
+
+impl Writer {
+    /// Creates an IP set with its contents; answers its ARN.
+    pub async fn create_ip_set(&self, spec: &IpSetSpec, stop: &Stop) -> Result<String, AwsError> {
+        let call = Call::begin(&self.governor, Action::CreateIpSet, &spec.name, &self.region, stop).await?;
+        let request = self
+            .waf
+            .create_ip_set()
+            .scope(waf_scope(self.scope))
+            .name(&spec.name)
+            .description(&spec.description)
+            .ip_address_version(match spec.family {
+                Family::Ipv4 => IpAddressVersion::Ipv4,
+                Family::Ipv6 => IpAddressVersion::Ipv6,
+            })
+            .set_addresses(Some(addresses(&spec.cidrs)))
+            .set_tags(Some(self.tags()));
+        let sent = request.customize().config_override(call.waf()).send().await;
+        let answer = call.end(sent)?;
+        let arn = answer.summary.and_then(|summary| summary.arn);
+        arn.ok_or_else(|| {
+            AwsError::unusable(
+                Action::CreateIpSet.name(),
+                &spec.name,
+                "the answer lacks the ARN of what was created",
+                None,
+            )
+        })
+    }
+
+    /// Replaces the contents and the description of an IP set, if it is still as it was read with this token.
+    pub async fn update_ip_set(
+        &self,
+        id: &str,
+        token: &LockToken,
+        spec: &IpSetSpec,
+        stop: &Stop,
+    ) -> Result<(), AwsError> {
+        let call = Call::begin(&self.governor, Action::UpdateIpSet, &spec.name, &self.region, stop).await?;
+        let request = self
+            .waf
+            .update_ip_set()
+            .scope(waf_scope(self.scope))
+            .name(&spec.name)
+            .id(id)
+            .lock_token(&token.0)
+            .description(&spec.description)
+            .set_addresses(Some(addresses(&spec.cidrs)));
+        let sent = request.customize().config_override(call.waf()).send().await;
+        call.end(sent).map(|_| ())
+    }
+
+    /// The tags of whatever is created.
+    pub(super) fn tags(&self) -> Vec<Tag> {
+        let own = [(MANAGED_BY.0, MANAGED_BY.1)].into_iter();
+        let further = self.tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        own.chain(further).filter_map(|(key, value)| Tag::builder().key(key).value(value).build().ok()).collect()
+    }
+}
+
+fn addresses(cidrs: &[Cidr]) -> Vec<String> {
+    cidrs.iter().map(ToString::to_string).collect()
+}
+
+/// Walks a list of WAF. It ends at an absent marker, an empty page or a marker that comes again: one report has a marker
+/// on every page, the last one too.
+#[derive(Debug, Default)]
+pub(super) struct Pages {
+    read: usize,
+    next: Option<String>,
+    ended: bool,
+}
+
+impl Pages {
+    /// The marker of the next page, which is absent for the first; the outer `None` at the end.
+    pub(super) fn next(&mut self, action: Action) -> Result<Option<Option<String>>, AwsError> {
+        if self.ended {
+            return Ok(None);
+        }
+        if self.read >= MAX_PAGES {
+            return Err(AwsError::unusable(action.name(), "all", "the list does not end", None));
+        }
+        self.read += 1;
+        Ok(Some(self.next.clone()))
+    }
+
+    /// A page has come.
+    pub(super) fn seen(&mut self, marker: Option<String>, empty: bool) {
+        self.ended = empty || marker.is_none() || (self.read > 1 && marker == self.next);
+        self.next = marker;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn walk(markers: &[(Option<&str>, bool)]) -> usize {
+        let mut pages = Pages::default();
+        let mut read = 0;
+        while pages.next(Action::ListIpSets).unwrap().is_some() {
+            let (marker, empty) = markers[read];
+            pages.seen(marker.map(ToOwned::to_owned), empty);
+            read += 1;
+        }
+        read
+    }
+
+    #[test]
+    fn a_list_ends_at_an_absent_marker_an_empty_page_or_a_marker_that_comes_again() {
+        assert_eq!(walk(&[(Some("a"), false), (Some("b"), false), (None, false)]), 3);
+        assert_eq!(walk(&[(Some("a"), false), (Some("b"), true)]), 2);
+        assert_eq!(walk(&[(Some("a"), false), (Some("b"), false), (Some("b"), false)]), 3);
+    }
+
+    #[test]
+    fn a_list_without_an_end_is_an_error() {
+        let mut pages = Pages { read: MAX_PAGES, ..Pages::default() };
+        let error = pages.next(Action::ListIpSets).unwrap_err();
+        assert_eq!(error.to_string(), "ListIPSets all: the list does not end");
+    }
+}

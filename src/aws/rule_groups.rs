@@ -1,0 +1,359 @@
+//! Rule groups: listed, read and written, and their one rule between AWS's form and ours.
+
+use aws_sdk_wafv2::types::{
+    AllowAction, CountAction, FallbackBehavior, ForwardedIpPosition, IpSetForwardedIpConfig, IpSetReferenceStatement,
+    Label, OrStatement, Rule, RuleAction, RuleGroupSummary, Statement, VisibilityConfig,
+};
+
+use super::call::Call;
+use super::error::AwsError;
+use super::governor;
+use super::ip_sets::{LIST_LIMIT, Pages};
+use super::{Reader, Writer, waf_scope};
+use crate::current::{GroupRule, LockToken};
+use crate::settings::{Action, Forwarded, Position, RulePolicy};
+use crate::spec::RuleGroupSpec;
+use crate::stop::Stop;
+
+/// A rule group as one read showed it.
+#[derive(Clone, Debug)]
+pub(super) struct Group {
+    pub(super) name: String,
+    pub(super) id: String,
+    pub(super) arn: String,
+    pub(super) description: String,
+    pub(super) capacity: u64,
+    pub(super) token: LockToken,
+    pub(super) rule: GroupRule,
+}
+
+impl Reader {
+    /// All rule groups of the scope: every page, or an error.
+    pub(super) async fn list_rule_groups(&self, stop: &Stop) -> Result<Vec<RuleGroupSummary>, AwsError> {
+        let mut pages = Pages::default();
+        let mut groups = Vec::new();
+        while let Some(marker) = pages.next(governor::Action::ListRuleGroups)? {
+            let call =
+                Call::begin(&self.governor, governor::Action::ListRuleGroups, "all", &self.target.region, stop).await?;
+            let request =
+                self.waf.list_rule_groups().scope(waf_scope(self.scope)).limit(LIST_LIMIT).set_next_marker(marker);
+            let sent = request.customize().config_override(call.waf()).send().await;
+            let answer = call.end(sent)?;
+            let page = answer.rule_groups.unwrap_or_default();
+            pages.seen(answer.next_marker, page.is_empty());
+            groups.extend(page);
+        }
+        Ok(groups)
+    }
+
+    /// One rule group with its rules.
+    pub(super) async fn get_rule_group(&self, name: &str, id: &str, stop: &Stop) -> Result<Group, AwsError> {
+        let call = Call::begin(&self.governor, governor::Action::GetRuleGroup, name, &self.target.region, stop).await?;
+        let request = self.waf.get_rule_group().scope(waf_scope(self.scope)).name(name).id(id);
+        let sent = request.customize().config_override(call.waf()).send().await;
+        let answer = call.end(sent)?;
+        let (Some(group), Some(token)) = (answer.rule_group, answer.lock_token) else {
+            let cause = "the answer lacks the rule group or its lock token";
+            return Err(AwsError::unusable(governor::Action::GetRuleGroup.name(), name, cause, None));
+        };
+        let rule = group_rule(group.rules.as_deref().unwrap_or_default(), &self.target.name, name);
+        Ok(Group {
+            name: group.name,
+            id: group.id,
+            arn: group.arn,
+            description: group.description.unwrap_or_default(),
+            capacity: u64::try_from(group.capacity).unwrap_or_default(),
+            token: LockToken(token),
+            rule,
+        })
+    }
+}
+
+impl Writer {
+    /// Creates a rule group with its rule.
+    pub async fn create_rule_group(&self, spec: &RuleGroupSpec, stop: &Stop) -> Result<(), AwsError> {
+        let call =
+            Call::begin(&self.governor, governor::Action::CreateRuleGroup, &spec.name, &self.region, stop).await?;
+        let request = self
+            .waf
+            .create_rule_group()
+            .scope(waf_scope(self.scope))
+            .name(&spec.name)
+            .description(&spec.description)
+            .capacity(i64::try_from(spec.capacity).unwrap_or(i64::MAX))
+            .set_rules(Some(rules(spec)?))
+            .visibility_config(visibility(&spec.name)?)
+            .set_tags(Some(self.tags()));
+        let sent = request.customize().config_override(call.waf()).send().await;
+        call.end(sent).map(|_| ())
+    }
+
+    /// Replaces the rule and the description of a rule group, if it is still as it was read with this token.
+    pub async fn update_rule_group(
+        &self,
+        id: &str,
+        token: &LockToken,
+        spec: &RuleGroupSpec,
+        stop: &Stop,
+    ) -> Result<(), AwsError> {
+        let call =
+            Call::begin(&self.governor, governor::Action::UpdateRuleGroup, &spec.name, &self.region, stop).await?;
+        let request = self
+            .waf
+            .update_rule_group()
+            .scope(waf_scope(self.scope))
+            .name(&spec.name)
+            .id(id)
+            .lock_token(&token.0)
+            .description(&spec.description)
+            .set_rules(Some(rules(spec)?))
+            .visibility_config(visibility(&spec.name)?);
+        let sent = request.customize().config_override(call.waf()).send().await;
+        call.end(sent).map(|_| ())
+    }
+}
+
+/// The rules of a group: none, or one.
+fn rules(spec: &RuleGroupSpec) -> Result<Vec<Rule>, AwsError> {
+    let mut statements = Vec::new();
+    for reference in &spec.references {
+        let arn = reference.arn.as_deref().ok_or_else(|| incomplete(&spec.name, &"a reference lacks its ARN"))?;
+        statements.push(reference_to(arn, &spec.policy).map_err(|error| incomplete(&spec.name, &error))?);
+    }
+    if statements.is_empty() {
+        return Ok(Vec::new());
+    }
+    // AWS refuses an OR of one.
+    let statement = if let [only] = statements.as_slice() {
+        only.clone()
+    } else {
+        let any = OrStatement::builder().set_statements(Some(statements)).build();
+        Statement::builder().or_statement(any.map_err(|error| incomplete(&spec.name, &error))?).build()
+    };
+    let (action, labels) = match spec.policy.action {
+        Action::Allow => (RuleAction::builder().allow(AllowAction::builder().build()).build(), None),
+        Action::Count => {
+            let label =
+                Label::builder().name(&spec.rule_name).build().map_err(|error| incomplete(&spec.name, &error))?;
+            (RuleAction::builder().count(CountAction::builder().build()).build(), Some(vec![label]))
+        }
+    };
+    let rule = Rule::builder()
+        .name(&spec.rule_name)
+        .priority(0)
+        .statement(statement)
+        .action(action)
+        .set_rule_labels(labels)
+        .visibility_config(visibility(&spec.name)?)
+        .build()
+        .map_err(|error| incomplete(&spec.name, &error))?;
+    Ok(vec![rule])
+}
+
+fn reference_to(arn: &str, policy: &RulePolicy) -> Result<Statement, aws_sdk_wafv2::error::BuildError> {
+    let forwarded = policy.forwarded.as_ref().map(|forwarded| {
+        IpSetForwardedIpConfig::builder()
+            .header_name(&forwarded.header)
+            // A request without the header is nobody we know.
+            .fallback_behavior(FallbackBehavior::NoMatch)
+            .position(match forwarded.position {
+                Position::First => ForwardedIpPosition::First,
+                Position::Last => ForwardedIpPosition::Last,
+                Position::Any => ForwardedIpPosition::Any,
+            })
+            .build()
+    });
+    let reference =
+        IpSetReferenceStatement::builder().arn(arn).set_ip_set_forwarded_ip_config(forwarded.transpose()?).build()?;
+    Ok(Statement::builder().ip_set_reference_statement(reference).build())
+}
+
+fn visibility(group: &str) -> Result<VisibilityConfig, AwsError> {
+    VisibilityConfig::builder()
+        .metric_name(group)
+        .sampled_requests_enabled(true)
+        .cloud_watch_metrics_enabled(true)
+        .build()
+        .map_err(|error| incomplete(group, &error))
+}
+
+fn incomplete(group: &str, problem: &dyn std::fmt::Display) -> AwsError {
+    AwsError::unusable("UpdateRuleGroup", group, &format!("the rule could not be made: {problem}"), None)
+}
+
+/// What these rules amount to, in our words.
+fn group_rule(rules: &[Rule], installation: &str, group: &str) -> GroupRule {
+    if rules.is_empty() {
+        return GroupRule::Empty;
+    }
+    let standard = match rules {
+        [rule] => standard(rule, installation, group),
+        _ => None,
+    };
+    standard.unwrap_or_else(|| {
+        let mut references = Vec::new();
+        rules.iter().filter_map(|rule| rule.statement.as_ref()).for_each(|s| collect_references(s, &mut references));
+        GroupRule::Foreign { references }
+    })
+}
+
+/// The rule, if it is of the shape that wafsync writes.
+fn standard(rule: &Rule, installation: &str, group: &str) -> Option<GroupRule> {
+    let action = match rule.action.as_ref()? {
+        RuleAction { allow: Some(allow), block: None, count: None, captcha: None, challenge: None, .. }
+            if allow.custom_request_handling.is_none() =>
+        {
+            Action::Allow
+        }
+        RuleAction { count: Some(count), allow: None, block: None, captcha: None, challenge: None, .. }
+            if count.custom_request_handling.is_none() =>
+        {
+            Action::Count
+        }
+        _ => return None,
+    };
+    let statement = rule.statement.as_ref()?;
+    let (mut forwarded, mut references) = (Vec::new(), Vec::new());
+    let parts = match &statement.or_statement {
+        Some(any) => any.statements.as_slice(),
+        None => std::slice::from_ref(statement),
+    };
+    for part in parts {
+        let reference = only_reference(part)?;
+        references.push(reference.arn.clone());
+        forwarded.push(match &reference.ip_set_forwarded_ip_config {
+            Some(config) => Some(forwarded_of(config)?),
+            None => None,
+        });
+    }
+    let forwarded_ = forwarded.first().cloned().flatten();
+    if forwarded.iter().any(|other| *other != forwarded_) || rule.override_action.is_some() {
+        return None;
+    }
+    let labels: Vec<&str> = rule.rule_labels().iter().map(Label::name).collect();
+    let expected: &[&str] = match action {
+        Action::Allow => &[],
+        Action::Count => &[installation],
+    };
+    let metric = rule.visibility_config.as_ref().is_some_and(|visibility| {
+        visibility.metric_name == group && visibility.sampled_requests_enabled && visibility.cloud_watch_metrics_enabled
+    });
+    let tidy = rule.name == installation && rule.priority == 0 && labels == expected && metric;
+    Some(GroupRule::Standard { policy: RulePolicy { action, forwarded: forwarded_ }, references, tidy })
+}
+
+/// A statement that is a reference to an IP set and nothing else.
+fn only_reference(statement: &Statement) -> Option<&IpSetReferenceStatement> {
+    let reference = statement.ip_set_reference_statement.as_ref()?;
+    let alone = Statement::builder().ip_set_reference_statement(reference.clone()).build();
+    (*statement == alone).then_some(reference)
+}
+
+fn forwarded_of(config: &IpSetForwardedIpConfig) -> Option<Forwarded> {
+    let position = match config.position {
+        ForwardedIpPosition::First => Position::First,
+        ForwardedIpPosition::Last => Position::Last,
+        ForwardedIpPosition::Any => Position::Any,
+        _ => return None,
+    };
+    // With MATCH a request without the header would get in.
+    (config.fallback_behavior == FallbackBehavior::NoMatch)
+        .then(|| Forwarded { header: config.header_name.clone(), position })
+}
+
+fn collect_references(statement: &Statement, references: &mut Vec<String>) {
+    if let Some(reference) = &statement.ip_set_reference_statement {
+        references.push(reference.arn.clone());
+    }
+    let of_and = statement.and_statement.iter().flat_map(|and| &and.statements);
+    let of_or = statement.or_statement.iter().flat_map(|or| &or.statements);
+    of_and.chain(of_or).for_each(|inner| collect_references(inner, references));
+    if let Some(inner) = statement.not_statement.as_ref().and_then(|not| not.statement.as_deref()) {
+        collect_references(inner, references);
+    }
+    let scope_downs = [
+        statement.rate_based_statement.as_ref().and_then(|rate| rate.scope_down_statement.as_deref()),
+        statement.managed_rule_group_statement.as_ref().and_then(|managed| managed.scope_down_statement.as_deref()),
+    ];
+    scope_downs.into_iter().flatten().for_each(|inner| collect_references(inner, references));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::Reference;
+
+    fn spec(references: &[&str], policy: RulePolicy) -> RuleGroupSpec {
+        let reference = |arn: &&str| Reference { name: (*arn).to_owned(), arn: Some((*arn).to_owned()) };
+        RuleGroupSpec {
+            name: "wafsync-1".into(),
+            rule_name: "wafsync".into(),
+            description: "wafsync wafsync table:00000000".into(),
+            capacity: 120,
+            policy,
+            references: references.iter().map(reference).collect(),
+        }
+    }
+
+    fn policy(action: Action, position: Option<Position>) -> RulePolicy {
+        let forwarded = position.map(|position| Forwarded { header: "X-Forwarded-For".into(), position });
+        RulePolicy { action, forwarded }
+    }
+
+    #[test]
+    fn what_is_written_reads_back_as_the_same() {
+        for action in [Action::Allow, Action::Count] {
+            for position in [None, Some(Position::First), Some(Position::Last), Some(Position::Any)] {
+                for references in [&[][..], &["arn:a"], &["arn:b", "arn:a"], &["arn:c", "arn:a", "arn:b"]] {
+                    let policy = policy(action, position);
+                    let rules = rules(&spec(references, policy.clone())).unwrap();
+                    let found = group_rule(&rules, "wafsync", "wafsync-1");
+                    assert_eq!(found.references(), references);
+                    match found {
+                        GroupRule::Empty => assert!(references.is_empty()),
+                        GroupRule::Standard { policy: found, tidy, .. } => assert!(tidy && found == policy),
+                        GroupRule::Foreign { .. } => panic!("not recognised"),
+                    }
+                }
+            }
+        }
+    }
+
+    /// What an edit of our rule makes of it.
+    fn edited(edit: impl FnOnce(&mut Rule)) -> GroupRule {
+        let mut rules = rules(&spec(&["arn:a", "arn:b"], policy(Action::Allow, None))).unwrap();
+        edit(&mut rules[0]);
+        group_rule(&rules, "wafsync", "wafsync-1")
+    }
+
+    #[test]
+    fn an_edit_that_changes_nothing_but_names_is_untidy() {
+        for rule in [edited(|rule| rule.name = "other".into()), edited(|rule| rule.priority = 3)] {
+            assert!(matches!(rule, GroupRule::Standard { tidy: false, .. }));
+        }
+    }
+
+    #[test]
+    fn an_edit_that_changes_the_meaning_is_foreign_and_its_references_are_still_seen() {
+        let negated = |rule: &mut Rule| {
+            let inner = rule.statement.take().unwrap();
+            let not = aws_sdk_wafv2::types::NotStatement::builder().statement(inner).build();
+            rule.statement = Some(Statement::builder().not_statement(not).build());
+        };
+        let match_without_header = |rule: &mut Rule| {
+            let config = IpSetForwardedIpConfig::builder()
+                .header_name("X-Forwarded-For")
+                .fallback_behavior(FallbackBehavior::Match)
+                .position(ForwardedIpPosition::Last)
+                .build()
+                .unwrap();
+            for part in &mut rule.statement.as_mut().unwrap().or_statement.as_mut().unwrap().statements {
+                part.ip_set_reference_statement.as_mut().unwrap().ip_set_forwarded_ip_config = Some(config.clone());
+            }
+        };
+        for rule in [edited(negated), edited(match_without_header)] {
+            assert!(matches!(rule, GroupRule::Foreign { .. }), "{rule:?}");
+            assert_eq!(rule.references(), ["arn:a", "arn:b"]);
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! The whole table, every page of every segment, or an error: never a part of it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::call::Call;
+use super::error::AwsError;
+use super::governor::{Action, Governor};
+use super::{MAX_PAGES, Reader};
+use crate::item::{Attribute, Item, ItemRules, TableView};
+use crate::settings::TableSettings;
+use crate::stop::Stop;
+
+type Row = HashMap<String, AttributeValue>;
+
+/// What every page of one scan has in common.
+#[derive(Debug)]
+struct Request {
+    dynamodb: aws_sdk_dynamodb::Client,
+    governor: Arc<Governor>,
+    region: String,
+    table: String,
+    names: HashMap<String, String>,
+    projection: String,
+    segments: i32,
+    budget: Option<Budget>,
+}
+
+/// Where one segment goes on.
+#[derive(Debug)]
+struct Cursor {
+    segment: i32,
+    key: Option<Row>,
+    pages: usize,
+}
+
+/// One page.
+#[derive(Debug)]
+struct Page {
+    rows: Vec<Row>,
+    consumed: f64,
+    next: Option<Cursor>,
+}
+
+impl Reader {
+    /// Reads the whole table. Reads the next pages while it looks at the one that has come.
+    ///
+    /// # Errors
+    ///
+    /// Any page that cannot be read: an incomplete view is none.
+    pub async fn scan(&self, settings: &TableSettings, rules: &ItemRules, stop: &Stop) -> Result<TableView, AwsError> {
+        let attributes =
+            [Some(&settings.key_attribute), Some(&settings.cidr_attribute), settings.expiry_attribute.as_ref()];
+        let mut names: HashMap<String, String> = HashMap::new();
+        let mut projection: Vec<String> = Vec::new();
+        // Placeholders, for a name can be a reserved word; each name once, for DynamoDB refuses it twice.
+        for attribute in attributes.into_iter().flatten() {
+            if !names.values().any(|known| known == attribute) {
+                let placeholder = format!("#a{}", projection.len());
+                names.insert(placeholder.clone(), attribute.clone());
+                projection.push(placeholder);
+            }
+        }
+        let segments = i32::try_from(settings.segments).unwrap_or(1);
+        let request = Arc::new(Request {
+            dynamodb: self.dynamodb.clone(),
+            governor: Arc::clone(&self.governor),
+            region: self.table_region.clone(),
+            table: settings.table.clone(),
+            names,
+            projection: projection.join(", "),
+            segments,
+            budget: settings.read_capacity.map(Budget::new),
+        });
+        let mut pages = JoinSet::new();
+        let fetch = |cursor: Cursor| {
+            let (request, stop) = (Arc::clone(&request), stop.clone());
+            async move { request.page(cursor, &stop).await }
+        };
+        for segment in 0..segments {
+            pages.spawn(fetch(Cursor { segment, key: None, pages: 0 }));
+        }
+        let mut view = TableView::default();
+        while let Some(page) = pages.join_next().await {
+            let page = page.map_err(|_| self.broken_off(settings))??;
+            if let Some(cursor) = page.next {
+                pages.spawn(fetch(cursor));
+            }
+            view.pages += 1;
+            view.consumed_capacity += page.consumed;
+            for row in page.rows {
+                view.read(&item(row, settings), rules);
+            }
+        }
+        Ok(view)
+    }
+
+    fn broken_off(&self, settings: &TableSettings) -> AwsError {
+        AwsError::unusable(Action::Scan.name(), settings.name(), "the reading of a page broke off", None)
+    }
+}
+
+impl Request {
+    async fn page(&self, cursor: Cursor, stop: &Stop) -> Result<Page, AwsError> {
+        let action = Action::Scan;
+        let resource = format!("table {}", self.table);
+        if cursor.pages >= MAX_PAGES {
+            return Err(AwsError::unusable(action.name(), &resource, "the scan does not end", None));
+        }
+        if let Some(budget) = &self.budget {
+            let stopped = |reason| AwsError::stopped(action.name(), &resource, reason);
+            stop.sleep(budget.wait()).await.map_err(stopped)?;
+        }
+        let call = Call::begin(&self.governor, action, &resource, &self.region, stop).await?;
+        let parallel = (self.segments > 1).then_some((cursor.segment, self.segments));
+        let sent = self
+            .dynamodb
+            .scan()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .set_expression_attribute_names(Some(self.names.clone()))
+            .projection_expression(&self.projection)
+            .set_limit(self.budget.as_ref().map(Budget::items))
+            .set_segment(parallel.map(|(segment, _)| segment))
+            .set_total_segments(parallel.map(|(_, segments)| segments))
+            .set_exclusive_start_key(cursor.key)
+            .customize()
+            .config_override(call.dynamodb())
+            .send()
+            .await;
+        let answer = call.end(sent)?;
+        let consumed = answer.consumed_capacity.and_then(|capacity| capacity.capacity_units).unwrap_or_default();
+        let rows = answer.items.unwrap_or_default();
+        if let Some(budget) = &self.budget {
+            budget.spent(consumed, answer.scanned_count);
+        }
+        // Only an absent key is the end; an empty page is not.
+        let next = answer.last_evaluated_key.filter(|key| !key.is_empty());
+        let next = next.map(|key| Cursor { segment: cursor.segment, key: Some(key), pages: cursor.pages + 1 });
+        Ok(Page { rows, consumed, next })
+    }
+}
+
+/// Read capacity units a second, paid after each page, for only the answer says what it cost.
+#[derive(Debug)]
+struct Budget {
+    units_per_second: f64,
+    state: Mutex<Spending>,
+}
+
+#[derive(Debug)]
+struct Spending {
+    next: Instant,
+    items: i32,
+}
+
+/// Items of the first page: at most as many units, unless items are larger than 4 KB.
+const FIRST_ITEMS: i32 = 100;
+
+/// Items of any page under a budget.
+const MOST_ITEMS: f64 = 10_000.0;
+
+impl Budget {
+    fn new(units_per_second: u32) -> Self {
+        let state = Mutex::new(Spending { next: Instant::now(), items: FIRST_ITEMS });
+        Self { units_per_second: f64::from(units_per_second), state }
+    }
+
+    fn with<T>(&self, f: impl FnOnce(&mut Spending) -> T) -> T {
+        f(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Until the next page may be read.
+    fn wait(&self) -> Duration {
+        self.with(|state| state.next.saturating_duration_since(Instant::now()))
+    }
+
+    /// Items to ask for, so that a page costs about one second's units: small pages starve no other reader.
+    fn items(&self) -> i32 {
+        self.with(|state| state.items)
+    }
+
+    fn spent(&self, units: f64, items: i32) {
+        self.with(|state| {
+            let pause = Duration::try_from_secs_f64(units / self.units_per_second).unwrap_or(Duration::ZERO);
+            state.next = state.next.max(Instant::now()) + pause;
+            if units > 0.0 && items > 0 {
+                let fitting = (f64::from(items) * self.units_per_second / units).clamp(1.0, MOST_ITEMS);
+                #[expect(clippy::cast_possible_truncation, reason = "clamped to ten thousand")]
+                let fitting = fitting as i32;
+                state.items = fitting;
+            }
+        });
+    }
+}
+
+fn item(mut row: Row, settings: &TableSettings) -> Item {
+    // Two settings may name the same attribute.
+    let mut take = |name: &String, last: bool| {
+        let value = if last { row.remove(name) } else { row.get(name).cloned() };
+        value.map(attribute)
+    };
+    Item {
+        key: take(&settings.key_attribute, false),
+        expiry: settings.expiry_attribute.as_ref().and_then(|name| take(name, false)),
+        cidrs: take(&settings.cidr_attribute, true),
+    }
+}
+
+fn attribute(value: AttributeValue) -> Attribute {
+    match value {
+        AttributeValue::S(text) => Attribute::Text(text),
+        AttributeValue::N(number) => Attribute::Number(number),
+        AttributeValue::Ss(texts) => Attribute::TextSet(texts),
+        AttributeValue::L(list) => Attribute::List(list.into_iter().map(element).collect()),
+        AttributeValue::B(_) => Attribute::Other("binary"),
+        AttributeValue::Bool(_) => Attribute::Other("boolean"),
+        AttributeValue::Bs(_) => Attribute::Other("binary set"),
+        AttributeValue::M(_) => Attribute::Other("map"),
+        AttributeValue::Ns(_) => Attribute::Other("number set"),
+        AttributeValue::Null(_) => Attribute::Other("null"),
+        _ => Attribute::Other("value of an unknown type"),
+    }
+}
+
+/// Lists in lists hold no addresses: their depth does not matter.
+fn element(value: AttributeValue) -> Attribute {
+    match value {
+        AttributeValue::L(_) => Attribute::Other("list"),
+        other => attribute(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_budget_waits_for_what_was_spent_and_asks_for_pages_that_fit() {
+        let budget = Budget::new(100);
+        assert_eq!((budget.wait(), budget.items()), (Duration::ZERO, FIRST_ITEMS));
+        budget.spent(250.0, 100);
+        assert_eq!((budget.wait(), budget.items()), (Duration::from_millis(2500), 40));
+        tokio::time::advance(Duration::from_secs(60)).await;
+        assert_eq!(budget.wait(), Duration::ZERO);
+        budget.spent(0.5, 100);
+        assert_eq!((budget.wait(), budget.items()), (Duration::from_millis(5), 10_000));
+        budget.spent(0.0, 0);
+        assert_eq!(budget.items(), 10_000);
+    }
+}

@@ -1,0 +1,343 @@
+//! From clap's text to [`Settings`]: everything is checked here, once, for the command line and for Lambda.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::args::{Cli, Command, EntryArgs, GuardArgs, IamPolicyArgs, LogArgs, ReadArgs, RuleArgs, RunArgs};
+use super::args::{TableArgs, WafArgs, WriteArgs};
+use super::environment::Environment;
+use super::values::{
+    Checked, Invalid, MIN_RATE, arn, attribute, check, cidr, decimal, digits, duration, is_region, is_word, number,
+    rate,
+};
+use super::{Invocation, LogSettings, MAX_SEGMENTS};
+use crate::cidr::{Cidr, PerFamily};
+use crate::iam_policy::IamScope;
+use crate::limits::{Limits, SET_CAPACITY};
+use crate::settings::{
+    Action, Forwarded, GuardSettings, MaxRemovals, OnRejection, Position, RulePolicy, RunSettings, Scope, Settings,
+    TableSettings, WafSettings,
+};
+
+/// IP set names have three digits.
+const MAX_IP_SETS: usize = 1000;
+/// What all IP sets together can hold; no count of CIDRs makes sense beyond it.
+const MAX_CIDRS: usize = MAX_IP_SETS * SET_CAPACITY;
+/// Read units a second: far more than a table gets by default (40,000).
+const MAX_READ_CAPACITY: u32 = 1_000_000;
+/// Less leaves no time for a scan and a safe stop.
+const MIN_DEADLINE: Duration = Duration::from_secs(10);
+/// Longer than any schedule that makes sense; keeps sums with the clock from overflowing.
+const MAX_DEADLINE: Duration = Duration::from_hours(24);
+/// AWS allows 50 tags, and `managed-by` is one.
+const MAX_TAGS: usize = 49;
+/// What AWS keeps for its own labels (AWS WAF: "Label syntax and naming requirements").
+const RESERVED_LABELS: [&str; 8] =
+    ["awswaf", "aws", "waf", "rulegroup", "webacl", "regexpatternset", "ipset", "managed"];
+
+/// Checks everything; warnings are for what is allowed but dangerous.
+pub(super) fn invocation(cli: Cli, env: &Environment, warnings: &mut Vec<String>) -> Checked<Invocation> {
+    Ok(match cli.command {
+        Command::Plan(args) => Invocation::Plan {
+            settings: settings(args.run, warnings)?,
+            output: args.output,
+            detailed_exitcode: args.detailed_exitcode,
+            log: log(&args.log),
+        },
+        Command::Apply(args) => Invocation::Apply {
+            settings: settings(args.run, warnings)?,
+            output: args.output.output,
+            log: log(&args.log),
+        },
+        Command::Explain(args) => Invocation::Explain {
+            address: cidr("ADDRESS", &args.address)?,
+            settings: Settings {
+                table: table(args.table, args.entries, Duration::ZERO)?,
+                waf: waf(args.waf, args.rule, warnings)?,
+                guards: NO_REMOVALS,
+                run: run(&args.read, None)?,
+            },
+            output: args.output.output,
+            log: log(&args.log),
+        },
+        Command::IamPolicy(args) => iam_policy(args, env)?,
+        Command::Completions { shell } => Invocation::Completions(shell),
+    })
+}
+
+/// What `explain`, which removes nothing, is told about removals.
+const NO_REMOVALS: GuardSettings = GuardSettings {
+    on_rejection: OnRejection::Hold,
+    max_removals: MaxRemovals::Count(0),
+    min_addresses: 0,
+    approve: None,
+};
+
+fn settings(args: RunArgs, warnings: &mut Vec<String>) -> Checked<Settings> {
+    let run = run(&args.read, Some(&args.write))?;
+    let settle = duration("--settle", &args.write.settle)?;
+    if settle >= run.deadline {
+        let allowed = format!("must be less than --deadline, which is {}", humantime::format_duration(run.deadline));
+        return Err(Invalid::new("--settle", &args.write.settle, allowed));
+    }
+    Ok(Settings {
+        table: table(args.table, args.entries, settle)?,
+        waf: waf(args.waf, args.rule, warnings)?,
+        guards: guards(args.guards)?,
+        run,
+    })
+}
+
+/// `write` is `None` for a command that does not write: then the least pace stands in for the setting.
+fn run(read: &ReadArgs, write: Option<&WriteArgs>) -> Checked<RunSettings> {
+    let deadline = duration("--deadline", &read.deadline)?;
+    if !(MIN_DEADLINE..=MAX_DEADLINE).contains(&deadline) {
+        return Err(Invalid::new("--deadline", &read.deadline, "must be from 10s to 24h"));
+    }
+    Ok(RunSettings {
+        read_rate: rate("--read-rate", &read.read_rate)?,
+        write_rate: write.map_or(Ok(MIN_RATE), |write| rate("--write-rate", &write.write_rate))?,
+        deadline,
+    })
+}
+
+fn log(args: &LogArgs) -> LogSettings {
+    LogSettings { format: args.log_format, level: args.log_level }
+}
+
+fn table(table: TableArgs, entries: EntryArgs, settle: Duration) -> Checked<TableSettings> {
+    let (table, region) = table_and_region(table)?;
+    let widest = PerFamily {
+        ipv4: number("--widest-ipv4", &entries.widest_ipv4, 1..=32)?,
+        ipv6: number("--widest-ipv6", &entries.widest_ipv6, 1..=128)?,
+    };
+    let read_capacity = entries.read_capacity.map(|units| number("--read-capacity", &units, 1..=MAX_READ_CAPACITY));
+    let expiry_attribute = entries.expiry_attribute.map(|name| attribute("--expiry-attribute", name));
+    for key in &entries.ignore_item {
+        check("--ignore-item", key, !key.is_empty(), "must be the key of an item")?;
+    }
+    // Duplicates are harmless; sorted, so that the same settings are the same value.
+    let always = entries.always.iter().map(|text| always(text)).collect::<Checked<BTreeSet<Cidr>>>()?;
+    Ok(TableSettings {
+        table,
+        region,
+        key_attribute: attribute("--key-attribute", entries.key_attribute)?,
+        cidr_attribute: attribute("--cidr-attribute", entries.cidr_attribute)?,
+        expiry_attribute: expiry_attribute.transpose()?,
+        segments: number("--segments", &entries.segments, 1..=MAX_SEGMENTS)?,
+        read_capacity: read_capacity.transpose()?,
+        settle,
+        widest,
+        max_per_item: number("--max-per-item", &entries.max_per_item, 1..=MAX_CIDRS)?,
+        ignored_items: entries.ignore_item.into_iter().collect(),
+        always: always.into_iter().collect(),
+        aggregate: entries.aggregate,
+    })
+}
+
+/// The table as given, and its Region if that is known.
+fn table_and_region(args: TableArgs) -> Checked<(String, Option<String>)> {
+    const FLAG: &str = "--table-region";
+    let missing =
+        || Invalid { flag: "--table", value: None, allowed: "is required: the name or ARN of the table".to_owned() };
+    let table = args.table.ok_or_else(missing)?;
+    let arn = if table.starts_with("arn:") { Some(arn("--table", &table, "dynamodb", "table/")?) } else { None };
+    let name = arn.as_ref().map_or(table.as_str(), |arn| arn.name);
+    let allowed = "must be a table name (3 to 255 of A-Z a-z 0-9 _ . -) or the ARN of a table";
+    check("--table", &table, is_word(name, 3..=255, "_.-"), allowed)?;
+    if let Some(region) = &args.table_region {
+        check(FLAG, region, is_region(region), "must be a Region such as eu-west-1")?;
+    }
+    let of_arn = arn.map(|arn| arn.region.to_owned());
+    match (of_arn, args.table_region) {
+        (Some(of_arn), Some(given)) if of_arn != given => {
+            Err(Invalid::new(FLAG, &given, format!("must be left out or {of_arn}, which is in the ARN of --table")))
+        }
+        (of_arn, given) => Ok((table, of_arn.or(given))),
+    }
+}
+
+fn waf(args: WafArgs, rule: RuleArgs, warnings: &mut Vec<String>) -> Checked<WafSettings> {
+    let forwarded = forwarded(rule.forwarded_ip_header, rule.forwarded_ip_position, warnings)?;
+    let reserved = RESERVED_LABELS.iter().any(|word| args.name.eq_ignore_ascii_case(word));
+    if rule.action == Action::Count && reserved {
+        let allowed = "must not be a word that AWS WAF reserves in labels, for --action count adds it as one";
+        return Err(Invalid::new("--name", &args.name, allowed));
+    }
+    let names = names(args)?;
+    Ok(WafSettings {
+        name: names.name,
+        scope: names.scope,
+        policy: RulePolicy { action: rule.action, forwarded },
+        web_acls: names.web_acls,
+        limits: names.limits,
+        adopt: names.adopt,
+        tags: tags(&rule.tag)?,
+    })
+}
+
+/// What names resources in WAF: all that `iam-policy` needs to know.
+struct Names {
+    name: String,
+    scope: Scope,
+    web_acls: Vec<String>,
+    limits: Limits,
+    adopt: BTreeSet<String>,
+}
+
+fn names(args: WafArgs) -> Checked<Names> {
+    let allowed = "must be 1 to 100 of A-Z a-z 0-9 _ -";
+    check("--name", &args.name, is_word(&args.name, 1..=100, "_-"), allowed)?;
+    for name in &args.adopt {
+        check(
+            "--adopt",
+            name,
+            is_word(name, 1..=128, "_-"),
+            "must be the name of an IP set (1 to 128 of A-Z a-z 0-9 _ -)",
+        )?;
+    }
+    let mut web_acls = Vec::new();
+    for web_acl in args.web_acl {
+        check_web_acl(&web_acl, args.scope)?;
+        if !web_acls.contains(&web_acl) {
+            web_acls.push(web_acl);
+        }
+    }
+    Ok(Names {
+        limits: Limits::aws(number("--max-ip-sets", &args.max_ip_sets, 1..=MAX_IP_SETS)?),
+        name: args.name,
+        scope: args.scope,
+        web_acls,
+        adopt: args.adopt.into_iter().collect(),
+    })
+}
+
+fn check_web_acl(web_acl: &str, scope: Scope) -> Checked<()> {
+    const FLAG: &str = "--web-acl";
+    if !web_acl.starts_with("arn:") {
+        let allowed = "must be the name of a web ACL (1 to 128 of A-Z a-z 0-9 _ -) or its ARN";
+        return check(FLAG, web_acl, is_word(web_acl, 1..=128, "_-"), allowed);
+    }
+    let (kind, word) = match scope {
+        Scope::Regional => ("regional/webacl/", "regional"),
+        Scope::Cloudfront => ("global/webacl/", "cloudfront"),
+    };
+    let arn = arn(FLAG, web_acl, "wafv2", kind)
+        .map_err(|invalid| Invalid { allowed: format!("{} (--scope {word})", invalid.allowed), ..invalid })?;
+    let right =
+        arn.name.split_once('/').is_some_and(|(name, id)| is_word(name, 1..=128, "_-") && is_word(id, 1..=36, "-"));
+    check(FLAG, web_acl, right, "must end with the name and the id of the web ACL")
+}
+
+fn forwarded(
+    header: Option<String>,
+    position: Option<Position>,
+    warnings: &mut Vec<String>,
+) -> Checked<Option<Forwarded>> {
+    const FLAG: &str = "--forwarded-ip-header";
+    let Some(header) = header else {
+        return match position {
+            None => Ok(None),
+            Some(_) => Err(Invalid { flag: "--forwarded-ip-position", value: None, allowed: format!("needs {FLAG}") }),
+        };
+    };
+    check(FLAG, &header, is_word(&header, 1..=255, "-"), "must be 1 to 255 of A-Z a-z 0-9 -")?;
+    let position = position.unwrap_or(Position::First);
+    let word = match position {
+        Position::First => Some("first"),
+        Position::Any => Some("any"),
+        Position::Last => None,
+    };
+    if let Some(word) = word {
+        warnings.push(format!(
+            "--forwarded-ip-position {word}: a client can forge that address in {header} and let itself in; use last \
+             if every request passes a proxy that appends to the header"
+        ));
+    }
+    Ok(Some(Forwarded { header, position }))
+}
+
+fn tags(texts: &[String]) -> Checked<BTreeMap<String, String>> {
+    const FLAG: &str = "--tag";
+    let mut tags = BTreeMap::new();
+    for text in texts {
+        let Some((key, value)) = text.split_once('=') else {
+            return Err(Invalid::new(FLAG, text, "must be KEY=VALUE"));
+        };
+        let right = (1..=128).contains(&key.chars().count()) && value.chars().count() <= 256;
+        check(FLAG, text, right, "must be KEY=VALUE, a key of 1 to 128 and a value of at most 256 characters")?;
+        let right = key.chars().chain(value.chars()).all(is_tag_character);
+        check(FLAG, text, right, "must be letters, digits, blanks and _ . : / = + - @")?;
+        let aws = key.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:"));
+        check(FLAG, text, !aws, "must not begin with aws:, which AWS keeps for itself")?;
+        check(FLAG, text, key != "managed-by", "must not be managed-by, which is always wafsync")?;
+        let other = tags.insert(key.to_owned(), value.to_owned()).filter(|other| other != value);
+        check(FLAG, text, other.is_none(), "must not give a second value to a key")?;
+    }
+    if tags.len() > MAX_TAGS {
+        return Err(Invalid { flag: FLAG, value: None, allowed: format!("must be given at most {MAX_TAGS} times") });
+    }
+    Ok(tags)
+}
+
+/// `[\p{L}\p{Z}\p{N}_.:/=+\-@]`, for all that matters: `is_alphabetic` also knows a few marks, which AWS would refuse.
+fn is_tag_character(character: char) -> bool {
+    character.is_alphabetic()
+        || character.is_numeric()
+        || (character.is_whitespace() && !character.is_control())
+        || "_.:/=+-@".contains(character)
+}
+
+fn guards(args: GuardArgs) -> Checked<GuardSettings> {
+    Ok(GuardSettings {
+        on_rejection: args.on_rejection,
+        max_removals: max_removals(&args.max_removals)?,
+        min_addresses: number("--min-addresses", &args.min_addresses, 0..=MAX_CIDRS)?,
+        approve: args.approve.map(|digest| approve(&digest)).transpose()?,
+    })
+}
+
+fn max_removals(text: &str) -> Checked<MaxRemovals> {
+    let limit = match text.strip_suffix('%') {
+        Some(percent) => decimal(percent).filter(|percent| *percent <= 100.0).map(MaxRemovals::Percent),
+        None => digits(text).map(MaxRemovals::Count),
+    };
+    limit.ok_or_else(|| Invalid::new("--max-removals", text, "must be a percentage from 0% to 100%, or a count"))
+}
+
+/// Digests are written in lower case.
+fn approve(text: &str) -> Checked<String> {
+    let digits = text.strip_prefix("sha256:").unwrap_or_default();
+    let right = digits.len() == 64 && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    check("--approve", text, right, "must be sha256: and 64 hexadecimal digits, as the plan prints it")?;
+    Ok(text.to_owned())
+}
+
+fn iam_policy(args: IamPolicyArgs, env: &Environment) -> Checked<Invocation> {
+    let (table, table_region) = table_and_region(args.table)?;
+    let names = names(args.waf)?;
+    Ok(Invocation::IamPolicy {
+        scope: IamScope {
+            table,
+            table_region,
+            region: env.get("AWS_REGION").or_else(|| env.get("AWS_DEFAULT_REGION")).map(str::to_owned),
+            name: names.name,
+            scope: names.scope,
+            web_acls: names.web_acls,
+            adopt: names.adopt,
+            rule_groups: names.limits.rule_groups(),
+        },
+        access: args.access,
+    })
+}
+
+/// Strict, but of any width: a person answers for it. /0 would let everyone in.
+fn always(text: &str) -> Checked<Cidr> {
+    const FLAG: &str = "--always";
+    let parsed = cidr(FLAG, text)?;
+    check(FLAG, text, parsed.prefix() > 0, "must not be /0, which is everyone")?;
+    let mapped = matches!(parsed.network(), IpAddr::V6(address) if address.to_ipv4_mapped().is_some());
+    check(FLAG, text, !mapped, "must be written as IPv4, for WAF never sees a client under a mapped address")?;
+    Ok(parsed)
+}

@@ -1,0 +1,98 @@
+//! Environment variables as a second spelling of the flags.
+//!
+//! A variable is turned into the arguments that say the same, so that clap and `convert` know of flags alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
+
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+use crate::text;
+
+const PREFIX: &str = "WAFSYNC_";
+
+/// Flags without a variable. An approval that stood in the environment would be given again to the next plan.
+const FLAGS_ALONE: [&str; 3] = ["approve", "help", "version"];
+
+/// In what Kubernetes sets in every pod for a Service whose name begins with `wafsync`: no mistyped settings.
+const KUBERNETES: [&str; 2] = ["_SERVICE_", "_PORT"];
+
+/// The variable of a flag (without its dashes), or `None` if the flag has none.
+pub(super) fn variable(flag: &str) -> Option<String> {
+    (!FLAGS_ALONE.contains(&flag)).then(|| format!("{PREFIX}{}", flag.replace('-', "_").to_ascii_uppercase()))
+}
+
+/// The environment; empty variables count as unset, for templates of orchestrators write them so.
+pub(super) struct Environment(BTreeMap<String, OsString>);
+
+/// A command line whose unset flags took their values from the environment.
+pub(super) struct Filled {
+    pub(super) args: Vec<OsString>,
+    /// The variables that were used.
+    pub(super) from_environment: Vec<String>,
+}
+
+impl Environment {
+    pub(super) fn new(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
+        let named = variables.into_iter().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
+        Self(named.filter(|(_, value)| !value.is_empty()).collect())
+    }
+
+    /// The value of a variable that is not ours, such as `AWS_REGION`; `None` also if it is not UTF-8.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).and_then(|value| value.to_str())
+    }
+
+    /// Puts what the environment says behind the command's name, for each flag of the command that was not given.
+    ///
+    /// `given` are the matches of `args`, so the second of these is the command's name: nothing may stand before it.
+    pub(super) fn fill(
+        &self,
+        command: &Command,
+        given: &ArgMatches,
+        mut args: Vec<OsString>,
+    ) -> Result<Filled, String> {
+        let mut from_environment = Vec::new();
+        let Some((name, matches)) = given.subcommand() else { return Ok(Filled { args, from_environment }) };
+        let mut tail = args.split_off(args.len().min(2));
+        for arg in command.find_subcommand(name).into_iter().flat_map(Command::get_arguments) {
+            if matches.value_source(arg.get_id().as_str()) == Some(ValueSource::CommandLine) {
+                continue;
+            }
+            let Some(flag) = arg.get_long() else { continue };
+            let Some(variable) = variable(flag) else { continue };
+            let Some(value) = self.0.get(&variable) else { continue };
+            let value = value.to_str().ok_or_else(|| format!("{variable}: must be UTF-8"))?;
+            args.extend(as_arguments(arg, flag, &variable, value)?);
+            from_environment.push(variable);
+        }
+        args.append(&mut tail);
+        Ok(Filled { args, from_environment })
+    }
+
+    /// A warning for each variable that looks like a setting and is none: a mistyped guard must not go unnoticed.
+    pub(super) fn unread(&self, command: &Command) -> Vec<String> {
+        let known: BTreeSet<String> = command
+            .get_subcommands()
+            .flat_map(Command::get_arguments)
+            .filter_map(|arg| arg.get_long().and_then(variable))
+            .collect();
+        let ours = self.0.keys().filter(|name| name.starts_with(PREFIX) && !known.contains(*name));
+        let unread = ours.filter(|name| !KUBERNETES.iter().any(|part| name.contains(part)));
+        unread.map(|name| format!("the environment variable {} is no setting: ignored", text::line(name))).collect()
+    }
+}
+
+fn as_arguments(arg: &Arg, flag: &str, variable: &str, value: &str) -> Result<Vec<OsString>, String> {
+    let with = |value: &str| OsStr::new(&format!("--{flag}={value}")).to_owned();
+    match arg.get_action() {
+        ArgAction::SetTrue => match value {
+            "true" => Ok(vec![OsString::from(format!("--{flag}"))]),
+            "false" => Ok(Vec::new()),
+            _ => Err(format!("{variable} '{}': must be true or false", text::line(value))),
+        },
+        ArgAction::Append => Ok(value.split(',').map(str::trim).filter(|part| !part.is_empty()).map(with).collect()),
+        _ => Ok(vec![with(value)]),
+    }
+}

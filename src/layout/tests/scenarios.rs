@@ -1,0 +1,1 @@
+//! The rules of placement, case by case.

@@ -1,0 +1,174 @@
+//! The fewest API writes that any plan needs, from counts alone.
+//!
+//! A second opinion on the layout: it knows no CIDR, no name and no order, and shares no code with the layout. It fills
+//! the largest room first and the largest rule group first, which nothing can beat, and is thereby a lower bound.
+
+/// Everything that the bound depends on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// IPv4.
+    pub ipv4: FamilyCounts,
+    /// IPv6.
+    pub ipv6: FamilyCounts,
+    /// Rule groups.
+    pub groups: Vec<GroupCounts>,
+    /// How many IP sets may still be created.
+    pub new_sets: usize,
+    /// CIDRs that one IP set holds.
+    pub set_capacity: usize,
+    /// Existing IP sets that no rule group refers to and that have to be referred to.
+    pub unwired: usize,
+}
+
+/// Counts of one address family.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FamilyCounts {
+    /// Wanted CIDRs that have to be put somewhere in this run.
+    pub missing: usize,
+    /// Existing IP sets.
+    pub shards: Vec<ShardCounts>,
+}
+
+/// Counts of one existing IP set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ShardCounts {
+    /// CIDRs in it now.
+    pub held: usize,
+    /// CIDRs that have to leave it in this run: reason enough to write it.
+    pub leaving: usize,
+    /// CIDRs that may leave it if it is written, but are no reason to write it: spare copies.
+    pub spare: usize,
+    /// Something may be added to it.
+    pub open: bool,
+}
+
+/// Counts of one rule group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GroupCounts {
+    /// Further references that it can take.
+    pub free: usize,
+    /// It is written in any case.
+    pub written_anyway: bool,
+    /// Every named web ACL refers to it: such groups are filled before others.
+    pub referred: bool,
+}
+
+/// A number of API writes that no plan can stay below: updates and creates of IP sets, and writes of rule groups,
+/// those that are written anyway included. What is missing and would fit nowhere at all counts as nothing.
+#[must_use]
+pub fn writes(counts: &Counts) -> usize {
+    let slots: usize = counts.groups.iter().map(|group| group.free).sum();
+    let new_sets = counts.new_sets.min(slots.saturating_sub(counts.unwired));
+    let cheapest =
+        (0..=new_sets).filter_map(|created| Some(set_writes(counts, created)? + group_writes(counts, created)));
+    cheapest.min().unwrap_or_default()
+}
+
+/// Writes of IP sets if so many are created; `None` if something finds no place then.
+fn set_writes(counts: &Counts, created: usize) -> Option<usize> {
+    let family = |family, created| updates(family, created, counts.set_capacity);
+    let split = (0..=created)
+        .filter_map(|ipv4| Some(family(&counts.ipv4, ipv4)? + family(&counts.ipv6, created - ipv4)? + created));
+    split.min()
+}
+
+/// Updates of one family's IP sets if so many are created for it; `None` if something finds no place then.
+fn updates(family: &FamilyCounts, created: usize, capacity: usize) -> Option<usize> {
+    let mut updates = 0;
+    let mut missing = family.missing.saturating_sub(created * capacity);
+    let mut untouched = Vec::new();
+    for shard in &family.shards {
+        let room = if shard.open { (capacity + shard.leaving + shard.spare).saturating_sub(shard.held) } else { 0 };
+        if shard.leaving > 0 {
+            updates += 1;
+            missing = missing.saturating_sub(room);
+        } else {
+            untouched.push(room);
+        }
+    }
+    untouched.sort_unstable();
+    while missing > 0 {
+        missing = missing.saturating_sub(untouched.pop()?);
+        updates += 1;
+    }
+    Some(updates)
+}
+
+/// Writes of rule groups if so many IP sets are created.
+fn group_writes(counts: &Counts, created: usize) -> usize {
+    let mut references = counts.unwired + created;
+    let mut order: Vec<&GroupCounts> = counts.groups.iter().collect();
+    order.sort_by_key(|group| (!group.referred, !group.written_anyway, usize::MAX - group.free));
+    let mut writes = 0;
+    for group in order {
+        let referring = references > 0 && group.free > 0;
+        writes += usize::from(group.written_anyway || referring);
+        references = references.saturating_sub(group.free);
+    }
+    writes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shard(held: usize, leaving: usize) -> ShardCounts {
+        ShardCounts { held, leaving, spare: 0, open: true }
+    }
+
+    fn group(free: usize) -> GroupCounts {
+        GroupCounts { free, written_anyway: false, referred: true }
+    }
+
+    fn counts(missing: usize, shards: Vec<ShardCounts>, groups: Vec<GroupCounts>) -> Counts {
+        let ipv4 = FamilyCounts { missing, shards };
+        Counts { ipv4, groups, new_sets: 5, set_capacity: 10, ..Counts::default() }
+    }
+
+    #[test]
+    fn nothing_to_do_needs_no_write() {
+        assert_eq!(writes(&counts(0, vec![shard(10, 0)], vec![group(5)])), 0);
+    }
+
+    #[test]
+    fn what_leaves_makes_room_in_the_same_write() {
+        assert_eq!(writes(&counts(1, vec![shard(10, 1), shard(3, 0)], vec![group(5)])), 1);
+    }
+
+    #[test]
+    fn spare_copies_make_room_but_are_no_reason_to_write() {
+        let spare = ShardCounts { spare: 2, ..shard(10, 0) };
+        assert_eq!(writes(&counts(0, vec![spare], vec![group(5)])), 0);
+        assert_eq!(writes(&counts(2, vec![spare], vec![group(5)])), 1);
+    }
+
+    #[test]
+    fn a_new_set_costs_a_create_and_the_write_of_a_group() {
+        assert_eq!(writes(&counts(11, vec![], vec![group(5)])), 3);
+    }
+
+    #[test]
+    fn a_group_that_is_written_anyway_counts_once() {
+        let written = GroupCounts { written_anyway: true, ..group(1) };
+        assert_eq!(writes(&counts(20, vec![], vec![group(5), written])), 4);
+        assert_eq!(writes(&counts(10, vec![], vec![group(5), written])), 2);
+    }
+
+    #[test]
+    fn groups_that_no_web_acl_refers_to_come_last() {
+        let aside = GroupCounts { referred: false, written_anyway: true, ..group(5) };
+        assert_eq!(writes(&counts(10, vec![], vec![aside, group(1)])), 3);
+    }
+
+    #[test]
+    fn two_updates_can_be_cheaper_than_a_new_set_and_its_reference() {
+        assert_eq!(writes(&counts(4, vec![shard(8, 0), shard(8, 0)], vec![group(5)])), 2);
+        assert_eq!(writes(&counts(6, vec![shard(8, 0), shard(8, 0), shard(8, 0)], vec![group(5)])), 2);
+    }
+
+    #[test]
+    fn a_closed_set_takes_nothing() {
+        let closed = ShardCounts { open: false, ..shard(0, 0) };
+        assert_eq!(writes(&counts(1, vec![closed], vec![group(5)])), 2);
+    }
+}

@@ -1,0 +1,434 @@
+//! The story of a run: observe, plan, guard, confirm removals, apply, verify.
+//!
+//! The one module that sees both the pure core and AWS. It keeps nothing between runs; what a process that lives on may
+//! remember comes in as a [`ReadCache`].
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use crate::apply::{self, Applied, Trouble};
+use crate::aws::{AwsError, Class, ReadCache, Reader, Writer};
+use crate::capacity::{self, TooMany};
+use crate::cidr::{Cidr, PerFamily};
+use crate::current::Current;
+use crate::desired::Desired;
+use crate::diff::Diff;
+use crate::guard::{self, Approval, ApprovedPlan, Evidence, Judgement, Verdict};
+use crate::item::{ItemRules, TableView};
+use crate::plan::{Basis, Change, Plan, Restraint};
+use crate::rules::{self, Target};
+use crate::settings::{OnRejection, Settings};
+use crate::stop::{Stop, StopReason};
+
+/// How often a run plans again after somebody else wrote, before it leaves the rest to the next run.
+const ROUNDS: u32 = 5;
+
+/// Before planning again: this, times the round, plus up to as much again by chance, so that two runs that met part.
+const ROUND_PAUSE: Duration = Duration::from_secs(1);
+
+/// Reads after the last write, for reads may lag.
+const VERIFY_READS: u32 = 6;
+
+/// Between two of them.
+const VERIFY_PAUSE: Duration = Duration::from_secs(2);
+
+/// Everything about one run that somebody may want to know: the report is made from it.
+#[derive(Debug)]
+pub struct Run {
+    /// Where.
+    pub target: Target,
+    /// The complete scans, the newest last.
+    pub scans: Vec<Desired>,
+    /// Read capacity units of all scans.
+    pub consumed_capacity: f64,
+    /// What WAF held when it was read last.
+    pub current: Option<Current>,
+    /// The last plan and what guards said of it.
+    pub decision: Option<Decision>,
+    /// What was carried out, a round each.
+    pub rounds: Vec<(Plan, Applied)>,
+    /// Whether the last round is the last plan; else that plan was made and not carried out.
+    pub last_plan_was_carried_out: bool,
+    /// How it ended.
+    pub end: End,
+}
+
+/// A plan, what it was made from, and what guards said of it.
+#[derive(Debug)]
+pub struct Decision {
+    /// The plan.
+    pub plan: Plan,
+    /// What is unwanted.
+    pub diff: Diff,
+    /// What guards said.
+    pub judgement: Judgement,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub enum End {
+    /// Everything that this run was to do is done.
+    Done,
+    /// A person has to look; nothing was written.
+    Blocked,
+    /// The next run goes on.
+    Partial(Why),
+    /// The next run will meet it again.
+    Failed(Failure),
+}
+
+/// Why the next run has to go on.
+#[derive(Debug)]
+pub enum Why {
+    /// The deadline or a signal.
+    Stopped(StopReason),
+    /// Removals lack their proof: the confirming scan failed.
+    Unconfirmed(AwsError),
+    /// The confirming scan would have begun after the deadline.
+    NoTimeToConfirm,
+    /// AWS has not spread a new IP set yet.
+    Propagating(AwsError),
+    /// Somebody else kept writing, or AWS kept refusing.
+    Outdated(AwsError),
+    /// What was written does not show yet.
+    NotSeen,
+    /// Unwanted addresses stay in force until the next run.
+    Deferred,
+    /// Something wanted has to wait until something unwanted has gone.
+    NoRoomYet,
+}
+
+/// Why a run failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// AWS said so.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    /// More CIDRs than fit.
+    #[error(transparent)]
+    TooMany(#[from] TooMany),
+    /// `--on-rejection abort`.
+    #[error("{0} in the table could not be used, and --on-rejection is abort")]
+    Rejections(usize),
+}
+
+/// Whether this run may write.
+#[derive(Clone, Copy, Debug)]
+pub enum Mode<'a> {
+    /// Look only.
+    Plan,
+    /// Carry the plan out.
+    Apply(&'a Writer),
+}
+
+/// Brings WAF to what the table asks for, or says what that would take.
+pub async fn reconcile(
+    settings: &Settings,
+    reader: &Reader,
+    mode: Mode<'_>,
+    cache: &mut ReadCache,
+    now: i64,
+    stop: &Stop,
+) -> Run {
+    let mut run = Reconcile {
+        settings,
+        reader,
+        cache,
+        now,
+        stop,
+        target: reader.target(),
+        began: Instant::now(),
+        scans: Vec::new(),
+        consumed_capacity: 0.0,
+        current: None,
+        in_force_at_start: None,
+        removed: BTreeSet::new(),
+        approval: None,
+        rounds: Vec::new(),
+        last_is_done: false,
+        last: None,
+    };
+    let end = match run.observe().await {
+        Err(end) => end,
+        Ok(()) => match mode {
+            Mode::Plan => run.preview(),
+            Mode::Apply(writer) => run.converge(writer).await,
+        },
+    };
+    Run {
+        target: run.target,
+        scans: run.scans,
+        consumed_capacity: run.consumed_capacity,
+        current: run.current,
+        decision: run.last,
+        rounds: run.rounds,
+        last_plan_was_carried_out: run.last_is_done,
+        end,
+    }
+}
+
+struct Reconcile<'a> {
+    settings: &'a Settings,
+    reader: &'a Reader,
+    cache: &'a mut ReadCache,
+    now: i64,
+    stop: &'a Stop,
+    target: Target,
+    /// When the first scan began.
+    began: Instant,
+    /// The scans of this run, the newest last.
+    scans: Vec<Desired>,
+    consumed_capacity: f64,
+    current: Option<Current>,
+    in_force_at_start: Option<PerFamily<usize>>,
+    /// Counted CIDRs that went in this run.
+    removed: BTreeSet<Cidr>,
+    approval: Option<Approval>,
+    rounds: Vec<(Plan, Applied)>,
+    /// Whether `last` was carried out.
+    last_is_done: bool,
+    last: Option<Decision>,
+}
+
+/// Whether what is to be removed has the proof that it needs.
+#[derive(Debug)]
+enum Proof {
+    /// Not yet: a scan has to begin after the newest read of WAF.
+    Missing,
+    /// A scan that began after the newest read of WAF.
+    Scanned,
+    /// It cannot be had in this run: nothing is removed.
+    Unavailable(Why),
+}
+
+impl Reconcile<'_> {
+    /// Scans the table and reads WAF, at the same time.
+    async fn observe(&mut self) -> Result<(), End> {
+        let rules = self.item_rules();
+        let scan = self.reader.scan(&self.settings.table, &rules, self.stop);
+        let waf = self.reader.read_waf(&self.settings.waf, self.cache, self.stop);
+        let (view, current) = tokio::try_join!(scan, waf).map_err(ended)?;
+        self.scanned(view);
+        self.current = Some(current);
+        match (self.settings.guards.on_rejection, self.rejections()) {
+            (OnRejection::Abort, rejections) if rejections > 0 => Err(End::Failed(Failure::Rejections(rejections))),
+            _ => Ok(()),
+        }
+    }
+
+    fn scanned(&mut self, view: TableView) {
+        self.consumed_capacity += view.consumed_capacity;
+        let table = &self.settings.table;
+        self.scans.push(Desired::new(view, &table.always, table.aggregate, table.widest));
+    }
+
+    fn item_rules(&self) -> ItemRules {
+        ItemRules::new(&self.settings.table, self.now)
+    }
+
+    /// Rejections that count, of whichever scan had more of them.
+    fn rejections(&self) -> usize {
+        self.scans.iter().map(|scan| scan.view().rejections_that_hold()).max().unwrap_or_default()
+    }
+
+    /// What the table, the newest scan first in rank, makes of what WAF holds.
+    fn decide(&mut self, proven: bool) -> Result<&Decision, End> {
+        let (Some((desired, earlier)), Some(current)) = (self.scans.split_last(), &self.current) else {
+            return Err(End::Done);
+        };
+        let waf = &self.settings.waf;
+        let diff = Diff::new(desired, earlier, &self.settings.table.always, current);
+        let in_force_at_start = *self.in_force_at_start.get_or_insert(diff.in_force);
+        let changes = rules::guarded_changes(current, &waf.policy, &self.target);
+        let judgement = guard::judge(&Evidence {
+            settings: &self.settings.guards,
+            target: &self.target,
+            diff: &diff,
+            current,
+            wanted: desired.from_table(),
+            rejections: self.rejections(),
+            rules: &changes,
+            in_force_at_start,
+            removed: &self.removed,
+            approval: self.approval.as_ref(),
+        });
+        self.approval.clone_from(&judgement.approval);
+        let (held, closed) = (judgement.held.as_slice(), judgement.closed.as_slice());
+        let basis =
+            Basis { desired, current, diff: &diff, target: &self.target, policy: &waf.policy, limits: waf.limits };
+        // A blocked plan is shown as it would be without the guards.
+        let restraint = match judgement.verdict {
+            Verdict::Blocked => Restraint { held: &[], closed: &[], proven },
+            _ => Restraint { held, closed, proven },
+        };
+        let plan = Plan::new(basis, restraint);
+        if !plan.unplaced.is_empty() {
+            capacity::check(desired, current, waf.limits, self.settings.table.widest)
+                .map_err(|error| End::Failed(error.into()))?;
+        }
+        self.last_is_done = false;
+        Ok(self.last.insert(Decision { plan, diff, judgement }))
+    }
+
+    /// What `apply` would do, as far as one scan can tell.
+    fn preview(&mut self) -> End {
+        match self.decide(true) {
+            Ok(_) => End::Done,
+            Err(end) => end,
+        }
+    }
+
+    /// Plans and writes until there is nothing left to write, or somebody has to look, or the run has to end.
+    async fn converge(&mut self, writer: &Writer) -> End {
+        let mut proof = Proof::Missing;
+        for round in 0..ROUNDS {
+            if round > 0
+                && let Err(end) = self.observe_again(round).await
+            {
+                return end;
+            }
+            let approved = match self.approve(&mut proof).await {
+                Ok(approved) => approved,
+                Err(end) => return end,
+            };
+            let applied = apply::apply(&approved, writer, self.stop).await;
+            let counted = self.last.iter().flat_map(|last| last.diff.counted());
+            self.removed.extend(counted.filter(|cidr| applied.removed.contains(cidr)));
+            let outdated = applied.outdated();
+            self.rounds.push((approved.into_inner(), applied));
+            self.last_is_done = true;
+            if !outdated {
+                break;
+            }
+            if !matches!(proof, Proof::Unavailable(_)) {
+                proof = Proof::Missing;
+            }
+        }
+        self.conclude(proof).await
+    }
+
+    /// A plan that may be carried out: guarded, and confirmed by a second scan where it removes something.
+    async fn approve(&mut self, proof: &mut Proof) -> Result<ApprovedPlan, End> {
+        let decision = self.decide(!matches!(proof, Proof::Unavailable(_)))?;
+        let removes = decision.removes_what_needs_proof();
+        if decision.judgement.verdict != Verdict::Blocked && removes && matches!(proof, Proof::Missing) {
+            *proof = self.confirm().await;
+            let rejections = self.rejections();
+            if self.settings.guards.on_rejection == OnRejection::Abort && rejections > 0 {
+                return Err(End::Failed(Failure::Rejections(rejections)));
+            }
+            self.decide(!matches!(proof, Proof::Unavailable(_)))?;
+        }
+        let Some(decision) = &self.last else { return Err(End::Done) };
+        ApprovedPlan::new(decision.plan.clone(), &decision.judgement).ok_or(End::Blocked)
+    }
+
+    /// Scans again, late enough for the answer to mean something.
+    async fn confirm(&mut self) -> Proof {
+        let wait = (self.began + self.settings.table.settle).saturating_duration_since(Instant::now());
+        info!(?wait, "something would be removed: scanning the table again");
+        match self.stop.sleep(wait).await {
+            Ok(()) => {}
+            Err(StopReason::Deadline) => return Proof::Unavailable(Why::NoTimeToConfirm),
+            Err(reason @ StopReason::Signal) => return Proof::Unavailable(Why::Stopped(reason)),
+        }
+        match self.reader.scan(&self.settings.table, &self.item_rules(), self.stop).await {
+            Ok(view) => {
+                self.scanned(view);
+                Proof::Scanned
+            }
+            Err(error) => {
+                warn!(%error, "the second scan failed: nothing is removed in this run");
+                Proof::Unavailable(Why::Unconfirmed(error))
+            }
+        }
+    }
+
+    /// Reads WAF again after somebody else wrote to it.
+    async fn observe_again(&mut self, round: u32) -> Result<(), End> {
+        let pause = ROUND_PAUSE * round;
+        let stopped = |reason| End::Partial(Why::Stopped(reason));
+        self.stop.sleep(pause + pause.mul_f64(fastrand::f64())).await.map_err(stopped)?;
+        let current = self.reader.read_waf(&self.settings.waf, self.cache, self.stop).await;
+        self.current = Some(current.map_err(ended)?);
+        Ok(())
+    }
+
+    /// Checks what was written and says how the run ended.
+    async fn conclude(&mut self, proof: Proof) -> End {
+        let seen = self.verify().await;
+        let Some((_, applied)) = self.rounds.last_mut() else { return End::Done };
+        let mut ends: Vec<End> = std::mem::take(&mut applied.troubles).into_iter().map(unfinished).collect();
+        if let Proof::Unavailable(why) = proof {
+            ends.push(match why {
+                Why::Unconfirmed(error) if error.class() == Class::Final => End::Failed(error.into()),
+                why => End::Partial(why),
+            });
+        }
+        ends.extend(seen.err());
+        if let (Some(decision), Some(newest)) = (&self.last, self.scans.last()) {
+            if decision.plan.deferred.iter().any(|cidr| !newest.covers_all(*cidr)) {
+                ends.push(End::Partial(Why::Deferred));
+            }
+            if !decision.plan.unplaced.is_empty() {
+                ends.push(End::Partial(Why::NoRoomYet));
+            }
+        }
+        let failed = ends.iter().position(|end| matches!(end, End::Failed(_)));
+        match failed.or_else(|| (!ends.is_empty()).then_some(0)) {
+            Some(first) => ends.swap_remove(first),
+            None => End::Done,
+        }
+    }
+
+    /// Reads what was written until it shows, a few times, for reads may lag.
+    async fn verify(&mut self) -> Result<(), End> {
+        if self.rounds.iter().all(|(_, applied)| applied.done() == 0) {
+            return Ok(());
+        }
+        for read in 0..VERIFY_READS {
+            if read > 0 {
+                self.stop.sleep(VERIFY_PAUSE).await.map_err(|_| End::Partial(Why::NotSeen))?;
+            }
+            let current = self.reader.read_waf(&self.settings.waf, self.cache, self.stop).await.map_err(ended)?;
+            let shows = self.rounds.last().is_none_or(|(_, applied)| applied.shows_in(&current));
+            self.current = Some(current);
+            if shows {
+                return Ok(());
+            }
+        }
+        warn!("what was written does not show in WAF yet");
+        Err(End::Partial(Why::NotSeen))
+    }
+}
+
+/// What an error at reading means for the run.
+fn ended(error: AwsError) -> End {
+    match error.class() {
+        Class::Stopped(reason) => End::Partial(Why::Stopped(reason)),
+        _ if error.is_throttled() => End::Partial(Why::Outdated(error)),
+        _ => End::Failed(error.into()),
+    }
+}
+
+/// What something that was not written means for the run.
+fn unfinished(trouble: Trouble) -> End {
+    match trouble {
+        Trouble::Failed(error) => End::Failed(error.into()),
+        Trouble::Stopped(reason) => End::Partial(Why::Stopped(reason)),
+        Trouble::Outdated(error) => End::Partial(Why::Outdated(error)),
+        Trouble::Propagating(error) => End::Partial(Why::Propagating(error)),
+    }
+}
+
+impl Decision {
+    /// Whether the plan removes something that a second scan has to confirm.
+    fn removes_what_needs_proof(&self) -> bool {
+        let unproven = self.diff.unproven();
+        let removed = |change: &Change| change.remove.iter().any(|cidr| unproven.binary_search(cidr).is_ok());
+        self.plan.changes.iter().any(removed)
+    }
+}

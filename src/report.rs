@@ -1,0 +1,525 @@
+//! A run as one document: the JSON that `plan` and `apply` print, and the one source of text and Markdown.
+//!
+//! The keys are a contract with whoever reads them; adding one is fine, changing one needs a new [`VERSION`].
+
+pub mod markdown;
+pub mod text;
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::cidr::{Cidr, Family, PerFamily};
+use crate::current::{Current, WebAcl};
+use crate::diff::Class;
+use crate::guard::Verdict;
+use crate::plan::{self, Change, Plan};
+use crate::reconcile::{Decision, End, Run, Why};
+use crate::settings::Settings;
+use crate::stop::StopReason;
+
+/// The version of the document's schema.
+pub const VERSION: u32 = 1;
+
+/// How a run ended, for programs and people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// Nothing had to be written.
+    Converged,
+    /// Written; every wanted address is in force and no other.
+    Changed,
+    /// `plan` printed it.
+    Planned,
+    /// A person is needed; nothing was written.
+    Blocked,
+    /// A person is needed; additions are in force, removals were kept back.
+    Held,
+    /// A person is needed; our part is done, but a web ACL does not enforce it.
+    Unenforced,
+    /// The next run goes on.
+    Partial,
+    /// The next run will meet the same error.
+    Failed,
+}
+
+impl Outcome {
+    /// The exit code of the process.
+    #[must_use]
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::Converged | Self::Changed | Self::Planned => 0,
+            Self::Failed => 1,
+            Self::Blocked | Self::Held | Self::Unenforced => 3,
+            Self::Partial => 4,
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Converged => "converged",
+            Self::Changed => "changed",
+            Self::Planned => "planned",
+            Self::Blocked => "blocked",
+            Self::Held => "held",
+            Self::Unenforced => "unenforced",
+            Self::Partial => "partial",
+            Self::Failed => "failed",
+        })
+    }
+}
+
+/// The command that a document is the result of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Looks only.
+    Plan,
+    /// Writes.
+    Apply,
+}
+
+/// A run as one document.
+#[derive(Clone, Debug, Serialize)]
+pub struct Document {
+    /// [`VERSION`]
+    pub version: u32,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Why, in a sentence.
+    pub reason: String,
+    /// What went wrong; present when the outcome is `failed`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// What `--approve` takes; absent if it did not come to a plan.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// What the newest complete scan showed.
+    pub table: Table,
+    /// Distinct CIDRs that are wanted.
+    pub desired: PerFamily<usize>,
+    /// Distinct CIDRs that our IP sets hold: before the run for `plan`, after it for `apply`.
+    pub current: PerFamily<usize>,
+    /// Our IP sets, at the same moment.
+    pub ip_sets: Vec<IpSet>,
+    /// The writes, in their order.
+    pub changes: Vec<Write>,
+    /// CIDRs that stay because a guard holds them.
+    pub held: Vec<Cidr>,
+    /// CIDRs that go in a later run.
+    pub deferred: Vec<Cidr>,
+    /// CIDRs that somebody put into our IP sets by hand, and that go without further proof.
+    pub drift: Vec<Cidr>,
+    /// How many API writes.
+    pub writes: Writes,
+    /// Seconds that the planned writes take at least.
+    pub estimate_seconds: f64,
+    /// What the guards said.
+    pub guard: Guard,
+    /// The web ACLs that were named.
+    pub web_acls: Vec<Acl>,
+}
+
+/// What a scan showed.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Table {
+    /// Items.
+    pub items: u64,
+    /// Pages.
+    pub pages: u64,
+    /// Read capacity units of all scans of the run.
+    pub consumed_capacity: f64,
+    /// Items past their expiry.
+    pub expired: u64,
+    /// Items that ask for nothing.
+    pub empty: u64,
+    /// What could not be used.
+    pub rejections: Vec<Rejected>,
+}
+
+/// Something in the table that could not be used.
+#[derive(Clone, Debug, Serialize)]
+pub struct Rejected {
+    /// The key of its item.
+    pub key: String,
+    /// The value, cut to 128 characters.
+    pub value: String,
+    /// Why.
+    pub reason: String,
+    /// `--ignore-item` names its item, so it holds nothing back.
+    pub ignored: bool,
+}
+
+/// One of our IP sets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct IpSet {
+    /// Its name.
+    pub name: String,
+    /// Its family.
+    pub family: Family,
+    /// CIDRs in it.
+    pub addresses: usize,
+    /// CIDRs for which it has room.
+    pub free: usize,
+    /// The rule group that refers to it.
+    pub rule_group: Option<String>,
+}
+
+/// One API write.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Write {
+    /// `create_ip_set`, `update_ip_set`, `create_rule_group` or `update_rule_group`.
+    pub kind: &'static str,
+    /// What is written.
+    pub target: String,
+    /// CIDRs, or names of IP sets for a rule group.
+    pub add: Names,
+    /// CIDRs, or names of IP sets (ARNs of foreign ones) for a rule group.
+    pub remove: Names,
+}
+
+/// CIDRs of an IP set or IP sets of a rule group; one list of strings in JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Names {
+    /// CIDRs.
+    Cidrs(Vec<Cidr>),
+    /// IP sets.
+    IpSets(Vec<String>),
+}
+
+impl Names {
+    /// How many.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Cidrs(cidrs) => cidrs.len(),
+            Self::IpSets(names) => names.len(),
+        }
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Numbers of API writes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Writes {
+    /// What the run set out to do, after all its planning anew.
+    pub planned: usize,
+    /// What any plan would need at least.
+    pub minimum: usize,
+    /// What AWS confirmed.
+    pub done: usize,
+}
+
+/// What the guards said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Guard {
+    /// `pass`, `held`, `blocked` or `approved`.
+    pub verdict: &'static str,
+    /// Why it is not a pass.
+    pub reasons: Vec<String>,
+}
+
+/// A web ACL that was named.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Acl {
+    /// Its name.
+    pub name: String,
+    /// Our rule groups that have IP sets and that it refers to, without an override that switches them off.
+    pub referred: Vec<String>,
+    /// Our other rule groups that have IP sets.
+    pub missing: Vec<String>,
+}
+
+impl Document {
+    /// The document of a run.
+    #[must_use]
+    pub fn new(run: &Run, settings: &Settings, command: Command) -> Self {
+        let limits = settings.waf.limits;
+        let changes = changes(run);
+        let (done, minimum) = counts(run);
+        let error = match &run.end {
+            End::Failed(failure) => Some(failure.to_string()),
+            _ => None,
+        };
+        let sets = |current: &Current| plan::summaries(current, limits).into_iter().map(ip_set).collect();
+        let mut document = Self {
+            error,
+            digest: run.decision.as_ref().map(|decision| decision.judgement.digest.clone()),
+            table: table(run),
+            desired: run
+                .scans
+                .last()
+                .map_or_else(PerFamily::default, |scan| PerFamily::from_fn(|family| scan.cidrs(family).len())),
+            current: run.current.as_ref().map_or_else(PerFamily::default, distinct),
+            ip_sets: run.current.as_ref().map_or_else(Vec::new, sets),
+            writes: Writes { planned: changes.len(), minimum, done },
+            changes: changes.into_iter().map(write).collect(),
+            web_acls: run.current.as_ref().map_or_else(Vec::new, web_acls),
+            ..Self::empty()
+        };
+        if let Some(Decision { plan, diff, judgement }) = &run.decision {
+            document.held.clone_from(&judgement.held);
+            document.deferred.clone_from(&plan.deferred);
+            document.drift = Family::ALL.iter().flat_map(|family| diff.distinct(*family, Class::Drift)).collect();
+            document.estimate_seconds = plan.estimate_seconds(settings.run.read_rate, settings.run.write_rate);
+            let reasons = judgement.reasons.iter().map(|reason| crate::text::line(&reason.to_string()).into_owned());
+            document.guard = Guard { verdict: verdict(judgement.verdict), reasons: reasons.collect() };
+        }
+        document.outcome = outcome(run, command, &document);
+        document.reason = reason(run, command, &document);
+        document
+    }
+
+    /// The document of a run that could not begin.
+    #[must_use]
+    pub fn failed(error: &str) -> Self {
+        Self { reason: format!("failed: {error}"), error: Some(error.to_owned()), ..Self::empty() }
+    }
+
+    fn empty() -> Self {
+        Self {
+            version: VERSION,
+            outcome: Outcome::Failed,
+            reason: String::new(),
+            error: None,
+            digest: None,
+            table: Table::default(),
+            desired: PerFamily::default(),
+            current: PerFamily::default(),
+            ip_sets: Vec::new(),
+            changes: Vec::new(),
+            held: Vec::new(),
+            deferred: Vec::new(),
+            drift: Vec::new(),
+            writes: Writes::default(),
+            estimate_seconds: 0.0,
+            guard: Guard { verdict: verdict(Verdict::Pass), reasons: Vec::new() },
+            web_acls: Vec::new(),
+        }
+    }
+
+    /// Whether a guard stands in the way of something.
+    #[must_use]
+    pub fn is_guarded(&self) -> bool {
+        matches!(self.guard.verdict, "held" | "blocked")
+    }
+
+    /// Whether anything is pending.
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        !self.changes.is_empty() || self.is_guarded() || !self.deferred.is_empty()
+    }
+}
+
+fn table(run: &Run) -> Table {
+    let Some(view) = run.scans.last().map(crate::desired::Desired::view) else { return Table::default() };
+    let rejected = |rejection: &crate::item::Rejection| Rejected {
+        key: rejection.key.clone(),
+        value: rejection.value.clone(),
+        reason: rejection.reason.to_string(),
+        ignored: rejection.ignored,
+    };
+    Table {
+        items: view.items,
+        pages: view.pages,
+        consumed_capacity: run.consumed_capacity,
+        expired: view.expired,
+        empty: view.empty,
+        rejections: view.rejections.iter().map(rejected).collect(),
+    }
+}
+
+/// What earlier rounds have written, and what the last plan is to write.
+fn changes(run: &Run) -> Vec<&Change> {
+    let planned: Vec<&Change> = match (run.rounds.last(), &run.decision) {
+        (Some((plan, _)), _) if run.last_plan_was_carried_out => plan.changes.iter().collect(),
+        (_, Some(decision)) => decision.plan.changes.iter().collect(),
+        _ => Vec::new(),
+    };
+    earlier(run).chain(planned).collect()
+}
+
+/// Changes that were written before the last plan was made.
+fn earlier(run: &Run) -> impl Iterator<Item = &Change> {
+    let rounds = run.rounds.len() - usize::from(run.last_plan_was_carried_out);
+    run.rounds
+        .iter()
+        .take(rounds)
+        .flat_map(|(plan, applied)| plan.changes.iter().filter(|change| applied.wrote(change.write.target())))
+}
+
+/// Writes done, and the fewest that would have done.
+fn counts(run: &Run) -> (usize, usize) {
+    let done = run.rounds.iter().map(|(_, applied)| applied.done()).sum();
+    let last = run.decision.as_ref().map_or(0, |decision: &Decision| minimum(&decision.plan));
+    (done, earlier(run).count() + last)
+}
+
+const fn minimum(plan: &Plan) -> usize {
+    plan.minimum
+}
+
+fn ip_set(summary: plan::SetSummary) -> IpSet {
+    let plan::SetSummary { name, family, addresses, free, rule_group } = summary;
+    IpSet { name, family, addresses, free, rule_group }
+}
+
+fn write(change: &Change) -> Write {
+    let names = |cidrs: &[Cidr], sets: &[String]| match &change.write {
+        plan::Write::CreateIpSet(_) | plan::Write::UpdateIpSet { .. } => Names::Cidrs(cidrs.to_vec()),
+        _ => Names::IpSets(sets.to_vec()),
+    };
+    Write {
+        kind: change.write.kind(),
+        target: change.write.target().to_owned(),
+        add: names(&change.add, &change.refer),
+        remove: names(&change.remove, &change.unrefer),
+    }
+}
+
+/// Distinct CIDRs in all our IP sets.
+fn distinct(current: &Current) -> PerFamily<usize> {
+    PerFamily::from_fn(|family| {
+        let shards = current.shards.iter().filter(|shard| shard.family == family);
+        let mut cidrs: Vec<Cidr> = shards.flat_map(|shard| shard.cidrs.iter().copied()).collect();
+        cidrs.sort_unstable();
+        cidrs.dedup();
+        cidrs.len()
+    })
+}
+
+fn web_acls(current: &Current) -> Vec<Acl> {
+    let has_shards = |index: usize| current.shards.iter().any(|shard| shard.group == Some(index));
+    let acl = |acl: &WebAcl| {
+        let groups = current.groups.iter().enumerate().filter(|(index, _)| has_shards(*index));
+        let (referred, missing): (Vec<_>, Vec<_>) =
+            groups.map(|(_, group)| group).partition(|group| acl.refers_to.contains(&group.arn));
+        let names = |groups: Vec<&crate::current::RuleGroup>| groups.iter().map(|group| group.name.clone()).collect();
+        Acl { name: acl.name.clone(), referred: names(referred), missing: names(missing) }
+    };
+    current.web_acls.iter().flatten().map(acl).collect()
+}
+
+const fn verdict(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass => "pass",
+        Verdict::Held => "held",
+        Verdict::Blocked => "blocked",
+        Verdict::Approved => "approved",
+    }
+}
+
+fn outcome(run: &Run, command: Command, document: &Document) -> Outcome {
+    let held = || !document.held.is_empty();
+    let unenforced = || document.web_acls.iter().any(|acl| !acl.missing.is_empty());
+    match (&run.end, command) {
+        (End::Failed(_), _) => Outcome::Failed,
+        (_, Command::Plan) => match &run.end {
+            // There is nothing to print.
+            End::Partial(_) => Outcome::Partial,
+            _ => Outcome::Planned,
+        },
+        (End::Blocked, Command::Apply) if document.writes.done == 0 => Outcome::Blocked,
+        (End::Blocked, Command::Apply) => Outcome::Held,
+        _ if held() => Outcome::Held,
+        _ if unenforced() => Outcome::Unenforced,
+        (End::Partial(_), _) => Outcome::Partial,
+        _ if document.writes.done > 0 => Outcome::Changed,
+        _ => Outcome::Converged,
+    }
+}
+
+/// Why a run ended as it did: one sentence, without a full stop.
+fn reason(run: &Run, command: Command, document: &Document) -> String {
+    let count = |count: usize, noun: &str| text::counted(count, noun);
+    let pending = document.changes.len();
+    match document.outcome {
+        Outcome::Failed => format!("failed: {}", document.error.as_deref().unwrap_or("no further word")),
+        Outcome::Planned if document.guard.verdict == "blocked" => {
+            "blocked: nothing would be written before a person has looked".to_owned()
+        }
+        Outcome::Planned if !document.held.is_empty() => format!(
+            "held: {} would wait for a person; {} would go through",
+            count(document.held.len(), "removal"),
+            count(pending, "write")
+        ),
+        Outcome::Planned if pending == 0 => nothing_to_do(document),
+        Outcome::Planned => format!("{} would bring WAF in step with the table", count(pending, "write")),
+        Outcome::Blocked => "blocked: nothing was written, a person has to look first".to_owned(),
+        Outcome::Held if matches!(run.end, End::Blocked) => format!(
+            "held: after {} WAF was edited by somebody else, and what is left to do needs a person",
+            count(document.writes.done, "write")
+        ),
+        Outcome::Held => format!(
+            "held: {} for a person; {} made",
+            match document.held.len() {
+                1 => "1 removal waits".to_owned(),
+                held => format!("{} wait", count(held, "removal")),
+            },
+            were(document.writes.done)
+        ),
+        Outcome::Unenforced => {
+            let acls: Vec<String> = document
+                .web_acls
+                .iter()
+                .filter(|acl| !acl.missing.is_empty())
+                .map(|acl| format!("{} does not enforce {}", crate::text::line(&acl.name), acl.missing.join(", ")))
+                .collect();
+            format!("unenforced: web ACL {}; {} made", acls.join("; web ACL "), were(document.writes.done))
+        }
+        Outcome::Partial => match &run.end {
+            End::Partial(why) => {
+                let left = pending.saturating_sub(document.writes.done);
+                let left = match command {
+                    Command::Apply => format!("; {} made, {} left to the next run", were(document.writes.done), left),
+                    Command::Plan => String::new(),
+                };
+                format!("partial: {}{left}", why_partial(why))
+            }
+            _ => "partial".to_owned(),
+        },
+        Outcome::Changed => {
+            format!("changed: {} made; every wanted address is in force and no other", were(document.writes.done))
+        }
+        Outcome::Converged => nothing_to_do(document),
+    }
+}
+
+fn nothing_to_do(document: &Document) -> String {
+    if document.deferred.is_empty() {
+        "nothing to do: WAF holds exactly what the table asks for".to_owned()
+    } else {
+        "nothing to do in this run: what is deferred goes in a later one".to_owned()
+    }
+}
+
+fn were(writes: usize) -> String {
+    match writes {
+        0 => "no write was".to_owned(),
+        1 => "1 write was".to_owned(),
+        many => format!("{} were", text::counted(many, "write")),
+    }
+}
+
+fn why_partial(why: &Why) -> String {
+    match why {
+        Why::Stopped(StopReason::Deadline) => "the deadline was near".to_owned(),
+        Why::Stopped(StopReason::Signal) => "asked to stop".to_owned(),
+        Why::Unconfirmed(error) => format!("removals wait, for the scan that has to confirm them failed: {error}"),
+        Why::NoTimeToConfirm => {
+            "removals wait, for the scan that has to confirm them would begin after the deadline".to_owned()
+        }
+        Why::Propagating(error) => format!("AWS has not spread a new IP set yet: {error}"),
+        Why::Outdated(error) => format!("somebody else kept writing, or AWS kept refusing: {error}"),
+        Why::NotSeen => "what was written does not show in WAF yet".to_owned(),
+        Why::Deferred => "unwanted addresses stay in force until what replaces their CIDRs is".to_owned(),
+        Why::NoRoomYet => "wanted addresses wait for the room that others leave".to_owned(),
+    }
+}

@@ -1,0 +1,124 @@
+//! When a run has to end: its deadline, or a signal. Asked at every safe point, and by everything that waits.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// No call starts with less time than this left: it would most likely be cut off.
+pub const SHORTEST_CALL: Duration = Duration::from_secs(1);
+
+/// What ends a run early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopReason {
+    /// The deadline is near.
+    Deadline,
+    /// SIGINT or SIGTERM.
+    Signal,
+}
+
+/// Cheap to clone; every clone sees the same signal.
+#[derive(Clone, Debug)]
+pub struct Stop {
+    deadline: Option<Instant>,
+    signal: watch::Receiver<bool>,
+}
+
+/// Sends the signal to every [`Stop`] made from it.
+#[derive(Clone, Debug)]
+pub struct Signal(watch::Sender<bool>);
+
+impl Default for Signal {
+    fn default() -> Self {
+        Self(watch::Sender::new(false))
+    }
+}
+
+impl Signal {
+    /// Asks whatever runs to stop at its next safe point.
+    pub fn raise(&self) {
+        self.0.send_replace(true);
+    }
+
+    /// A stop that hears this signal and has to be done by `deadline`.
+    #[must_use]
+    pub fn stop(&self, deadline: Option<Instant>) -> Stop {
+        Stop { deadline, signal: self.0.subscribe() }
+    }
+}
+
+impl Stop {
+    /// Why no further call may start, if that is so.
+    #[must_use]
+    pub fn reason(&self) -> Option<StopReason> {
+        if *self.signal.borrow() {
+            return Some(StopReason::Signal);
+        }
+        (self.left() < SHORTEST_CALL).then_some(StopReason::Deadline)
+    }
+
+    /// The time that is left.
+    #[must_use]
+    pub fn left(&self) -> Duration {
+        self.deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// Waits this long.
+    ///
+    /// # Errors
+    ///
+    /// At once if the deadline comes first, and as soon as there is a signal.
+    pub async fn sleep(&self, duration: Duration) -> Result<(), StopReason> {
+        if let Some(reason) = self.reason() {
+            return Err(reason);
+        }
+        if self.left().saturating_sub(SHORTEST_CALL) < duration {
+            return Err(StopReason::Deadline);
+        }
+        let mut signal = self.signal.clone();
+        let raised = async {
+            // The sender may be gone; then no signal can come any more.
+            if signal.wait_for(|raised| *raised).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            () = raised => Err(StopReason::Signal),
+            () = tokio::time::sleep(duration) => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_that_would_outlast_the_deadline_does_not_begin() {
+        let stop = Signal::default().stop(Some(Instant::now() + 10 * SECOND));
+        assert_eq!(stop.sleep(10 * SECOND).await, Err(StopReason::Deadline));
+        assert_eq!(stop.left(), 10 * SECOND);
+        assert_eq!(stop.sleep(9 * SECOND).await, Ok(()));
+        assert_eq!(stop.reason(), None);
+        tokio::time::advance(SECOND / 2).await;
+        assert_eq!(stop.reason(), Some(StopReason::Deadline));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_signal_ends_a_wait() {
+        let signal = Signal::default();
+        let stop = signal.stop(None);
+        let wait = stop.sleep(3600 * SECOND);
+        let raise = async { signal.raise() };
+        assert_eq!(tokio::join!(wait, raise).0, Err(StopReason::Signal));
+        assert_eq!(stop.reason(), Some(StopReason::Signal));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_signal_or_a_deadline_a_wait_is_a_wait() {
+        let stop = Signal::default().stop(None);
+        assert_eq!(stop.sleep(3600 * SECOND).await, Ok(()));
+    }
+}

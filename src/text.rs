@@ -1,0 +1,227 @@
+//! Foreign text made safe for where it is shown: item keys, values, names and error messages are data that somebody
+//! else wrote, never markup, control sequences or commands.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+/// The most characters of foreign text in one place; an item's key can have 2,048 bytes, an AWS error any number.
+pub const MAX_CHARS: usize = 512;
+
+/// Text for one line of a terminal or of a log: what a terminal could act on, or what would change how its
+/// neighbours read, becomes `\u{…}`; what is longer than [`MAX_CHARS`] is cut, with `…` at its end.
+#[must_use]
+pub fn line(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_unsafe) && text.chars().nth(MAX_CHARS).is_none() {
+        return Cow::Borrowed(text);
+    }
+    let mut safe = String::new();
+    for (count, character) in text.chars().enumerate() {
+        if count == MAX_CHARS {
+            safe.push('…');
+            break;
+        }
+        push_visible(&mut safe, character);
+    }
+    Cow::Owned(safe)
+}
+
+fn push_visible(out: &mut String, character: char) {
+    if is_unsafe(character) {
+        let _ = write!(out, "{}", character.escape_unicode());
+    } else {
+        out.push(character);
+    }
+}
+
+/// The key of an item, or a name: as [`line()`], and in quotation marks where its ends could not be seen otherwise.
+#[must_use]
+pub fn key(text: &str) -> Cow<'_, str> {
+    let plain = !text.is_empty() && !text.contains(|character: char| character.is_whitespace() || character == '"');
+    if plain { line(text) } else { Cow::Owned(format!("\"{}\"", line(text).replace('"', "\\\""))) }
+}
+
+/// Text inside Markdown: as [`line()`], and it reads as itself in paragraphs, list items and cells of a table.
+///
+/// Every ASCII punctuation mark is escaped, for `CommonMark` lets any of them be and dialects differ in what they mark
+/// up; those that HTML knows become entities.
+#[must_use]
+pub fn markdown(text: &str) -> String {
+    let mut safe = String::new();
+    for character in line(text).chars() {
+        if !push_entity(&mut safe, character) {
+            if character.is_ascii_punctuation() {
+                safe.push('\\');
+            }
+            safe.push(character);
+        }
+    }
+    safe
+}
+
+/// Text inside HTML, attribute values in either quotation marks included: as [`line()`], with entities.
+#[must_use]
+pub fn html(text: &str) -> String {
+    let mut safe = String::new();
+    for character in line(text).chars() {
+        if !push_entity(&mut safe, character) {
+            safe.push(character);
+        }
+    }
+    safe
+}
+
+/// Whether the character has an entity, which is then put out.
+fn push_entity(out: &mut String, character: char) -> bool {
+    let entity = match character {
+        '&' => "&amp;",
+        '<' => "&lt;",
+        '>' => "&gt;",
+        '"' => "&quot;",
+        '\'' => "&#39;",
+        _ => return false,
+    };
+    out.push_str(entity);
+    true
+}
+
+/// One word of a POSIX shell's command line, in single quotes if it needs any. It is never cut.
+///
+/// `None` if the text holds what [`line()`] would escape: there is no portable way to write that which a person could
+/// check before pasting it.
+#[must_use]
+pub fn shell(text: &str) -> Option<Cow<'_, str>> {
+    if text.chars().any(is_unsafe) {
+        return None;
+    }
+    // No leading `=`, which zsh expands.
+    let plain = !text.is_empty()
+        && !text.starts_with('=')
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_@%+=:,./-".contains(&byte));
+    Some(if plain { Cow::Borrowed(text) } else { Cow::Owned(format!("'{}'", text.replace('\'', "'\\''"))) })
+}
+
+/// Control characters (C0, DEL, C1), line and paragraph separators, and characters that show nothing but steer: the
+/// bidirectional controls, zero-width and other format characters (general category Cf), variation selectors, fillers
+/// and tags.
+fn is_unsafe(character: char) -> bool {
+    character.is_control()
+        || matches!(character,
+            '\u{ad}' | '\u{34f}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}'
+            | '\u{8e2}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{110bd}' | '\u{110cd}'
+            | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Text in which what is dangerous is common.
+    fn foreign() -> impl Strategy<Value = String> {
+        let dangerous = "[\u{0}-\u{1f}\u{7f}-\u{9f}\u{200b}-\u{200f}\u{2028}-\u{202e}\u{2066}-\u{2069}\u{feff}]";
+        let markup = r#"[<>&"'`*_\[\]()#|\\!~@$:;.=-]"#;
+        let part = prop_oneof![dangerous, markup, "[a-z0-9 äß€\u{1f600}]", any::<char>().prop_map(String::from)];
+        proptest::collection::vec(part, 0..40).prop_map(|parts| parts.concat())
+    }
+
+    fn is_bidirectional(character: char) -> bool {
+        matches!(character, '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    }
+
+    #[test]
+    fn ordinary_text_stays_as_it_is() {
+        for text in ["cluster-7", "größe 1 m²", "日本", "", "a'b\"c"] {
+            assert!(matches!(line(text), Cow::Borrowed(same) if same == text));
+        }
+    }
+
+    #[test]
+    fn what_a_terminal_acts_on_is_shown() {
+        assert_eq!(line("a\u{1b}[2J\u{9b}\r\nb"), r"a\u{1b}[2J\u{9b}\u{d}\u{a}b");
+        assert_eq!(line("\u{202e}gpj\u{200b}\u{feff}\u{2028}"), r"\u{202e}gpj\u{200b}\u{feff}\u{2028}");
+        assert_eq!(line("\u{e0041}\u{ad}\u{fe0f}"), r"\u{e0041}\u{ad}\u{fe0f}");
+    }
+
+    #[test]
+    fn long_text_is_cut_between_characters() {
+        let fits = "ä".repeat(MAX_CHARS);
+        assert_eq!(line(&fits), fits);
+        assert_eq!(line(&format!("{fits}ä")), format!("{fits}…"));
+    }
+
+    #[test]
+    fn a_key_shows_where_it_ends() {
+        for (text, shown) in [
+            ("cluster-7", "cluster-7"),
+            ("", "\"\""),
+            (" a ", "\" a \""),
+            ("a\tb", "\"a\\u{9}b\""),
+            ("a\"b", "\"a\\\"b\""),
+            ("a\u{a0}b", "\"a\u{a0}b\""),
+        ] {
+            assert_eq!(key(text), shown);
+        }
+    }
+
+    #[test]
+    fn markdown_and_html_read_as_text() {
+        let text = "<b>|`*[x](https://a)*`&amp;'\"";
+        assert_eq!(html(text), "&lt;b&gt;|`*[x](https://a)*`&amp;amp;&#39;&quot;");
+        assert_eq!(markdown(text), r"&lt;b&gt;\|\`\*\[x\]\(https\:\/\/a\)\*\`&amp;amp\;&#39;&quot;");
+    }
+
+    #[test]
+    fn a_shell_word_is_quoted_only_if_it_must_be() {
+        for (text, word) in [
+            ("sha256:00ff", "sha256:00ff"),
+            ("10%", "10%"),
+            ("team=edge", "team=edge"),
+            ("", "''"),
+            ("=ls", "'=ls'"),
+            ("a b", "'a b'"),
+            ("it's", r"'it'\''s'"),
+            ("$(reboot)", "'$(reboot)'"),
+            ("~", "'~'"),
+        ] {
+            assert_eq!(shell(text).as_deref(), Some(word));
+        }
+        assert_eq!(shell("a\nb"), None);
+        assert_eq!(shell("\u{202e}"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_steers_survives(text in foreign()) {
+            for safe in [line(&text).into_owned(), key(&text).into_owned(), markdown(&text), html(&text)] {
+                prop_assert!(!safe.chars().any(|c| c.is_control() || is_bidirectional(c)), "{safe:?}");
+                prop_assert!(!safe.contains(is_unsafe));
+            }
+        }
+
+        #[test]
+        fn no_tag_and_no_quotation_mark_survives_in_html(text in foreign()) {
+            for safe in [markdown(&text), html(&text)] {
+                prop_assert!(!safe.contains(['<', '>', '"', '\'']), "{safe:?}");
+            }
+        }
+    }
+
+    proptest! {
+        // Each case starts a process.
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[cfg(unix)]
+        #[test]
+        fn a_shell_reads_back_what_was_quoted(text in foreign()) {
+            let text: String = text.chars().filter(|character| !is_unsafe(*character)).collect();
+            let word = shell(&text).expect("nothing unsafe is left");
+            let output = Command::new("sh").args(["-c", &format!("printf %s {word}")]).output().unwrap();
+            prop_assert_eq!(String::from_utf8(output.stdout).unwrap(), text);
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Failures on demand: which attempt fails, when, and how.
+
+use std::time::Duration;
+
+use crate::wire::{ApiError, Service, name_in_arn};
+
+/// Makes attempts fail: of those that match from now on, `skip` go through and the next `times` fail.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    /// Name of the operation, as in `UpdateIPSet`; `None`: any.
+    pub operation: Option<String>,
+    /// Name (or ARN) of the table, IP set, rule group or web ACL; `None`: any.
+    pub target: Option<String>,
+    /// How many attempts that match go through first.
+    pub skip: usize,
+    /// How many attempts fail after those.
+    pub times: usize,
+    /// Whether what was asked for happens all the same.
+    pub when: When,
+    /// What the caller sees.
+    pub kind: FaultKind,
+}
+
+/// Whether a failing attempt has its effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// It fails before anything has happened.
+    Before,
+    /// What was asked for has happened; only the answer is bad.
+    After,
+}
+
+/// What the caller of a failing attempt sees.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FaultKind {
+    /// `ThrottlingException`.
+    Throttled,
+    /// HTTP 500: `WAFInternalErrorException` or `InternalServerError`.
+    InternalError,
+    /// HTTP 503 with a body of plain text, as a proxy answers.
+    Unavailable503,
+    /// The connection breaks before the first byte of the answer.
+    ConnectionLost,
+    /// The connection breaks in the middle of the answer's body.
+    Truncated,
+    /// Not a failure: the attempt takes so much longer, before it is handled or after it (see [`When`]). A caller that
+    /// gives up meanwhile has had no effect in the first case, and has had it in the second.
+    Slow(Duration),
+    /// `AccessDeniedException`.
+    AccessDenied,
+    /// `ExpiredTokenException`.
+    ExpiredToken,
+    /// `UnrecognizedClientException`.
+    UnrecognizedClient,
+    /// `WAFOptimisticLockException`.
+    OptimisticLock,
+    /// `WAFUnavailableEntityException`.
+    UnavailableEntity,
+    /// `WAFNonexistentItemException`; `ResourceNotFoundException` from DynamoDB.
+    NonexistentItem,
+    /// `WAFDuplicateItemException`.
+    DuplicateItem,
+    /// `WAFLimitsExceededException`; `RequestLimitExceeded` from DynamoDB.
+    LimitsExceeded,
+    /// `WAFInvalidParameterException` (field `IP_ADDRESS`); `ValidationException` from DynamoDB.
+    InvalidParameter,
+    /// `ProvisionedThroughputExceededException`.
+    ProvisionedThroughputExceeded,
+    /// No answer ever: the connection hangs.
+    Never,
+}
+
+impl FaultKind {
+    /// The error that the service answers, for the kinds that are an answer in the service's own words.
+    pub(crate) fn error(&self, service: Service) -> Option<ApiError> {
+        let dynamo = service == Service::DynamoDb;
+        let error = match self {
+            Self::Throttled => ApiError::framework("ThrottlingException", "Rate exceeded"),
+            Self::InternalError if dynamo => {
+                ApiError::dynamo("InternalServerError", "The request processing has failed").with_status(500)
+            }
+            Self::InternalError => {
+                ApiError::waf("WAFInternalErrorException", "AWS WAF couldn't perform the operation").with_status(500)
+            }
+            Self::AccessDenied => {
+                ApiError::framework("AccessDeniedException", "User is not authorized to perform this action")
+            }
+            Self::ExpiredToken => {
+                ApiError::framework("ExpiredTokenException", "The security token included in the request is expired")
+            }
+            Self::UnrecognizedClient => {
+                ApiError::framework("UnrecognizedClientException", "The security token in the request is invalid")
+            }
+            Self::OptimisticLock => stale_token(),
+            Self::UnavailableEntity => unavailable(),
+            Self::NonexistentItem if dynamo => {
+                ApiError::dynamo("ResourceNotFoundException", "Requested resource not found")
+            }
+            Self::NonexistentItem => no_such_item(),
+            Self::DuplicateItem => duplicate(),
+            Self::LimitsExceeded if dynamo => {
+                ApiError::dynamo("RequestLimitExceeded", "Throughput exceeds the current throughput limit")
+            }
+            Self::LimitsExceeded => limit_exceeded(),
+            Self::InvalidParameter if dynamo => ApiError::validation("One or more parameter values were invalid"),
+            Self::InvalidParameter => ApiError::parameter("IP_ADDRESS", "injected", "The parameter is not valid"),
+            Self::ProvisionedThroughputExceeded => ApiError::dynamo(
+                "ProvisionedThroughputExceededException",
+                "The level of configured provisioned throughput for the table was exceeded",
+            ),
+            Self::Unavailable503 | Self::ConnectionLost | Self::Truncated | Self::Slow(_) | Self::Never => return None,
+        };
+        Some(error)
+    }
+}
+
+/// The lock token is not the newest.
+pub(crate) fn stale_token() -> ApiError {
+    let message = "AWS WAF couldn\u{2019}t save your changes because someone changed the resource after you started \
+                   to edit it. Reapply your changes.";
+    ApiError::waf("WAFOptimisticLockException", message)
+}
+
+/// Something that was just created is not known everywhere yet.
+pub(crate) fn unavailable() -> ApiError {
+    let message = "AWS WAF couldn\u{2019}t retrieve the resource that you requested. Retry your request.";
+    ApiError::waf("WAFUnavailableEntityException", message)
+}
+
+/// There is nothing of that name, id or ARN.
+pub(crate) fn no_such_item() -> ApiError {
+    let message = "AWS WAF couldn\u{2019}t perform the operation because your resource doesn\u{2019}t exist.";
+    ApiError::waf("WAFNonexistentItemException", message)
+}
+
+/// The name is taken.
+pub(crate) fn duplicate() -> ApiError {
+    let message = "AWS WAF couldn\u{2019}t perform the operation because some resource in your request is a duplicate \
+                   of an existing one.";
+    ApiError::waf("WAFDuplicateItemException", message)
+}
+
+/// A quota is used up.
+pub(crate) fn limit_exceeded() -> ApiError {
+    let message = "AWS WAF couldn\u{2019}t perform the operation because you exceeded your resource limit.";
+    ApiError::waf("WAFLimitsExceededException", message)
+}
+
+/// The faults that are waiting for their attempt.
+#[derive(Debug, Default)]
+pub(crate) struct Faults(Vec<Fault>);
+
+impl Faults {
+    pub(crate) fn add(&mut self, fault: Fault) {
+        self.0.push(fault);
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// The fault of this attempt. Every fault that matches counts the attempt; the oldest that is due strikes.
+    pub(crate) fn strike(&mut self, operation: &str, target: &str) -> Option<(When, FaultKind)> {
+        let mut struck = None;
+        for fault in &mut self.0 {
+            let wrong_operation = fault.operation.as_deref().is_some_and(|wanted| wanted != operation);
+            let wrong_target = fault.target.as_deref().is_some_and(|wanted| name_in_arn(wanted) != target);
+            if wrong_operation || wrong_target {
+                continue;
+            }
+            if fault.skip > 0 {
+                fault.skip -= 1;
+            } else if fault.times > 0 && struck.is_none() {
+                fault.times -= 1;
+                struck = Some((fault.when, fault.kind.clone()));
+            }
+        }
+        self.0.retain(|fault| fault.times > 0);
+        struck
+    }
+}

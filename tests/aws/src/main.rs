@@ -1,0 +1,101 @@
+//! The stand-in as a program, for runs of wafsync in a process of its own.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program: it says where it listens, or why not")]
+
+use std::error::Error;
+use std::net::Ipv4Addr;
+use std::process::ExitCode;
+
+use serde_json::json;
+use wafsync_test_aws::{Aws, Config};
+
+const USAGE: &str = "usage: wafsync-test-aws [--port N] [--region REGION] [--table NAME] [--items N] \
+                     [--addresses-per-item N] [--name NAME] [--max-ip-sets N] [--no-rates] [--preload]";
+
+/// The first of the addresses that items get, counted up: room for sixteen million.
+const FIRST_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+
+/// What was asked for on the command line.
+struct Options {
+    port: u16,
+    region: String,
+    table: String,
+    items: u32,
+    addresses_per_item: u32,
+    name: String,
+    max_ip_sets: usize,
+    rates: bool,
+    preload: bool,
+}
+
+impl Options {
+    fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self, Box<dyn Error>> {
+        let mut options = Self {
+            port: 0,
+            region: "eu-central-1".to_owned(),
+            table: "clusters".to_owned(),
+            items: 0,
+            addresses_per_item: 1,
+            name: "wafsync".to_owned(),
+            max_ip_sets: 100,
+            rates: true,
+            preload: false,
+        };
+        while let Some(argument) = arguments.next() {
+            let mut value = || arguments.next().ok_or_else(|| format!("{argument} needs a value\n{USAGE}"));
+            match argument.as_str() {
+                "--port" => options.port = value()?.parse()?,
+                "--region" => options.region = value()?,
+                "--table" => options.table = value()?,
+                "--items" => options.items = value()?.parse()?,
+                "--addresses-per-item" => options.addresses_per_item = value()?.parse()?,
+                "--name" => options.name = value()?,
+                "--max-ip-sets" => options.max_ip_sets = value()?.parse()?,
+                "--no-rates" => options.rates = false,
+                "--preload" => options.preload = true,
+                _ => return Err(format!("unknown argument {argument}\n{USAGE}").into()),
+            }
+        }
+        Ok(options)
+    }
+
+    /// The account that the options describe.
+    fn account(&self) -> Aws {
+        let mut config = Config { region: self.region.clone(), ..Config::default() };
+        if !self.rates {
+            (config.read_rate, config.write_rate) = (None, None);
+        }
+        let aws = Aws::new(config);
+        aws.create_table(&self.region, &self.table);
+        let mut next = u32::from(FIRST_ADDRESS);
+        for item in 0..self.items {
+            let addresses = next..next + self.addresses_per_item;
+            next = addresses.end;
+            let cidrs: Vec<String> = addresses.map(|bits| format!("{}/32", Ipv4Addr::from(bits))).collect();
+            let key = format!("cluster-{item:07}");
+            aws.put_item(&self.table, &key, json!({ "id": { "S": key }, "ips": { "S": json!(cidrs).to_string() } }));
+        }
+        if self.preload {
+            aws.preload(&self.region, &self.table, &self.name, self.max_ip_sets);
+        }
+        aws
+    }
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
+    let options = Options::parse(std::env::args().skip(1))?;
+    let server = options.account().serve_on(options.port).await?;
+    println!("listening on {}", server.url());
+    std::future::pending().await
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("wafsync-test-aws: {error}");
+            ExitCode::from(64)
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! One attempt, start to end: fault, rate, operation, log. All of it happens under one lock.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::config::Config;
+use crate::dynamo::Tables;
+use crate::fault::{FaultKind, Faults, When};
+use crate::waf::{self, Rate, Waf};
+use crate::wire::{ApiError, Done, Reply, Request, Service};
+
+/// Over a socket, calls that were sent evenly arrive unevenly: so much is let pass.
+const SERVED_JITTER: Duration = Duration::from_millis(50);
+
+/// One attempt, as the service saw it.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// When it came in, since the start of the stand-in.
+    pub at: Duration,
+    /// `dynamodb`, `wafv2` or `unknown`.
+    pub service: &'static str,
+    /// As in `UpdateIPSet`.
+    pub operation: String,
+    /// Name of the table, IP set, rule group or web ACL, also if it was given by its ARN; empty for a list.
+    pub target: String,
+    /// What the caller saw.
+    pub outcome: Outcome,
+    /// Whether it changed the state.
+    pub effect: bool,
+    /// The request; `Addresses` are replaced by their count.
+    pub request: Value,
+}
+
+/// What the caller of an attempt saw.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// HTTP 200.
+    Ok,
+    /// An error of the service.
+    Error {
+        /// HTTP status.
+        status: u16,
+        /// As in `WAFOptimisticLockException`; empty for an error without a code.
+        code: String,
+    },
+    /// No answer, or not all of it.
+    Lost,
+}
+
+/// What goes back to the caller.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    Whole(Reply),
+    /// The body breaks off in the middle.
+    Cut(Reply),
+    /// The connection breaks.
+    Lost,
+    /// The connection stays open and nothing comes.
+    Never,
+}
+
+/// An attempt that has come in but is not handled yet.
+#[derive(Debug)]
+pub(crate) struct Arrival {
+    at: Duration,
+    fault: Option<(When, FaultKind)>,
+    admitted: Result<(), ApiError>,
+}
+
+impl Arrival {
+    /// How long a fault holds it up, before it is handled or after it.
+    pub(crate) fn delay(&self, wanted: When) -> Option<Duration> {
+        match &self.fault {
+            Some((when, FaultKind::Slow(delay))) if *when == wanted => Some(*delay),
+            _ => None,
+        }
+    }
+}
+
+/// Everything the stand-in knows.
+#[derive(Debug)]
+pub(crate) struct State {
+    started: Instant,
+    pub(crate) waf: Waf,
+    pub(crate) tables: Tables,
+    pub(crate) faults: Faults,
+    pub(crate) log: Vec<Attempt>,
+    pub(crate) violations: Vec<String>,
+    /// Attempts so far.
+    attempts: usize,
+    /// When each operation was called in each region, as far back as its rate looks.
+    windows: BTreeMap<(String, String), VecDeque<Instant>>,
+}
+
+impl State {
+    pub(crate) fn new(config: Config) -> Self {
+        let started = Instant::now();
+        Self {
+            started,
+            waf: Waf::new(config, started),
+            tables: Tables::default(),
+            faults: Faults::default(),
+            log: Vec::new(),
+            violations: Vec::new(),
+            attempts: 0,
+            windows: BTreeMap::new(),
+        }
+    }
+
+    /// The number of the next attempt.
+    pub(crate) fn next_index(&mut self) -> usize {
+        self.attempts += 1;
+        self.attempts - 1
+    }
+
+    /// Takes an attempt in: its fault, and what is wrong with it before its operation is looked at.
+    pub(crate) fn arrive(&mut self, request: &Request) -> Arrival {
+        let now = Instant::now();
+        let fault = self.faults.strike(&request.operation, &request.target);
+        Arrival { at: now.saturating_duration_since(self.started), fault, admitted: self.admit(request, now) }
+    }
+
+    /// Handles an attempt that has arrived; gives the answer and whether the caller sees success.
+    pub(crate) fn attempt(&mut self, request: &Request, arrival: Arrival) -> (Answer, bool) {
+        let Arrival { at, fault, admitted } = arrival;
+        let fault = fault.as_ref();
+        self.waf.now = Instant::now();
+        let stopped = fault.filter(|(when, kind)| *when == When::Before && !matches!(kind, FaultKind::Slow(_)));
+        let result = match (admitted, stopped) {
+            (Err(error), _) => Err(error),
+            (Ok(()), Some(_)) => Ok(Done::read("{}")),
+            (Ok(()), None) => self.dispatch(request),
+        };
+        let effect = result.as_ref().is_ok_and(|done| done.effect);
+        let (answer, outcome) = answer(result, request, fault.map(|(_, kind)| kind));
+        let ok = outcome == Outcome::Ok;
+        self.log.push(Attempt {
+            at,
+            service: request.service.name(),
+            operation: request.operation.clone(),
+            target: request.target.clone(),
+            outcome,
+            effect,
+            request: request.summary(),
+        });
+        (answer, ok)
+    }
+
+    fn dispatch(&mut self, request: &Request) -> Result<Done, ApiError> {
+        let Request { operation, body, region, .. } = request;
+        let known = match (request.service, operation.as_str()) {
+            (Service::DynamoDb, "Scan") => {
+                let config = &self.waf.config;
+                Some(self.tables.scan(body, region, config.scan_page_bytes, config.empty_scan_pages))
+            }
+            (Service::DynamoDb, "DescribeTable") => Some(self.tables.describe(body, region, &self.waf.config.account)),
+            (Service::Waf, operation) => self.waf.call(operation, body, region),
+            _ => None,
+        };
+        known.unwrap_or_else(|| {
+            self.violations.push(format!("unknown operation: {} {operation}", request.service.name()));
+            Err(ApiError::framework("UnknownOperationException", format!("Unknown operation {operation}")))
+        })
+    }
+
+    /// Refuses what is broken as a request and what comes too fast. An attempt that is refused counts all the same.
+    fn admit(&mut self, request: &Request, now: Instant) -> Result<(), ApiError> {
+        if request.service == Service::Unknown {
+            return Ok(());
+        }
+        if let Some(flaw) = &request.flaw {
+            return Err(flaw.clone());
+        }
+        let config = &self.waf.config;
+        let rate = match waf::rate_of(&request.operation).filter(|_| request.service == Service::Waf) {
+            Some(Rate::Read) => config.read_rate,
+            Some(Rate::Write) => config.write_rate,
+            None => None,
+        };
+        let Some(rate) = rate else { return Ok(()) };
+        // A rate below one a second is one call in a longer time.
+        let (calls, mut window) =
+            if rate < 1.0 { (1.0, Duration::from_secs_f64(1.0 / rate)) } else { (rate, Duration::from_secs(1)) };
+        if request.served {
+            window = window.saturating_sub(SERVED_JITTER);
+        }
+        let past = self.windows.entry((request.region.clone(), request.operation.clone())).or_default();
+        while past.front().is_some_and(|then| *then + window <= now) {
+            past.pop_front();
+        }
+        past.push_back(now);
+        if u32::try_from(past.len()).is_ok_and(|count| f64::from(count) <= calls) {
+            return Ok(());
+        }
+        let at = now.saturating_duration_since(self.started);
+        self.violations.push(format!("rate: {} at {at:?}: {} calls in {window:?}", request.operation, past.len()));
+        Err(ApiError::framework("ThrottlingException", "Rate exceeded"))
+    }
+}
+
+/// The answer that the caller sees, after the fault has had its way with it.
+fn answer(result: Result<Done, ApiError>, request: &Request, fault: Option<&FaultKind>) -> (Answer, Outcome) {
+    let content_type = request.content_type.as_str();
+    let result = match fault.and_then(|kind| kind.error(request.service)) {
+        Some(error) => Err(error),
+        None => result,
+    };
+    let (reply, outcome) = match result {
+        Ok(done) => {
+            let reply = Reply { status: 200, content_type: content_type.to_owned(), body: Bytes::from(done.body) };
+            (reply, Outcome::Ok)
+        }
+        Err(error) => {
+            let outcome = Outcome::Error { status: error.status, code: error.code.to_owned() };
+            (error.reply(content_type), outcome)
+        }
+    };
+    match fault {
+        Some(FaultKind::Unavailable503) => {
+            let body = Bytes::from_static(b"503 Service Unavailable\n");
+            let reply = Reply { status: 503, content_type: "text/plain".to_owned(), body };
+            (Answer::Whole(reply), Outcome::Error { status: 503, code: String::new() })
+        }
+        Some(FaultKind::ConnectionLost) => (Answer::Lost, Outcome::Lost),
+        Some(FaultKind::Never) => (Answer::Never, Outcome::Lost),
+        Some(FaultKind::Truncated) => (Answer::Cut(reply), Outcome::Lost),
+        _ => (Answer::Whole(reply), outcome),
+    }
+}

@@ -1,0 +1,153 @@
+//! WAF: its IP sets, rule groups and web ACLs, and the operations on them.
+
+pub(crate) mod entity;
+pub(crate) mod ip_set;
+mod rule;
+pub(crate) mod rule_group;
+mod validate;
+pub(crate) mod web_acl;
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use tokio::time::Instant;
+
+use self::entity::{Birth, Collection, Described, List, Place, Scope};
+use self::ip_set::IpSet;
+use self::rule_group::RuleGroup;
+use self::web_acl::WebAcl;
+use crate::config::Config;
+use crate::wire::{ApiError, Done};
+
+/// The state of WAF in all regions.
+#[derive(Debug)]
+pub(crate) struct Waf {
+    pub(crate) config: Config,
+    /// When the call that is being handled came in.
+    pub(crate) now: Instant,
+    random: fastrand::Rng,
+    pub(crate) ip_sets: Collection<IpSet>,
+    pub(crate) rule_groups: Collection<RuleGroup>,
+    pub(crate) web_acls: Collection<WebAcl>,
+}
+
+/// How often an operation may be called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rate {
+    Read,
+    Write,
+}
+
+/// The published rate that an operation falls under; `None` for an operation that the stand-in does not have.
+pub(crate) fn rate_of(operation: &str) -> Option<Rate> {
+    match operation {
+        "GetIPSet" | "ListIPSets" | "GetRuleGroup" | "ListRuleGroups" | "GetWebACL" | "ListWebACLs" => Some(Rate::Read),
+        "CreateIPSet" | "UpdateIPSet" | "CreateRuleGroup" | "UpdateRuleGroup" | "CheckCapacity" => Some(Rate::Write),
+        _ => None,
+    }
+}
+
+impl Waf {
+    pub(crate) fn new(config: Config, now: Instant) -> Self {
+        Self {
+            random: fastrand::Rng::with_seed(config.seed),
+            config,
+            now,
+            ip_sets: Collection::new("ipset"),
+            rule_groups: Collection::new("rulegroup"),
+            web_acls: Collection::new("webacl"),
+        }
+    }
+
+    /// Carries out an operation; `None` if there is none of that name.
+    pub(crate) fn call(
+        &mut self,
+        operation: &str,
+        body: &Map<String, Value>,
+        region: &str,
+    ) -> Option<Result<Done, ApiError>> {
+        Some(match operation {
+            "GetIPSet" => self.get_ip_set(body, region),
+            "CreateIPSet" => self.create_ip_set(body, region),
+            "UpdateIPSet" => self.update_ip_set(body, region),
+            "ListIPSets" => self.list(&self.ip_sets, "IPSets", body, region),
+            "GetRuleGroup" => self.get_rule_group(body, region),
+            "CreateRuleGroup" => self.create_rule_group(body, region),
+            "UpdateRuleGroup" => self.update_rule_group(body, region),
+            "ListRuleGroups" => self.list(&self.rule_groups, "RuleGroups", body, region),
+            "GetWebACL" => self.get_web_acl(body, region),
+            "ListWebACLs" => self.list(&self.web_acls, "WebACLs", body, region),
+            "CheckCapacity" => self.check_capacity(body, region),
+            _ => return None,
+        })
+    }
+
+    fn list<C: Described>(
+        &self,
+        collection: &Collection<C>,
+        field: &'static str,
+        body: &Map<String, Value>,
+        region: &str,
+    ) -> Result<Done, ApiError> {
+        let page = collection.page(&List {
+            body,
+            place: &validate::place(body, region)?,
+            field,
+            longest_page: self.config.list_page,
+            always_marker: self.config.always_next_marker,
+            now: self.now,
+        })?;
+        Ok(Done::read(page.to_string()))
+    }
+
+    /// The next id or lock token.
+    pub(crate) fn uuid(&mut self) -> String {
+        let bits = self.random.u128(..);
+        let hex = format!("{bits:032x}");
+        let parts = [0..8, 8..12, 12..16, 16..20, 20..32].map(|range| hex.get(range).unwrap_or_default().to_owned());
+        parts.join("-")
+    }
+
+    /// What is made by hand: visible and available at once.
+    pub(crate) fn by_hand<'a, C>(&mut self, scope: &str, name: &'a str, content: C) -> HandMade<'a, C> {
+        let scope = Scope::parse(scope).unwrap_or_else(|| panic!("no such scope: {scope}"));
+        let region = match scope {
+            Scope::Regional => self.config.region.clone(),
+            Scope::CloudFront => "us-east-1".to_owned(),
+        };
+        HandMade { name, place: Place { region, scope }, id: self.uuid(), token: self.uuid(), content }
+    }
+}
+
+/// Something made by hand, before it is put into its collection.
+pub(crate) struct HandMade<'a, C> {
+    name: &'a str,
+    place: Place,
+    id: String,
+    token: String,
+    content: C,
+}
+
+impl<C: Described> HandMade<'_, C> {
+    /// Puts it into its collection and gives its ARN.
+    pub(crate) fn put(self, account: &str, now: Instant, into: &mut Collection<C>) -> String {
+        assert!(!into.is_taken(&self.place, self.name), "made by hand twice: {}", self.name);
+        let birth = Birth {
+            account,
+            name: self.name,
+            place: &self.place,
+            id: self.id,
+            token: self.token,
+            content: self.content,
+            now,
+            lag: Duration::ZERO,
+            propagation: Duration::ZERO,
+        };
+        into.add(birth).arn.clone()
+    }
+}
+
+/// The `VisibilityConfig` of what is made by hand.
+pub(crate) fn visibility_of(metric: &str) -> Value {
+    json!({ "SampledRequestsEnabled": true, "CloudWatchMetricsEnabled": true, "MetricName": metric })
+}

@@ -1,0 +1,12 @@
+//! The stand-in is as strict as the documentation: every rule is broken through the plain SDK.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+mod behaviour;
+mod ip_sets;
+mod lists;
+mod preload;
+mod protocol;
+mod rule_groups;
+mod scan;
+mod support;

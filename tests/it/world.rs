@@ -1,0 +1,145 @@
+//! A table, a WAF and one installation of wafsync between them, under a paused clock.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_wafv2::config::{Credentials, SharedCredentialsProvider};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+use wafsync::aws::{Connection, ReadCache};
+use wafsync::cli::{self, Invocation};
+use wafsync::reconcile::{Mode, Run, reconcile};
+use wafsync::report::text::Context;
+use wafsync::report::{Command, Document, Outcome, text};
+use wafsync::settings::Settings;
+use wafsync::stop::Signal;
+use wafsync_test_aws::{Aws, Config};
+
+/// The table of every scenario.
+pub(crate) const TABLE: &str = "clusters";
+
+/// When every scenario happens, in seconds since the epoch.
+pub(crate) const NOW: i64 = 1_800_000_000;
+
+pub(crate) struct World {
+    pub(crate) aws: Aws,
+    pub(crate) settings: Settings,
+    pub(crate) signal: Signal,
+}
+
+impl World {
+    /// An empty table and an empty WAF, with AWS's own quotas and rates.
+    pub(crate) fn new(args: &[&str]) -> Self {
+        Self::with(Config::default(), args)
+    }
+
+    pub(crate) fn with(config: Config, args: &[&str]) -> Self {
+        let limits = (config.set_capacity, config.group_references);
+        let aws = Aws::new(config);
+        aws.create_table("eu-central-1", TABLE);
+        let mut settings = settings(args);
+        (settings.waf.limits.set_capacity, settings.waf.limits.group_references) = limits;
+        Self { aws, settings, signal: Signal::default() }
+    }
+
+    /// An item as Crossplane writes it: the addresses are a JSON array in a string.
+    pub(crate) fn item(&self, key: &str, ips: &[&str]) {
+        self.aws.put_item(TABLE, key, json!({"id": {"S": key}, "ips": {"S": json!(ips).to_string()}}));
+    }
+
+    pub(crate) async fn plan(&self) -> Document {
+        let run = self.run(Command::Plan).await;
+        Document::new(&run, &self.settings, Command::Plan)
+    }
+
+    pub(crate) async fn apply(&self) -> Document {
+        let run = self.run(Command::Apply).await;
+        Document::new(&run, &self.settings, Command::Apply)
+    }
+
+    /// What a person sees.
+    pub(crate) async fn text(&self, command: Command) -> String {
+        let run = self.run(command).await;
+        let document = Document::new(&run, &self.settings, command);
+        let approve = Some("wafsync apply --table=clusters");
+        text::render(&document, Context { command, target: &run.target, desired: run.scans.last(), approve })
+    }
+
+    pub(crate) async fn run(&self, command: Command) -> Run {
+        // The SDK's back-off draws from here.
+        fastrand::seed(1);
+        let connection = self.connection();
+        let stop = self.signal.stop(Some(Instant::now() + self.settings.run.deadline));
+        let writer = connection.writer();
+        let mode = match command {
+            Command::Plan => Mode::Plan,
+            Command::Apply => Mode::Apply(&writer),
+        };
+        reconcile(&self.settings, &connection.reader(), mode, &mut ReadCache::default(), NOW, &stop).await
+    }
+
+    pub(crate) fn connection(&self) -> Connection {
+        Connection::new(self.sdk(), &self.settings).unwrap()
+    }
+
+    pub(crate) fn sdk(&self) -> SdkConfig {
+        SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("eu-central-1"))
+            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+                "AKID", "secret", None, None, "test",
+            )))
+            .http_client(self.aws.http_client())
+            .build()
+    }
+
+    /// Plans again: there has to be nothing to do, and nothing may have gone wrong on the way.
+    pub(crate) async fn settled(&self) {
+        let again = self.plan().await;
+        assert_eq!(again.outcome, Outcome::Planned, "{}", again.reason);
+        assert_eq!(again.changes, [], "{}", again.reason);
+        assert_eq!(again.deferred, []);
+        assert_eq!(again.held, []);
+        assert_eq!(self.aws.violations(), Vec::<String>::new());
+    }
+
+    /// Lets time pass, so that one step of a scenario does not take the next one's API rate.
+    pub(crate) async fn later(&self) {
+        tokio::time::advance(Duration::from_secs(60)).await;
+    }
+
+    /// Every address that WAF would let in by our rules: contents of the IP sets that a rule refers to.
+    pub(crate) fn in_force(&self) -> Vec<String> {
+        let rules: String = self.aws.rule_groups().iter().map(|group| group.rules.to_string()).collect();
+        let wired = self.aws.ip_sets().into_iter().filter(|set| rules.contains(&set.arn));
+        let mut addresses: Vec<String> = wired.flat_map(|set| set.addresses).collect();
+        addresses.sort_unstable();
+        addresses
+    }
+
+    /// How often each operation was attempted.
+    pub(crate) fn calls(&self, operation: &str) -> usize {
+        self.aws.log().iter().filter(|attempt| attempt.operation == operation).count()
+    }
+}
+
+/// The settings of `apply --table clusters` and these further arguments.
+pub(crate) fn settings(args: &[&str]) -> Settings {
+    let line = ["wafsync", "apply", "--table", TABLE].iter().chain(args).map(OsString::from);
+    match cli::parse(line, []).unwrap().invocation {
+        Invocation::Apply { settings, .. } => settings,
+        _ => panic!("not an apply"),
+    }
+}
+
+/// A rule of a web ACL that refers to this rule group.
+pub(crate) fn reference_to(group: &str, priority: u32) -> Value {
+    json!({
+        "Name": format!("rule-{priority}"),
+        "Priority": priority,
+        "Statement": {"RuleGroupReferenceStatement": {"ARN": group}},
+        "OverrideAction": {"None": {}},
+        "VisibilityConfig": {"SampledRequestsEnabled": true, "CloudWatchMetricsEnabled": true, "MetricName": "m"},
+    })
+}
