@@ -16,6 +16,7 @@ use crate::cidr::Cidr;
 use crate::current::{Current, RuleGroup, Shard};
 use crate::guard::ApprovedPlan;
 use crate::plan::{Change, Stage, Write};
+use crate::spec::RuleGroupSpec;
 use crate::stop::{Stop, StopReason};
 
 /// Between two tries of a rule group whose IP sets are not available yet; what mature clients wait.
@@ -143,11 +144,12 @@ impl Run<'_> {
                     self.not_written(change);
                     continue;
                 }
-                let ready = self.with_arns(&change.write);
+                let ready = self.with_arns(change);
+                let fresh = change.refer.iter().any(|name| self.arns.contains_key(name));
                 let (writer, stop) = (self.writer, self.stop);
                 calls.push(async move {
                     let answer = match &ready {
-                        Some(write) => send(writer, stop, change, write).await,
+                        Some(write) => send(writer, stop, change, write, fresh).await,
                         None => Answer::Nothing,
                     };
                     (change, answer)
@@ -173,26 +175,29 @@ impl Run<'_> {
     }
 
     /// The write with the ARNs of what this run created. References to IP sets that were not created or not stripped
-    /// are left out; `None` if nothing new is left to refer to.
-    fn with_arns(&self, write: &Write) -> Option<Write> {
-        let (Write::CreateRuleGroup(spec) | Write::UpdateRuleGroup { spec, .. }) = write else {
-            return Some(write.clone());
+    /// are left out; `None` if that leaves nothing to write.
+    fn with_arns(&self, change: &Change) -> Option<Write> {
+        let refused = |name: &String| self.refused.contains(name);
+        let resolve = |spec: &RuleGroupSpec| {
+            let mut spec = spec.clone();
+            for reference in &mut spec.references {
+                if reference.arn.is_none() {
+                    reference.arn = self.arns.get(&reference.name).cloned();
+                }
+            }
+            // An IP set that should have been created and was not even tried (a stop in between) has no ARN either.
+            spec.references.retain(|reference| !refused(&reference.name) && reference.arn.is_some());
+            spec
         };
-        let mut spec = spec.clone();
-        spec.references.retain(|reference| !self.refused.contains(&reference.name));
-        for reference in &mut spec.references {
-            if reference.arn.is_none() {
-                reference.arn = self.arns.get(&reference.name).cloned();
+        match &change.write {
+            Write::CreateRuleGroup(spec) => Some(Write::CreateRuleGroup(resolve(spec))),
+            Write::UpdateRuleGroup { rewrite: false, .. } if change.refer.iter().all(refused) => None,
+            Write::UpdateRuleGroup { id, token, spec, rewrite } => {
+                let (id, token, rewrite) = (id.clone(), token.clone(), *rewrite);
+                Some(Write::UpdateRuleGroup { id, token, spec: resolve(spec), rewrite })
             }
+            set => Some(set.clone()),
         }
-        // An IP set that should have been created and was not even tried (a stop in between) has no ARN either.
-        spec.references.retain(|reference| reference.arn.is_some());
-        Some(match write {
-            Write::UpdateRuleGroup { id, token, .. } => {
-                Write::UpdateRuleGroup { id: id.clone(), token: token.clone(), spec }
-            }
-            _ => Write::CreateRuleGroup(spec),
-        })
     }
 
     fn written(&mut self, change: &Change, arn: Option<String>) {
@@ -223,17 +228,18 @@ impl Run<'_> {
     }
 }
 
-async fn send(writer: &Writer, stop: &Stop, change: &Change, write: &Write) -> Answer {
+/// `fresh`: it refers to an IP set that this run has created.
+async fn send(writer: &Writer, stop: &Stop, change: &Change, write: &Write, fresh: bool) -> Answer {
     if let Some(reason) = stop.reason() {
         return Answer::Trouble(Trouble::Stopped(reason));
     }
     log_removals(change);
     let result = match write {
         Write::CreateIpSet(spec) => writer.create_ip_set(spec, stop).await.map(Some),
-        Write::UpdateIpSet { id, token, spec } => writer.update_ip_set(id, token, spec, stop).await.map(|_| None),
-        Write::CreateRuleGroup(spec) => writer.create_rule_group(spec, stop).await.map(|_| None),
-        Write::UpdateRuleGroup { id, token, spec } => {
-            writer.update_rule_group(id, token, spec, stop).await.map(|_| None)
+        Write::UpdateIpSet { id, token, spec } => writer.update_ip_set(id, token, spec, stop).await.map(|()| None),
+        Write::CreateRuleGroup(spec) => writer.create_rule_group(spec, stop).await.map(|()| None),
+        Write::UpdateRuleGroup { id, token, spec, .. } => {
+            writer.update_rule_group(id, token, spec, stop).await.map(|()| None)
         }
     };
     let target = write.target();
@@ -251,20 +257,18 @@ async fn send(writer: &Writer, stop: &Stop, change: &Change, write: &Write) -> A
         }
         Err(error) => {
             warn!(target, write = write.kind(), %error, "not written");
-            Answer::Trouble(trouble(error, write))
+            Answer::Trouble(trouble(error, fresh))
         }
     }
 }
 
 /// What an error means for the run.
-fn trouble(error: AwsError, write: &Write) -> Trouble {
+fn trouble(error: AwsError, fresh: bool) -> Trouble {
     match error.class() {
         Class::Stopped(reason) => Trouble::Stopped(reason),
         Class::Unavailable => Trouble::Propagating(error),
-        // A rule group that refers to an IP set which AWS does not know yet.
-        Class::NotFound if matches!(write, Write::CreateRuleGroup(spec) if !spec.references.is_empty()) => {
-            Trouble::Propagating(error)
-        }
+        // AWS does not know everywhere yet what this run has created.
+        Class::NotFound if fresh => Trouble::Propagating(error),
         Class::Conflict | Class::Duplicate | Class::NotFound | Class::Again => Trouble::Outdated(error),
         Class::Final => Trouble::Failed(error),
     }

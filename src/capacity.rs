@@ -23,7 +23,11 @@ pub struct TooMany {
     aggregated: usize,
 }
 
-/// An error if `desired` would not fit even if nothing else stood in the IP sets.
+/// Whether `desired` would fit if nothing else stood in the IP sets.
+///
+/// # Errors
+///
+/// [`TooMany`], with the numbers.
 pub fn check(desired: &Desired, current: &Current, limits: Limits, widest: PerFamily<u8>) -> Result<(), TooMany> {
     let by_family = PerFamily::from_fn(|family| desired.cidrs(family).len());
     let existing = |family| current.shards.iter().filter(|shard| shard.family == family).count();

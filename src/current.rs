@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::cidr::{Cidr, Family};
 use crate::settings::RulePolicy;
+use crate::text::hex;
 
 /// The lock token of one read: proof, at the write, that nothing changed in between. Its shape means nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -168,11 +169,7 @@ impl Fingerprint {
 
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("sum:")?;
-        for byte in self.sum {
-            write!(f, "{byte:02x}")?;
-        }
-        write!(f, " entries:{}", self.entries)
+        write!(f, "sum:{} entries:{}", hex(&self.sum), self.entries)
     }
 }
 

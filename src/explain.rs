@@ -15,6 +15,7 @@ use crate::text;
 const LISTED_ITEMS: usize = 100;
 
 /// What is known of an address or CIDR.
+#[expect(clippy::struct_excessive_bools, reason = "a document: each is a key of its own")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Explanation {
     /// The version of this document.

@@ -13,6 +13,7 @@ use crate::diff::{Class, Diff, Unwanted};
 use crate::plan::{Change, Plan, Stage};
 use crate::rules::{RuleChange, Target};
 use crate::settings::{GuardSettings, MaxRemovals, OnRejection};
+use crate::text::hex;
 
 /// Removals of a family that a percentage always allows, so that a small table can change at all.
 pub const ALWAYS_ALLOWED_REMOVALS: usize = 5;
@@ -378,9 +379,5 @@ fn digest(target: &Target, removals: &BTreeSet<Cidr>, rules: &[RuleChange]) -> S
         line(format!("rule {change}"));
     }
     let bytes: [u8; 32] = hash.finalize().into();
-    let mut digest = String::from("sha256:");
-    for byte in bytes {
-        digest.push_str(&format!("{byte:02x}"));
-    }
-    digest
+    format!("sha256:{}", hex(&bytes))
 }

@@ -245,13 +245,11 @@ impl TableView {
         self.items += 1;
         let key = item.key.as_ref().map_or("", Attribute::text);
         let mut found = Found { cidrs: Vec::new(), rejected: Vec::new() };
-        match found.expired(item.expiry.as_ref(), rules) {
-            true => {
-                self.expired += 1;
-                return;
-            }
-            false => found.addresses(item.cidrs.as_ref(), rules),
+        if found.expired(item.expiry.as_ref(), rules) {
+            self.expired += 1;
+            return;
         }
+        found.addresses(item.cidrs.as_ref(), rules);
         found.cidrs.sort_unstable();
         found.cidrs.dedup();
         if found.cidrs.is_empty() && found.rejected.is_empty() {
@@ -324,7 +322,9 @@ impl Found {
             Some(Attribute::Text(text)) => self.text(text, rules),
             Some(Attribute::TextSet(texts)) => {
                 if self.fits(texts.len(), rules) {
-                    texts.iter().for_each(|text| self.cidr(text, rules));
+                    for text in texts {
+                        self.cidr(text, rules);
+                    }
                 }
             }
             Some(Attribute::List(list)) => {
@@ -333,7 +333,7 @@ impl Found {
                         match element {
                             Attribute::Text(text) => self.cidr(text, rules),
                             other => {
-                                self.reject(other.text(), RejectionReason::NotAString { found: other.type_name() })
+                                self.reject(other.text(), RejectionReason::NotAString { found: other.type_name() });
                             }
                         }
                     }

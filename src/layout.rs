@@ -121,7 +121,9 @@ pub fn lay_out(input: &Input<'_>) -> Layout {
     }
     let packing = Packing::best(input, &drafts, &missing, &slots);
     let (new, unplaced) = packing.fill(&mut drafts, missing, input.limits.set_capacity);
-    finish(drafts, new, unplaced, &slots)
+    let layout = finish(drafts, new, unplaced, &slots);
+    debug_assert!(keeps_its_promise(input, &layout), "a wanted CIDR is lost or a set is too full");
+    layout
 }
 
 /// Hands out the references, existing shards first, and puts everything in order.
@@ -140,6 +142,23 @@ fn finish(drafts: Vec<Draft<'_>>, new: Vec<(Family, Vec<Cidr>)>, unplaced: Vec<C
         .collect();
     let new = new.into_iter().zip(groups).map(|((family, cidrs), group)| NewShard { family, cidrs, group }).collect();
     Layout { shards, new, deferred, unplaced }
+}
+
+/// Whether every wanted CIDR is in a shard that ends wired, or listed as unplaced, and no shard is too full.
+fn keeps_its_promise(input: &Input<'_>, layout: &Layout) -> bool {
+    let mut fits = layout.new.iter().all(|new| new.cidrs.len() <= input.limits.set_capacity);
+    let mut accounted: Vec<Cidr> = layout.new.iter().flat_map(|new| new.cidrs.iter().copied()).collect();
+    accounted.extend(&layout.unplaced);
+    for (shard, after) in input.shards.iter().zip(&layout.shards) {
+        let stays = |cidr: &&Cidr| after.remove.binary_search(cidr).is_err();
+        fits &= shard.cidrs.len() + after.add.len() <= input.limits.set_capacity + after.remove.len();
+        if after.group.is_some() {
+            accounted.extend(shard.cidrs.iter().filter(stays).chain(&after.add));
+        }
+    }
+    accounted.sort();
+    let is_there = |cidr| accounted.binary_search(cidr).is_ok();
+    fits && Family::ALL.into_iter().all(|family| input.desired.get(family).iter().all(is_there))
 }
 
 /// How what a shard holds at the start of the run counts. In the order in which a copy of a wanted CIDR is kept.

@@ -86,6 +86,8 @@ pub enum Write {
         token: LockToken,
         /// All of its new state.
         spec: RuleGroupSpec,
+        /// Whether there is more to it than new references.
+        rewrite: bool,
     },
 }
 
@@ -407,7 +409,8 @@ fn group_changes(basis: Basis<'_>, layout: &Layout, names: &[String]) -> Vec<Cha
                     continue;
                 }
                 let unrefer = dropped(group, &spec);
-                (Write::UpdateRuleGroup { id: group.id.clone(), token: group.token.clone(), spec }, unrefer)
+                let (id, token) = (group.id.clone(), group.token.clone());
+                (Write::UpdateRuleGroup { id, token, spec, rewrite }, unrefer)
             }
         };
         changes.push(Change {

@@ -75,9 +75,9 @@ pub enum End {
     /// A person has to look; nothing was written.
     Blocked,
     /// The next run goes on.
-    Partial(Why),
+    Partial(Box<Why>),
     /// The next run will meet it again.
-    Failed(Failure),
+    Failed(Box<Failure>),
 }
 
 /// Why the next run has to go on.
@@ -113,6 +113,16 @@ pub enum Failure {
     /// `--on-rejection abort`.
     #[error("{0} in the table could not be used, and --on-rejection is abort")]
     Rejections(usize),
+}
+
+impl End {
+    fn partial(why: Why) -> Self {
+        Self::Partial(Box::new(why))
+    }
+
+    fn failed(failure: impl Into<Failure>) -> Self {
+        Self::Failed(Box::new(failure.into()))
+    }
 }
 
 /// Whether this run may write.
@@ -214,7 +224,7 @@ impl Reconcile<'_> {
         self.scanned(view);
         self.current = Some(current);
         match (self.settings.guards.on_rejection, self.rejections()) {
-            (OnRejection::Abort, rejections) if rejections > 0 => Err(End::Failed(Failure::Rejections(rejections))),
+            (OnRejection::Abort, rejections) if rejections > 0 => Err(End::failed(Failure::Rejections(rejections))),
             _ => Ok(()),
         }
     }
@@ -266,8 +276,7 @@ impl Reconcile<'_> {
         };
         let plan = Plan::new(basis, restraint);
         if !plan.unplaced.is_empty() {
-            capacity::check(desired, current, waf.limits, self.settings.table.widest)
-                .map_err(|error| End::Failed(error.into()))?;
+            capacity::check(desired, current, waf.limits, self.settings.table.widest).map_err(End::failed)?;
         }
         self.last_is_done = false;
         Ok(self.last.insert(Decision { plan, diff, judgement }))
@@ -318,7 +327,7 @@ impl Reconcile<'_> {
             *proof = self.confirm().await;
             let rejections = self.rejections();
             if self.settings.guards.on_rejection == OnRejection::Abort && rejections > 0 {
-                return Err(End::Failed(Failure::Rejections(rejections)));
+                return Err(End::failed(Failure::Rejections(rejections)));
             }
             self.decide(!matches!(proof, Proof::Unavailable(_)))?;
         }
@@ -350,7 +359,7 @@ impl Reconcile<'_> {
     /// Reads WAF again after somebody else wrote to it.
     async fn observe_again(&mut self, round: u32) -> Result<(), End> {
         let pause = ROUND_PAUSE * round;
-        let stopped = |reason| End::Partial(Why::Stopped(reason));
+        let stopped = |reason| End::partial(Why::Stopped(reason));
         self.stop.sleep(pause + pause.mul_f64(fastrand::f64())).await.map_err(stopped)?;
         let current = self.reader.read_waf(&self.settings.waf, self.cache, self.stop).await;
         self.current = Some(current.map_err(ended)?);
@@ -364,17 +373,17 @@ impl Reconcile<'_> {
         let mut ends: Vec<End> = std::mem::take(&mut applied.troubles).into_iter().map(unfinished).collect();
         if let Proof::Unavailable(why) = proof {
             ends.push(match why {
-                Why::Unconfirmed(error) if error.class() == Class::Final => End::Failed(error.into()),
-                why => End::Partial(why),
+                Why::Unconfirmed(error) if error.class() == Class::Final => End::failed(error),
+                why => End::partial(why),
             });
         }
         ends.extend(seen.err());
         if let (Some(decision), Some(newest)) = (&self.last, self.scans.last()) {
             if decision.plan.deferred.iter().any(|cidr| !newest.covers_all(*cidr)) {
-                ends.push(End::Partial(Why::Deferred));
+                ends.push(End::partial(Why::Deferred));
             }
             if !decision.plan.unplaced.is_empty() {
-                ends.push(End::Partial(Why::NoRoomYet));
+                ends.push(End::partial(Why::NoRoomYet));
             }
         }
         let failed = ends.iter().position(|end| matches!(end, End::Failed(_)));
@@ -391,7 +400,7 @@ impl Reconcile<'_> {
         }
         for read in 0..VERIFY_READS {
             if read > 0 {
-                self.stop.sleep(VERIFY_PAUSE).await.map_err(|_| End::Partial(Why::NotSeen))?;
+                self.stop.sleep(VERIFY_PAUSE).await.map_err(|_| End::partial(Why::NotSeen))?;
             }
             let current = self.reader.read_waf(&self.settings.waf, self.cache, self.stop).await.map_err(ended)?;
             let shows = self.rounds.last().is_none_or(|(_, applied)| applied.shows_in(&current));
@@ -401,26 +410,26 @@ impl Reconcile<'_> {
             }
         }
         warn!("what was written does not show in WAF yet");
-        Err(End::Partial(Why::NotSeen))
+        Err(End::partial(Why::NotSeen))
     }
 }
 
 /// What an error at reading means for the run.
 fn ended(error: AwsError) -> End {
     match error.class() {
-        Class::Stopped(reason) => End::Partial(Why::Stopped(reason)),
-        _ if error.is_throttled() => End::Partial(Why::Outdated(error)),
-        _ => End::Failed(error.into()),
+        Class::Stopped(reason) => End::partial(Why::Stopped(reason)),
+        _ if error.is_throttled() => End::partial(Why::Outdated(error)),
+        _ => End::failed(error),
     }
 }
 
 /// What something that was not written means for the run.
 fn unfinished(trouble: Trouble) -> End {
     match trouble {
-        Trouble::Failed(error) => End::Failed(error.into()),
-        Trouble::Stopped(reason) => End::Partial(Why::Stopped(reason)),
-        Trouble::Outdated(error) => End::Partial(Why::Outdated(error)),
-        Trouble::Propagating(error) => End::Partial(Why::Propagating(error)),
+        Trouble::Failed(error) => End::failed(error),
+        Trouble::Stopped(reason) => End::partial(Why::Stopped(reason)),
+        Trouble::Outdated(error) => End::partial(Why::Outdated(error)),
+        Trouble::Propagating(error) => End::partial(Why::Propagating(error)),
     }
 }
 

@@ -6,6 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::current::{Current, GroupRule, RuleGroup};
 use crate::settings::{Action, Position, RulePolicy};
+use crate::text::hex;
 
 /// Hexadecimal digits of the table's hash in a rule group's description.
 const TABLE_TAG_DIGITS: usize = 8;
@@ -28,7 +29,7 @@ impl Target {
     #[must_use]
     pub fn table_tag(&self) -> String {
         let hash: [u8; 32] = Sha256::digest(self.table.as_bytes()).into();
-        hash.iter().flat_map(|byte| [byte >> 4, byte & 15]).take(TABLE_TAG_DIGITS).map(|d| format!("{d:x}")).collect()
+        hex(&hash).chars().take(TABLE_TAG_DIGITS).collect()
     }
 
     /// The description of every rule group of ours.

@@ -94,7 +94,7 @@ fn first_holders(
 ) -> Vec<(Cidr, usize)> {
     let mut order: Vec<(usize, &ShardInput<'_>)> = shards.iter().copied().enumerate().collect();
     order.retain(|(_, shard)| ends_wired(shard));
-    order.sort_by_key(|(_, shard)| (shard.group.is_none(), !shard.adopted));
+    order.sort_by_key(|(_, shard)| (shard.group.is_none(), !is_in_force(shard)));
     let mut holders: Vec<(Cidr, usize)> = Vec::new();
     for (at, shard) in order {
         holders.extend(shard.cidrs.iter().filter(|cidr| contains(desired, **cidr)).map(|cidr| (*cidr, at)));

@@ -4,6 +4,15 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+/// Two lower-case hexadecimal digits a byte.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
 /// The most characters of foreign text in one place; an item's key can have 2,048 bytes, an AWS error any number.
 pub const MAX_CHARS: usize = 512;
 

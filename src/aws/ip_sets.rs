@@ -36,7 +36,7 @@ impl Reader {
     pub(super) async fn list_ip_sets(&self, stop: &Stop) -> Result<Vec<IpSetSummary>, AwsError> {
         let mut pages = Pages::default();
         let mut sets = Vec::new();
-        while let Some(marker) = pages.next(Action::ListIpSets)? {
+        while let Some(Next(marker)) = pages.next(Action::ListIpSets)? {
             let call = Call::begin(&self.governor, Action::ListIpSets, "all", &self.target.region, stop).await?;
             let request =
                 self.waf.list_ip_sets().scope(waf_scope(self.scope)).limit(LIST_LIMIT).set_next_marker(marker);
@@ -56,27 +56,27 @@ impl Reader {
         let sent = request.customize().config_override(call.waf()).send().await;
         let answer = call.end(sent)?;
         let unusable = |cause: &str| AwsError::unusable(Action::GetIpSet.name(), name, cause, None);
-        let (Some(set), Some(token)) = (answer.ip_set, answer.lock_token) else {
+        let (Some(found), Some(token)) = (answer.ip_set, answer.lock_token) else {
             return Err(unusable("the answer lacks the IP set or its lock token"));
         };
-        let family = match set.ip_address_version {
+        let family = match found.ip_address_version {
             IpAddressVersion::Ipv4 => Family::Ipv4,
             IpAddressVersion::Ipv6 => Family::Ipv6,
             other => return Err(unusable(&format!("{} is an unknown address version", other.as_str()))),
         };
-        let mut cidrs = Vec::with_capacity(set.addresses.len());
-        for address in &set.addresses {
+        let mut cidrs = Vec::with_capacity(found.addresses.len());
+        for address in &found.addresses {
             let cidr = Cidr::from_waf(address).filter(|cidr| cidr.family() == family);
             cidrs.push(cidr.ok_or_else(|| unusable(&format!("{address} is no {family} CIDR")))?);
         }
         cidrs.sort_unstable();
         cidrs.dedup();
         Ok(IpSet {
-            name: set.name,
-            id: set.id,
-            arn: set.arn,
+            name: found.name,
+            id: found.id,
+            arn: found.arn,
             family,
-            description: set.description.unwrap_or_default(),
+            description: found.description.unwrap_or_default(),
             token: LockToken(token),
             cidrs: cidrs.into(),
         })
@@ -85,6 +85,10 @@ impl Reader {
 
 impl Writer {
     /// Creates an IP set with its contents; answers its ARN.
+    ///
+    /// # Errors
+    ///
+    /// Whatever AWS refuses. After an error of [`Class::Again`](super::Class) it may exist all the same.
     pub async fn create_ip_set(&self, spec: &IpSetSpec, stop: &Stop) -> Result<String, AwsError> {
         let call = Call::begin(&self.governor, Action::CreateIpSet, &spec.name, &self.region, stop).await?;
         let request = self
@@ -113,6 +117,11 @@ impl Writer {
     }
 
     /// Replaces the contents and the description of an IP set, if it is still as it was read with this token.
+    ///
+    /// # Errors
+    ///
+    /// Whatever AWS refuses. After an error of [`Class::Again`](super::Class) or
+    /// [`Class::Conflict`](super::Class) it may have happened all the same.
     pub async fn update_ip_set(
         &self,
         id: &str,
@@ -146,6 +155,10 @@ fn addresses(cidrs: &[Cidr]) -> Vec<String> {
     cidrs.iter().map(ToString::to_string).collect()
 }
 
+/// The marker of the next page, absent for the first.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Next(pub(super) Option<String>);
+
 /// Walks a list of WAF. It ends at an absent marker, an empty page or a marker that comes again: one report has a marker
 /// on every page, the last one too.
 #[derive(Debug, Default)]
@@ -156,8 +169,8 @@ pub(super) struct Pages {
 }
 
 impl Pages {
-    /// The marker of the next page, which is absent for the first; the outer `None` at the end.
-    pub(super) fn next(&mut self, action: Action) -> Result<Option<Option<String>>, AwsError> {
+    /// The next page; `None` at the end.
+    pub(super) fn next(&mut self, action: Action) -> Result<Option<Next>, AwsError> {
         if self.ended {
             return Ok(None);
         }
@@ -165,7 +178,7 @@ impl Pages {
             return Err(AwsError::unusable(action.name(), "all", "the list does not end", None));
         }
         self.read += 1;
-        Ok(Some(self.next.clone()))
+        Ok(Some(Next(self.next.clone())))
     }
 
     /// A page has come.

@@ -8,7 +8,7 @@ use aws_sdk_wafv2::types::{
 use super::call::Call;
 use super::error::AwsError;
 use super::governor;
-use super::ip_sets::{LIST_LIMIT, Pages};
+use super::ip_sets::{LIST_LIMIT, Next, Pages};
 use super::{Reader, Writer, waf_scope};
 use crate::current::{GroupRule, LockToken};
 use crate::settings::{Action, Forwarded, Position, RulePolicy};
@@ -32,7 +32,7 @@ impl Reader {
     pub(super) async fn list_rule_groups(&self, stop: &Stop) -> Result<Vec<RuleGroupSummary>, AwsError> {
         let mut pages = Pages::default();
         let mut groups = Vec::new();
-        while let Some(marker) = pages.next(governor::Action::ListRuleGroups)? {
+        while let Some(Next(marker)) = pages.next(governor::Action::ListRuleGroups)? {
             let call =
                 Call::begin(&self.governor, governor::Action::ListRuleGroups, "all", &self.target.region, stop).await?;
             let request =
@@ -71,6 +71,10 @@ impl Reader {
 
 impl Writer {
     /// Creates a rule group with its rule.
+    ///
+    /// # Errors
+    ///
+    /// Whatever AWS refuses. After an error of [`Class::Again`](super::Class) it may exist all the same.
     pub async fn create_rule_group(&self, spec: &RuleGroupSpec, stop: &Stop) -> Result<(), AwsError> {
         let call =
             Call::begin(&self.governor, governor::Action::CreateRuleGroup, &spec.name, &self.region, stop).await?;
@@ -89,6 +93,11 @@ impl Writer {
     }
 
     /// Replaces the rule and the description of a rule group, if it is still as it was read with this token.
+    ///
+    /// # Errors
+    ///
+    /// Whatever AWS refuses. After an error of [`Class::Again`](super::Class) or
+    /// [`Class::Conflict`](super::Class) it may have happened all the same.
     pub async fn update_rule_group(
         &self,
         id: &str,

@@ -87,7 +87,7 @@ impl Reader {
         }
         let mut view = TableView::default();
         while let Some(page) = pages.join_next().await {
-            let page = page.map_err(|_| self.broken_off(settings))??;
+            let page = page.map_err(|_| broken_off(settings))??;
             if let Some(cursor) = page.next {
                 pages.spawn(fetch(cursor));
             }
@@ -99,10 +99,10 @@ impl Reader {
         }
         Ok(view)
     }
+}
 
-    fn broken_off(&self, settings: &TableSettings) -> AwsError {
-        AwsError::unusable(Action::Scan.name(), settings.name(), "the reading of a page broke off", None)
-    }
+fn broken_off(settings: &TableSettings) -> AwsError {
+    AwsError::unusable(Action::Scan.name(), settings.name(), "the reading of a page broke off", None)
 }
 
 impl Request {

@@ -71,8 +71,8 @@ impl Reader {
         }
         current.shards.sort_by(|a, b| a.name.cmp(&b.name));
         if !current.strangers.is_empty() {
-            let names = current.strangers.iter().map(|name| text::line(name)).collect::<Vec<_>>().join(", ");
-            warn!(ip_sets = names, "left alone: named like ours, but not ours; their numbers are skipped");
+            let list = current.strangers.iter().map(|name| text::line(name)).collect::<Vec<_>>().join(", ");
+            warn!(ip_sets = list, "left alone: named like ours, but not ours; their numbers are skipped");
         }
         Ok(current)
     }

@@ -5,7 +5,7 @@ use aws_sdk_wafv2::types::{Rule, RuleGroupReferenceStatement};
 use super::call::Call;
 use super::error::AwsError;
 use super::governor::Action;
-use super::ip_sets::{LIST_LIMIT, Pages};
+use super::ip_sets::{LIST_LIMIT, Next, Pages};
 use super::{Reader, waf_scope};
 use crate::current::WebAcl;
 use crate::stop::Stop;
@@ -34,7 +34,7 @@ impl Reader {
     async fn list_web_acls(&self, stop: &Stop) -> Result<Vec<(String, String)>, AwsError> {
         let mut pages = Pages::default();
         let mut acls = Vec::new();
-        while let Some(marker) = pages.next(Action::ListWebAcls)? {
+        while let Some(Next(marker)) = pages.next(Action::ListWebAcls)? {
             let call = Call::begin(&self.governor, Action::ListWebAcls, "all", &self.target.region, stop).await?;
             let request =
                 self.waf.list_web_acls().scope(waf_scope(self.scope)).limit(LIST_LIMIT).set_next_marker(marker);
@@ -132,11 +132,7 @@ mod tests {
         assert_eq!(references(&[overrides("wafsync")], "wafsync"), (vec![], arn.clone()));
         assert_eq!(references(&[overrides("another")], "wafsync"), (arn.clone(), vec![]));
         let excluded = ExcludedRule::builder().name("wafsync").build().unwrap();
-        let excluded = rule(false, |group| {
-            #[expect(deprecated, reason = "old web ACLs still have it")]
-            let field = &mut group.excluded_rules;
-            *field = Some(vec![excluded]);
-        });
+        let excluded = rule(false, |group| group.excluded_rules = Some(vec![excluded]));
         assert_eq!(references(&[excluded], "wafsync"), (vec![], arn));
     }
 }

@@ -1,7 +1,6 @@
 //! From clap's text to [`Settings`]: everything is checked here, once, for the command line and for Lambda.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 use std::time::Duration;
 
 use super::args::{Cli, Command, EntryArgs, GuardArgs, IamPolicyArgs, LogArgs, ReadArgs, RuleArgs, RunArgs};
@@ -118,7 +117,7 @@ fn table(table: TableArgs, entries: EntryArgs, settle: Duration) -> Checked<Tabl
         check("--ignore-item", key, !key.is_empty(), "must be the key of an item")?;
     }
     // Duplicates are harmless; sorted, so that the same settings are the same value.
-    let always = entries.always.iter().map(|text| always(text)).collect::<Checked<BTreeSet<Cidr>>>()?;
+    let always = entries.always.iter().map(|text| cidr("--always", text)).collect::<Checked<BTreeSet<Cidr>>>()?;
     Ok(TableSettings {
         table,
         region,
@@ -330,14 +329,4 @@ fn iam_policy(args: IamPolicyArgs, env: &Environment) -> Checked<Invocation> {
         },
         access: args.access,
     })
-}
-
-/// Strict, but of any width: a person answers for it. /0 would let everyone in.
-fn always(text: &str) -> Checked<Cidr> {
-    const FLAG: &str = "--always";
-    let parsed = cidr(FLAG, text)?;
-    check(FLAG, text, parsed.prefix() > 0, "must not be /0, which is everyone")?;
-    let mapped = matches!(parsed.network(), IpAddr::V6(address) if address.to_ipv4_mapped().is_some());
-    check(FLAG, text, !mapped, "must be written as IPv4, for WAF never sees a client under a mapped address")?;
-    Ok(parsed)
 }

@@ -51,8 +51,7 @@ impl Packing {
                 let new = ipv4 + ipv6;
                 let Some(group_writes) = group_writes.get(new) else { break };
                 let writes = cost4.updates + cost6.updates + new + group_writes;
-                let empty = cost4.empty + cost6.empty;
-                let rank = (cost4.unplaced, cost6.unplaced, writes, new, empty);
+                let rank = (cost4.unplaced, cost6.unplaced, writes, new);
                 if best.as_ref().is_none_or(|(lowest, _)| rank < *lowest) {
                     best = Some((rank, PerFamily { ipv4, ipv6 }));
                 }
@@ -95,8 +94,6 @@ struct Cost {
     unplaced: usize,
     /// Existing sets that have to be written beyond those written anyway.
     updates: usize,
-    /// How many of those are empty.
-    empty: usize,
 }
 
 impl Options {
@@ -128,8 +125,7 @@ impl Options {
             let need = self.rest.saturating_sub(new * capacity);
             let picked = self.choose_further(need, capacity);
             let room: usize = picked.iter().map(|bin| bin.room).sum();
-            let empty = picked.iter().filter(|bin| bin.room == capacity).count();
-            Cost { unplaced: need.saturating_sub(room), updates: picked.len(), empty }
+            Cost { unplaced: need.saturating_sub(room), updates: picked.len() }
         });
         costs.collect()
     }

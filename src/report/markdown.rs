@@ -83,7 +83,7 @@ fn names(names: &Names, context: Context<'_>) -> String {
     };
     let listed: Vec<String> = match names {
         Names::Cidrs(cidrs) => cidrs.iter().take(LISTED).map(asker).collect(),
-        Names::IpSets(sets) => sets.iter().take(LISTED).map(|set| markdown(set).to_string()).collect(),
+        Names::IpSets(sets) => sets.iter().take(LISTED).map(|set| markdown(set)).collect(),
     };
     format!("{}{}", listed.join("<br>"), more(names.len()))
 }

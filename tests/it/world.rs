@@ -106,7 +106,7 @@ impl World {
 
     /// Lets time pass, so that one step of a scenario does not take the next one's API rate.
     pub(crate) async fn later(&self) {
-        tokio::time::advance(Duration::from_secs(60)).await;
+        tokio::time::advance(Duration::from_mins(1)).await;
     }
 
     /// Every address that WAF would let in by our rules: contents of the IP sets that a rule refers to.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::world::{World, config, flat_worlds};
+use super::world::{World, config, flat_worlds, roomy_worlds};
 use crate::cidr::{Cidr, Family};
 
 /// What a placement is judged by, in this order: CIDRs without a place (IPv4, IPv6), writes, new sets, empty sets used.
@@ -165,7 +165,7 @@ fn score(world: &World) -> Score {
 }
 
 proptest! {
-    #![proptest_config(config(0xf11e57, 2000))]
+    #![proptest_config(config(0xf11e, 2000))]
 
     #[test]
     fn no_placement_of_single_addresses_needs_fewer_writes(world in flat_worlds()) {
@@ -173,18 +173,12 @@ proptest! {
     }
 
     #[test]
-    fn the_names_of_the_sets_do_not_change_the_number_of_writes(world in flat_worlds()) {
+    fn the_names_of_the_sets_do_not_change_the_number_of_writes(world in roomy_worlds()) {
         let mut renamed = world.clone();
         renamed.shards.reverse();
         for (at, shard) in renamed.shards.iter_mut().enumerate() {
             shard.name = format!("s-{at:03}");
         }
-        let slots = |world: &World| Search::new(world).group_writes.len() > world.shards.len();
-        prop_assume!(slots(&world));
-        // With copies, names decide which copy stays, and so which set has room.
-        let total: usize = world.shards.iter().map(|shard| shard.cidrs.len()).sum();
-        let distinct: BTreeSet<Cidr> = world.shards.iter().flat_map(|shard| shard.cidrs.iter().copied()).collect();
-        prop_assume!(total == distinct.len());
-        prop_assert_eq!(score(&world), score(&renamed));
+        prop_assert_eq!(world.writes(&world.lay_out()), renamed.writes(&renamed.lay_out()));
     }
 }

@@ -2,8 +2,10 @@
 
 use proptest::prelude::*;
 
-use super::world::{GROUP, SMALL, World, cidr, cidrs, config, flat_worlds, is_quiet, nested_worlds, wired};
-use crate::cidr::Cidr;
+use super::world::{
+    GROUP, SMALL, World, cidr, cidrs, config, flat_worlds, is_quiet, nested_worlds, roomy_worlds, wired,
+};
+use crate::cidr::{Cidr, Family};
 use crate::limits::Limits;
 
 /// Runs until nothing is left to do; returns the number of runs that changed something.
@@ -20,12 +22,14 @@ fn runs_until_quiet(world: &World) -> (usize, World) {
 }
 
 proptest! {
-    #![proptest_config(config(0x57ab1e, 3000))]
+    #![proptest_config(config(0x57ab, 3000))]
 
+    /// What found no room can find some in the next run: a copy in a set that has been wired only now lets another go.
     #[test]
     fn with_single_addresses_one_run_is_enough(world in flat_worlds()) {
+        let all_placed = world.lay_out().unplaced.is_empty();
         let (runs, _) = runs_until_quiet(&world);
-        prop_assert!(runs <= 1, "{runs}");
+        prop_assert!(runs <= if all_placed { 1 } else { 2 }, "{runs}");
     }
 
     #[test]
@@ -46,21 +50,25 @@ proptest! {
     }
 
     #[test]
-    fn one_address_replaced_by_another_costs_one_write(world in flat_worlds(), pick in any::<prop::sample::Index>()) {
-        let mut settled = world;
-        settled.held.clear();
-        let settled = runs_until_quiet(&settled).1;
-        prop_assume!(settled.lay_out().unplaced.is_empty());
-        let open = |cidr: &Cidr| settled.shards.iter().any(|shard| !shard.closed && shard.cidrs.contains(cidr));
-        let candidates: Vec<Cidr> = settled.wanted.iter().copied().filter(open).collect();
-        prop_assume!(!candidates.is_empty());
-        let gone = candidates[pick.index(candidates.len())];
-        let copies = settled.shards.iter().filter(|shard| shard.cidrs.contains(&gone)).count();
-        prop_assume!(copies == 1);
-        let mut wanted = settled.wanted.clone();
-        wanted.remove(&gone);
-        wanted.insert(cidr(if gone.family() == crate::cidr::Family::Ipv4 { "192.0.2.1/32" } else { "2001:db8:1::1/128" }));
-        let changed = World::new(settled.limits, settled.shards, settled.groups, wanted);
+    fn one_address_replaced_by_another_costs_one_write(world in roomy_worlds(), pick in any::<prop::sample::Index>()) {
+        let mut settled = runs_until_quiet(&world).1;
+        settled.groups.iter_mut().for_each(|group| group.written_anyway = false);
+        let replaceable = |cidr: &Cidr| {
+            let mut holders = settled.shards.iter().filter(|shard| shard.cidrs.contains(cidr));
+            let open = holders.next().is_some_and(|shard| !shard.closed);
+            open && holders.next().is_none() && !settled.held.contains(cidr)
+        };
+        let candidates: Vec<Cidr> = settled.wanted.iter().copied().filter(replaceable).collect();
+        if candidates.is_empty() {
+            return Ok(());
+        }
+        let gone = *pick.get(&candidates);
+        let mut changed = settled.clone();
+        changed.wanted.remove(&gone);
+        changed.wanted.insert(match gone.family() {
+            Family::Ipv4 => cidr("192.0.2.1/32"),
+            Family::Ipv6 => cidr("2001:db8:1::1/128"),
+        });
         prop_assert_eq!(changed.writes(&changed.lay_out()), 1);
     }
 }

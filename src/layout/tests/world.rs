@@ -31,7 +31,6 @@ pub(super) struct World {
     pub(super) held: BTreeSet<Cidr>,
     /// Shards that are not in force keep what is held as well: nothing that a sound caller asks for.
     pub(super) strict_hold: bool,
-    desired: PerFamily<Vec<Cidr>>,
 }
 
 pub(super) fn cidr(text: &str) -> Cidr {
@@ -68,9 +67,7 @@ fn hosts(family: Family) -> Vec<Cidr> {
 
 impl World {
     pub(super) fn new(limits: Limits, shards: Vec<Shard>, groups: Vec<GroupInput>, wanted: BTreeSet<Cidr>) -> Self {
-        let desired =
-            PerFamily::from_fn(|family| wanted.iter().copied().filter(|cidr| cidr.family() == family).collect());
-        Self { limits, shards, groups, wanted, held: BTreeSet::new(), strict_hold: false, desired }
+        Self { limits, shards, groups, wanted, held: BTreeSet::new(), strict_hold: false }
     }
 
     /// What may leave a shard.
@@ -92,12 +89,13 @@ impl World {
             closed: shard.closed,
             adopted: shard.adopted,
         });
-        let desired = PerFamily { ipv4: self.desired.ipv4.as_slice(), ipv6: self.desired.ipv6.as_slice() };
+        let wanted = |family| self.wanted.iter().copied().filter(move |cidr: &Cidr| cidr.family() == family);
+        let (ipv4, ipv6): (Vec<_>, Vec<_>) = (wanted(Family::Ipv4).collect(), wanted(Family::Ipv6).collect());
         f(&Input {
             limits: self.limits,
             shards: shards.collect(),
             groups: self.groups.clone(),
-            desired,
+            desired: PerFamily { ipv4: &ipv4, ipv6: &ipv6 },
             new_sets: self.limits.max_ip_sets.saturating_sub(self.shards.len()),
         })
     }
@@ -181,6 +179,20 @@ pub(super) fn config(seed: u64, cases: u32) -> ProptestConfig {
 /// Worlds of single addresses, in which nothing replaces anything else.
 pub(super) fn flat_worlds() -> impl Strategy<Value = World> {
     worlds(hosts, 6)
+}
+
+/// Worlds of single addresses, each in one set at most, with more sets and references than are needed.
+pub(super) fn roomy_worlds() -> impl Strategy<Value = World> {
+    flat_worlds().prop_map(|mut world| {
+        let mut seen = BTreeSet::new();
+        for shard in &mut world.shards {
+            shard.cidrs.retain(|cidr| seen.insert(*cidr));
+        }
+        world.limits.max_ip_sets += 20;
+        world.limits.group_references += 20;
+        world.groups.push(GROUP);
+        world
+    })
 }
 
 /// Worlds in which CIDRs cover one another.
