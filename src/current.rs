@@ -185,7 +185,7 @@ mod tests {
     fn a_fingerprint_is_the_sum_of_the_hashes_in_any_order() {
         // `printf 198.51.100.7/32 | sha256sum`, and the same for .9/32, added by hand modulo 2^256.
         let one = Fingerprint::of(cidrs(&["198.51.100.7"]));
-        let hash: String = Sha256::digest(b"198.51.100.7/32").iter().map(|byte| format!("{byte:02x}")).collect();
+        let hash = hex(&Sha256::digest(b"198.51.100.7/32"));
         assert_eq!(one.to_string(), format!("sum:{hash} entries:1"));
         let two = Fingerprint::of(cidrs(&["198.51.100.7", "198.51.100.9"]));
         assert_eq!(two, Fingerprint::of(cidrs(&["198.51.100.9", "198.51.100.7"])));

@@ -161,7 +161,7 @@ mod tests {
     async fn an_idle_action_saves_nothing_up() {
         let governor = Governor::new(5.0, 1.0);
         assert_eq!(waits(&governor, Action::GetIpSet, 1), [0]);
-        tokio::time::advance(Duration::from_secs(60)).await;
+        tokio::time::advance(Duration::from_mins(1)).await;
         assert_eq!(waits(&governor, Action::GetIpSet, 3), [0, 210, 420]);
     }
 

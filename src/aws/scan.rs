@@ -247,7 +247,7 @@ mod tests {
         assert_eq!((budget.wait(), budget.items()), (Duration::ZERO, FIRST_ITEMS));
         budget.spent(250.0, 100);
         assert_eq!((budget.wait(), budget.items()), (Duration::from_millis(2500), 40));
-        tokio::time::advance(Duration::from_secs(60)).await;
+        tokio::time::advance(Duration::from_mins(1)).await;
         assert_eq!(budget.wait(), Duration::ZERO);
         budget.spent(0.5, 100);
         assert_eq!((budget.wait(), budget.items()), (Duration::from_millis(5), 10_000));
