@@ -1,0 +1,174 @@
+//! wafsync at work, without an AWS account: `cargo run --example quickstart`.
+//!
+//! A stand-in for AWS listens on a loopback port and the program itself runs against it, scene by scene; what is
+//! printed is its real output. The example fails if an exit code is not the one that the scene is about.
+//!
+//! An example cannot count on the binary having been built, so this executable plays both parts: called by the name
+//! `wafsync` it does what the binary does, which is one call into the library.
+
+#![allow(clippy::print_stdout, reason = "an example: it shows what happens")]
+
+use std::error::Error;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, ExitCode};
+
+use serde_json::json;
+use wafsync_test_aws::{Aws, Config, Server};
+
+/// The name under which this executable is wafsync.
+const PROGRAM: &str = "wafsync";
+const REGION: &str = "eu-central-1";
+const TABLE: &str = "clusters";
+
+/// Each has two NAT gateways, hence two IPv4 addresses.
+const CLUSTERS: u32 = 11_000;
+/// So many of them have an IPv6 network too: 25,000 CIDRs in all.
+const WITH_IPV6: u32 = 3_000;
+/// The first of the addresses, which are counted up: a range that RFC 2544 sets aside for tests.
+const FIRST_ADDRESS: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 0);
+
+/// Items that nobody can use, each in its own way: key and `ips`.
+const BAD_ITEMS: [(&str, &str); 4] = [
+    ("docs-sample", r#"["54.123.456.78/32"]"#),
+    ("everybody", r#"["0.0.0.0/0"]"#),
+    ("half-written", r#"["203.0.113.7/32""#),
+    ("host-bits", r#"["203.0.113.9/24"]"#),
+];
+
+fn main() -> ExitCode {
+    if std::env::args_os().next().is_some_and(|name| name == PROGRAM) {
+        return wafsync::host::main();
+    }
+    match tokio::runtime::Runtime::new().map_err(Into::into).and_then(|runtime| runtime.block_on(show())) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("\nquickstart: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn show() -> Result<(), Box<dyn Error>> {
+    println!(
+        "wafsync against a stand-in for AWS on this machine. The stand-in has no API rates and\n\
+         the program waits 1 s, not 30 s, before it scans again to confirm removals; all else\n\
+         is as in production. Everything behind a $ is a real run and its real output."
+    );
+    let aws = Aws::new(Config { read_rate: None, write_rate: None, ..Config::default() });
+    fill(&aws);
+    let mut stage = Stage { server: aws.serve().await?, ignored: false };
+
+    heading("A first look: 25,000 addresses, four bad items, an empty WAF");
+    stage.run("plan", 0).await?;
+
+    heading("Apply it");
+    stage.run("apply", 0).await?;
+
+    heading("Plan again");
+    stage.run("plan", 0).await?;
+
+    heading("One cluster changes its address: one write");
+    println!(
+        "As long as the table holds something unreadable, what is missing from it proves nothing\n\
+         and removals wait. The four bad items are known by now, so --ignore-item names them.\n"
+    );
+    stage.ignored = true;
+    aws.put_item(TABLE, "cluster-00042", item("cluster-00042", &["203.0.113.42/32", "203.0.113.43/32"]));
+    stage.run("apply", 0).await?;
+
+    heading("Somebody edits an IP set by hand: it is put right");
+    aws.edit_ip_set("wafsync-ipv4-001", |addresses| {
+        addresses.truncate(addresses.len() - 2);
+        addresses.push("192.0.2.66/32".to_owned());
+    });
+    stage.run("apply", 0).await?;
+
+    heading("Half the table vanishes: the removals are held");
+    for cluster in CLUSTERS / 2..CLUSTERS {
+        aws.delete_item(TABLE, &key(cluster));
+    }
+    stage.run("apply", 3).await?;
+
+    heading("The table is empty: nothing is written");
+    aws.clear_table(TABLE);
+    stage.run("apply", 3).await?;
+
+    heading("The table is back: nobody was ever locked out");
+    fill(&aws);
+    aws.put_item(TABLE, "cluster-00042", item("cluster-00042", &["203.0.113.42/32", "203.0.113.43/32"]));
+    stage.run("plan", 0).await?;
+    Ok(())
+}
+
+/// Where the program finds its AWS, and what it is told.
+struct Stage {
+    server: Server,
+    /// Whether the bad items are named.
+    ignored: bool,
+}
+
+impl Stage {
+    /// Runs the program and checks its exit code.
+    async fn run(&self, command: &str, expected: i32) -> Result<(), Box<dyn Error>> {
+        let mut args = vec![command.to_owned(), format!("--table={TABLE}")];
+        if self.ignored {
+            args.extend(BAD_ITEMS.map(|(key, _)| format!("--ignore-item={key}")));
+        }
+        println!("$ wafsync {}", args.join(" "));
+        let mut program = Command::new(std::env::current_exe()?);
+        // Nothing of this machine's settings may have a say, least of all its credentials.
+        program.arg0(PROGRAM).args(args).env_clear().envs([
+            ("AWS_ENDPOINT_URL", self.server.url().as_str()),
+            ("AWS_REGION", REGION),
+            ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+            ("AWS_SECRET_ACCESS_KEY", "example"),
+            ("WAFSYNC_READ_RATE", "1000"),
+            ("WAFSYNC_WRITE_RATE", "1000"),
+            ("WAFSYNC_SETTLE", "1s"),
+            ("WAFSYNC_LOG_FORMAT", "text"),
+            ("WAFSYNC_LOG_LEVEL", "warn"),
+        ]);
+        let status = tokio::task::spawn_blocking(move || program.status()).await??;
+        match status.code() {
+            Some(code) if code == expected => println!("(exit code {code})"),
+            code => return Err(format!("{command} should have left with {expected}, not {code:?}").into()),
+        }
+        Ok(())
+    }
+}
+
+fn heading(text: &str) {
+    println!("\n\n== {text}\n");
+}
+
+/// The table as it should be, and four items as they should not.
+fn fill(aws: &Aws) {
+    aws.create_table(REGION, TABLE);
+    for cluster in 0..CLUSTERS {
+        let address = u32::from(FIRST_ADDRESS) + 2 * cluster;
+        let mut ips = vec![
+            format!("{}/32", Ipv4Addr::from(address)),
+            format!("{}/32", Ipv4Addr::from(address + 1)),
+        ];
+        if cluster < WITH_IPV6 {
+            let network = (0x2001_0db8_u128 << 96) | (u128::from(cluster) << 64);
+            ips.push(format!("{}/64", Ipv6Addr::from(network)));
+        }
+        let key = key(cluster);
+        aws.put_item(TABLE, &key, item(&key, &ips));
+    }
+    for (key, ips) in BAD_ITEMS {
+        aws.put_item(TABLE, key, json!({ "id": { "S": key }, "ips": { "S": ips } }));
+    }
+}
+
+fn key(cluster: u32) -> String {
+    format!("cluster-{cluster:05}")
+}
+
+/// An item as Crossplane writes it: the addresses are a JSON array in a string.
+fn item(key: &str, ips: &[impl AsRef<str>]) -> serde_json::Value {
+    let ips: Vec<&str> = ips.iter().map(AsRef::as_ref).collect();
+    json!({ "id": { "S": key }, "ips": { "S": json!(ips).to_string() } })
+}
