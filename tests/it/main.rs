@@ -3,4 +3,5 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test should stop at once")]
 
 mod basics;
+mod pages;
 mod world;

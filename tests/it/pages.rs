@@ -1,0 +1,180 @@
+//! What people read: the whole text and Markdown of one run of each kind.
+
+use wafsync::report::text::Context;
+use wafsync::report::{Command, Document, markdown, text};
+use wafsync_test_aws::{Config, Fault, FaultKind, When};
+
+use serde_json::json;
+
+use crate::world::{TABLE, World, reference_to};
+
+/// Both pages of a run. No line of the text is wider than a terminal, but for what has to be pasted whole.
+async fn pages(world: &World, command: Command) -> String {
+    let run = world.run(command).await;
+    let document = Document::new(&run, &world.settings, command);
+    let approve = Some("wafsync apply --table=clusters");
+    let context = Context { command, target: &run.target, desired: run.scans.last(), approve };
+    let text = text::render(&document, context);
+    for line in text.lines().filter(|line| !line.contains(" --approve ")) {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+    let name = if command == Command::Plan { "plan" } else { "apply" };
+    format!("{name}\n\n{text}\n\n======== Markdown ========\n\n{}", markdown::render(&document, context))
+}
+
+/// Twenty clusters with an address each, in force; two have an IPv6 network as well.
+async fn settled_world(args: &[&str]) -> World {
+    let world = World::new(args);
+    for number in 0..20 {
+        let ipv4 = format!("203.0.113.{number}/32");
+        let ipv6 = format!("2001:db8:{number}::/48");
+        let ips = if number < 2 { vec![ipv4.as_str(), ipv6.as_str()] } else { vec![ipv4.as_str()] };
+        world.item(&format!("cluster-{number:02}"), &ips);
+    }
+    world.apply().await;
+    world.later().await;
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_run() {
+    let world = World::new(&[]);
+    for number in 0..20 {
+        world.item(&format!("cluster-{number:02}"), &[&format!("203.0.113.{number}/32")]);
+    }
+    world.item("shared", &["203.0.113.0/32", "2001:db8:7::/48"]);
+    insta::assert_snapshot!(pages(&world, Command::Plan).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_run_carried_out() {
+    let world = World::new(&[]);
+    world.item("cluster-a", &["198.51.100.7/32", "2001:db8:7::/48"]);
+    insta::assert_snapshot!(pages(&world, Command::Apply).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_to_do() {
+    let world = settled_world(&[]).await;
+    insta::assert_snapshot!(pages(&world, Command::Plan).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_to_do_for_a_table_and_a_waf_that_are_empty() {
+    let world = World::new(&[]);
+    world.apply().await;
+    world.later().await;
+    insta::assert_snapshot!(pages(&world, Command::Plan).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_change() {
+    let world = settled_world(&[]).await;
+    world.item("cluster-07", &["198.51.100.7/32"]);
+    insta::assert_snapshot!(pages(&world, Command::Apply).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_removals_are_held() {
+    let world = settled_world(&[]).await;
+    for number in 5..20 {
+        world.aws.delete_item(TABLE, &format!("cluster-{number:02}"));
+    }
+    world.item("cluster-new", &["198.51.100.7/32"]);
+    insta::assert_snapshot!(pages(&world, Command::Apply).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_table_is_blocked() {
+    let world = settled_world(&[]).await;
+    world.aws.clear_table(TABLE);
+    insta::assert_snapshot!(pages(&world, Command::Plan).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rejections_hold_removals_and_stay_on_their_line() {
+    let world = settled_world(&["--ignore-item=known"]).await;
+    world.item("cluster-07", &["54.123.456.78/32"]);
+    world.item("known", &["0.0.0.0/0"]);
+    world.item("host bits", &["203.0.113.9/24"]);
+    world.item("terminal\u{1b}[2J|`<b>", &["\u{1b}]0;title\u{7}\u{202e}"]);
+    let numbers = json!({"id": {"S": "numbers"}, "ips": {"N": "7"}});
+    world.aws.put_item(TABLE, "numbers", numbers);
+    insta::assert_snapshot!(pages(&world, Command::Plan).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_split_network_that_does_not_fit_where_it_stands_is_deferred() {
+    let world = World::with(Config { set_capacity: 2, ..Config::default() }, &[]);
+    world.item("cluster-a", &["203.0.113.0/28"]);
+    world.item("cluster-b", &["198.51.100.7/32"]);
+    world.apply().await;
+    world.later().await;
+    world.item("cluster-a", &["203.0.113.0/29", "203.0.113.8/29"]);
+    insta::assert_snapshot!(pages(&world, Command::Plan).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hand_edit_is_drift() {
+    let world = settled_world(&[]).await;
+    world.aws.edit_ip_set("wafsync-ipv4-000", |addresses| {
+        addresses.retain(|address| address != "203.0.113.4/32");
+        addresses.push("192.0.2.66/32".to_owned());
+    });
+    insta::assert_snapshot!(pages(&world, Command::Apply).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_web_acl_that_refers_to_nothing_is_unenforced() {
+    let world = World::new(&["--web-acl=front", "--web-acl=side"]);
+    world.aws.put_web_acl("REGIONAL", "front", "Block", json!([]));
+    world.aws.put_web_acl("REGIONAL", "side", "Block", json!([]));
+    world.item("cluster-a", &["198.51.100.7/32"]);
+    world.apply().await;
+    let group = world.aws.rule_group("wafsync-1").unwrap().arn;
+    world.aws.edit_web_acl("side", |rules| *rules = json!([reference_to(&group, 0)]));
+    world.later().await;
+    insta::assert_snapshot!(pages(&world, Command::Apply).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_write_is_failed() {
+    let world = settled_world(&[]).await;
+    world.item("cluster-new", &["198.51.100.7/32", "2001:db8:77::/48"]);
+    world.aws.fail(Fault {
+        operation: Some("UpdateIPSet".to_owned()),
+        target: Some("wafsync-ipv6-000".to_owned()),
+        skip: 0,
+        times: usize::MAX,
+        when: When::Before,
+        kind: FaultKind::AccessDenied,
+    });
+    insta::assert_snapshot!(pages(&world, Command::Apply).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_came_to_no_plan_leaves_the_error_to_the_log() {
+    let world = World::new(&[]);
+    world.aws.fail(Fault {
+        operation: Some("Scan".to_owned()),
+        target: None,
+        skip: 0,
+        times: usize::MAX,
+        when: When::Before,
+        kind: FaultKind::AccessDenied,
+    });
+    insta::assert_snapshot!(pages(&world, Command::Plan).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_was_asked_to_stop_is_partial() {
+    let world = settled_world(&[]).await;
+    world.item("cluster-new", &["198.51.100.7/32", "2001:db8:77::/48"]);
+    let signal = world.signal.clone();
+    world.aws.on_call(move |_, call| {
+        if call.operation == "UpdateIPSet" {
+            signal.raise();
+        }
+    });
+    insta::assert_snapshot!(pages(&world, Command::Apply).await);
+}
