@@ -40,6 +40,7 @@
 //! | [`capacity`] | whether it fits at all |
 //! | [`explain`] | one address: who wants it, where it is in force |
 //! | [`report`] | a run as one document; text, JSON and Markdown of it |
+//! | [`number`] | numbers as people read them |
 //! | [`text`] | foreign text made safe for each output |
 //! | [`iam_policy`] | the least privilege for these settings |
 //!
@@ -78,6 +79,7 @@ pub mod item;
 pub mod layout;
 pub mod limits;
 pub mod minimum;
+pub mod number;
 pub mod ownership;
 pub mod plan;
 pub mod reconcile;

@@ -13,6 +13,7 @@ use crate::cidr::{Cidr, Family, PerFamily};
 use crate::current::{Current, WebAcl};
 use crate::diff::Class;
 use crate::guard::Verdict;
+use crate::number::counted;
 use crate::plan::{self, Change, Plan};
 use crate::reconcile::{Decision, End, Run, Why};
 use crate::settings::Settings;
@@ -438,7 +439,6 @@ fn outcome(run: &Run, command: Command, document: &Document) -> Outcome {
 
 /// Why a run ended as it did: one sentence, without a full stop.
 fn reason(run: &Run, command: Command, document: &Document) -> String {
-    let count = |count: usize, noun: &str| text::counted(count, noun);
     let pending = document.changes.len();
     match document.outcome {
         Outcome::Failed => format!("failed: {}", document.error.as_deref().unwrap_or("no further word")),
@@ -447,21 +447,21 @@ fn reason(run: &Run, command: Command, document: &Document) -> String {
         }
         Outcome::Planned if !document.held.is_empty() => format!(
             "held: {} would wait for a person; {} would go through",
-            count(document.held.len(), "removal"),
-            count(pending, "write")
+            counted(document.held.len(), "removal"),
+            counted(pending, "write")
         ),
         Outcome::Planned if pending == 0 => nothing_to_do(document),
-        Outcome::Planned => format!("{} would bring WAF in step with the table", count(pending, "write")),
+        Outcome::Planned => format!("{} would bring WAF in step with the table", counted(pending, "write")),
         Outcome::Blocked => "blocked: nothing was written, a person has to look first".to_owned(),
         Outcome::Held if matches!(run.end, End::Blocked) => format!(
             "held: after {} WAF was edited by somebody else, and what is left to do needs a person",
-            count(document.writes.done, "write")
+            counted(document.writes.done, "write")
         ),
         Outcome::Held => format!(
             "held: {} for a person; {} made",
             match document.held.len() {
                 1 => "1 removal waits".to_owned(),
-                held => format!("{} wait", count(held, "removal")),
+                held => format!("{} wait", counted(held, "removal")),
             },
             were(document.writes.done)
         ),
@@ -504,7 +504,7 @@ fn were(writes: usize) -> String {
     match writes {
         0 => "no write was".to_owned(),
         1 => "1 write was".to_owned(),
-        many => format!("{} were", text::counted(many, "write")),
+        many => format!("{} were", counted(many, "write")),
     }
 }
 

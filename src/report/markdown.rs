@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::{Document, Names, text};
+use super::{Document, Names};
 use crate::cidr::{Cidr, Family};
+use crate::number::{counted, grouped};
 use crate::report::text::Context;
 use crate::text::markdown;
 
@@ -18,20 +19,14 @@ pub fn render(document: &Document, context: Context<'_>) -> String {
     let target = context.target;
     let _ = writeln!(
         out,
-        "\nTable {} ({} items) → WAF {} in {}, {}\n",
+        "\nTable {} ({}) → WAF {} in {}, {}\n",
         markdown(&target.table),
-        document.table.items,
+        counted(document.table.items, "item"),
         markdown(&target.name),
         markdown(&target.region),
         target.scope
     );
-    out.push_str("| | wanted | in WAF | held | deferred | drift |\n|---|---:|---:|---:|---:|---:|\n");
-    for family in Family::ALL {
-        let of = |cidrs: &[Cidr]| cidrs.iter().filter(|cidr| cidr.family() == family).count();
-        let (wanted, current) = (document.desired.get(family), document.current.get(family));
-        let (held, deferred, drift) = (of(&document.held), of(&document.deferred), of(&document.drift));
-        let _ = writeln!(out, "| {family} | {wanted} | {current} | {held} | {deferred} | {drift} |");
-    }
+    families(&mut out, document);
     changes(&mut out, document, context);
     rejections(&mut out, document);
     for (heading, cidrs) in [("Held", &document.held), ("Deferred", &document.deferred), ("Drift", &document.drift)] {
@@ -41,15 +36,10 @@ pub fn render(document: &Document, context: Context<'_>) -> String {
         }
     }
     for acl in document.web_acls.iter().filter(|acl| !acl.missing.is_empty()) {
-        let (name, missing) = (markdown(&acl.name), acl.missing.join(", "));
+        let (name, missing) = (markdown(&acl.name), markdown(&acl.missing.join(", ")));
         let _ = writeln!(out, "\n**Web ACL {name} does not enforce {missing}.**");
     }
-    let writes = document.writes;
-    let _ = writeln!(
-        out,
-        "\nWrites: {} planned, {} at least needed, {} done.",
-        writes.planned, writes.minimum, writes.done
-    );
+    let _ = writeln!(out, "\nWrites: {}.", super::text::writes(document, context.command));
     let _ = writeln!(out, "\nGuard: **{}**", document.guard.verdict);
     if !document.guard.reasons.is_empty() {
         out.push('\n');
@@ -59,20 +49,58 @@ pub fn render(document: &Document, context: Context<'_>) -> String {
     }
     let _ = writeln!(out, "\nDigest: `{digest}`");
     if document.is_guarded() {
-        let command = context.approve.unwrap_or("wafsync apply (the same command line)");
-        let _ = writeln!(out, "\n```sh\n{command} --approve {digest}\n```");
+        let _ = match context.approve {
+            Some(command) => writeln!(
+                out,
+                "\nTo let exactly this through, after reading it:\n\n{}",
+                fenced(&format!("{command} --approve {digest}"))
+            ),
+            None => writeln!(
+                out,
+                "\nTo let exactly this through, after reading it: the same command line as apply, with \
+                 `--approve {digest}`"
+            ),
+        };
     }
     out
+}
+
+/// Code in a fence that nothing in it can close: longer than any run of backticks in it.
+fn fenced(code: &str) -> String {
+    let longest = code.split(|char| char != '`').map(str::len).max().unwrap_or_default();
+    let fence = "`".repeat(longest.max(2) + 1);
+    format!("{fence}sh\n{code}\n{fence}")
+}
+
+/// Numbers a family.
+fn families(out: &mut String, document: &Document) {
+    out.push_str("| | wanted | in WAF | held | deferred | drift |\n|---|---:|---:|---:|---:|---:|\n");
+    for family in Family::ALL {
+        let of = |cidrs: &[Cidr]| cidrs.iter().filter(|cidr| cidr.family() == family).count();
+        let numbers = [
+            *document.desired.get(family),
+            *document.current.get(family),
+            of(&document.held),
+            of(&document.deferred),
+            of(&document.drift),
+        ];
+        let name = match family {
+            Family::Ipv4 => "IPv4",
+            Family::Ipv6 => "IPv6",
+        };
+        let _ = writeln!(out, "| {name} | {} |", numbers.map(grouped).join(" | "));
+    }
 }
 
 fn changes(out: &mut String, document: &Document, context: Context<'_>) {
     if document.changes.is_empty() {
         return;
     }
-    out.push_str("\n| write | target | added | removed |\n|---|---|---|---|\n");
+    out.push_str("\n| write | target | add | remove |\n|---|---|---|---|\n");
     for change in &document.changes {
         let (add, remove) = (names(&change.add, context), names(&change.remove, Context { desired: None, ..context }));
-        let _ = writeln!(out, "| {} | {} | {add} | {remove} |", change.kind, markdown(&change.target));
+        let kind = change.kind.replace('_', " ");
+        let _ = writeln!(out, "| {kind} | {} | {add} | {remove} |", markdown(&change.target));
     }
 }
 
@@ -89,7 +117,7 @@ fn names(names: &Names, context: Context<'_>) -> String {
 }
 
 fn more(all: usize) -> String {
-    if all > LISTED { format!(" and {} more", all - LISTED) } else { String::new() }
+    if all > LISTED { format!(" and {} more", grouped(all - LISTED)) } else { String::new() }
 }
 
 fn rejections(out: &mut String, document: &Document) {
@@ -97,13 +125,14 @@ fn rejections(out: &mut String, document: &Document) {
     if rejections.is_empty() {
         return;
     }
-    let heading = text::counted(rejections.len(), "value");
+    let heading = counted(rejections.len(), "value");
     let _ = writeln!(out, "\n| rejected: {heading} | item | reason |\n|---|---|---|");
     for rejection in rejections.iter().take(LISTED) {
         let (value, key) = (markdown(&rejection.value), markdown(&rejection.key));
-        let _ = writeln!(out, "| {value} | {key} | {} |", markdown(&rejection.reason));
+        let ignored = if rejection.ignored { " (ignored)" } else { "" };
+        let _ = writeln!(out, "| {value} | {key} | {}{ignored} |", markdown(&rejection.reason));
     }
     if rejections.len() > LISTED {
-        let _ = writeln!(out, "\n{} more.", rejections.len() - LISTED);
+        let _ = writeln!(out, "\n{} more.", grouped(rejections.len() - LISTED));
     }
 }

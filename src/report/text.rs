@@ -1,10 +1,11 @@
 //! The document as text: what an engineer reads before changing production. No colour, 80 columns.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use super::{Command, Document, Names, Outcome, Write};
-use crate::cidr::{Cidr, Family};
+use crate::cidr::{Cidr, PerFamily};
 use crate::desired::Desired;
+use crate::number::{counted, grouped};
 use crate::rules::Target;
 use crate::text;
 
@@ -13,6 +14,12 @@ const WIDTH: usize = 80;
 
 /// CIDRs, rejections and the like that are listed in one place; all of them are in the JSON.
 const LISTED: usize = 8;
+
+/// So many lines all IP sets that change share, so that a hundred of them are not a thousand lines.
+const LISTED_IN_SETS: usize = 60;
+
+/// Each IP set that changes shows at least this many CIDRs.
+const LISTED_AT_LEAST: usize = 2;
 
 /// What the text says besides the document.
 #[derive(Clone, Copy, Debug)]
@@ -27,18 +34,23 @@ pub struct Context<'a> {
     pub approve: Option<&'a str>,
 }
 
-/// The whole text; ends with a newline.
+/// The whole text; ends with a newline. Empty if the run failed before it came to a plan: the error is in the log, and
+/// there is nothing else to say.
 #[must_use]
 pub fn render(document: &Document, context: Context<'_>) -> String {
     let mut page = Page(String::new());
-    page.paragraph("", &sentence(&document.reason));
     if document.digest.is_none() {
+        if document.outcome != Outcome::Failed {
+            page.paragraph("", &sentence(&document.reason));
+        }
         return page.0;
     }
+    page.paragraph("", &sentence(&document.reason));
+    unusable(&mut page, document);
     overview(&mut page, document, context);
     families(&mut page, document);
     changes(&mut page, document, context);
-    table(&mut page, document);
+    rejections(&mut page, document);
     waiting(&mut page, document);
     web_acls(&mut page, document);
     guards(&mut page, document, context);
@@ -73,29 +85,41 @@ impl Page {
     }
 }
 
+/// Whoever reads the verdict alone should know that it is not about the whole table.
+fn unusable(page: &mut Page, document: &Document) {
+    let count = document.table.rejections.iter().filter(|rejection| !rejection.ignored).count();
+    if count > 0 {
+        page.line(&format!("{} in the table cannot be used: see \"Rejected\" below.", counted(count, "value")));
+    }
+}
+
 fn overview(page: &mut Page, document: &Document, context: Context<'_>) {
-    let Target { scope, region, name, table } = context.target;
-    let (table_region, table) = table.split_once('/').unwrap_or(("", table));
-    let table_ = &document.table;
-    let mut items = counted_u64(table_.items, "item");
-    if table_.expired > 0 {
-        let _ = write!(items, ", {} expired", grouped_u64(table_.expired));
+    let Target { scope, region, name, table: table_of } = context.target;
+    let (table_region, table_name) = table_of.split_once('/').unwrap_or(("", table_of));
+    let table = &document.table;
+    let mut facts = vec![counted(table.items, "item")];
+    for (count, what) in [(table.expired, "expired"), (table.empty, "without addresses")] {
+        if count > 0 {
+            facts.push(format!("{} {what}", grouped(count)));
+        }
     }
-    page.heading(&format!("Table  {table} in {table_region}"));
-    page.line(&format!(
-        "       {items}; {}, {} read units",
-        counted_u64(table_.pages, "page"),
-        grouped_u64(whole(table_.consumed_capacity))
-    ));
+    facts.push(counted(whole(table.consumed_capacity), "read unit"));
+    page.heading(&format!("Table  {table_name} in {table_region}"));
+    page.line(&format!("       {}", facts.join(", ")));
     page.line(&format!("WAF    {name} in {region}, {scope}"));
-    let wired = document.ip_sets.iter().filter(|set| set.rule_group.is_some()).count();
-    let unwired = document.ip_sets.len() - wired;
-    let mut sets = format!("       {}", counted(document.ip_sets.len(), "IP set"));
-    if unwired > 0 {
-        let _ = write!(sets, ", {} in no rule group", grouped(unwired));
+    page.line(&format!("       {}", sets(document)));
+}
+
+/// `4 IP sets, 1 in no rule group, room for 15,000 more CIDRs`
+fn sets(document: &Document) -> String {
+    let sets = &document.ip_sets;
+    if sets.is_empty() {
+        return "no IP sets yet".to_owned();
     }
-    let free: usize = document.ip_sets.iter().map(|set| set.free).sum();
-    page.line(&format!("{sets}, room for {} more in them", counted(free, "CIDR")));
+    let unwired = sets.iter().filter(|set| set.rule_group.is_none()).count();
+    let unwired = if unwired > 0 { format!(", {} in no rule group", grouped(unwired)) } else { String::new() };
+    let free: usize = sets.iter().map(|set| set.free).sum();
+    format!("{}{unwired}, room for {} more CIDRs", counted(sets.len(), "IP set"), grouped(free))
 }
 
 /// A read unit is paid in halves; nobody reads the fraction.
@@ -105,73 +129,67 @@ fn whole(units: f64) -> u64 {
     units
 }
 
+/// Numbers a family. What is nowhere but 0 is left out.
 fn families(page: &mut Page, document: &Document) {
-    let numbers = |family: Family| {
-        let of = |cidrs: &[Cidr]| cidrs.iter().filter(|cidr| cidr.family() == family).count();
-        let changed = |list: fn(&Write) -> &Names| -> usize {
-            document
-                .changes
-                .iter()
-                .map(|change| match list(change) {
-                    Names::Cidrs(cidrs) => of(cidrs),
-                    Names::IpSets(_) => 0,
-                })
-                .sum()
+    let of = |cidrs: &[Cidr], family| cidrs.iter().filter(|cidr| cidr.family() == family).count();
+    let in_changes = |list: fn(&Write) -> &Names, family| -> usize {
+        let count = |change| match list(change) {
+            Names::Cidrs(cidrs) => of(cidrs, family),
+            Names::IpSets(_) => 0,
         };
-        [
-            *document.desired.get(family),
-            *document.current.get(family),
-            changed(|change| &change.add),
-            changed(|change| &change.remove),
-            of(&document.held),
-            of(&document.deferred),
-            of(&document.drift),
-        ]
+        document.changes.iter().map(count).sum()
     };
-    page.heading("          wanted    in WAF       add    remove      held  deferred     drift");
-    for family in Family::ALL {
-        let mut row = match family {
-            Family::Ipv4 => "IPv4  ".to_owned(),
-            Family::Ipv6 => "IPv6  ".to_owned(),
-        };
-        for number in numbers(family) {
-            let _ = write!(row, "{:>10}", grouped(number));
-        }
-        page.line(&row);
+    let columns = [
+        ("wanted", document.desired),
+        ("in WAF", document.current),
+        ("add", PerFamily::from_fn(|family| in_changes(|change| &change.add, family))),
+        ("remove", PerFamily::from_fn(|family| in_changes(|change| &change.remove, family))),
+        ("held", PerFamily::from_fn(|family| of(&document.held, family))),
+        ("deferred", PerFamily::from_fn(|family| of(&document.deferred, family))),
+        ("drift", PerFamily::from_fn(|family| of(&document.drift, family))),
+    ];
+    let always = ["wanted", "in WAF"];
+    let shown = columns.iter().filter(|(name, counts)| always.contains(name) || counts.ipv4 + counts.ipv6 > 0);
+    let (mut head, mut ipv4, mut ipv6) = ("    ".to_owned(), "IPv4".to_owned(), "IPv6".to_owned());
+    for (name, counts) in shown {
+        let _ = write!(head, "{name:>10}");
+        let _ = write!(ipv4, "{:>10}", grouped(counts.ipv4));
+        let _ = write!(ipv6, "{:>10}", grouped(counts.ipv6));
     }
+    page.heading(&head);
+    page.line(&ipv4);
+    page.line(&ipv6);
 }
 
 fn changes(page: &mut Page, document: &Document, context: Context<'_>) {
     let is_set = |change: &&Write| matches!(change.add, Names::Cidrs(_));
     let (sets, groups): (Vec<&Write>, Vec<&Write>) = document.changes.iter().partition(is_set);
+    // A blocked plan is shown as it would be.
+    let condition = if is_blocked(document) { ", once it is approved" } else { "" };
     if !sets.is_empty() {
-        page.heading("IP sets");
-        for change in sets {
-            page.line(&format!("  {}", summary(change)));
-            let (Names::Cidrs(add), Names::Cidrs(remove)) = (&change.add, &change.remove) else { continue };
-            for cidr in add.iter().take(LISTED) {
-                page.line(&format!("      + {}", with_asker(*cidr, context.desired)));
-            }
-            more(page, "      ", add.len());
-            for cidr in remove.iter().take(LISTED) {
-                page.line(&format!("      - {cidr}"));
-            }
-            more(page, "      ", remove.len());
+        page.heading(&format!("IP sets{condition}"));
+    }
+    let most = (LISTED_IN_SETS / sets.len().max(1)).clamp(LISTED_AT_LEAST, LISTED);
+    for change in sets {
+        page.line(&format!("  {}", summary(change)));
+        let (Names::Cidrs(add), Names::Cidrs(remove)) = (&change.add, &change.remove) else { continue };
+        let added: Vec<String> = add.iter().take(listed(add.len(), most)).map(ToString::to_string).collect();
+        let width = added.iter().map(String::len).max().unwrap_or_default();
+        for (cidr, text) in add.iter().zip(added) {
+            page.line(&format!("      + {text:<width$}  {}", asker(*cidr, context.desired)));
         }
+        more(page, "      ", add.len(), most);
+        list(page, "      - ", remove, most);
     }
     if !groups.is_empty() {
-        page.heading("Rule groups");
-        for change in groups {
-            page.line(&format!("  {}", summary(change)));
-            let (Names::IpSets(add), Names::IpSets(remove)) = (&change.add, &change.remove) else { continue };
-            for name in add.iter().take(LISTED) {
-                page.line(&format!("      + {}", text::line(name)));
-            }
-            more(page, "      ", add.len());
-            for name in remove.iter().take(LISTED) {
-                page.line(&format!("      - {}", text::line(name)));
-            }
-            more(page, "      ", remove.len());
+        page.heading(&format!("Rule groups{condition}"));
+    }
+    for change in groups {
+        page.line(&format!("  {}", summary(change)));
+        let (Names::IpSets(add), Names::IpSets(remove)) = (&change.add, &change.remove) else { continue };
+        for (sign, names) in [('+', add), ('-', remove)] {
+            let names: Vec<_> = names.iter().map(|name| text::line(name)).collect();
+            list(page, &format!("      {sign} "), &names, LISTED);
         }
     }
 }
@@ -180,69 +198,87 @@ fn changes(page: &mut Page, document: &Document, context: Context<'_>) {
 fn summary(change: &Write) -> String {
     let (sign, verb) = if change.kind.starts_with("create") { ('+', "create") } else { ('~', "update") };
     let parts = [(change.add.len(), "added"), (change.remove.len(), "removed")];
-    let parts: Vec<String> = parts
-        .iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, word)| format!("{} {word}", grouped(*count)))
-        .collect();
-    let parts = if parts.is_empty() { "no reference changes".to_owned() } else { parts.join(", ") };
-    format!("{sign} {}  {verb}: {parts}", text::line(&change.target))
+    let parts = parts.iter().filter(|(count, _)| *count > 0);
+    let parts: Vec<String> = parts.map(|(count, word)| format!("{} {word}", grouped(*count))).collect();
+    let what = match (parts.is_empty(), sign) {
+        (false, _) => parts.join(", "),
+        (true, '+') => "empty, for growth".to_owned(),
+        (true, _) => "no address or IP set changes".to_owned(),
+    };
+    format!("{sign} {}  {verb}: {what}", text::line(&change.target))
 }
 
-fn with_asker(cidr: Cidr, desired: Option<&Desired>) -> String {
+/// The item that wants it.
+fn asker(cidr: Cidr, desired: Option<&Desired>) -> String {
     match desired.and_then(|desired| desired.asker(cidr)) {
-        Some((key, 0)) => format!("{cidr:<20} {}", text::key(key)),
-        Some((key, others)) => format!("{cidr:<20} {} and {}", text::key(key), counted(others, "other item")),
-        None => format!("{cidr:<20} --always"),
+        Some((key, 0)) => text::key(key).into_owned(),
+        Some((key, others)) => format!("{} and {}", text::key(key), counted(others, "other item")),
+        None => "--always".to_owned(),
     }
 }
 
-fn more(page: &mut Page, indent: &str, all: usize) {
-    if all > LISTED {
-        page.line(&format!("{indent}… {} more (all of them with --output json)", grouped(all - LISTED)));
+/// The first of `all`, a line each behind `start`, and how many more there are.
+fn list(page: &mut Page, start: &str, all: &[impl fmt::Display], most: usize) {
+    for one in all.iter().take(listed(all.len(), most)) {
+        page.line(&format!("{start}{one}"));
+    }
+    let blanks = start.len() - start.trim_start().len();
+    more(page, start.get(..blanks).unwrap_or_default(), all.len(), most);
+}
+
+/// How many of `all` are listed: a line that says "1 more" would be no shorter than that one.
+const fn listed(all: usize, most: usize) -> usize {
+    if all <= most + 1 { all } else { most }
+}
+
+fn more(page: &mut Page, indent: &str, all: usize, most: usize) {
+    let left = all - listed(all, most);
+    if left > 0 {
+        page.line(&format!("{indent}… {} more (all of them with --output json)", grouped(left)));
     }
 }
 
-fn table(page: &mut Page, document: &Document) {
+fn rejections(page: &mut Page, document: &Document) {
     let rejections = &document.table.rejections;
     if rejections.is_empty() {
         return;
     }
     page.heading(&format!("Rejected: {} in the table that cannot be used", counted(rejections.len(), "value")));
-    for rejection in rejections.iter().take(LISTED) {
+    for rejection in rejections.iter().take(listed(rejections.len(), LISTED)) {
         let value = match rejection.value.as_str() {
             "" => String::new(),
-            value => format!("\"{}\": ", text::line(value)),
+            value => format!(": {}", text::key(value)),
         };
         let ignored = if rejection.ignored { " (ignored)" } else { "" };
-        let reason = text::line(&rejection.reason);
-        page.paragraph("      ", &format!("  item {}: {value}{reason}{ignored}", text::key(&rejection.key)));
+        page.paragraph("    ", &format!("  item {}{value}{ignored}", text::key(&rejection.key)));
+        page.paragraph("      ", &format!("      {}", text::line(&rejection.reason)));
     }
-    more(page, "  ", rejections.len());
+    more(page, "  ", rejections.len(), LISTED);
 }
 
 fn waiting(page: &mut Page, document: &Document) {
+    // All that a blocked plan removes waits, and it is listed under the IP sets.
+    let held: &[Cidr] = if is_blocked(document) { &[] } else { &document.held };
     let lists = [
-        (&document.held, "Held: stays in force until a person approves"),
+        (held, "Held: stays in force until a person approves"),
         (&document.deferred, "Deferred: goes in a later run, once what replaces it is in force"),
         (&document.drift, "Drift: was put into WAF by hand, goes at once"),
     ];
     for (cidrs, heading) in lists {
-        if cidrs.is_empty() {
-            continue;
+        if !cidrs.is_empty() {
+            page.heading(heading);
+            list(page, "  ", cidrs, LISTED);
         }
-        page.heading(heading);
-        for cidr in cidrs.iter().take(LISTED) {
-            page.line(&format!("  {cidr}"));
-        }
-        more(page, "  ", cidrs.len());
     }
+}
+
+fn is_blocked(document: &Document) -> bool {
+    document.guard.verdict == "blocked"
 }
 
 fn web_acls(page: &mut Page, document: &Document) {
     if document.web_acls.is_empty() {
-        page.heading("Web ACL: none was named with --web-acl, so nobody looked whether one refers to");
-        page.line("the rule groups.");
+        page.heading("Web ACL: none was named with --web-acl, so none was looked at");
         return;
     }
     page.heading("Web ACLs");
@@ -260,19 +296,7 @@ fn web_acls(page: &mut Page, document: &Document) {
 }
 
 fn guards(page: &mut Page, document: &Document, context: Context<'_>) {
-    let writes = document.writes;
-    let mut line = format!("Writes {} planned", grouped(writes.planned));
-    if writes.planned != writes.minimum {
-        let _ = write!(line, ", at least {} needed", grouped(writes.minimum));
-    } else if writes.planned > 0 {
-        line.push_str(", the fewest possible");
-    }
-    if context.command == Command::Apply {
-        let _ = write!(line, ", {} done", grouped(writes.done));
-    } else if writes.planned > 0 {
-        let _ = write!(line, "; about {}", duration(document.estimate_seconds));
-    }
-    page.heading(&line);
+    page.heading(&format!("Writes {}", writes(document, context.command)));
     page.line(&format!("Guard  {}", document.guard.verdict));
     for reason in &document.guard.reasons {
         page.paragraph("         ", &format!("       - {reason}"));
@@ -289,46 +313,25 @@ fn guards(page: &mut Page, document: &Document, context: Context<'_>) {
     }
 }
 
+/// `6 planned, the fewest possible; 6 done`
+pub(super) fn writes(document: &Document, command: Command) -> String {
+    let writes = document.writes;
+    if writes.planned == 0 && writes.done == 0 {
+        return "none".to_owned();
+    }
+    let fewest = if writes.planned == writes.minimum {
+        "the fewest possible".to_owned()
+    } else {
+        format!("at least {} needed", grouped(writes.minimum))
+    };
+    let end = match command {
+        Command::Apply => format!("{} done", grouped(writes.done)),
+        Command::Plan => format!("about {}", duration(document.estimate_seconds)),
+    };
+    format!("{} planned, {fewest}; {end}", grouped(writes.planned))
+}
+
 fn duration(seconds: f64) -> String {
     let seconds = std::time::Duration::from_secs(whole(seconds.ceil()).max(1));
     humantime::format_duration(seconds).to_string()
-}
-
-/// `1 item`, `25,000 items`
-#[must_use]
-pub fn counted(count: usize, noun: &str) -> String {
-    counted_u64(u64::try_from(count).unwrap_or(u64::MAX), noun)
-}
-
-fn counted_u64(count: u64, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{} {noun}s", grouped_u64(count)) }
-}
-
-/// `25,000`
-fn grouped(number: usize) -> String {
-    grouped_u64(u64::try_from(number).unwrap_or(u64::MAX))
-}
-
-fn grouped_u64(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_grouped_in_threes() {
-        let grouped = [0, 7, 999, 1_000, 25_000, 1_000_000].map(grouped);
-        assert_eq!(grouped, ["0", "7", "999", "1,000", "25,000", "1,000,000"]);
-        assert_eq!((counted(1, "write"), counted(2, "write")), ("1 write".to_owned(), "2 writes".to_owned()));
-    }
 }
