@@ -5,15 +5,18 @@ use crate::cidr::{Family, PerFamily};
 use crate::current::Current;
 use crate::desired::Desired;
 use crate::limits::Limits;
+use crate::number::grouped;
 
 /// More CIDRs are wanted than the IP sets can hold.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{wanted} CIDRs are wanted ({} IPv4, {} IPv6), more than fit in {max_ip_sets} IP sets of {set_capacity}; with \
-     --aggregate it would be {aggregated}; else raise --max-ip-sets and AWS's quota \"Maximum number of IP sets per \
-     account\"",
-    by_family.ipv4,
-    by_family.ipv6
+    "{} CIDRs are wanted ({} IPv4, {} IPv6), more than fit in {max_ip_sets} IP sets of {}; with --aggregate it would be \
+     {}; else raise --max-ip-sets and AWS's quota \"Maximum number of IP sets per account\"",
+    grouped(*wanted),
+    grouped(by_family.ipv4),
+    grouped(by_family.ipv6),
+    grouped(*set_capacity),
+    grouped(*aggregated)
 )]
 pub struct TooMany {
     wanted: usize,

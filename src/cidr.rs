@@ -32,6 +32,15 @@ impl Family {
             Self::Ipv6 => 128,
         }
     }
+
+    /// As people write it: `IPv4`, `IPv6`.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Ipv4 => "IPv4",
+            Self::Ipv6 => "IPv6",
+        }
+    }
 }
 
 impl fmt::Display for Family {

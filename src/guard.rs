@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use crate::cidr::{Cidr, Family, PerFamily};
 use crate::current::Current;
 use crate::diff::{Class, Diff, Unwanted};
+use crate::number::{counted, grouped};
 use crate::plan::{Change, Plan, Stage};
 use crate::rules::{RuleChange, Target};
 use crate::settings::{GuardSettings, MaxRemovals, OnRejection};
@@ -99,12 +100,18 @@ impl fmt::Display for Reason {
         match self {
             Self::TooMany { family, removals, in_force, allowed } => write!(
                 f,
-                "{removals} of {in_force} {family} CIDRs would be removed; --max-removals allows {allowed} in one run"
+                "{} of {} {} CIDRs would be removed; --max-removals allows {} in one run",
+                grouped(*removals),
+                grouped(*in_force),
+                family.title(),
+                grouped(*allowed)
             ),
             Self::Empties { family, in_force } => {
-                write!(f, "all {in_force} {family} CIDRs would be removed and none would be left")
+                let (all, family) = (grouped(*in_force), family.title());
+                write!(f, "all {all} {family} CIDRs would be removed and none would be left")
             }
             Self::BelowMinimum { family, left, minimum } => {
+                let (left, family, minimum) = (grouped(*left), family.title(), grouped(*minimum));
                 write!(f, "{left} {family} CIDRs would be left; --min-addresses asks for at least {minimum}")
             }
             Self::Rejections { rejections, removals } => write!(
@@ -112,7 +119,7 @@ impl fmt::Display for Reason {
                 "{} in the table could not be read, so {} not proven to be unwanted; correct the table, or name the \
                  items with --ignore-item",
                 counted(*rejections, "value"),
-                if *removals == 1 { "1 removal is".to_owned() } else { format!("{removals} removals are") },
+                are(*removals, "removal"),
             ),
             Self::Adopted { ip_set, removals } => write!(
                 f,
@@ -129,10 +136,6 @@ impl fmt::Display for Reason {
             }
         }
     }
-}
-
-fn counted(count: usize, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
 fn are(count: usize, noun: &str) -> String {
