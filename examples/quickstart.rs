@@ -82,11 +82,9 @@ async fn show() -> Result<(), Box<dyn Error>> {
     move_one(&aws);
     stage.run("apply", 0).await?;
 
-    heading("Somebody edits an IP set by hand: it is put right");
-    aws.edit_ip_set("wafsync-ipv4-001", |addresses| {
-        addresses.truncate(addresses.len() - 2);
-        addresses.push("192.0.2.66/32".to_owned());
-    });
+    heading("Somebody lets a friend in by hand and loses two networks: it is put right");
+    aws.edit_ip_set("wafsync-ipv4-002", |addresses| addresses.push("192.0.2.66/32".to_owned()));
+    aws.edit_ip_set("wafsync-ipv6-000", |addresses| addresses.truncate(2_998));
     stage.run("apply", 0).await?;
 
     heading("Half the table vanishes: the removals are held");

@@ -446,9 +446,9 @@ fn reason(run: &Run, command: Command, document: &Document) -> String {
             "blocked: nothing would be written before a person has looked".to_owned()
         }
         Outcome::Planned if !document.held.is_empty() => format!(
-            "held: {} would wait for a person; {} would go through",
+            "held: {} would wait for a person; {} would be made",
             counted(document.held.len(), "removal"),
-            counted(pending, "write")
+            if pending == 0 { "no write".to_owned() } else { counted(pending, "write") }
         ),
         Outcome::Planned if pending == 0 => nothing_to_do(document),
         Outcome::Planned => format!("{} would bring WAF in step with the table", counted(pending, "write")),

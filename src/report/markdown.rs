@@ -84,11 +84,7 @@ fn families(out: &mut String, document: &Document) {
             of(&document.deferred),
             of(&document.drift),
         ];
-        let name = match family {
-            Family::Ipv4 => "IPv4",
-            Family::Ipv6 => "IPv6",
-        };
-        let _ = writeln!(out, "| {name} | {} |", numbers.map(grouped).join(" | "));
+        let _ = writeln!(out, "| {} | {} |", family.title(), numbers.map(grouped).join(" | "));
     }
 }
 

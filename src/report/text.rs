@@ -46,7 +46,7 @@ pub fn render(document: &Document, context: Context<'_>) -> String {
         return page.0;
     }
     page.paragraph("", &sentence(&document.reason));
-    unusable(&mut page, document);
+    caveats(&mut page, document);
     overview(&mut page, document, context);
     families(&mut page, document);
     changes(&mut page, document, context);
@@ -85,11 +85,18 @@ impl Page {
     }
 }
 
-/// Whoever reads the verdict alone should know that it is not about the whole table.
-fn unusable(page: &mut Page, document: &Document) {
-    let count = document.table.rejections.iter().filter(|rejection| !rejection.ignored).count();
-    if count > 0 {
-        page.line(&format!("{} in the table cannot be used: see \"Rejected\" below.", counted(count, "value")));
+/// What a person who reads nothing but the verdict should know as well.
+fn caveats(page: &mut Page, document: &Document) {
+    for reason in &document.guard.reasons {
+        page.paragraph("  ", &format!("- {reason}"));
+    }
+    let rejected = document.table.rejections.iter().filter(|rejection| !rejection.ignored).count();
+    let deferred = document.deferred.len();
+    if rejected > 0 {
+        page.line(&format!("- {} in the table cannot be used: see \"Rejected\" below", counted(rejected, "value")));
+    }
+    if deferred > 0 {
+        page.line(&format!("- {} to be removed in a later run: see \"Deferred\" below", counted(deferred, "CIDR")));
     }
 }
 
@@ -298,9 +305,6 @@ fn web_acls(page: &mut Page, document: &Document) {
 fn guards(page: &mut Page, document: &Document, context: Context<'_>) {
     page.heading(&format!("Writes {}", writes(document, context.command)));
     page.line(&format!("Guard  {}", document.guard.verdict));
-    for reason in &document.guard.reasons {
-        page.paragraph("         ", &format!("       - {reason}"));
-    }
     let Some(digest) = &document.digest else { return };
     page.line(&format!("Digest {digest}"));
     let can_be_approved = document.is_guarded() && document.outcome != Outcome::Failed;

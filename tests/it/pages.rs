@@ -117,10 +117,8 @@ async fn a_split_network_that_does_not_fit_where_it_stands_is_deferred() {
 #[tokio::test(start_paused = true)]
 async fn a_hand_edit_is_drift() {
     let world = settled_world(&[]).await;
-    world.aws.edit_ip_set("wafsync-ipv4-000", |addresses| {
-        addresses.retain(|address| address != "203.0.113.4/32");
-        addresses.push("192.0.2.66/32".to_owned());
-    });
+    world.aws.edit_ip_set("wafsync-ipv4-000", |addresses| addresses.push("192.0.2.66/32".to_owned()));
+    world.aws.edit_ip_set("wafsync-ipv6-000", |addresses| drop(addresses.pop()));
     insta::assert_snapshot!(pages(&world, Command::Apply).await);
 }
 
