@@ -46,8 +46,6 @@ pub enum Trouble {
 pub struct Applied {
     /// Writes that AWS confirmed, by kind.
     pub writes: BTreeMap<&'static str, usize>,
-    /// CIDRs that were removed.
-    pub removed: BTreeSet<Cidr>,
     /// The new state of each IP set that was written, by name.
     pub ip_sets: BTreeMap<String, Vec<Cidr>>,
     /// The names that each rule group that was written refers to, by name.
@@ -92,7 +90,7 @@ impl Applied {
 
 /// Carries out `plan`. It ends early only at a safe point: between two calls.
 pub async fn apply(plan: &ApprovedPlan, writer: &Writer, stop: &Stop) -> Applied {
-    let mut run = Run { writer, stop, applied: Applied::default(), arns: BTreeMap::new(), refused: BTreeSet::new() };
+    let mut run = Run { writer, stop, applied: Applied::default(), arns: BTreeMap::new(), unwritten: BTreeSet::new() };
     run.stage(plan.stage(Stage::Strip)).await;
     run.stage(plan.stage(Stage::Add)).await;
     let mut waiting = run.stage(plan.stage(Stage::Wire)).await;
@@ -117,14 +115,13 @@ struct Run<'a> {
     applied: Applied,
     /// The ARNs of the IP sets that this run created.
     arns: BTreeMap<String, String>,
-    /// IP sets that no rule may refer to: not created, or not stripped.
-    refused: BTreeSet<String>,
+    /// IP sets to which no rule may newly refer: they were not written, so what they hold may not be wanted.
+    unwritten: BTreeSet<String>,
 }
 
 /// What AWS said to one write.
 enum Answer {
     Written { arn: Option<String> },
-    Nothing,
     Trouble(Trouble),
 }
 
@@ -144,21 +141,14 @@ impl Run<'_> {
                     self.not_written(change);
                     continue;
                 }
-                let ready = self.with_arns(change);
+                let Some(write) = self.with_arns(change) else { continue };
                 let fresh = change.refer.iter().any(|name| self.arns.contains_key(name));
                 let (writer, stop) = (self.writer, self.stop);
-                calls.push(async move {
-                    let answer = match &ready {
-                        Some(write) => send(writer, stop, change, write, fresh).await,
-                        None => Answer::Nothing,
-                    };
-                    (change, answer)
-                });
+                calls.push(async move { (change, send(writer, stop, change, &write, fresh).await, write) });
             }
-            let Some((change, answer)) = calls.next().await else { return waiting };
+            let Some((change, answer, write)) = calls.next().await else { return waiting };
             match answer {
-                Answer::Nothing => {}
-                Answer::Written { arn } => self.written(change, arn),
+                Answer::Written { arn } => self.written(&write, arn),
                 Answer::Trouble(trouble) => {
                     self.not_written(change);
                     match &trouble {
@@ -174,10 +164,11 @@ impl Run<'_> {
         }
     }
 
-    /// The write with the ARNs of what this run created. References to IP sets that were not created or not stripped
-    /// are left out; `None` if that leaves nothing to write.
+    /// The write with the ARNs of what this run created. New references to IP sets that were not written are left out;
+    /// `None` if that leaves nothing to write.
     fn with_arns(&self, change: &Change) -> Option<Write> {
-        let refused = |name: &String| self.refused.contains(name);
+        // Others refer to sets that are wired already: those stay, whatever became of their own writes.
+        let refused = |name: &String| self.unwritten.contains(name) && change.refer.contains(name);
         let resolve = |spec: &RuleGroupSpec| {
             let mut spec = spec.clone();
             for reference in &mut spec.references {
@@ -185,7 +176,6 @@ impl Run<'_> {
                     reference.arn = self.arns.get(&reference.name).cloned();
                 }
             }
-            // An IP set that should have been created and was not even tried (a stop in between) has no ARN either.
             spec.references.retain(|reference| !refused(&reference.name) && reference.arn.is_some());
             spec
         };
@@ -200,10 +190,9 @@ impl Run<'_> {
         }
     }
 
-    fn written(&mut self, change: &Change, arn: Option<String>) {
-        *self.applied.writes.entry(change.write.kind()).or_default() += 1;
-        self.applied.removed.extend(&change.remove);
-        match &change.write {
+    fn written(&mut self, write: &Write, arn: Option<String>) {
+        *self.applied.writes.entry(write.kind()).or_default() += 1;
+        match write {
             Write::CreateIpSet(spec) | Write::UpdateIpSet { spec, .. } => {
                 if let Some(arn) = arn {
                     self.arns.insert(spec.name.clone(), arn);
@@ -211,19 +200,15 @@ impl Run<'_> {
                 self.applied.ip_sets.insert(spec.name.clone(), spec.cidrs.clone());
             }
             Write::CreateRuleGroup(spec) | Write::UpdateRuleGroup { spec, .. } => {
-                let names = spec.references.iter().map(|reference| reference.name.clone());
-                let names = names.filter(|name| !self.refused.contains(name)).collect();
+                let names = spec.references.iter().map(|reference| reference.name.clone()).collect();
                 self.applied.rule_groups.insert(spec.name.clone(), names);
             }
         }
     }
 
     fn not_written(&mut self, change: &Change) {
-        if matches!(
-            (&change.write, change.stage),
-            (Write::CreateIpSet(_), _) | (Write::UpdateIpSet { .. }, Stage::Strip)
-        ) {
-            self.refused.insert(change.write.target().to_owned());
+        if matches!(change.write, Write::CreateIpSet(_) | Write::UpdateIpSet { .. }) {
+            self.unwritten.insert(change.write.target().to_owned());
         }
     }
 }

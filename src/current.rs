@@ -117,6 +117,22 @@ pub struct Current {
     pub web_acls: Option<Vec<WebAcl>>,
 }
 
+impl Shard {
+    /// Whether what it holds counts as in force: one of our rules refers to it, or somebody else's may.
+    #[must_use]
+    pub const fn is_in_force(&self) -> bool {
+        self.group.is_some() || self.adopted
+    }
+}
+
+impl Current {
+    /// Whether this very CIDR stands in a shard that is in force.
+    #[must_use]
+    pub fn holds_in_force(&self, cidr: Cidr) -> bool {
+        self.shards.iter().any(|shard| shard.is_in_force() && shard.cidrs.binary_search(&cidr).is_ok())
+    }
+}
+
 /// What the description of an IP set of ours says about its contents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark {

@@ -116,7 +116,7 @@ fn classify(shard: &Shard, unwanted: &[Cidr], desired: &Desired, earlier: &[Desi
     if unwanted.is_empty() {
         return Vec::new();
     }
-    let in_force = shard.group.is_some() || shard.adopted;
+    let in_force = shard.is_in_force();
     let by_hand = || {
         let kept = Fingerprint::of(absent(&shard.cidrs, unwanted));
         shard.mark.and_then(|mark| mark.fingerprint) == Some(kept)
@@ -154,7 +154,7 @@ fn wanted_no_longer(cidr: Cidr, earlier: &Desired, newest: &Desired) -> bool {
 
 fn count_in_force(current: &Current, family: Family, always: &[Cidr]) -> usize {
     let shards: Vec<&Shard> =
-        current.shards.iter().filter(|s| s.family == family && (s.group.is_some() || s.adopted)).collect();
+        current.shards.iter().filter(|shard| shard.family == family && shard.is_in_force()).collect();
     let mut cidrs = Vec::with_capacity(shards.iter().map(|s| s.cidrs.len()).sum());
     for shard in shards {
         cidrs.extend(shard.cidrs.iter().copied().filter(|cidr| !always.contains(cidr)));

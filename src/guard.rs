@@ -162,6 +162,11 @@ impl ApprovedPlan {
         self.0.changes.iter().filter(|change| change.stage == stage).collect()
     }
 
+    /// Every CIDR that it removes from somewhere.
+    pub fn removals(&self) -> impl Iterator<Item = Cidr> {
+        self.0.changes.iter().flat_map(|change| change.remove.iter().copied())
+    }
+
     /// The plan.
     #[must_use]
     pub fn into_inner(self) -> Plan {
@@ -188,6 +193,8 @@ pub struct Evidence<'a> {
     pub diff: &'a Diff,
     /// What was read.
     pub current: &'a Current,
+    /// Entries that the table gave, in both families.
+    pub entries: usize,
     /// Distinct CIDRs that the table asks for, `--always` left out.
     pub wanted: PerFamily<usize>,
     /// Rejections that may hold removals back.
@@ -325,8 +332,7 @@ fn hold(
 
 fn empty_table(evidence: &Evidence<'_>) -> Option<Reason> {
     let in_force = evidence.diff.in_force_by_table.ipv4 + evidence.diff.in_force_by_table.ipv6;
-    let wanted = evidence.wanted.ipv4 + evidence.wanted.ipv6;
-    (wanted == 0 && in_force > 0).then_some(Reason::EmptyTable { in_force })
+    (evidence.entries == 0 && in_force > 0).then_some(Reason::EmptyTable { in_force })
 }
 
 fn family_reasons(evidence: &Evidence<'_>, family: Family, counted: &[Cidr]) -> Vec<Reason> {

@@ -155,7 +155,7 @@ pub async fn reconcile(
         consumed_capacity: 0.0,
         current: None,
         in_force_at_start: None,
-        removed: BTreeSet::new(),
+        tried: BTreeSet::new(),
         approval: None,
         rounds: Vec::new(),
         last_is_done: false,
@@ -194,8 +194,8 @@ struct Reconcile<'a> {
     consumed_capacity: f64,
     current: Option<Current>,
     in_force_at_start: Option<PerFamily<usize>>,
-    /// Counted CIDRs that went in this run.
-    removed: BTreeSet<Cidr>,
+    /// Counted CIDRs that earlier rounds of this run set out to remove, whatever became of it.
+    tried: BTreeSet<Cidr>,
     approval: Option<Approval>,
     rounds: Vec<(Plan, Applied)>,
     /// Whether `last` was carried out.
@@ -253,16 +253,19 @@ impl Reconcile<'_> {
         let diff = Diff::new(desired, earlier, &self.settings.table.always, current);
         let in_force_at_start = *self.in_force_at_start.get_or_insert(diff.in_force);
         let changes = rules::guarded_changes(current, &waf.policy, &self.target);
+        // What WAF no longer holds is gone, also if the answer to its removal was lost.
+        let removed = self.tried.iter().filter(|cidr| !current.holds_in_force(**cidr)).copied().collect();
         let judgement = guard::judge(&Evidence {
             settings: &self.settings.guards,
             target: &self.target,
             diff: &diff,
             current,
+            entries: desired.view().entries().len(),
             wanted: desired.from_table(),
             rejections: self.rejections(),
             rules: &changes,
             in_force_at_start,
-            removed: &self.removed,
+            removed: &removed,
             approval: self.approval.as_ref(),
         });
         self.approval.clone_from(&judgement.approval);
@@ -294,18 +297,14 @@ impl Reconcile<'_> {
     async fn converge(&mut self, writer: &Writer) -> End {
         let mut proof = Proof::Missing;
         for round in 0..ROUNDS {
-            if round > 0
-                && let Err(end) = self.observe_again(round).await
-            {
-                return end;
-            }
-            let approved = match self.approve(&mut proof).await {
+            let approved = match self.prepare(round, &mut proof).await {
                 Ok(approved) => approved,
-                Err(end) => return end,
+                Err(end) => return self.cut_short(end),
             };
-            let applied = apply::apply(&approved, writer, self.stop).await;
+            let removing: BTreeSet<Cidr> = approved.removals().collect();
             let counted = self.last.iter().flat_map(|last| last.diff.counted());
-            self.removed.extend(counted.filter(|cidr| applied.removed.contains(cidr)));
+            self.tried.extend(counted.filter(|cidr| removing.contains(cidr)));
+            let applied = apply::apply(&approved, writer, self.stop).await;
             let outdated = applied.outdated();
             self.rounds.push((approved.into_inner(), applied));
             self.last_is_done = true;
@@ -317,6 +316,21 @@ impl Reconcile<'_> {
             }
         }
         self.conclude(proof).await
+    }
+
+    /// The plan of a round; for any round but the first WAF is read again.
+    async fn prepare(&mut self, round: u32, proof: &mut Proof) -> Result<ApprovedPlan, End> {
+        if round > 0 {
+            self.observe_again(round).await?;
+        }
+        self.approve(proof).await
+    }
+
+    /// How the run ends if no further round can follow: what failed in the last one counts for more.
+    fn cut_short(&mut self, end: End) -> End {
+        let troubles = self.rounds.last_mut().map(|(_, applied)| std::mem::take(&mut applied.troubles));
+        let mut ends = troubles.unwrap_or_default().into_iter().map(unfinished);
+        ends.find(|end| matches!(end, End::Failed(_))).unwrap_or(end)
     }
 
     /// A plan that may be carried out: guarded, and confirmed by a second scan where it removes something.
@@ -350,6 +364,9 @@ impl Reconcile<'_> {
                 Proof::Scanned
             }
             Err(error) => {
+                if let Class::Stopped(reason) = error.class() {
+                    return Proof::Unavailable(Why::Stopped(reason));
+                }
                 warn!(%error, "the second scan failed: nothing is removed in this run");
                 Proof::Unavailable(Why::Unconfirmed(error))
             }
@@ -362,7 +379,7 @@ impl Reconcile<'_> {
         let stopped = |reason| End::partial(Why::Stopped(reason));
         self.stop.sleep(pause + pause.mul_f64(fastrand::f64())).await.map_err(stopped)?;
         let current = self.reader.read_waf(&self.settings.waf, self.cache, self.stop).await;
-        self.current = Some(current.map_err(ended)?);
+        self.current = Some(current.map_err(ended_later)?);
         Ok(())
     }
 
@@ -402,7 +419,7 @@ impl Reconcile<'_> {
             if read > 0 {
                 self.stop.sleep(VERIFY_PAUSE).await.map_err(|_| End::partial(Why::NotSeen))?;
             }
-            let current = self.reader.read_waf(&self.settings.waf, self.cache, self.stop).await.map_err(ended)?;
+            let current = self.reader.read_waf(&self.settings.waf, self.cache, self.stop).await.map_err(ended_later)?;
             let shows = self.rounds.last().is_none_or(|(_, applied)| applied.shows_in(&current));
             self.current = Some(current);
             if shows {
@@ -420,6 +437,14 @@ fn ended(error: AwsError) -> End {
         Class::Stopped(reason) => End::partial(Why::Stopped(reason)),
         _ if error.is_throttled() => End::partial(Why::Outdated(error)),
         _ => End::failed(error),
+    }
+}
+
+/// What an error at reading again means, when AWS has answered before: what may pass is left to the next run.
+fn ended_later(error: AwsError) -> End {
+    match error.class() {
+        Class::Again => End::partial(Why::Outdated(error)),
+        _ => ended(error),
     }
 }
 

@@ -3,5 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test should stop at once")]
 
 mod basics;
+mod drift;
+mod growth;
+mod guards;
 mod pages;
 mod world;

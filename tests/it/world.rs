@@ -1,6 +1,7 @@
 //! A table, a WAF and one installation of wafsync between them, under a paused clock.
 
 use std::ffi::OsString;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -8,13 +9,15 @@ use aws_sdk_wafv2::config::{Credentials, SharedCredentialsProvider};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use wafsync::aws::{Connection, ReadCache};
+use wafsync::cidr::Cidr;
 use wafsync::cli::{self, Invocation};
 use wafsync::reconcile::{Mode, Run, reconcile};
+use wafsync::limits::Limits;
 use wafsync::report::text::Context;
-use wafsync::report::{Command, Document, Outcome, text};
+use wafsync::report::{Command, Document, Names, Outcome, text};
 use wafsync::settings::Settings;
 use wafsync::stop::Signal;
-use wafsync_test_aws::{Aws, Config};
+use wafsync_test_aws::{Aws, Call, Config, Fault, FaultKind, Phase, When};
 
 /// The table of every scenario.
 pub(crate) const TABLE: &str = "clusters";
@@ -46,6 +49,56 @@ impl World {
     /// An item as Crossplane writes it: the addresses are a JSON array in a string.
     pub(crate) fn item(&self, key: &str, ips: &[&str]) {
         self.aws.put_item(TABLE, key, json!({"id": {"S": key}, "ips": {"S": json!(ips).to_string()}}));
+    }
+
+    /// Items `c1`, `c2` and so on, one address each: see [`ip`].
+    pub(crate) fn items(&self, numbers: RangeInclusive<u32>) {
+        for number in numbers {
+            self.item(&format!("c{number}"), &[&ip(number)]);
+        }
+    }
+
+    /// The same items are gone.
+    pub(crate) fn no_items(&self, numbers: RangeInclusive<u32>) {
+        for number in numbers {
+            self.aws.delete_item(TABLE, &format!("c{number}"));
+        }
+    }
+
+    /// Other settings from the next run on; the limits stay as small as they are.
+    pub(crate) fn set(&mut self, args: &[&str]) {
+        let limits = self.settings.waf.limits;
+        self.settings = settings(args);
+        let max_ip_sets = self.settings.waf.limits.max_ip_sets;
+        self.settings.waf.limits = Limits { max_ip_sets, ..limits };
+    }
+
+    /// The next attempt of this operation fails so.
+    pub(crate) fn fail(&self, operation: &str, when: When, kind: FaultKind) {
+        self.fail_times(operation, 1, when, kind);
+    }
+
+    pub(crate) fn fail_times(&self, operation: &str, times: usize, when: When, kind: FaultKind) {
+        self.aws.fail(Fault { operation: Some(operation.to_owned()), target: None, skip: 0, times, when, kind });
+    }
+
+    /// Does this once, when the operation is next asked for in this phase.
+    pub(crate) fn once(&self, operation: &'static str, phase: Phase, act: impl FnOnce(&Aws, &Call) + Send + 'static) {
+        let mut act = Some(act);
+        self.aws.on_call(move |aws, call| {
+            if call.operation == operation && call.phase == phase
+                && let Some(act) = act.take()
+            {
+                act(aws, call);
+            }
+        });
+    }
+
+    /// `apply`, a minute later; gives what became of it and the writes it made.
+    pub(crate) async fn next_apply(&self) -> Document {
+        self.later().await;
+        self.aws.clear_log();
+        self.apply().await
     }
 
     pub(crate) async fn plan(&self) -> Document {
@@ -131,6 +184,36 @@ pub(crate) fn settings(args: &[&str]) -> Settings {
         Invocation::Apply { settings, .. } => settings,
         _ => panic!("not an apply"),
     }
+}
+
+/// The address of item `cN`.
+pub(crate) fn ip(number: u32) -> String {
+    format!("198.51.{}.{}/32", 100 + number / 250, number % 250 + 1)
+}
+
+pub(crate) fn ips(numbers: impl IntoIterator<Item = u32>) -> Vec<String> {
+    numbers.into_iter().map(ip).collect()
+}
+
+/// Each write in a line: `update_ip_set wafsync-ipv4-000 +198.51.100.7/32 -198.51.100.8/32`.
+pub(crate) fn changes(document: &Document) -> Vec<String> {
+    let names = |sign: char, names: &Names| -> String {
+        let value = serde_json::to_value(names).unwrap();
+        value.as_array().unwrap().iter().map(|name| format!(" {sign}{}", name.as_str().unwrap())).collect()
+    };
+    let line = |write: &wafsync::report::Write| {
+        format!("{} {}{}{}", write.kind, write.target, names('+', &write.add), names('-', &write.remove))
+    };
+    document.changes.iter().map(line).collect()
+}
+
+/// How a run ended, and how many of the planned writes were made.
+pub(crate) fn ended(document: &Document) -> (Outcome, usize, usize) {
+    (document.outcome, document.writes.planned, document.writes.done)
+}
+
+pub(crate) fn texts(cidrs: &[Cidr]) -> Vec<String> {
+    cidrs.iter().map(ToString::to_string).collect()
 }
 
 /// A rule of a web ACL that refers to this rule group.

@@ -1,0 +1,96 @@
+//! Hand edits of what is ours are put right, at once where it is proven that they are hand edits.
+
+use wafsync::report::Outcome;
+use wafsync_test_aws::FaultKind;
+use wafsync_test_aws::When;
+
+use crate::world::{World, changes, ended, ip, ips, texts};
+
+const SET: &str = "wafsync-ipv4-000";
+
+async fn world(args: &[&str]) -> World {
+    let world = World::new(args);
+    world.items(1..=20);
+    world.apply().await;
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_added_by_hand_goes_at_once_without_a_second_scan() {
+    let world = world(&["--max-removals", "0"]).await;
+    world.aws.edit_ip_set(SET, |set| set.extend((1..=9).map(|n| format!("203.0.113.{n}/32"))));
+    let document = world.next_apply().await;
+    assert_eq!(ended(&document), (Outcome::Changed, 1, 1), "{}", document.reason);
+    assert_eq!((document.drift.len(), document.guard.verdict, world.calls("Scan")), (9, "pass", 1));
+    assert_eq!(world.in_force(), ips(1..=20));
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_removed_by_hand_comes_back() {
+    let world = world(&[]).await;
+    world.aws.edit_ip_set(SET, |set| set.retain(|address| *address != ip(3)));
+    let document = world.next_apply().await;
+    assert_eq!(changes(&document), [format!("update_ip_set {SET} +{}", ip(3))]);
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_address_swapped_for_a_stranger_by_hand_costs_one_write_but_is_not_proven_drift() {
+    let world = world(&[]).await;
+    world.aws.edit_ip_set(SET, |set| {
+        set.retain(|address| *address != ip(3));
+        set.push("203.0.113.9/32".into());
+    });
+    let document = world.next_apply().await;
+    assert_eq!(changes(&document), [format!("update_ip_set {SET} +{} -203.0.113.9/32", ip(3))]);
+    assert_eq!((texts(&document.drift).len(), world.calls("Scan")), (0, 2));
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn drift_goes_although_rejections_hold_every_other_removal() {
+    let world = world(&[]).await;
+    world.item("bad", &["54.123.456.78/32"]);
+    world.aws.edit_ip_set(SET, |set| set.push("203.0.113.9/32".into()));
+    let document = world.next_apply().await;
+    assert_eq!(changes(&document), [format!("update_ip_set {SET} -203.0.113.9/32")]);
+    assert_eq!((document.outcome, document.guard.verdict), (Outcome::Changed, "pass"), "{}", document.reason);
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_description_that_somebody_edited_is_no_reason_to_write() {
+    let world = world(&[]).await;
+    world.aws.describe_ip_set(SET, Some("wafsync wafsync by hand"));
+    assert_eq!(ended(&world.next_apply().await), (Outcome::Converged, 0, 0));
+    world.aws.describe_ip_set(SET, None);
+    assert_eq!(ended(&world.next_apply().await), (Outcome::Converged, 0, 0));
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_set_that_was_deleted_by_hand_is_made_anew() {
+    let world = world(&[]).await;
+    world.aws.remove_ip_set(SET);
+    let document = world.next_apply().await;
+    assert_eq!(ended(&document), (Outcome::Changed, 2, 2), "{}", document.reason);
+    assert_eq!(world.in_force(), ips(1..=20));
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_set_that_the_list_leaves_out_is_read_by_its_arn() {
+    let world = world(&[]).await;
+    // The error says that there is no such item; nothing less proves that a set is gone.
+    world.fail("GetIPSet", When::Before, FaultKind::AccessDenied);
+    let document = world.next_apply().await;
+    assert_eq!(document.outcome, Outcome::Failed);
+    world.later().await;
+    world.settled().await;
+}

@@ -1,0 +1,311 @@
+//! What waits for a person, and what lets it pass.
+
+use wafsync::report::{Document, Outcome};
+
+use crate::world::{TABLE, World, changes, ended, ip, ips, texts};
+
+impl World {
+    /// Takes the digest that a plan shows now for approved.
+    pub(crate) async fn set_approval(&mut self) {
+        self.later().await;
+        self.settings.guards.approve = self.plan().await.digest;
+    }
+}
+
+async fn world(args: &[&str]) -> World {
+    let world = World::new(args);
+    world.items(1..=40);
+    world.apply().await;
+    world
+}
+
+fn guard(document: &Document) -> (&str, Vec<&str>) {
+    (document.guard.verdict, document.guard.reasons.iter().map(String::as_str).collect())
+}
+
+#[tokio::test(start_paused = true)]
+async fn half_of_the_table_is_held_until_its_digest_is_approved() {
+    let mut world = world(&[]).await;
+    world.no_items(21..=40);
+    world.items(41..=42);
+    let held = world.next_apply().await;
+    assert_eq!(ended(&held), (Outcome::Held, 1, 1), "{}", held.reason);
+    assert_eq!(changes(&held), [format!("update_ip_set wafsync-ipv4-000 +{} +{}", ip(41), ip(42))]);
+    let reason = "20 of 40 ipv4 CIDRs would be removed; --max-removals allows 5 in one run";
+    assert_eq!(guard(&held), ("held", vec![reason]));
+    assert_eq!(texts(&held.held), ips(21..=40));
+    assert_eq!(world.in_force().len(), 42);
+
+    world.set_approval().await;
+    let further = ip(1);
+    world.no_items(1..=1);
+    let other = world.next_apply().await;
+    assert_eq!(ended(&other), (Outcome::Held, 0, 0), "another removal is another plan");
+    assert_eq!(texts(&other.held).len(), 21);
+    assert!(texts(&other.held).contains(&further));
+
+    world.set_approval().await;
+    let approved = world.next_apply().await;
+    assert_eq!((ended(&approved), guard(&approved)), ((Outcome::Changed, 1, 1), ("approved", vec![])));
+    assert_eq!(world.in_force().len(), 21);
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn additions_do_not_change_the_digest() {
+    let mut world = world(&[]).await;
+    world.no_items(21..=40);
+    world.set_approval().await;
+    world.items(41..=60);
+    let approved = world.next_apply().await;
+    assert_eq!((ended(&approved), approved.guard.verdict), ((Outcome::Changed, 1, 1), "approved"));
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_removal_that_only_the_second_scan_shows_is_not_covered_by_the_approval() {
+    let mut world = world(&[]).await;
+    world.no_items(21..=40);
+    world.set_approval().await;
+    let mut scans = 0;
+    world.aws.on_call(move |aws, call| {
+        if call.operation == "Scan" && call.phase == wafsync_test_aws::Phase::After {
+            scans += 1;
+            if scans == 1 {
+                aws.delete_item(TABLE, "c1");
+            }
+        }
+    });
+    let document = world.next_apply().await;
+    // The first scan wanted c1, so that it stays in this run in any case.
+    assert_eq!((document.outcome, world.in_force().len()), (Outcome::Partial, 20), "{}", document.reason);
+    assert_eq!(texts(&document.deferred), [ip(1)]);
+    world.settings.guards.approve = None;
+    let next = world.next_apply().await;
+    assert_eq!(ended(&next), (Outcome::Changed, 1, 1), "{}", next.reason);
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_table_is_blocked_until_it_is_approved() {
+    let mut world = world(&["--always", "203.0.113.0/28"]).await;
+    world.aws.clear_table(TABLE);
+    let blocked = world.next_apply().await;
+    assert_eq!(ended(&blocked), (Outcome::Blocked, 1, 0), "{}", blocked.reason);
+    let reasons = vec![
+        "the table gave no address at all while 40 CIDRs are in force",
+        "40 of 40 ipv4 CIDRs would be removed; --max-removals allows 5 in one run",
+        "all 40 ipv4 CIDRs would be removed and none would be left",
+    ];
+    assert_eq!(guard(&blocked), ("blocked", reasons));
+    assert_eq!(world.in_force().len(), 41);
+    assert_eq!(world.calls("Scan"), 1, "what is blocked needs no proof");
+    world.set_approval().await;
+    let approved = world.next_apply().await;
+    assert_eq!((ended(&approved), guard(&approved)), ((Outcome::Changed, 1, 1), ("approved", vec![])));
+    assert_eq!(world.in_force(), ["203.0.113.0/28"]);
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_table_that_asks_for_nothing_but_what_always_holds_too_is_not_empty() {
+    let world = World::new(&["--always", "203.0.113.7/32"]);
+    world.item("a", &["203.0.113.7", "198.51.100.1"]);
+    world.item("b", &["2001:db8:1::/48"]);
+    world.apply().await;
+    world.item("a", &["203.0.113.7"]);
+    world.aws.delete_item(TABLE, "b");
+    let document = world.next_apply().await;
+    assert_eq!(document.outcome, Outcome::Held, "{}", document.reason);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_table_with_nothing_in_force_is_fine() {
+    let world = World::new(&[]);
+    let document = world.apply().await;
+    assert_eq!(changes(&document), ["create_rule_group wafsync-1", "create_rule_group wafsync-2"]);
+    assert_eq!(ended(&document), (Outcome::Changed, 2, 2));
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn five_may_always_go_and_six_of_forty_may_not() {
+    let world = world(&[]).await;
+    world.no_items(1..=6);
+    let held = world.next_apply().await;
+    assert_eq!(ended(&held), (Outcome::Held, 0, 0));
+    assert_eq!(held.guard.reasons, ["6 of 40 ipv4 CIDRs would be removed; --max-removals allows 5 in one run"]);
+    world.items(6..=6);
+    let changed = world.next_apply().await;
+    assert_eq!(ended(&changed), (Outcome::Changed, 1, 1), "{}", changed.reason);
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_percentage_is_of_what_was_in_force_at_the_start() {
+    let world = world(&["--max-removals", "20%"]).await;
+    world.no_items(1..=9);
+    assert_eq!(
+        world.next_apply().await.guard.reasons,
+        ["9 of 40 ipv4 CIDRs would be removed; --max-removals allows 8 in one run"]
+    );
+    world.items(9..=9);
+    assert_eq!(world.next_apply().await.outcome, Outcome::Changed);
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_count_is_exact() {
+    let world = world(&["--max-removals", "1"]).await;
+    world.no_items(1..=2);
+    assert_eq!(
+        world.next_apply().await.guard.reasons,
+        ["2 of 40 ipv4 CIDRs would be removed; --max-removals allows 1 in one run"]
+    );
+    world.items(2..=2);
+    assert_eq!(world.next_apply().await.outcome, Outcome::Changed);
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_family_is_not_left_below_the_minimum() {
+    let world = world(&["--min-addresses", "38", "--max-removals", "100%"]).await;
+    world.no_items(1..=3);
+    let held = world.next_apply().await;
+    assert_eq!(held.guard.reasons, ["37 ipv4 CIDRs would be left; --min-addresses asks for at least 38"]);
+    assert_eq!(ended(&held), (Outcome::Held, 0, 0));
+    world.items(3..=3);
+    assert_eq!(world.next_apply().await.outcome, Outcome::Changed);
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_family_is_not_emptied_while_the_other_goes_on() {
+    let mut world = world(&[]).await;
+    world.item("six", &["2001:db8:1::/48", "2001:db8:2::/48"]);
+    world.next_apply().await;
+    world.aws.delete_item(TABLE, "six");
+    world.no_items(1..=1);
+    let held = world.next_apply().await;
+    assert_eq!(guard(&held), ("held", vec!["all 2 ipv6 CIDRs would be removed and none would be left"]));
+    assert_eq!(changes(&held), [format!("update_ip_set wafsync-ipv4-000 -{}", ip(1))]);
+    assert_eq!(texts(&held.held), ["2001:db8:1::/48", "2001:db8:2::/48"]);
+    world.set_approval().await;
+    assert_eq!(world.next_apply().await.outcome, Outcome::Changed);
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_always_holds_never_goes_and_is_never_counted() {
+    let mut world = world(&["--always", "203.0.113.0/28"]).await;
+    assert_eq!(world.in_force().len(), 41);
+    world.later().await;
+    world.settled().await;
+    world.set(&["--max-removals", "1"]);
+    let document = world.next_apply().await;
+    assert_eq!(changes(&document), ["update_ip_set wafsync-ipv4-000 -203.0.113.0/28"]);
+    assert_eq!(document.outcome, Outcome::Changed, "{}", document.reason);
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn rejections_hold_every_removal_and_no_addition() {
+    let mut world = world(&[]).await;
+    world.item("bad", &["54.123.456.78/32", "203.0.113.1"]);
+    world.no_items(1..=1);
+    let held = world.next_apply().await;
+    assert_eq!(ended(&held), (Outcome::Held, 1, 1));
+    assert_eq!(changes(&held), ["update_ip_set wafsync-ipv4-000 +203.0.113.1/32"]);
+    let reason = "1 value in the table could not be read, so 1 removal is not proven to be unwanted; correct the table, \
+                  or name the items with --ignore-item";
+    assert_eq!(guard(&held), ("held", vec![reason]));
+    assert_eq!(held.table.rejections.len(), 1);
+
+    world.set(&["--ignore-item", "bad"]);
+    let ignored = world.next_apply().await;
+    assert_eq!(ended(&ignored), (Outcome::Changed, 1, 1), "{}", ignored.reason);
+    assert!(ignored.table.rejections[0].ignored);
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn rejections_may_be_skipped_or_abort_the_run() {
+    let mut world = world(&[]).await;
+    world.item("bad", &["10.0.0.5/24"]);
+    world.no_items(1..=1);
+    world.set(&["--on-rejection", "abort"]);
+    let aborted = world.next_apply().await;
+    assert_eq!(ended(&aborted), (Outcome::Failed, 0, 0));
+    let error = "1 value in the table could not be used, and --on-rejection is abort";
+    assert_eq!(aborted.error.as_deref(), Some(error));
+    world.set(&["--on-rejection", "skip"]);
+    let skipped = world.next_apply().await;
+    assert_eq!(ended(&skipped), (Outcome::Changed, 1, 1));
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_item_past_its_expiry_counts_as_gone() {
+    let world = World::new(&["--expiry-attribute", "ttl"]);
+    world.items(1..=3);
+    let expiring = |seconds: i64| {
+        serde_json::json!({"id": {"S": "e"}, "ips": {"SS": ["203.0.113.1/32"]}, "ttl": {"N": seconds.to_string()}})
+    };
+    world.aws.put_item(TABLE, "e", expiring(crate::world::NOW + 1));
+    world.apply().await;
+    assert_eq!(world.in_force().len(), 4);
+    world.aws.put_item(TABLE, "e", expiring(crate::world::NOW - 1));
+    let document = world.next_apply().await;
+    assert_eq!(changes(&document), ["update_ip_set wafsync-ipv4-000 -203.0.113.1/32"]);
+    assert_eq!((document.table.expired, document.outcome), (1, Outcome::Changed));
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_than_fits_fails_before_any_write_with_the_counts() {
+    let config = wafsync_test_aws::Config { set_capacity: 4, ..wafsync_test_aws::Config::default() };
+    let world = World::with(config, &["--max-ip-sets", "2"]);
+    world.items(1..=9);
+    let failed = world.apply().await;
+    assert_eq!(ended(&failed), (Outcome::Failed, 0, 0));
+    let error = "9 CIDRs are wanted (9 IPv4, 0 IPv6), more than fit in 2 IP sets of 4; with --aggregate it would be 5; \
+                 else raise --max-ip-sets and AWS's quota \"Maximum number of IP sets per account\"";
+    assert_eq!(failed.error.as_deref(), Some(error));
+    assert_eq!(world.aws.ip_sets().len(), 0);
+    world.no_items(9..=9);
+    assert_eq!(world.next_apply().await.outcome, Outcome::Changed);
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_fits_beside_held_removals_is_added_in_sorted_order() {
+    let config = wafsync_test_aws::Config { set_capacity: 10, ..wafsync_test_aws::Config::default() };
+    let mut world = World::with(config, &["--max-ip-sets", "1"]);
+    world.items(1..=8);
+    world.apply().await;
+    world.no_items(1..=6);
+    world.items(11..=14);
+    let held = world.next_apply().await;
+    assert_eq!(changes(&held), [format!("update_ip_set wafsync-ipv4-000 +{} +{}", ip(11), ip(12))]);
+    assert_eq!(held.outcome, Outcome::Held, "{}", held.reason);
+    world.set_approval().await;
+    let approved = world.next_apply().await;
+    assert_eq!(ended(&approved), (Outcome::Changed, 1, 1), "{}", approved.reason);
+    world.later().await;
+    world.settled().await;
+}
