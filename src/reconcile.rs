@@ -111,7 +111,7 @@ pub enum Failure {
     #[error(transparent)]
     TooMany(#[from] TooMany),
     /// `--on-rejection abort`.
-    #[error("{0} in the table could not be used, and --on-rejection is abort")]
+    #[error("{} in the table could not be used, and --on-rejection is abort", crate::number::counted(*.0, "value"))]
     Rejections(usize),
 }
 

@@ -16,7 +16,7 @@ async fn growth_over_the_edge_of_a_set_and_of_a_rule_group() {
     world.items(1..=3);
     let first = world.apply().await;
     let expected = [
-        "create_ip_set wafsync-ipv4-000 +198.51.100.2/32 +198.51.100.3/32 +198.51.100.4/32",
+        "create_ip_set wafsync-ipv4-000 +198.51.100.101/32 +198.51.100.102/32 +198.51.100.103/32",
         "create_rule_group wafsync-1 +wafsync-ipv4-000",
         "create_rule_group wafsync-2",
         "create_rule_group wafsync-3",
@@ -26,18 +26,18 @@ async fn growth_over_the_edge_of_a_set_and_of_a_rule_group() {
     world.items(4..=4);
     let second = world.next_apply().await;
     let expected =
-        ["create_ip_set wafsync-ipv4-001 +198.51.100.5/32", "update_rule_group wafsync-1 +wafsync-ipv4-001"];
+        ["create_ip_set wafsync-ipv4-001 +198.51.100.104/32", "update_rule_group wafsync-1 +wafsync-ipv4-001"];
     assert_eq!(changes(&second), expected);
     assert_eq!(ended(&second), (Outcome::Changed, 2, 2));
 
     world.items(5..=6);
     let third = world.next_apply().await;
-    assert_eq!(changes(&third), ["update_ip_set wafsync-ipv4-001 +198.51.100.6/32 +198.51.100.7/32"]);
+    assert_eq!(changes(&third), ["update_ip_set wafsync-ipv4-001 +198.51.100.105/32 +198.51.100.106/32"]);
 
     world.items(7..=7);
     let fourth = world.next_apply().await;
     let expected =
-        ["create_ip_set wafsync-ipv4-002 +198.51.100.8/32", "update_rule_group wafsync-2 +wafsync-ipv4-002"];
+        ["create_ip_set wafsync-ipv4-002 +198.51.100.107/32", "update_rule_group wafsync-2 +wafsync-ipv4-002"];
     assert_eq!(changes(&fourth), expected);
     let groups: Vec<_> = fourth.ip_sets.iter().map(|set| (set.addresses, set.free, set.rule_group.as_deref())).collect();
     assert_eq!(groups, [(3, 0, Some("wafsync-1")), (3, 0, Some("wafsync-1")), (1, 2, Some("wafsync-2"))]);

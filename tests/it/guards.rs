@@ -282,7 +282,7 @@ async fn more_than_fits_fails_before_any_write_with_the_counts() {
     world.items(1..=9);
     let failed = world.apply().await;
     assert_eq!(ended(&failed), (Outcome::Failed, 0, 0));
-    let error = "9 CIDRs are wanted (9 IPv4, 0 IPv6), more than fit in 2 IP sets of 4; with --aggregate it would be 5; \
+    let error = "9 CIDRs are wanted (9 IPv4, 0 IPv6), more than fit in 2 IP sets of 4; with --aggregate it would be 4; \
                  else raise --max-ip-sets and AWS's quota \"Maximum number of IP sets per account\"";
     assert_eq!(failed.error.as_deref(), Some(error));
     assert_eq!(world.aws.ip_sets().len(), 0);

@@ -2,7 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test should stop at once")]
 
+mod adoption;
+mod aggregation;
 mod basics;
+mod conflicts;
+mod confirmation;
 mod drift;
 mod growth;
 mod guards;

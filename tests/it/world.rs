@@ -82,6 +82,12 @@ impl World {
         self.aws.fail(Fault { operation: Some(operation.to_owned()), target: None, skip: 0, times, when, kind });
     }
 
+    /// The next attempts of this operation on this resource fail so.
+    pub(crate) fn fail_target(&self, operation: &str, target: &str, times: usize, when: When, kind: FaultKind) {
+        let (operation, target) = (Some(operation.to_owned()), Some(target.to_owned()));
+        self.aws.fail(Fault { operation, target, skip: 0, times, when, kind });
+    }
+
     /// Does this once, when the operation is next asked for in this phase.
     pub(crate) fn once(&self, operation: &'static str, phase: Phase, act: impl FnOnce(&Aws, &Call) + Send + 'static) {
         let mut act = Some(act);
@@ -186,9 +192,9 @@ pub(crate) fn settings(args: &[&str]) -> Settings {
     }
 }
 
-/// The address of item `cN`.
+/// The address of item `cN`; as texts they sort like the numbers.
 pub(crate) fn ip(number: u32) -> String {
-    format!("198.51.{}.{}/32", 100 + number / 250, number % 250 + 1)
+    format!("198.51.{}.{}/32", 100 + number / 100, 100 + number % 100)
 }
 
 pub(crate) fn ips(numbers: impl IntoIterator<Item = u32>) -> Vec<String> {

@@ -1,0 +1,88 @@
+//! How a hand-made IP set is taken over.
+
+use wafsync::report::Outcome;
+
+use crate::world::{World, changes, ended, ip, texts};
+
+/// A hand-made set with an address that the table wants and one that it does not.
+fn world() -> World {
+    let world = World::new(&["--adopt", "offices"]);
+    world.aws.put_ip_set("REGIONAL", "offices", "IPV4", &[&ip(1), "203.0.113.0/24"], Some("Offices"));
+    world.items(1..=3);
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn removals_from_a_set_that_is_not_marked_wait_and_nothing_is_added_to_it() {
+    let mut world = world();
+    let held = world.apply().await;
+    let expected = [
+        format!("create_ip_set wafsync-ipv4-000 +{} +{}", ip(2), ip(3)),
+        "create_rule_group wafsync-1 +offices +wafsync-ipv4-000".to_owned(),
+        "create_rule_group wafsync-2".to_owned(),
+    ];
+    assert_eq!(changes(&held), expected);
+    assert_eq!((ended(&held), texts(&held.held)), ((Outcome::Held, 3, 3), vec!["203.0.113.0/24".to_owned()]));
+    let reason = "1 CIDR would be removed from the adopted IP set offices, which wafsync has not written before";
+    assert_eq!(held.guard.reasons, [reason]);
+    assert_eq!(world.aws.ip_set("offices").unwrap().description.as_deref(), Some("Offices"));
+
+    world.items(4..=4);
+    let still = world.next_apply().await;
+    assert_eq!(changes(&still), [format!("update_ip_set wafsync-ipv4-000 +{}", ip(4))]);
+    assert_eq!(ended(&still), (Outcome::Held, 1, 1));
+
+    world.set_approval().await;
+    let approved = world.next_apply().await;
+    assert_eq!(changes(&approved), ["update_ip_set offices -203.0.113.0/24"]);
+    assert_eq!((ended(&approved), approved.guard.verdict), ((Outcome::Changed, 1, 1), "approved"));
+    assert!(world.aws.ip_set("offices").unwrap().description.unwrap().starts_with("wafsync wafsync sum:"));
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_set_that_holds_nothing_unwanted_is_taken_over_without_a_question() {
+    let world = world();
+    world.aws.edit_ip_set("offices", |set| set.retain(|address| *address == ip(1)));
+    let document = world.apply().await;
+    assert_eq!(ended(&document), (Outcome::Changed, 3, 3), "{}", document.reason);
+    assert_eq!(
+        changes(&document),
+        [
+            format!("update_ip_set offices +{} +{}", ip(2), ip(3)),
+            "create_rule_group wafsync-1 +offices".to_owned(),
+            "create_rule_group wafsync-2".to_owned()
+        ]
+    );
+    world.later().await;
+    world.settled().await;
+    // It is marked now: from here on a removal is like any other.
+    world.no_items(1..=1);
+    let next = world.next_apply().await;
+    assert_eq!((ended(&next), next.guard.verdict), ((Outcome::Changed, 1, 1), "pass"));
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_set_to_adopt_that_there_is_not_fails() {
+    let world = World::new(&["--adopt", "offices"]);
+    let document = world.apply().await;
+    let error = "ListIPSets offices: there is no IP set of this name to adopt; hint: check --adopt, --scope and AWS_REGION";
+    assert_eq!((document.outcome, document.error.as_deref()), (Outcome::Failed, Some(error)));
+    assert_eq!(world.aws.rule_groups().len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_set_that_only_looks_like_ours_is_left_alone_and_its_number_skipped() {
+    let world = World::new(&[]);
+    world.aws.put_ip_set("REGIONAL", "wafsync-ipv4-000", "IPV4", &["203.0.113.0/24"], Some("somebody else"));
+    world.aws.put_ip_set("REGIONAL", "wafsync-ipv4-001", "IPV6", &[], Some("wafsync wafsync sum:1 entries:0"));
+    world.items(1..=1);
+    let document = world.apply().await;
+    assert_eq!(changes(&document)[0], format!("create_ip_set wafsync-ipv4-002 +{}", ip(1)));
+    assert_eq!(world.in_force(), [ip(1)]);
+    world.later().await;
+    world.settled().await;
+}

@@ -1,0 +1,151 @@
+//! Nothing that the table asked for is removed on the word of one scan.
+
+use std::time::Duration;
+
+use serde_json::json;
+use wafsync::report::Outcome;
+use wafsync_test_aws::{Config, FaultKind, Phase, When};
+
+use crate::world::{TABLE, World, changes, ended, ip, ips, texts};
+
+async fn world(args: &[&str]) -> World {
+    let world = World::new(args);
+    world.items(1..=10);
+    world.apply().await;
+    world
+}
+
+/// When the attempts of this operation came in, in seconds since the first of them.
+fn times(world: &World, operation: &str) -> Vec<Duration> {
+    let log = world.aws.log();
+    let at: Vec<Duration> = log.iter().filter(|attempt| attempt.operation == operation).map(|a| a.at).collect();
+    at.iter().map(|time| *time - at[0]).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_second_scan_begins_when_things_have_settled() {
+    let world = world(&["--settle", "45s"]).await;
+    world.no_items(1..=1);
+    world.items(11..=11);
+    let document = world.next_apply().await;
+    assert_eq!(ended(&document), (Outcome::Changed, 1, 1));
+    assert_eq!(times(&world, "Scan"), [Duration::ZERO, Duration::from_secs(45)]);
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_item_that_is_back_in_the_second_scan_loses_nothing() {
+    let world = world(&[]).await;
+    world.no_items(1..=1);
+    world.once("Scan", Phase::After, |aws, _| {
+        let item = json!({"id": {"S": "c1"}, "ips": {"S": json!([ip(1)]).to_string()}});
+        aws.put_item(TABLE, "c1", item);
+    });
+    let document = world.next_apply().await;
+    assert_eq!((ended(&document), world.calls("Scan")), ((Outcome::Converged, 0, 0), 2), "{}", document.reason);
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_item_that_only_the_second_scan_lacks_stays_for_this_run() {
+    let world = world(&[]).await;
+    world.no_items(1..=1);
+    world.once("Scan", Phase::After, |aws, _| aws.delete_item(TABLE, "c2"));
+    let document = world.next_apply().await;
+    assert_eq!(changes(&document), [format!("update_ip_set wafsync-ipv4-000 -{}", ip(1))]);
+    assert_eq!((document.outcome, texts(&document.deferred)), (Outcome::Partial, ips([2])), "{}", document.reason);
+    let next = world.next_apply().await;
+    assert_eq!(changes(&next), [format!("update_ip_set wafsync-ipv4-000 -{}", ip(2))]);
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_item_that_only_the_second_scan_has_is_added() {
+    let world = world(&[]).await;
+    world.no_items(1..=1);
+    world.once("Scan", Phase::After, |aws, _| {
+        aws.put_item(TABLE, "n", json!({"id": {"S": "n"}, "ips": {"SS": ["203.0.113.5/32"]}}));
+    });
+    let document = world.next_apply().await;
+    assert_eq!(changes(&document), [format!("update_ip_set wafsync-ipv4-000 +203.0.113.5/32 -{}", ip(1))]);
+    assert_eq!(document.outcome, Outcome::Changed);
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn if_the_second_scan_fails_additions_go_on_and_nothing_is_removed() {
+    for (kind, outcome) in [(FaultKind::InternalError, Outcome::Partial), (FaultKind::AccessDenied, Outcome::Failed)] {
+        let world = world(&[]).await;
+        world.no_items(1..=1);
+        world.items(11..=11);
+        let fault = kind.clone();
+        world.once("Scan", Phase::After, move |aws, _| {
+            let operation = Some("Scan".to_owned());
+            aws.fail(wafsync_test_aws::Fault { operation, target: None, skip: 0, times: 3, when: When::Before, kind: fault });
+        });
+        let document = world.next_apply().await;
+        assert_eq!(changes(&document), [format!("update_ip_set wafsync-ipv4-000 +{}", ip(11))]);
+        assert_eq!(document.outcome, outcome, "{}", document.reason);
+        assert_eq!(world.in_force(), ips(1..=11));
+        world.aws.clear_faults();
+        assert_eq!(ended(&world.next_apply().await), (Outcome::Changed, 1, 1));
+        world.later().await;
+        world.settled().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_the_time_for_a_second_scan_additions_go_on() {
+    // The confirming scan would begin with half a second left.
+    let world = world(&["--deadline", "30500ms"]).await;
+    world.no_items(1..=1);
+    world.items(11..=11);
+    let document = world.next_apply().await;
+    assert_eq!(changes(&document), [format!("update_ip_set wafsync-ipv4-000 +{}", ip(11))]);
+    assert_eq!(ended(&document), (Outcome::Partial, 1, 1));
+    let reason = "partial: removals wait, for the scan that has to confirm them would begin after the deadline; 1 write \
+                  was made, 0 left to the next run";
+    assert_eq!(document.reason, reason);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_item_that_moves_in_front_of_the_scan_is_not_locked_out() {
+    // Pages of one item, and an item whose key changes while the scan runs: the old row is behind it or gone, the new
+    // one is in a part that has been read.
+    let config = Config { scan_page_bytes: 1, ..Config::default() };
+    let world = World::with(config, &["--key-attribute", "cluster"]);
+    let row = |name: &str, address: &str| json!({"cluster": {"S": name}, "ips": {"S": json!([address]).to_string()}});
+    for number in 1..=6 {
+        world.aws.put_item(TABLE, &format!("k{number}"), row(&format!("c{number}"), &ip(number)));
+    }
+    world.apply().await;
+    for from in 1..=6 {
+        for after in 1..=6 {
+            let mut pages = 0;
+            let (old, new) = (format!("k{from}"), format!("moved-{from}-{after}"));
+            let moved = row(&format!("c{from}"), &ip(from));
+            let back = moved.clone();
+            let (old_key, new_key) = (old.clone(), new.clone());
+            world.aws.on_call(move |aws, call| {
+                if call.operation == "Scan" && call.phase == Phase::After {
+                    pages += 1;
+                    if pages == after {
+                        aws.put_item(TABLE, &new, &moved);
+                        aws.delete_item(TABLE, &old);
+                    }
+                }
+            });
+            let document = world.next_apply().await;
+            assert_eq!(document.outcome, Outcome::Converged, "{from} {after}: {}", document.reason);
+            assert_eq!(world.in_force(), ips(1..=6));
+            world.aws.put_item(TABLE, &old_key, &back);
+            world.aws.delete_item(TABLE, &new_key);
+        }
+    }
+    world.later().await;
+    world.settled().await;
+}

@@ -1,0 +1,215 @@
+//! Somebody else writes at the same time, and answers get lost.
+
+use std::time::Duration;
+
+use wafsync::report::Outcome;
+use wafsync_test_aws::{Config, FaultKind, Phase, When};
+
+use crate::world::{World, changes, ended, ip, ips};
+
+const SET: &str = "wafsync-ipv4-000";
+
+async fn world(args: &[&str]) -> World {
+    let world = World::new(args);
+    world.items(1..=40);
+    world.apply().await;
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_edit_between_read_and_write_is_not_lost_but_read_and_planned_anew() {
+    let world = world(&[]).await;
+    world.items(41..=41);
+    world.once("UpdateIPSet", Phase::Before, |aws, _| {
+        aws.edit_ip_set(SET, |set| {
+            set.retain(|address| *address != ip(7));
+            set.push("203.0.113.9/32".into());
+        });
+    });
+    let document = world.next_apply().await;
+    assert_eq!(changes(&document), [format!("update_ip_set {SET} +{} +{} -203.0.113.9/32", ip(7), ip(41))]);
+    assert_eq!((ended(&document), world.calls("UpdateIPSet")), ((Outcome::Changed, 1, 1), 2), "{}", document.reason);
+    assert_eq!(world.in_force(), ips(1..=41));
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_writes_on_and_on_leaves_the_rest_to_the_next_run() {
+    let world = world(&[]).await;
+    world.items(41..=41);
+    let mut edits = 0;
+    world.aws.on_call(move |aws, call| {
+        if call.operation == "UpdateIPSet" && call.phase == Phase::Before && edits < 5 {
+            edits += 1;
+            aws.edit_ip_set(SET, |_| ());
+        }
+    });
+    let document = world.next_apply().await;
+    assert_eq!((ended(&document), world.calls("UpdateIPSet")), ((Outcome::Partial, 1, 0), 5));
+    assert!(document.reason.starts_with("partial: somebody else kept writing, or AWS kept refusing: "));
+    assert_eq!(ended(&world.next_apply().await), (Outcome::Changed, 1, 1));
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_budget_of_removals_is_that_of_the_whole_run() {
+    // Two sets of twenty. What goes from the first is gone when a conflict in the second shows four strangers more.
+    for lost in [false, true] {
+        let config = Config { set_capacity: 20, ..Config::default() };
+        let world = World::with(config, &["--max-ip-sets", "4"]);
+        world.items(1..=20);
+        world.apply().await;
+        world.items(21..=40);
+        world.next_apply().await;
+        world.no_items(1..=3);
+        world.no_items(21..=22);
+        if lost {
+            // The removals happen, and their answer is lost with every attempt of the SDK.
+            world.fail_target("UpdateIPSet", SET, 1, When::After, FaultKind::ConnectionLost);
+            world.fail_target("UpdateIPSet", SET, 2, When::Before, FaultKind::ConnectionLost);
+        }
+        let mut edited = false;
+        world.aws.on_call(move |aws, call| {
+            if call.phase == Phase::Before && call.target == "wafsync-ipv4-001" && call.operation == "UpdateIPSet" {
+                if !edited {
+                    aws.edit_ip_set(&call.target, |set| {
+                        set.retain(|address| *address != ip(25));
+                        set.extend((1..=4).map(|number| format!("203.0.113.{number}/32")));
+                    });
+                }
+                edited = true;
+            }
+        });
+        let document = world.next_apply().await;
+        assert_eq!(document.outcome, Outcome::Held, "{lost}: {}", document.reason);
+        let reason = "9 of 40 ipv4 CIDRs would be removed; --max-removals allows 5 in one run";
+        assert_eq!(document.guard.reasons, [reason], "{lost}");
+        assert_eq!(document.held.len(), 6);
+        let expected = ips(4..=40).into_iter().chain((1..=4).map(|number| format!("203.0.113.{number}/32")));
+        assert_eq!(world.in_force(), expected.collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_answer_after_the_effect_is_a_success() {
+    for (operation, items) in
+        [("CreateIPSet", 1..=1), ("CreateRuleGroup", 1..=1), ("UpdateIPSet", 1..=3), ("UpdateRuleGroup", 1..=5)]
+    {
+        for kind in [FaultKind::ConnectionLost, FaultKind::Truncated, FaultKind::Unavailable503] {
+            let config = Config { set_capacity: 4, ..Config::default() };
+            let world = World::with(config, &["--max-ip-sets", "2"]);
+            if operation.starts_with("Update") {
+                world.items(1..=1);
+                world.apply().await;
+            }
+            world.items(items.clone());
+            if operation == "UpdateRuleGroup" {
+                world.items(1..=5);
+            }
+            world.later().await;
+            world.fail(operation, When::After, kind.clone());
+            let document = world.apply().await;
+            let outcome = document.outcome;
+            assert!(
+                matches!(outcome, Outcome::Changed | Outcome::Converged),
+                "{operation} {kind:?}: {outcome}: {}",
+                document.reason
+            );
+            assert_eq!(world.in_force(), ips(items.clone()), "{operation} {kind:?}");
+            world.later().await;
+            world.settled().await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_set_that_is_not_spread_yet_is_waited_for_and_then_wired() {
+    let config = Config { propagation: Duration::from_mins(4), ..Config::default() };
+    let world = World::with(config, &[]);
+    world.items(1..=3);
+    let document = world.apply().await;
+    assert_eq!(ended(&document), (Outcome::Changed, 3, 3), "{}", document.reason);
+    assert_eq!(world.in_force(), ips(1..=3));
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_set_that_is_not_spread_before_the_deadline_is_left_to_the_next_run() {
+    let config = Config { propagation: Duration::from_mins(20), ..Config::default() };
+    let world = World::with(config, &["--deadline", "5m"]);
+    world.items(1..=3);
+    let document = world.apply().await;
+    assert_eq!(document.outcome, Outcome::Partial);
+    assert!(document.reason.starts_with("partial: AWS has not spread a new IP set yet: "), "{}", document.reason);
+    tokio::time::advance(Duration::from_mins(20)).await;
+    assert_eq!(world.next_apply().await.outcome, Outcome::Changed);
+    assert_eq!(world.in_force(), ips(1..=3));
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_propagation_holds_nothing_else_up() {
+    let config = Config { propagation: Duration::from_mins(4), ..Config::default() };
+    let world = World::with(config, &[]);
+    world.items(1..=3);
+    world.apply().await;
+    tokio::time::advance(Duration::from_mins(5)).await;
+    world.item("six", &["2001:db8:1::/48"]);
+    world.items(4..=4);
+    world.no_items(1..=1);
+    world.later().await;
+    world.aws.clear_log();
+    let document = world.apply().await;
+    assert_eq!(ended(&document), (Outcome::Changed, 3, 3), "{}", document.reason);
+    let log = world.aws.log();
+    let update = log.iter().position(|attempt| attempt.operation == "UpdateIPSet").unwrap();
+    let wired = log.iter().rposition(|attempt| attempt.operation == "UpdateRuleGroup").unwrap();
+    assert!(update < wired);
+    tokio::time::advance(Duration::from_mins(5)).await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn reads_that_lag_are_read_again() {
+    let config = Config { read_lag: Duration::from_secs(5), ..Config::default() };
+    let world = World::with(config, &[]);
+    world.items(1..=3);
+    assert_eq!(world.apply().await.outcome, Outcome::Changed);
+    world.items(4..=4);
+    let document = world.next_apply().await;
+    assert_eq!(ended(&document), (Outcome::Changed, 1, 1), "{}", document.reason);
+    assert!(world.calls("ListIPSets") >= 3);
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_never_shows_is_left_to_the_next_run() {
+    let config = Config { read_lag: Duration::from_mins(3), ..Config::default() };
+    let world = World::with(config, &[]);
+    world.items(1..=3);
+    let document = world.apply().await;
+    assert_eq!(document.outcome, Outcome::Partial, "{}", document.reason);
+    assert_eq!(document.reason, "partial: what was written does not show in WAF yet; 3 writes were made, 0 left to the next run");
+    tokio::time::advance(Duration::from_mins(3)).await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_set_that_somebody_creates_under_our_next_name_is_skipped() {
+    let world = World::new(&[]);
+    world.items(1..=3);
+    world.once("CreateIPSet", Phase::Before, |aws, _| {
+        aws.put_ip_set("REGIONAL", SET, "IPV4", &["203.0.113.0/24"], Some("mine"));
+    });
+    let document = world.apply().await;
+    assert_eq!(document.outcome, Outcome::Changed, "{}", document.reason);
+    assert_eq!(world.in_force(), ips(1..=3));
+    assert_eq!(world.aws.ip_set(SET).unwrap().addresses, ["203.0.113.0/24"]);
+    world.later().await;
+    world.settled().await;
+}
