@@ -85,6 +85,12 @@ impl Aws {
         self.state().log.clone()
     }
 
+    /// The newest attempt: inside a hook's `After`, the one that it is called for.
+    #[must_use]
+    pub fn last_attempt(&self) -> Option<Attempt> {
+        self.state().log.last().cloned()
+    }
+
     /// Forgets the log; violations stay.
     pub fn clear_log(&self) {
         self.state().log.clear();

@@ -33,6 +33,12 @@ pub struct Attempt {
     pub effect: bool,
     /// The request; `Addresses` are replaced by their count.
     pub request: Value,
+    /// The access key that signed it: who called.
+    pub caller: String,
+    /// The lock token that a `Get` answered with, or would have if its answer had come through.
+    pub shown_token: Option<String>,
+    /// The fault that struck it.
+    pub fault: Option<(When, FaultKind)>,
 }
 
 /// What the caller of an attempt saw.
@@ -136,6 +142,7 @@ impl State {
             (Ok(()), None) => self.dispatch(request),
         };
         let effect = result.as_ref().is_ok_and(|done| done.effect);
+        let shown_token = result.as_ref().ok().filter(|_| request.operation.starts_with("Get")).and_then(shown_token);
         let (answer, outcome) = answer(result, request, fault.map(|(_, kind)| kind));
         let ok = outcome == Outcome::Ok;
         self.log.push(Attempt {
@@ -146,6 +153,9 @@ impl State {
             outcome,
             effect,
             request: request.summary(),
+            caller: request.caller.clone(),
+            shown_token,
+            fault: fault.cloned(),
         });
         (answer, ok)
     }
@@ -200,6 +210,12 @@ impl State {
         self.violations.push(format!("rate: {} at {at:?}: {} calls in {window:?}", request.operation, past.len()));
         Err(ApiError::framework("ThrottlingException", "Rate exceeded"))
     }
+}
+
+/// The lock token in an answer; looked for in its text, for an answer with ten thousand addresses is long to parse.
+fn shown_token(done: &Done) -> Option<String> {
+    let (_, rest) = done.body.rsplit_once("\"LockToken\":\"")?;
+    rest.split_once('"').map(|(token, _)| token.to_owned())
 }
 
 /// The answer that the caller sees, after the fault has had its way with it.

@@ -50,6 +50,8 @@ pub(crate) struct Request {
     pub(crate) target: String,
     /// From the credential scope of the signature.
     pub(crate) region: String,
+    /// The access key of that scope.
+    pub(crate) caller: String,
     pub(crate) body: Map<String, Value>,
     pub(crate) content_type: String,
     pub(crate) served: bool,
@@ -66,11 +68,11 @@ impl Request {
             _ => Service::Unknown,
         };
         let mut flaw = None;
-        let region = match signed_region(&incoming.authorization, service) {
-            Ok(region) => region,
+        let (caller, region) = match signed(&incoming.authorization, service) {
+            Ok(scope) => scope,
             Err(error) => {
                 flaw = Some(error);
-                String::new()
+                Default::default()
             }
         };
         let body = if let Ok(Value::Object(body)) = serde_json::from_slice(&incoming.body) {
@@ -84,6 +86,7 @@ impl Request {
             operation: operation.to_owned(),
             target: target_of(&body),
             region,
+            caller,
             body,
             content_type: incoming.content_type.clone(),
             served: incoming.served,
@@ -115,8 +118,8 @@ pub(crate) fn name_in_arn(arn: &str) -> &str {
     arn.rsplit('/').nth(1).unwrap_or(arn)
 }
 
-/// Region of the credential scope `KEY/DATE/REGION/SERVICE/aws4_request`.
-fn signed_region(authorization: &str, service: Service) -> Result<String, ApiError> {
+/// Access key and region of the credential scope `KEY/DATE/REGION/SERVICE/aws4_request`.
+fn signed(authorization: &str, service: Service) -> Result<(String, String), ApiError> {
     let missing = || ApiError::framework("MissingAuthenticationTokenException", "Missing Authentication Token");
     let fields = authorization.strip_prefix("AWS4-HMAC-SHA256 ").ok_or_else(missing)?;
     let field = |name: &str| fields.split(',').find_map(|field| field.trim().strip_prefix(name)?.strip_prefix('='));
@@ -128,7 +131,7 @@ fn signed_region(authorization: &str, service: Service) -> Result<String, ApiErr
             if !key.is_empty() && date.len() == 8 && !region.is_empty() && signature.len() == 64 =>
         {
             if *signed == service.name() || service == Service::Unknown {
-                Ok((*region).to_owned())
+                Ok(((*key).to_owned(), (*region).to_owned()))
             } else {
                 let message = format!("Credential should be scoped to correct service: '{}'.", service.name());
                 Err(ApiError::framework("InvalidSignatureException", message))
