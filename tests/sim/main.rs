@@ -1,0 +1,10 @@
+//! Faults, races and bad input: whatever goes wrong, at every call, no promise breaks.
+//!
+//! The real library and the real SDK run against the stand-in under a paused clock, with small limits. See `observer`
+//! for what is watched.
+
+mod exhaustive;
+mod observer;
+mod ranges;
+mod snapshot;
+mod world;

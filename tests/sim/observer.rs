@@ -1,0 +1,448 @@
+//! An observer of every call, who shares no code with wafsync: it looks at what the stand-in holds, and at the table as
+//! the world tells it, and says which promise was broken.
+//!
+//! While runs overlap they are seen as one: "before the run" is before the first of them began.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use wafsync_test_aws::{Attempt, Aws, Call, IpSetView, Outcome, Phase, RuleGroupView};
+
+use crate::ranges::Ranges;
+use crate::snapshot::{NAME, Snapshot};
+use crate::world::TABLE;
+
+/// What the observer is told about one installation's settings.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Terms {
+    /// `--adopt`.
+    pub(crate) adopted: BTreeSet<String>,
+    /// `--always`.
+    pub(crate) always: Vec<String>,
+    /// `--max-removals`, always a count.
+    pub(crate) max_removals: usize,
+    /// `--settle`.
+    pub(crate) settle: Duration,
+    /// `--on-rejection hold`.
+    pub(crate) holds_rejections: bool,
+}
+
+#[derive(Clone)]
+pub(crate) struct Observer(Arc<Mutex<State>>);
+
+struct State {
+    terms: Terms,
+    /// What the table asks for, by key: usable CIDRs, and whether the item has something that is not.
+    table: BTreeMap<String, (Vec<String>, bool)>,
+    foreign_sets: Vec<IpSetView>,
+    foreign_groups: Vec<RuleGroupView>,
+    now: Snapshot,
+    /// What a person put where by hand.
+    by_hand: BTreeSet<(String, String)>,
+    /// Attempts seen.
+    attempts: usize,
+    /// The newest attempt before the table or WAF was changed by somebody outside.
+    table_changed: usize,
+    waf_changed: usize,
+    epoch: Option<Epoch>,
+    /// The token of the newest read of each resource by each caller, and when it was.
+    tokens: BTreeMap<(String, String), (String, Duration)>,
+    /// When each caller called each operation of late.
+    pace: BTreeMap<(String, String), Vec<Duration>>,
+    runs: BTreeMap<String, Watched>,
+    broken: Vec<String>,
+}
+
+/// From the first of some overlapping runs to the end of the last.
+struct Epoch {
+    /// What may be in force.
+    allowed: Ranges,
+    /// What the table has wanted all the time.
+    steady: Ranges,
+    /// What has to stay in force.
+    protected: Ranges,
+    /// The table had a rejection all the time.
+    rejected: bool,
+    /// The table had no entry all the time, while something that it once gave was in force.
+    emptied: bool,
+}
+
+/// One run under way.
+#[derive(Default)]
+struct Watched {
+    approved: bool,
+    effects: usize,
+    faults: usize,
+    first_scan: Option<Duration>,
+    /// When the newest scan began, and at which attempt.
+    newest_scan: Option<(Duration, usize)>,
+    newest_list: usize,
+    removed: BTreeSet<String>,
+}
+
+impl Observer {
+    /// Watches every call from now on.
+    pub(crate) fn new(aws: &Aws, terms: Terms) -> Self {
+        let observer = Self(Arc::new(Mutex::new(State {
+            terms,
+            table: BTreeMap::new(),
+            foreign_sets: Vec::new(),
+            foreign_groups: Vec::new(),
+            now: Snapshot::take(aws),
+            by_hand: BTreeSet::new(),
+            attempts: 0,
+            table_changed: 0,
+            waf_changed: 0,
+            epoch: None,
+            tokens: BTreeMap::new(),
+            pace: BTreeMap::new(),
+            runs: BTreeMap::new(),
+            broken: Vec::new(),
+        })));
+        let watching = observer.clone();
+        aws.on_call(move |aws, call| watching.with(|state| state.called(aws, call)));
+        observer
+    }
+
+    fn with<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
+        f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// An item comes or changes. `bad` are values that no reader could use.
+    pub(crate) fn put_item(&self, aws: &Aws, key: &str, cidrs: &[&str], bad: &[&str]) {
+        let values: Vec<&&str> = cidrs.iter().chain(bad).collect();
+        aws.put_item(TABLE, key, json!({"id": {"S": key}, "ips": {"S": json!(values).to_string()}}));
+        let cidrs = cidrs.iter().map(|cidr| (*cidr).to_owned()).collect();
+        self.with(|state| {
+            state.table.insert(key.to_owned(), (cidrs, !bad.is_empty()));
+            state.table_is_new();
+        });
+    }
+
+    pub(crate) fn delete_item(&self, aws: &Aws, key: &str) {
+        aws.delete_item(TABLE, key);
+        self.with(|state| {
+            state.table.remove(key);
+            state.table_is_new();
+        });
+    }
+
+    /// Somebody edits WAF in the console.
+    pub(crate) fn by_hand(&self, aws: &Aws, edit: impl FnOnce(&Aws)) {
+        edit(aws);
+        self.with(|state| state.waf_was_edited(Snapshot::take(aws)));
+    }
+
+    /// What is there now and is not ours has to stay as it is. `strangers` are named like ours, but are not ours.
+    pub(crate) fn foreign_stays(&self, aws: &Aws, strangers: &[&str]) {
+        let ours = |name: &str| name.strip_prefix(NAME).is_some_and(|rest| rest.starts_with('-'));
+        self.with(|state| {
+            let adopted = &state.terms.adopted;
+            let foreign = |name: &str| strangers.contains(&name) || !ours(name) && !adopted.contains(name);
+            state.foreign_sets = aws.ip_sets().into_iter().filter(|set| foreign(&set.name)).collect();
+            state.foreign_groups = aws.rule_groups().into_iter().filter(|group| !ours(&group.name)).collect();
+        });
+    }
+
+    pub(crate) fn begin(&self, aws: &Aws, caller: &str, approved: bool) {
+        self.with(|state| {
+            if state.runs.is_empty() {
+                state.now = Snapshot::take(aws);
+                state.begin();
+            }
+            state.runs.insert(caller.to_owned(), Watched { approved, ..Watched::default() });
+        });
+    }
+
+    /// A run ended and says this of itself; `None`: it was killed.
+    pub(crate) fn end(&self, caller: &str, said: Option<&Value>) {
+        self.with(|state| {
+            if let Some(run) = state.runs.remove(caller)
+                && let Some(said) = said
+            {
+                state.judge(caller, &run, said);
+            }
+            if state.runs.is_empty() {
+                state.epoch = None;
+            }
+        });
+    }
+
+    /// What is wanted now.
+    pub(crate) fn wanted(&self) -> Ranges {
+        self.with(|state| state.wanted())
+    }
+
+    /// What is in force now.
+    pub(crate) fn in_force(&self) -> Ranges {
+        self.with(|state| state.now.in_force.clone())
+    }
+
+    /// The promises that were broken so far.
+    pub(crate) fn broken(&self) -> Vec<String> {
+        self.with(|state| state.broken.clone())
+    }
+}
+
+impl State {
+    fn wanted(&self) -> Ranges {
+        Ranges::of(self.table.values().flat_map(|(cidrs, _)| cidrs).chain(&self.terms.always))
+    }
+
+    fn effective(&self) -> Ranges {
+        self.now.with_adopted(&self.terms.adopted)
+    }
+
+    fn says(&mut self, what: String) {
+        self.broken.push(what);
+    }
+
+    fn begin(&mut self) {
+        let (effective, wanted) = (self.effective(), self.wanted());
+        let given = self.now.wired.iter().flat_map(|set| self.now.sets[set].iter().map(move |cidr| (set, cidr)));
+        let by_table = given
+            .filter(|(set, cidr)| !self.by_hand.contains(&((*set).clone(), (*cidr).clone())))
+            .any(|(_, cidr)| !self.terms.always.contains(cidr));
+        self.epoch = Some(Epoch {
+            allowed: effective.or(&wanted),
+            protected: effective.and(&wanted),
+            steady: wanted,
+            rejected: self.has_rejection(),
+            emptied: self.is_empty() && by_table,
+        });
+    }
+
+    fn has_rejection(&self) -> bool {
+        self.table.values().any(|(_, bad)| *bad)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.table.values().all(|(cidrs, _)| cidrs.is_empty())
+    }
+
+    fn table_is_new(&mut self) {
+        self.table_changed = self.attempts;
+        let (wanted, rejected, empty) = (self.wanted(), self.has_rejection(), self.is_empty());
+        if let Some(epoch) = &mut self.epoch {
+            epoch.allowed = epoch.allowed.or(&wanted);
+            epoch.steady = epoch.steady.and(&wanted);
+            epoch.protected = epoch.protected.and(&wanted);
+            epoch.rejected &= rejected;
+            epoch.emptied &= empty;
+        }
+    }
+
+    fn waf_was_edited(&mut self, new: Snapshot) {
+        self.waf_changed = self.attempts;
+        let before = self.effective();
+        let old = std::mem::replace(&mut self.now, new);
+        let mut edited = Ranges::default();
+        for (name, cidrs) in &self.now.sets {
+            let fresh: Vec<&String> =
+                cidrs.iter().filter(|cidr| !old.sets.get(name).is_some_and(|before| before.contains(*cidr))).collect();
+            // Whoever plants something in a set that is about to be wired beats every reader; nobody can help that.
+            edited = edited.or(&Ranges::of(&fresh));
+            self.by_hand.extend(fresh.into_iter().map(|cidr| (name.clone(), cidr.clone())));
+        }
+        let effective = self.effective();
+        if let Some(epoch) = &mut self.epoch {
+            epoch.allowed = epoch.allowed.or(&edited).or(&effective);
+            epoch.protected = epoch.protected.without(&before.without(&effective));
+        }
+    }
+
+    fn called(&mut self, aws: &Aws, call: &Call) {
+        if call.phase == Phase::Before {
+            return;
+        }
+        let Some(attempt) = aws.last_attempt() else { return };
+        self.attempts = call.index + 1;
+        let old = std::mem::replace(&mut self.now, Snapshot::take(aws));
+        self.keeps_pace(&attempt);
+        if call.operation.starts_with("Delete") || call.operation.ends_with("WebACL") && attempt.effect {
+            self.says(format!("call {}: {} is never to be called", call.index, call.operation));
+        }
+        self.follows(&attempt);
+        if attempt.effect {
+            self.waf_changed_for_others(&attempt.caller);
+            self.has_proof(&attempt, &old);
+        }
+        self.keeps_invariants(&attempt);
+        self.leaves_alone(aws, &attempt);
+    }
+
+    /// Another run's writes are as foreign as a hand edit.
+    fn waf_changed_for_others(&mut self, caller: &str) {
+        if self.runs.len() > 1 || !self.runs.contains_key(caller) {
+            self.waf_changed = self.attempts;
+        }
+    }
+
+    /// Never more than AWS's rate in any second.
+    fn keeps_pace(&mut self, attempt: &Attempt) {
+        let limit = match attempt.operation.as_str() {
+            "Scan" => return,
+            name if name.starts_with("Get") || name.starts_with("List") => 5,
+            _ => 1,
+        };
+        let past = self.pace.entry((attempt.caller.clone(), attempt.operation.clone())).or_default();
+        past.retain(|then| *then + Duration::from_secs(1) > attempt.at);
+        past.push(attempt.at);
+        if past.len() > limit {
+            let text = format!("{} {}: {} calls in a second", attempt.caller, attempt.operation, past.len());
+            self.says(text);
+        }
+    }
+
+    /// Where tokens come from and scans begin.
+    fn follows(&mut self, attempt: &Attempt) {
+        let Attempt { at, operation, target, caller, .. } = attempt;
+        let ok = attempt.outcome == Outcome::Ok;
+        let index = self.attempts;
+        let Some(run) = self.runs.get_mut(caller) else {
+            self.broken.push(format!("{operation} by {caller}, of which no run is under way"));
+            return;
+        };
+        run.effects += usize::from(attempt.effect);
+        run.faults += usize::from(attempt.fault.is_some());
+        if ok && operation == "Scan" && attempt.request.get("ExclusiveStartKey").is_none() {
+            run.first_scan.get_or_insert(*at);
+            run.newest_scan = Some((*at, index));
+        }
+        if ok && operation.starts_with("List") {
+            run.newest_list = index;
+        }
+        let key = (caller.clone(), target.clone());
+        match &attempt.shown_token {
+            Some(token) if ok => drop(self.tokens.insert(key, (token.clone(), *at))),
+            _ if operation.starts_with("Update") => {
+                let sent = attempt.request.get("LockToken").and_then(Value::as_str).unwrap_or_default();
+                if self.tokens.get(&key).is_none_or(|(shown, _)| shown != sent) {
+                    self.broken.push(format!("{operation} {target}: its lock token is not that of the newest read"));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Whatever goes from force has gone twice from the table, is within the limit, and is not held.
+    fn has_proof(&mut self, attempt: &Attempt, old: &Snapshot) {
+        let Attempt { target, caller, .. } = attempt;
+        let counts = old.wired.contains(target) || self.terms.adopted.contains(target);
+        let (Some(before), Some(after)) = (old.sets.get(target), self.now.sets.get(target)) else { return };
+        let wanted = self.wanted();
+        let mut found = Vec::new();
+        let (Some(run), Some(epoch)) = (self.runs.get_mut(caller), &self.epoch) else { return };
+        if run.approved && run.newest_scan.is_none() {
+            found.push("written without any scan".to_owned());
+        }
+        if epoch.emptied && !run.approved {
+            found.push(format!("{} {target} although the table is empty", attempt.operation));
+        }
+        let read = self.tokens.get(&(caller.clone(), target.clone())).map(|(_, at)| *at);
+        for cidr in before.difference(after).filter(|_| counts) {
+            let by_hand = self.by_hand.contains(&(target.clone(), cidr.clone()));
+            if by_hand || Ranges::of([cidr]).within(&wanted) {
+                continue;
+            }
+            let text = format!("{target}: {cidr} removed");
+            match (run.first_scan, run.newest_scan, read) {
+                (Some(first), Some((newest, _)), Some(read)) => {
+                    if newest < first + self.terms.settle {
+                        found.push(format!("{text} without a second scan, or too early"));
+                    } else if newest < read {
+                        found.push(format!("{text}, but WAF was read after the newest scan"));
+                    }
+                }
+                _ => found.push(format!("{text} without a scan or a read")),
+            }
+            if run.approved {
+                continue;
+            }
+            if !old.marked.contains(target) && self.terms.adopted.contains(target) {
+                found.push(format!("{text} from an adopted set without approval"));
+            }
+            if epoch.rejected && self.terms.holds_rejections {
+                found.push(format!("{text} although the table has rejections"));
+            }
+            if !self.now.stands(cidr, &self.terms.adopted) {
+                run.removed.insert(cidr.clone());
+            }
+        }
+        for ipv6 in [false, true] {
+            let removed = run.removed.iter().filter(|cidr| cidr.contains(':') == ipv6).count();
+            if removed > self.terms.max_removals && !run.approved {
+                found.push(format!("{removed} of a family removed in one run: {:?}", run.removed));
+            }
+        }
+        let call = self.attempts - 1;
+        self.broken.extend(found.into_iter().map(|text| format!("call {call} by {caller}: {text}")));
+    }
+
+    fn keeps_invariants(&mut self, attempt: &Attempt) {
+        let effective = self.effective();
+        let Some(epoch) = &mut self.epoch else { return };
+        let what = format!("after call {}, {} {} by {}", self.attempts - 1, attempt.operation, attempt.target, attempt.caller);
+        if !epoch.protected.within(&effective) {
+            self.broken.push(format!("lock-out {what}: {:?}", epoch.protected.without(&effective)));
+        }
+        if !self.now.in_force.within(&epoch.allowed) {
+            self.broken.push(format!("leak {what}: {:?}", self.now.in_force.without(&epoch.allowed)));
+        }
+        // What has come into force and is wanted all the time stays in force as well.
+        epoch.protected = epoch.protected.or(&effective.and(&epoch.steady));
+    }
+
+    fn leaves_alone(&mut self, aws: &Aws, attempt: &Attempt) {
+        let sets = self.foreign_sets.iter().filter(|set| aws.ip_set(&set.name).as_ref() != Some(*set));
+        let groups = self.foreign_groups.iter().filter(|group| aws.rule_group(&group.name).as_ref() != Some(*group));
+        let touched: Vec<&String> = sets.map(|set| &set.name).chain(groups.map(|group| &group.name)).collect();
+        if !touched.is_empty() {
+            let text = format!("{} {}: foreign resources changed: {touched:?}", attempt.operation, attempt.target);
+            self.broken.push(text);
+        }
+    }
+
+    /// Whether what a run says of itself is true.
+    fn judge(&mut self, caller: &str, run: &Watched, said: &Value) {
+        let outcome = said["outcome"].as_str().unwrap_or_default().to_owned();
+        let done = said["writes"]["done"].as_u64().unwrap_or(u64::MAX);
+        let planned = said["writes"]["planned"].as_u64().unwrap_or_default();
+        let mut found = Vec::new();
+        let code = match outcome.as_str() {
+            "converged" | "changed" => 0,
+            "blocked" | "held" | "unenforced" => 3,
+            "partial" => 4,
+            "failed" => 1,
+            _ => u64::MAX,
+        };
+        if said["exit_code"].as_u64() != Some(code) {
+            found.push(format!("exit code {}", said["exit_code"]));
+        }
+        let effects = run.effects as u64;
+        if done != effects {
+            found.push(format!("{done} writes done, but {effects} had an effect"));
+        }
+        if done > planned {
+            found.push(format!("{done} writes done, {planned} planned"));
+        }
+        if (outcome == "converged" || outcome == "blocked") && effects > 0 {
+            found.push(format!("{effects} writes had an effect"));
+        }
+        if outcome == "changed" && effects == 0 {
+            found.push("nothing was written".to_owned());
+        }
+        let quiet = run.newest_scan.is_some_and(|(_, at)| at > self.table_changed) && run.newest_list > self.waf_changed;
+        let wanted = self.wanted();
+        if (outcome == "converged" || outcome == "changed") && quiet && self.now.in_force != wanted {
+            found.push(format!("in force is {:?}, wanted is {wanted:?}", self.now.in_force));
+        }
+        if run.faults == 0 && quiet && outcome == "failed" {
+            found.push(format!("it failed, but nothing was wrong: {}", said["reason"]));
+        }
+        let reason = said["reason"].as_str().unwrap_or_default();
+        self.broken.extend(found.into_iter().map(|text| format!("{caller} says {outcome} ({reason}): {text}")));
+    }
+}

@@ -1,0 +1,219 @@
+//! A small account, a table, and installations of wafsync that run on them under a paused clock, watched at every call.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_wafv2::config::{Credentials, SharedCredentialsProvider};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+use wafsync::aws::{Connection, ReadCache};
+use wafsync::cli::{self, Invocation};
+use wafsync::reconcile::{Mode, reconcile};
+use wafsync::report::{Command, Document, Outcome};
+use wafsync::settings::{MaxRemovals, OnRejection, Settings};
+use wafsync::stop::Signal;
+use wafsync_test_aws::{Aws, Config};
+
+use crate::observer::{Observer, Terms};
+
+/// The table of every world.
+pub(crate) const TABLE: &str = "clusters";
+
+/// When every world is, in seconds since the epoch.
+const NOW: i64 = 1_800_000_000;
+
+/// After the faults have ended, so many runs bring everything in step, those that wait for a person left out.
+const RUNS_TO_CONVERGE: usize = 3;
+
+/// Runs that may wait for a person on the way.
+const RUNS_FOR_A_PERSON: usize = 4;
+
+/// Settings that every world has: small numbers, so that limits are met all the time.
+const ARGS: [&str; 4] = ["--max-ip-sets=6", "--settle=5s", "--max-removals=3", "--deadline=30m"];
+
+pub(crate) struct World {
+    pub(crate) aws: Aws,
+    pub(crate) observer: Observer,
+    pub(crate) settings: Settings,
+}
+
+/// How one run is made.
+#[derive(Clone, Debug)]
+pub(crate) struct Process {
+    /// Whoever calls; the access key of its calls.
+    pub(crate) caller: String,
+    pub(crate) settings: Settings,
+    pub(crate) signal: Signal,
+    /// What its chance draws from.
+    pub(crate) luck: u64,
+}
+
+/// The stand-in with small quotas.
+pub(crate) fn small() -> Config {
+    Config { set_capacity: 4, group_references: 2, scan_page_bytes: 100, ..Config::default() }
+}
+
+impl World {
+    /// An empty table and an empty WAF.
+    pub(crate) fn new(config: Config, args: &[&str]) -> Self {
+        let limits = (config.set_capacity, config.group_references);
+        let aws = Aws::new(config);
+        aws.create_table("eu-central-1", TABLE);
+        let mut settings = settings(args);
+        (settings.waf.limits.set_capacity, settings.waf.limits.group_references) = limits;
+        let observer = Observer::new(&aws, terms(&settings));
+        Self { aws, observer, settings }
+    }
+
+    pub(crate) fn item(&self, key: &str, cidrs: &[&str]) {
+        self.observer.put_item(&self.aws, key, cidrs, &[]);
+    }
+
+    pub(crate) fn delete(&self, key: &str) {
+        self.observer.delete_item(&self.aws, key);
+    }
+
+    pub(crate) fn by_hand(&self, edit: impl FnOnce(&Aws)) {
+        self.observer.by_hand(&self.aws, edit);
+    }
+
+    /// What is there now and is not ours belongs to others. `strangers` are named like ours, but are not.
+    pub(crate) fn foreign_stays(&self, strangers: &[&str]) {
+        self.observer.foreign_stays(&self.aws, strangers);
+    }
+
+    pub(crate) fn process(&self, caller: &str) -> Process {
+        Process { caller: caller.to_owned(), settings: self.settings.clone(), signal: Signal::default(), luck: 1 }
+    }
+
+    /// One run, to its end.
+    pub(crate) async fn apply(&self, process: &Process) -> Document {
+        // The SDK's back-off draws from here.
+        fastrand::seed(process.luck);
+        self.observer.begin(&self.aws, &process.caller, process.settings.guards.approve.is_some());
+        let document = self.run(process, Command::Apply).await;
+        let mut said = serde_json::to_value(&document).unwrap();
+        said["exit_code"] = json!(document.outcome.exit_code());
+        self.observer.end(&process.caller, Some(&said));
+        document
+    }
+
+    /// One run that is killed as soon as `killer` ends.
+    pub(crate) async fn killed(&self, process: &Process, killer: impl Future<Output = ()>) -> Option<Document> {
+        fastrand::seed(process.luck);
+        self.observer.begin(&self.aws, &process.caller, process.settings.guards.approve.is_some());
+        let document = tokio::select! {
+            biased;
+            () = killer => None,
+            document = self.run(process, Command::Apply) => Some(document),
+        };
+        self.observer.end(&process.caller, None);
+        document
+    }
+
+    async fn run(&self, process: &Process, command: Command) -> Document {
+        let connection = Connection::new(self.sdk(&process.caller), &process.settings).unwrap();
+        let stop = process.signal.stop(Some(Instant::now() + process.settings.run.deadline));
+        let writer = connection.writer();
+        let mode = match command {
+            Command::Plan => Mode::Plan,
+            Command::Apply => Mode::Apply(&writer),
+        };
+        let cache = &mut ReadCache::default();
+        let run = reconcile(&process.settings, &connection.reader(), mode, cache, NOW, &stop).await;
+        Document::new(&run, &process.settings, command)
+    }
+
+    fn sdk(&self, caller: &str) -> SdkConfig {
+        let credentials = Credentials::new(caller, "secret", None, None, "test");
+        SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("eu-central-1"))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .http_client(self.aws.http_client())
+            .build()
+    }
+
+    /// Lets time pass, so that one run does not take the next one's API rate, and everything has spread.
+    pub(crate) async fn later(&self) {
+        tokio::time::advance(Duration::from_secs(1200)).await;
+    }
+
+    /// Runs without faults, with a person who approves what waits: few of them bring everything in step, and the next
+    /// one writes nothing. Answers how many it took.
+    pub(crate) async fn converges(&self) -> usize {
+        self.aws.clear_faults();
+        let mut process = self.process("after");
+        let (mut runs, mut waited) = (0, 0);
+        loop {
+            self.later().await;
+            let run = self.apply(&process).await;
+            process.settings.guards.approve = None;
+            match run.outcome {
+                Outcome::Converged => break,
+                Outcome::Unenforced if run.changes.is_empty() => break,
+                Outcome::Held | Outcome::Blocked => {
+                    waited += 1;
+                    process.settings.guards.approve.clone_from(&run.digest);
+                }
+                _ => runs += 1,
+            }
+            self.sound();
+            assert!(runs <= RUNS_TO_CONVERGE && waited <= RUNS_FOR_A_PERSON, "does not converge: {}", run.reason);
+        }
+        self.sound();
+        assert_eq!(self.observer.in_force(), self.observer.wanted(), "converged to something else");
+        runs
+    }
+
+    /// No promise was broken so far.
+    pub(crate) fn sound(&self) {
+        let broken = self.observer.broken();
+        assert!(broken.is_empty(), "{}\n{}", broken.join("\n"), self.history());
+    }
+
+    /// Every attempt so far, a line each.
+    pub(crate) fn history(&self) -> String {
+        let mut lines = String::new();
+        for (index, attempt) in self.aws.log().iter().enumerate() {
+            let (fault, effect) = (&attempt.fault, if attempt.effect { "effect" } else { "-" });
+            let detail: Vec<String> = ["Addresses", "LockToken", "ExclusiveStartKey"]
+                .into_iter()
+                .filter_map(|member| attempt.request.get(member).map(Value::to_string))
+                .collect();
+            lines.push_str(&format!(
+                "{index} {:?} {} {} {} {effect} {:?} {fault:?} {}\n",
+                attempt.at,
+                attempt.caller,
+                attempt.operation,
+                attempt.target,
+                attempt.outcome,
+                detail.join(" ")
+            ));
+        }
+        lines
+    }
+}
+
+/// The settings of `apply --table clusters` and these further arguments.
+pub(crate) fn settings(args: &[&str]) -> Settings {
+    let line = ["wafsync", "apply", "--table", TABLE].iter().chain(&ARGS).chain(args).map(OsString::from);
+    match cli::parse(line, []).unwrap().invocation {
+        Invocation::Apply { settings, .. } => settings,
+        _ => panic!("not an apply"),
+    }
+}
+
+fn terms(settings: &Settings) -> Terms {
+    Terms {
+        adopted: settings.waf.adopt.clone(),
+        always: settings.table.always.iter().map(ToString::to_string).collect(),
+        max_removals: match settings.guards.max_removals {
+            MaxRemovals::Count(count) => count,
+            MaxRemovals::Percent(_) => panic!("the observer knows counts alone"),
+        },
+        settle: settings.table.settle,
+        holds_rejections: settings.guards.on_rejection == OnRejection::Hold,
+    }
+}
