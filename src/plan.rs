@@ -310,7 +310,6 @@ pub fn set_name(name: &str, family: Family, number: usize) -> String {
 }
 
 fn set_spec(basis: Basis<'_>, name: &str, family: Family, cidrs: Vec<Cidr>) -> IpSetSpec {
-    assert!(cidrs.len() <= basis.limits.set_capacity, "{name} would hold more than fits");
     let description = format!("wafsync {} {}", basis.target.name, Fingerprint::of(cidrs.iter().copied()));
     IpSetSpec { name: name.to_owned(), family, cidrs, description }
 }
@@ -329,6 +328,7 @@ fn set_changes(basis: Basis<'_>, layout: &Layout, names: &[String]) -> Vec<Chang
             Stage::Add
         };
         let cidrs = updated(&shard.cidrs, &to.add, &to.remove);
+        assert!(to.add.is_empty() || cidrs.len() <= basis.limits.set_capacity, "{} would hold more than fits", shard.name);
         let spec = set_spec(basis, &shard.name, shard.family, cidrs);
         changes.push(Change {
             stage,
@@ -340,6 +340,7 @@ fn set_changes(basis: Basis<'_>, layout: &Layout, names: &[String]) -> Vec<Chang
         });
     }
     for (new, name) in layout.new.iter().zip(names) {
+        assert!(new.cidrs.len() <= basis.limits.set_capacity, "{name} would hold more than fits");
         let spec = set_spec(basis, name, new.family, new.cidrs.clone());
         changes.push(Change {
             stage: Stage::Add,

@@ -31,7 +31,7 @@ async fn half_of_the_table_is_held_until_its_digest_is_approved() {
     let held = world.next_apply().await;
     assert_eq!(ended(&held), (Outcome::Held, 1, 1), "{}", held.reason);
     assert_eq!(changes(&held), [format!("update_ip_set wafsync-ipv4-000 +{} +{}", ip(41), ip(42))]);
-    let reason = "20 of 40 ipv4 CIDRs would be removed; --max-removals allows 5 in one run";
+    let reason = "20 of 40 IPv4 CIDRs would be removed; --max-removals allows 5 in one run";
     assert_eq!(guard(&held), ("held", vec![reason]));
     assert_eq!(texts(&held.held), ips(21..=40));
     assert_eq!(world.in_force().len(), 42);
@@ -97,8 +97,8 @@ async fn an_empty_table_is_blocked_until_it_is_approved() {
     assert_eq!(ended(&blocked), (Outcome::Blocked, 1, 0), "{}", blocked.reason);
     let reasons = vec![
         "the table gave no address at all while 40 CIDRs are in force",
-        "40 of 40 ipv4 CIDRs would be removed; --max-removals allows 5 in one run",
-        "all 40 ipv4 CIDRs would be removed and none would be left",
+        "40 of 40 IPv4 CIDRs would be removed; --max-removals allows 5 in one run",
+        "all 40 IPv4 CIDRs would be removed and none would be left",
     ];
     assert_eq!(guard(&blocked), ("blocked", reasons));
     assert_eq!(world.in_force().len(), 41);
@@ -139,7 +139,7 @@ async fn five_may_always_go_and_six_of_forty_may_not() {
     world.no_items(1..=6);
     let held = world.next_apply().await;
     assert_eq!(ended(&held), (Outcome::Held, 0, 0));
-    assert_eq!(held.guard.reasons, ["6 of 40 ipv4 CIDRs would be removed; --max-removals allows 5 in one run"]);
+    assert_eq!(held.guard.reasons, ["6 of 40 IPv4 CIDRs would be removed; --max-removals allows 5 in one run"]);
     world.items(6..=6);
     let changed = world.next_apply().await;
     assert_eq!(ended(&changed), (Outcome::Changed, 1, 1), "{}", changed.reason);
@@ -153,7 +153,7 @@ async fn a_percentage_is_of_what_was_in_force_at_the_start() {
     world.no_items(1..=9);
     assert_eq!(
         world.next_apply().await.guard.reasons,
-        ["9 of 40 ipv4 CIDRs would be removed; --max-removals allows 8 in one run"]
+        ["9 of 40 IPv4 CIDRs would be removed; --max-removals allows 8 in one run"]
     );
     world.items(9..=9);
     assert_eq!(world.next_apply().await.outcome, Outcome::Changed);
@@ -167,7 +167,7 @@ async fn a_count_is_exact() {
     world.no_items(1..=2);
     assert_eq!(
         world.next_apply().await.guard.reasons,
-        ["2 of 40 ipv4 CIDRs would be removed; --max-removals allows 1 in one run"]
+        ["2 of 40 IPv4 CIDRs would be removed; --max-removals allows 1 in one run"]
     );
     world.items(2..=2);
     assert_eq!(world.next_apply().await.outcome, Outcome::Changed);
@@ -180,7 +180,7 @@ async fn a_family_is_not_left_below_the_minimum() {
     let world = world(&["--min-addresses", "38", "--max-removals", "100%"]).await;
     world.no_items(1..=3);
     let held = world.next_apply().await;
-    assert_eq!(held.guard.reasons, ["37 ipv4 CIDRs would be left; --min-addresses asks for at least 38"]);
+    assert_eq!(held.guard.reasons, ["37 IPv4 CIDRs would be left; --min-addresses asks for at least 38"]);
     assert_eq!(ended(&held), (Outcome::Held, 0, 0));
     world.items(3..=3);
     assert_eq!(world.next_apply().await.outcome, Outcome::Changed);
@@ -196,7 +196,7 @@ async fn a_family_is_not_emptied_while_the_other_goes_on() {
     world.aws.delete_item(TABLE, "six");
     world.no_items(1..=1);
     let held = world.next_apply().await;
-    assert_eq!(guard(&held), ("held", vec!["all 2 ipv6 CIDRs would be removed and none would be left"]));
+    assert_eq!(guard(&held), ("held", vec!["all 2 IPv6 CIDRs would be removed and none would be left"]));
     assert_eq!(changes(&held), [format!("update_ip_set wafsync-ipv4-000 -{}", ip(1))]);
     assert_eq!(texts(&held.held), ["2001:db8:1::/48", "2001:db8:2::/48"]);
     world.set_approval().await;
