@@ -75,7 +75,7 @@ async fn the_budget_of_removals_is_that_of_the_whole_run() {
             if call.phase == Phase::Before && call.target == "wafsync-ipv4-001" && call.operation == "UpdateIPSet" {
                 if !edited {
                     aws.edit_ip_set(&call.target, |set| {
-                        set.retain(|address| *address != ip(25));
+                        set.retain(|address| !ips(25..=28).contains(address));
                         set.extend((1..=4).map(|number| format!("203.0.113.{number}/32")));
                     });
                 }

@@ -4,14 +4,6 @@ use wafsync::report::{Document, Outcome};
 
 use crate::world::{TABLE, World, changes, ended, ip, ips, texts};
 
-impl World {
-    /// Takes the digest that a plan shows now for approved.
-    pub(crate) async fn set_approval(&mut self) {
-        self.later().await;
-        self.settings.guards.approve = self.plan().await.digest;
-    }
-}
-
 async fn world(args: &[&str]) -> World {
     let world = World::new(args);
     world.items(1..=40);

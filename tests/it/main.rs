@@ -5,10 +5,15 @@
 mod adoption;
 mod aggregation;
 mod basics;
-mod conflicts;
 mod confirmation;
+mod conflicts;
 mod drift;
+mod errors;
 mod growth;
 mod guards;
+mod pace;
 mod pages;
+mod rules;
+mod scanning;
+mod stopping;
 mod world;

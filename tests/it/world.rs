@@ -107,6 +107,12 @@ impl World {
         self.apply().await
     }
 
+    /// Takes the digest that a plan shows now for approved.
+    pub(crate) async fn set_approval(&mut self) {
+        self.later().await;
+        self.settings.guards.approve = self.plan().await.digest;
+    }
+
     pub(crate) async fn plan(&self) -> Document {
         let run = self.run(Command::Plan).await;
         Document::new(&run, &self.settings, Command::Plan)

@@ -1,0 +1,173 @@
+//! What AWS refuses comes out as one line: operation, resource, cause, hint.
+
+use aws_config::SdkConfig;
+use aws_sdk_wafv2::config::{Credentials, SharedCredentialsProvider};
+use wafsync::aws::{Connection, NoRegion, ReadCache};
+use wafsync::reconcile::{Mode, reconcile};
+use wafsync::report::{Command, Document, Outcome};
+use wafsync_test_aws::{Config, FaultKind, When};
+
+use crate::world::{NOW, World, changes, ended, ip, ips};
+
+async fn world(args: &[&str]) -> World {
+    let world = World::new(args);
+    world.items(1..=5);
+    world.apply().await;
+    world.later().await;
+    world
+}
+
+/// The one line that comes of this.
+async fn error_of(operation: &str, kind: FaultKind) -> String {
+    let world = world(&[]).await;
+    world.items(6..=6);
+    world.fail_times(operation, 3, When::Before, kind);
+    let document = world.apply().await;
+    assert_eq!((document.outcome, document.writes.done), (Outcome::Failed, 0), "{}", document.reason);
+    world.aws.clear_faults();
+    assert_eq!(world.next_apply().await.outcome, Outcome::Changed);
+    world.later().await;
+    world.settled().await;
+    document.error.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn access_denied_names_the_call_and_the_way_out() {
+    let hint = "AccessDeniedException: User is not authorized to perform this action; hint: `wafsync iam-policy` prints \
+                what the role has to allow; a service control policy can forbid it too";
+    for (operation, resource) in [
+        ("Scan", "table clusters"),
+        ("ListIPSets", "all"),
+        ("GetIPSet", "wafsync-ipv4-000"),
+        ("ListRuleGroups", "all"),
+        ("GetRuleGroup", "wafsync-1"),
+        ("UpdateIPSet", "wafsync-ipv4-000"),
+    ] {
+        assert_eq!(error_of(operation, FaultKind::AccessDenied).await, format!("{operation} {resource}: {hint}"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn credentials_that_are_not_valid_are_named_as_such() {
+    let hint = "hint: the credentials have expired or are not valid there: renew them, and check AWS_PROFILE and the clock";
+    assert_eq!(
+        error_of("Scan", FaultKind::ExpiredToken).await,
+        format!("Scan table clusters: ExpiredTokenException: The security token included in the request is expired; {hint}")
+    );
+    assert_eq!(
+        error_of("ListIPSets", FaultKind::UnrecognizedClient).await,
+        format!("ListIPSets all: UnrecognizedClientException: The security token in the request is invalid; {hint}")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_table_that_there_is_not_is_named_with_its_region() {
+    let mut world = World::new(&[]);
+    world.settings.table.table = "typo".to_owned();
+    let document = world.apply().await;
+    let error = "Scan table typo: ResourceNotFoundException: Requested resource not found; hint: check --table, and \
+                 --table-region or AWS_REGION: it was looked for in eu-central-1";
+    assert_eq!((document.outcome, document.error.as_deref()), (Outcome::Failed, Some(error)));
+    world.settings.table.table = "clusters".to_owned();
+    world.settings.table.region = Some("eu-west-1".to_owned());
+    let document = world.apply().await;
+    assert!(document.error.unwrap().ends_with("it was looked for in eu-west-1"));
+    assert_eq!(world.aws.rule_groups().len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_that_nobody_reaches_is_named_with_what_to_check() {
+    for kind in [FaultKind::ConnectionLost, FaultKind::Never] {
+        let error = error_of("ListIPSets", kind.clone()).await;
+        let hint = "; hint: check the network, the Region (eu-central-1) and any AWS_ENDPOINT_URL";
+        assert!(error.starts_with("ListIPSets all: no ") && error.ends_with(hint), "{error}");
+        assert!(!error.contains("Error {") && !error.contains("Some(") && !error.contains('\n'), "{error}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_region_or_credentials_it_says_so() {
+    let world = World::new(&[]);
+    let bare = || SdkConfig::builder().behavior_version(aws_config::BehaviorVersion::latest());
+    assert_eq!(Connection::new(bare().build(), &world.settings).unwrap_err(), NoRegion);
+    let sdk = bare().region(aws_config::Region::new("eu-central-1")).http_client(world.aws.http_client()).build();
+    let connection = Connection::new(sdk, &world.settings).unwrap();
+    let stop = world.signal.stop(None);
+    let mut cache = ReadCache::default();
+    let run = reconcile(&world.settings, &connection.reader(), Mode::Plan, &mut cache, NOW, &stop).await;
+    let error = Document::new(&run, &world.settings, Command::Plan).error.unwrap();
+    assert!(error.ends_with("; hint: no credentials were found: set AWS_PROFILE, or give the job a role"), "{error}");
+    assert!(!error.contains('\n') && !error.contains("Some("), "{error}");
+    let _ = SharedCredentialsProvider::new(Credentials::new("a", "b", None, None, "test"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quota_of_ip_sets_is_named_and_what_fits_is_done_all_the_same() {
+    let config = Config { set_capacity: 4, max_ip_sets: 2, ..Config::default() };
+    let world = World::with(config, &["--max-ip-sets", "4"]);
+    world.items(1..=2);
+    world.apply().await;
+    world.aws.put_ip_set("REGIONAL", "another", "IPV4", &[], None);
+    world.items(3..=6);
+    world.no_items(1..=1);
+    let document = world.next_apply().await;
+    assert_eq!(ended(&document), (Outcome::Failed, 3, 1), "{}", document.reason);
+    let hint = "hint: raise AWS WAF's quota of IP sets for this account and Region, or lower --max-ip-sets";
+    let error = document.error.unwrap();
+    assert!(error.starts_with("CreateIPSet wafsync-ipv4-001: WAFLimitsExceededException: "), "{error}");
+    assert!(error.ends_with(hint), "{error}");
+    assert_eq!(world.in_force(), ips(2..=5), "what has its place goes in force");
+    world.aws.remove_ip_set("another");
+    assert_eq!(ended(&world.next_apply().await), (Outcome::Changed, 2, 2));
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_set_that_is_refused_holds_no_other_up() {
+    let config = Config { set_capacity: 4, ..Config::default() };
+    let world = World::with(config, &["--max-ip-sets", "4"]);
+    world.items(1..=8);
+    world.apply().await;
+    world.no_items(1..=1);
+    world.no_items(5..=5);
+    world.later().await;
+    world.fail_target("UpdateIPSet", "wafsync-ipv4-000", 1, When::Before, FaultKind::InvalidParameter);
+    let document = world.apply().await;
+    assert_eq!(ended(&document), (Outcome::Failed, 2, 1), "{}", document.reason);
+    let error = "UpdateIPSet wafsync-ipv4-000: WAFInvalidParameterException: The parameter is not valid (Field IP_ADDRESS, \
+                 Parameter injected, Reason The parameter is not valid)";
+    assert_eq!(document.error.as_deref(), Some(error));
+    let mut left = ips([1, 2, 3, 4]);
+    left.extend(ips(6..=8));
+    assert_eq!(world.in_force(), left);
+    assert_eq!(changes(&world.next_apply().await), [format!("update_ip_set wafsync-ipv4-000 -{}", ip(1))]);
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_final_error_is_not_hidden_by_a_conflict_elsewhere() {
+    let config = Config { set_capacity: 4, ..Config::default() };
+    let world = World::with(config, &["--max-ip-sets", "4"]);
+    world.items(1..=8);
+    world.apply().await;
+    world.no_items(1..=1);
+    world.no_items(5..=5);
+    world.later().await;
+    world.fail_target("UpdateIPSet", "wafsync-ipv4-000", 9, When::Before, FaultKind::AccessDenied);
+    world.fail_target("UpdateIPSet", "wafsync-ipv4-001", 1, When::Before, FaultKind::OptimisticLock);
+    let signal = world.signal.clone();
+    world.once("ListIPSets", wafsync_test_aws::Phase::After, |_, _| ());
+    let mut lists = 0;
+    world.aws.on_call(move |_, call| {
+        if call.operation == "ListIPSets" && call.phase == wafsync_test_aws::Phase::Before {
+            lists += 1;
+            if lists == 2 {
+                signal.raise();
+            }
+        }
+    });
+    let document = world.apply().await;
+    assert_eq!(document.outcome, Outcome::Failed, "{}", document.reason);
+}

@@ -1,0 +1,104 @@
+//! How fast: each action at its own rate, slower when AWS says so, and the table within its budget.
+
+use std::time::Duration;
+
+use serde_json::json;
+use wafsync::report::Outcome;
+use wafsync_test_aws::{Config, FaultKind, When};
+
+use crate::world::{TABLE, World, ended, ips};
+
+fn times(world: &World, operation: &str) -> Vec<Duration> {
+    world.aws.log().iter().filter(|attempt| attempt.operation == operation).map(|attempt| attempt.at).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_action_is_called_faster_than_its_rate_in_any_second() {
+    let config = Config { set_capacity: 2, group_references: 4, ..Config::default() };
+    let world = World::with(config, &["--max-ip-sets", "12"]);
+    world.items(1..=24);
+    let document = world.apply().await;
+    assert_eq!(document.outcome, Outcome::Changed, "{}", document.reason);
+    for (operation, rate) in [("CreateIPSet", 1), ("CreateRuleGroup", 1), ("GetIPSet", 5), ("ListIPSets", 5)] {
+        let times = times(&world, operation);
+        assert!(!times.is_empty());
+        for window in times.windows(rate + 1) {
+            assert!(window[rate] - window[0] >= Duration::from_secs(1), "{operation}: {window:?}");
+        }
+    }
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_rates_are_kept_too() {
+    let config = Config { set_capacity: 2, read_rate: Some(2.0), write_rate: Some(0.5), ..Config::default() };
+    let world = World::with(config, &["--max-ip-sets", "8", "--read-rate", "2", "--write-rate", "0.5"]);
+    world.items(1..=8);
+    assert_eq!(world.apply().await.outcome, Outcome::Changed);
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn throttling_slows_the_action_down_and_nothing_is_lost() {
+    let config = Config { set_capacity: 2, ..Config::default() };
+    let world = World::with(config, &["--max-ip-sets", "12"]);
+    world.items(1..=12);
+    world.fail_times("CreateIPSet", 2, When::Before, FaultKind::Throttled);
+    let document = world.apply().await;
+    assert_eq!(document.outcome, Outcome::Changed, "{}", document.reason);
+    let times = times(&world, "CreateIPSet");
+    // One attempt more for each refusal, and after them the distance between two has grown.
+    assert_eq!(times.len(), 8);
+    assert!(times.windows(2).any(|pair| pair[1] - pair[0] > Duration::from_secs(2)), "{times:?}");
+    assert_eq!(world.in_force(), ips(1..=12));
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn reads_that_stay_throttled_leave_the_run_to_the_next_one() {
+    let world = World::new(&[]);
+    world.items(1..=2);
+    world.fail_times("ListIPSets", 3, When::Before, FaultKind::Throttled);
+    let document = world.apply().await;
+    assert_eq!(ended(&document), (Outcome::Partial, 0, 0));
+    let hint = "hint: other callers share the rate of this action: lower --read-rate or --write-rate";
+    assert!(document.reason.contains(hint), "{}", document.reason);
+    assert_eq!(world.next_apply().await.outcome, Outcome::Changed);
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn independent_writes_go_side_by_side() {
+    let world = World::new(&[]);
+    world.items(1..=2);
+    let began = tokio::time::Instant::now();
+    world.apply().await;
+    // Two rule groups at one a second; the rest takes no time of its own.
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn scans_keep_to_their_budget_and_say_what_they_consumed() {
+    let world = World::new(&["--read-capacity", "10"]);
+    let padding = "x".repeat(4000);
+    for number in 1..=200 {
+        let key = format!("c{number}");
+        let item = json!({"id": {"S": key}, "ips": {"S": "[]"}, "padding": {"S": padding}});
+        world.aws.put_item(TABLE, &key, item);
+    }
+    let began = tokio::time::Instant::now();
+    let document = world.plan().await;
+    let seconds = began.elapsed().as_secs_f64();
+    let units = document.table.consumed_capacity;
+    assert!(units >= 200.0, "{units}");
+    // The first page is a guess; all that follow are paid for before they are read.
+    assert!(units / 10.0 - 2.0 <= seconds && seconds <= units / 10.0 + 2.0, "{units} units took {seconds} s");
+    assert_eq!((document.table.items, document.table.empty), (200, 200));
+    assert!(document.table.pages > 10, "{}", document.table.pages);
+}

@@ -1,0 +1,232 @@
+//! Rule groups, web ACLs, and changes of them that need a person.
+
+use serde_json::json;
+use wafsync::aws::Connection;
+use wafsync::report::Outcome;
+use wafsync_test_aws::Config;
+
+use crate::world::{World, changes, ended, ip, ips, reference_to};
+
+const GROUP: &str = "wafsync-1";
+
+async fn world(args: &[&str]) -> World {
+    let world = World::new(args);
+    world.items(1..=10);
+    world.apply().await;
+    world
+}
+
+/// Blocked, nothing written, for this reason alone; and once approved it goes through.
+async fn blocked_then_approved(world: &mut World, reason: &str) {
+    let before = world.aws.rule_groups();
+    let blocked = world.next_apply().await;
+    assert_eq!(blocked.outcome, Outcome::Blocked, "{}", blocked.reason);
+    assert_eq!((blocked.guard.verdict, blocked.guard.reasons.as_slice()), ("blocked", &[reason.to_owned()][..]));
+    assert_eq!(world.aws.rule_groups(), before);
+    world.set_approval().await;
+    let approved = world.next_apply().await;
+    assert_eq!((approved.outcome, approved.guard.verdict), (Outcome::Changed, "approved"), "{}", approved.reason);
+    world.settings.guards.approve = None;
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn rules_fed_from_another_table_are_blocked() {
+    let mut world = World::new(&["--max-ip-sets", "10"]);
+    world.items(1..=10);
+    world.apply().await;
+    world.aws.create_table("eu-central-1", "others");
+    world.settings.table.table = "others".to_owned();
+    for number in 1..=10 {
+        let item = json!({"id": {"S": format!("c{number}")}, "ips": {"SS": [ip(number)]}});
+        world.aws.put_item("others", &format!("c{number}"), item);
+    }
+    let ours = Connection::new(world.sdk(), &world.settings).unwrap().reader().target().table_tag();
+    let found = world.aws.rule_group(GROUP).unwrap().description.unwrap().replace("wafsync wafsync table:", "");
+    let reason =
+        format!("rule group wafsync-1 was last fed from another table (table:{found}, this one is table:{ours})");
+    blocked_then_approved(&mut world, &reason).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rule_group_of_ours_that_names_no_table_is_no_reason_to_block_and_its_next_write_names_it() {
+    let world = world(&[]).await;
+    world.aws.describe_rule_group(GROUP, Some("wafsync wafsync by hand"));
+    assert_eq!(ended(&world.next_apply().await), (Outcome::Converged, 0, 0));
+    world.item("six", &["2001:db8:1::/48"]);
+    assert_eq!(ended(&world.next_apply().await), (Outcome::Changed, 2, 2));
+    let description = world.aws.rule_group(GROUP).unwrap().description.unwrap();
+    assert!(description.starts_with("wafsync wafsync table:"), "{description}");
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_action_is_blocked() {
+    let mut world = world(&[]).await;
+    world.set(&["--action", "count"]);
+    let reason = r#"rule group wafsync-1 would change from "allow" to "count and label""#;
+    blocked_then_approved(&mut world, reason).await;
+    let rule = &world.aws.rule_group(GROUP).unwrap().rules[0];
+    assert_eq!((&rule["Action"], &rule["RuleLabels"]), (&json!({"Count": {}}), &json!([{"Name": "wafsync"}])));
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_header_is_blocked_and_another_spelling_of_it_is_nothing() {
+    let mut world = world(&[]).await;
+    world.set(&["--forwarded-ip-header", "X-Forwarded-For", "--forwarded-ip-position", "last"]);
+    let reason = r#"rule group wafsync-1 would change from "allow" to "allow by the last address in X-Forwarded-For""#;
+    blocked_then_approved(&mut world, reason).await;
+    world.set(&["--forwarded-ip-header", "x-forwarded-for", "--forwarded-ip-position", "last"]);
+    assert_eq!(ended(&world.next_apply().await), (Outcome::Converged, 0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rule_that_somebody_edited_is_blocked() {
+    let mut world = world(&[]).await;
+    world.aws.edit_rule_group(GROUP, |rules| {
+        let inner = rules[0]["Statement"].take();
+        rules[0]["Statement"] = json!({"NotStatement": {"Statement": inner}});
+    });
+    let reason = "the rules of rule group wafsync-1 were edited by hand and would be replaced";
+    blocked_then_approved(&mut world, reason).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rule_that_blocks_now_is_blocked_and_one_that_is_only_renamed_is_put_right() {
+    let mut world = world(&[]).await;
+    world.aws.edit_rule_group(GROUP, |rules| rules[0]["Name"] = json!("renamed"));
+    let document = world.next_apply().await;
+    assert_eq!(changes(&document), ["update_rule_group wafsync-1"]);
+    assert_eq!(document.outcome, Outcome::Changed);
+    world.aws.edit_rule_group(GROUP, |rules| rules[0]["Action"] = json!({"Block": {}}));
+    let reason = "the rules of rule group wafsync-1 were edited by hand and would be replaced";
+    blocked_then_approved(&mut world, reason).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rule_that_somebody_took_away_is_made_anew_without_a_question() {
+    let world = world(&[]).await;
+    world.aws.edit_rule_group(GROUP, |rules| *rules = json!([]));
+    assert_eq!(world.in_force(), Vec::<String>::new());
+    let document = world.next_apply().await;
+    assert_eq!(changes(&document), ["update_rule_group wafsync-1 +wafsync-ipv4-000"]);
+    assert_eq!((document.outcome, world.in_force()), (Outcome::Changed, ips(1..=10)));
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reference_to_a_set_that_is_not_ours_is_not_dropped_without_approval() {
+    let mut world = world(&[]).await;
+    let arn = world.aws.put_ip_set("REGIONAL", "offices", "IPV4", &["203.0.113.0/24"], None);
+    world.aws.edit_rule_group(GROUP, |rules| {
+        let ours = rules[0]["Statement"].take();
+        let theirs = json!({"IPSetReferenceStatement": {"ARN": arn}});
+        rules[0]["Statement"] = json!({"OrStatement": {"Statements": [ours, theirs]}});
+    });
+    let reason = format!("rule group wafsync-1 would no longer refer to {arn}, which is not one of ours");
+    blocked_then_approved(&mut world, &reason).await;
+    assert_eq!(world.in_force(), ips(1..=10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rule_group_under_our_name_that_is_not_ours_fails_the_run() {
+    let world = World::new(&[]);
+    world.aws.put_rule_group("REGIONAL", GROUP, 10, Some("somebody else's"), json!([]));
+    world.items(1..=1);
+    let document = world.apply().await;
+    let error = "GetRuleGroup wafsync-1: it is not ours: its description does not begin with \"wafsync wafsync \", so it is \
+                 left alone; hint: choose another --name, or rename that rule group";
+    assert_eq!((document.outcome, document.error.as_deref()), (Outcome::Failed, Some(error)));
+    assert_eq!(world.aws.ip_sets().len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_installation_whose_name_begins_like_ours_is_left_alone() {
+    let mut world = World::new(&["--name", "wafsync-prod"]);
+    world.items(1..=3);
+    world.apply().await;
+    world.set(&[]);
+    world.no_items(2..=3);
+    let before = world.aws.ip_set("wafsync-prod-ipv4-000");
+    let document = world.next_apply().await;
+    assert_eq!(ended(&document), (Outcome::Changed, 3, 3));
+    assert_eq!(world.aws.ip_set("wafsync-prod-ipv4-000"), before);
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_web_acl_that_lacks_a_reference_is_unenforced() {
+    let mut world = world(&[]).await;
+    world.aws.put_web_acl("REGIONAL", "front", "Block", json!([]));
+    world.set(&["--web-acl", "front"]);
+    let lacking = world.next_apply().await;
+    assert_eq!(ended(&lacking), (Outcome::Unenforced, 0, 0));
+    assert_eq!(lacking.reason, "unenforced: web ACL front does not enforce wafsync-1; no write was made");
+
+    let arn = world.aws.rule_group(GROUP).unwrap().arn;
+    world.aws.edit_web_acl("front", |rules| *rules = json!([reference_to(&arn, 0)]));
+    let refers = world.next_apply().await;
+    assert_eq!(refers.outcome, Outcome::Converged, "{}", refers.reason);
+    assert_eq!((&refers.web_acls[0].referred[..], &refers.web_acls[0].missing[..]), (&[GROUP.to_owned()][..], &[][..]));
+
+    world.aws.edit_web_acl("front", |rules| rules[0]["OverrideAction"] = json!({"Count": {}}));
+    assert_eq!(world.next_apply().await.outcome, Outcome::Unenforced);
+    world.aws.edit_web_acl("front", |rules| {
+        *rules = json!([reference_to(&arn, 0)]);
+        rules[0]["Statement"]["RuleGroupReferenceStatement"]["RuleActionOverrides"] =
+            json!([{"Name": "wafsync", "ActionToUse": {"Count": {}}}]);
+    });
+    assert_eq!(world.next_apply().await.outcome, Outcome::Unenforced);
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_web_acl_that_there_is_not_fails() {
+    let mut world = world(&[]).await;
+    world.set(&["--web-acl", "front"]);
+    let document = world.next_apply().await;
+    let error = "ListWebACLs front: there is no web ACL of this name in regional scope; hint: check --web-acl, --scope and \
+                 AWS_REGION";
+    assert_eq!((document.outcome, document.error.as_deref()), (Outcome::Failed, Some(error)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_set_goes_to_the_lowest_group_that_every_web_acl_refers_to() {
+    let config = Config { set_capacity: 2, group_references: 2, ..Config::default() };
+    let mut world = World::with(config, &["--max-ip-sets", "6"]);
+    world.apply().await;
+    let arn = |name: &str| world.aws.rule_group(name).unwrap().arn;
+    let rules = json!([reference_to(&arn("wafsync-2"), 0), reference_to(&arn("wafsync-3"), 1)]);
+    world.aws.put_web_acl("REGIONAL", "front", "Block", rules);
+    world.set(&["--max-ip-sets", "6", "--web-acl", "front"]);
+    world.items(1..=4);
+    let document = world.next_apply().await;
+    assert_eq!(document.outcome, Outcome::Changed, "{}", document.reason);
+    let groups: Vec<_> = document.ip_sets.iter().map(|set| set.rule_group.as_deref().unwrap()).collect();
+    assert_eq!(groups, ["wafsync-2", "wafsync-2"]);
+    world.items(5..=10);
+    let full = world.next_apply().await;
+    assert_eq!(full.outcome, Outcome::Unenforced, "{}", full.reason);
+    let groups: Vec<_> = full.ip_sets.iter().map(|set| set.rule_group.as_deref().unwrap()).collect();
+    assert_eq!(groups, ["wafsync-2", "wafsync-2", "wafsync-3", "wafsync-3", "wafsync-1"]);
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn cloudfront_is_in_us_east_1_and_the_table_stays_where_it_is() {
+    let world = World::new(&["--scope", "cloudfront"]);
+    world.items(1..=2);
+    let document = world.apply().await;
+    assert_eq!(document.outcome, Outcome::Changed, "{}", document.reason);
+    let set = world.aws.ip_set("wafsync-ipv4-000").unwrap();
+    assert_eq!(set.scope, "CLOUDFRONT");
+    assert!(set.arn.starts_with("arn:aws:wafv2:us-east-1:111122223333:global/ipset/"), "{}", set.arn);
+    world.later().await;
+    world.settled().await;
+}
