@@ -477,11 +477,14 @@ fn reason(run: &Run, command: Command, document: &Document) -> String {
         Outcome::Partial => match &run.end {
             End::Partial(why) => {
                 let left = pending.saturating_sub(document.writes.done);
-                let left = match command {
-                    Command::Apply => format!("; {} made, {} left to the next run", were(document.writes.done), left),
-                    Command::Plan => String::new(),
+                let made = match (command, left) {
+                    (Command::Plan, _) => String::new(),
+                    (Command::Apply, 0) => format!("; {} made", were(document.writes.done)),
+                    (Command::Apply, left) => {
+                        format!("; {} made, {left} left to the next run", were(document.writes.done))
+                    }
                 };
-                format!("partial: {}{left}", why_partial(why))
+                format!("partial: {}{made}", why_partial(why))
             }
             _ => "partial".to_owned(),
         },

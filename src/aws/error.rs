@@ -64,7 +64,7 @@ impl AwsError {
             SdkError::ServiceError(service) => {
                 let what = code.clone().unwrap_or_else(|| format!("HTTP {}", service.raw().status().as_u16()));
                 let message = error.message().unwrap_or("no message");
-                let cause = format!("{what}: {message}{}", parameter(service.raw()));
+                let cause = format!("{what}: {message}{}", parameter(service.raw(), message));
                 (cause, class_of(operation, code.as_deref(), status))
             }
             SdkError::TimeoutError(_) => ("no answer in time".to_owned(), Class::Again),
@@ -237,10 +237,11 @@ fn hint<E: Error + 'static>(
     Some(hint)
 }
 
-/// What WAF adds to an invalid parameter: which field, and why.
-fn parameter(response: &HttpResponse) -> String {
+/// What WAF adds to an invalid parameter, unless its message says so already: which field, and why.
+fn parameter(response: &HttpResponse, message: &str) -> String {
     let body: Option<Value> = response.body().bytes().and_then(|bytes| serde_json::from_slice(bytes).ok());
-    let field = |name| body.as_ref()?.get(name)?.as_str().map(|text| format!("{name} {text}"));
+    let text = |name| body.as_ref()?.get(name)?.as_str().filter(|text| !message.contains(text));
+    let field = |name| text(name).map(|text| format!("{name} {text}"));
     let known: Vec<String> = ["Field", "Parameter", "Reason"].into_iter().filter_map(field).collect();
     if known.is_empty() { String::new() } else { format!(" ({})", known.join(", ")) }
 }

@@ -135,8 +135,8 @@ async fn one_set_that_is_refused_holds_no_other_up() {
     world.fail_target("UpdateIPSet", "wafsync-ipv4-000", 1, When::Before, FaultKind::InvalidParameter);
     let document = world.apply().await;
     assert_eq!(ended(&document), (Outcome::Failed, 2, 1), "{}", document.reason);
-    let error = "UpdateIPSet wafsync-ipv4-000: WAFInvalidParameterException: The parameter is not valid (Field IP_ADDRESS, \
-                 Parameter injected, Reason The parameter is not valid)";
+    let error = "UpdateIPSet wafsync-ipv4-000: WAFInvalidParameterException: Error reason: The parameter is \
+                 not valid, field: IP_ADDRESS, parameter: injected";
     assert_eq!(document.error.as_deref(), Some(error));
     let mut left = ips([1, 2, 3, 4]);
     left.extend(ips(6..=8));

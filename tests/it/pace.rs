@@ -50,7 +50,7 @@ async fn throttling_slows_the_action_down_and_nothing_is_lost() {
     assert_eq!(document.outcome, Outcome::Changed, "{}", document.reason);
     let times = times(&world, "CreateIPSet");
     // One attempt more for each refusal, and after them the distance between two has grown.
-    assert_eq!(times.len(), 8);
+    assert_eq!(times.len(), 8, "{:?} {times:?}", world.aws.violations());
     assert!(times.windows(2).any(|pair| pair[1] - pair[0] > Duration::from_secs(2)), "{times:?}");
     assert_eq!(world.in_force(), ips(1..=12));
     world.later().await;
