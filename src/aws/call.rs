@@ -3,16 +3,19 @@
 //! The SDK decides whether an attempt is repeated; when the next one may begin is decided here, because only the
 //! governor knows whose turn it is.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::context::{BeforeTransmitInterceptorContextRef, InterceptorContext};
+use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::client::retries::classifiers::{
     ClassifyRetry, RetryAction, RetryClassifierPriority, RetryReason,
 };
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::retry::ErrorKind;
 use aws_smithy_types::timeout::TimeoutConfig;
@@ -67,16 +70,20 @@ impl<'a> Call<'a> {
 
     /// What this one call of WAF is to be sent with.
     pub(super) fn waf(&self) -> aws_sdk_wafv2::config::Builder {
-        aws_sdk_wafv2::config::Builder::new().timeout_config(self.timeouts.clone()).retry_classifier(self.pacer())
+        let pacer = self.pacer();
+        let config = aws_sdk_wafv2::config::Builder::new().timeout_config(self.timeouts.clone());
+        config.interceptor(pacer.clone()).retry_classifier(pacer)
     }
 
     /// What this one call of DynamoDB is to be sent with.
     pub(super) fn dynamodb(&self) -> aws_sdk_dynamodb::config::Builder {
-        aws_sdk_dynamodb::config::Builder::new().timeout_config(self.timeouts.clone()).retry_classifier(self.pacer())
+        let pacer = self.pacer();
+        let config = aws_sdk_dynamodb::config::Builder::new().timeout_config(self.timeouts.clone());
+        config.interceptor(pacer.clone()).retry_classifier(pacer)
     }
 
     fn pacer(&self) -> Pacer {
-        Pacer { action: self.action, governor: Arc::clone(self.governor), failed: AtomicU32::new(0) }
+        Pacer { action: self.action, governor: Arc::clone(self.governor), retries: Arc::default() }
     }
 
     /// What became of it.
@@ -95,12 +102,59 @@ impl<'a> Call<'a> {
 }
 
 /// Runs after the SDK's own classifiers and gives what they would repeat a moment of its own.
-#[derive(Debug)]
+///
+/// The SDK asks its classifiers more than once about the same attempt, so the first answer stands until the next
+/// attempt begins.
+#[derive(Clone, Debug)]
 struct Pacer {
     action: Action,
     governor: Arc<Governor>,
-    /// Attempts of this call that failed.
-    failed: AtomicU32,
+    retries: Arc<Mutex<Retries>>,
+}
+
+/// How far the retries of one call have come.
+#[derive(Debug, Default)]
+struct Retries {
+    /// Attempts that failed.
+    failed: u32,
+    /// What was said about the attempt that failed last, until the next one begins.
+    said: Option<RetryAction>,
+}
+
+impl Pacer {
+    fn with<T>(&self, f: impl FnOnce(&mut Retries) -> T) -> T {
+        f(&mut self.retries.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What to do about an attempt that has just failed in a way that may pass.
+    fn pace(&self, kind: ErrorKind, retry_after: Option<Duration>, failed: u32) -> RetryAction {
+        if kind == ErrorKind::ThrottlingError {
+            self.governor.throttled(self.action);
+        }
+        if failed >= ATTEMPTS {
+            return RetryAction::NoActionIndicated;
+        }
+        let backoff = BACKOFF.mul_f64(fastrand::f64()) * 2_u32.saturating_pow(failed - 1);
+        let wait = self.governor.reserve(self.action, backoff.max(retry_after.unwrap_or_default()));
+        RetryAction::RetryIndicated(RetryReason::RetryableError { kind, retry_after: Some(wait) })
+    }
+}
+
+#[dyn_dispatch_hint]
+impl Intercept for Pacer {
+    fn name(&self) -> &'static str {
+        "pace"
+    }
+
+    fn read_before_attempt(
+        &self,
+        _: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.with(|retries| retries.said = None);
+        Ok(())
+    }
 }
 
 impl ClassifyRetry for Pacer {
@@ -112,16 +166,13 @@ impl ClassifyRetry for Pacer {
         let RetryAction::RetryIndicated(RetryReason::RetryableError { kind, retry_after }) = previous else {
             return RetryAction::NoActionIndicated;
         };
-        if *kind == ErrorKind::ThrottlingError {
-            self.governor.throttled(self.action);
-        }
-        let failed = self.failed.fetch_add(1, Ordering::Relaxed) + 1;
-        if failed >= ATTEMPTS {
-            return RetryAction::NoActionIndicated;
-        }
-        let backoff = BACKOFF.mul_f64(fastrand::f64()) * 2_u32.saturating_pow(failed - 1);
-        let wait = self.governor.reserve(self.action, backoff.max(retry_after.unwrap_or_default()));
-        RetryAction::RetryIndicated(RetryReason::RetryableError { kind: *kind, retry_after: Some(wait) })
+        self.with(|retries| {
+            if retries.said.is_none() {
+                retries.failed += 1;
+                retries.said = Some(self.pace(*kind, *retry_after, retries.failed));
+            }
+            retries.said.clone().unwrap_or(RetryAction::NoActionIndicated)
+        })
     }
 
     fn name(&self) -> &'static str {
