@@ -5,6 +5,8 @@
 mod adoption;
 mod aggregation;
 mod basics;
+mod binary;
+mod conflicts;
 mod confirmation;
 mod conflicts;
 mod drift;

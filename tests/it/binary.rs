@@ -1,0 +1,372 @@
+//! The real binary, black-box: what it prints, where, and how it leaves.
+//!
+//! It talks to the stand-in over a loopback port. Nothing sleeps: whoever has to wait, waits for something that
+//! happens.
+
+use std::fmt;
+use std::process::{Output, Stdio};
+use std::sync::mpsc;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+use wafsync_test_aws::{Aws, Config, Fault, FaultKind, Server, When};
+
+use crate::world::TABLE;
+
+const REGION: &str = "eu-central-1";
+
+/// An account on a loopback port.
+struct Bench {
+    aws: Aws,
+    server: Server,
+}
+
+/// How a run ended.
+struct Ran {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+impl fmt::Display for Ran {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let code = self.code.map_or("none".to_owned(), |code| code.to_string());
+        write!(f, "exit code: {code}\n\n---- stdout\n{}\n---- stderr\n{}", self.stdout, self.stderr)
+    }
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+}
+
+impl Bench {
+    /// An empty table, an empty WAF, and no rates, so that nothing takes time.
+    async fn new() -> Self {
+        let aws = Aws::new(Config { read_rate: None, write_rate: None, ..Config::default() });
+        aws.create_table(REGION, TABLE);
+        let server = aws.serve().await.unwrap();
+        Self { aws, server }
+    }
+
+    /// Ten clusters with an IPv4 address each, in force.
+    async fn settled() -> Self {
+        let bench = Self::new().await;
+        for number in 0..10 {
+            bench.item(&format!("cluster-{number}"), &[&format!("203.0.113.{number}/32")]);
+        }
+        assert_eq!(bench.run(&["apply"]).await.code, Some(0));
+        bench
+    }
+
+    fn item(&self, key: &str, ips: &[&str]) {
+        self.aws.put_item(TABLE, key, json!({"id": {"S": key}, "ips": {"S": json!(ips).to_string()}}));
+    }
+
+    /// The program with nothing of this machine's settings, and all that every test has in common.
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_wafsync"));
+        command.args(args).env_clear().kill_on_drop(true).stdin(Stdio::null()).envs([
+            ("AWS_ENDPOINT_URL", self.server.url().as_str()),
+            ("AWS_REGION", REGION),
+            ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+            ("AWS_SECRET_ACCESS_KEY", "example"),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+            ("WAFSYNC_TABLE", TABLE),
+            ("WAFSYNC_READ_RATE", "1000"),
+            ("WAFSYNC_WRITE_RATE", "1000"),
+            ("WAFSYNC_SETTLE", "0s"),
+            ("WAFSYNC_LOG_FORMAT", "text"),
+        ]);
+        command
+    }
+
+    async fn run(&self, args: &[&str]) -> Ran {
+        self.command(args).output().await.unwrap().into()
+    }
+
+    fn refuse(&self, operation: &str) {
+        self.aws.fail(Fault {
+            operation: Some(operation.to_owned()),
+            target: None,
+            skip: 0,
+            times: usize::MAX,
+            when: When::Before,
+            kind: FaultKind::AccessDenied,
+        });
+    }
+}
+
+/// A run that failed before it came to a plan: nothing on stdout, one line on stderr.
+#[track_caller]
+fn assert_one_line(ran: &Ran) {
+    assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.lines().count()), (Some(1), "", 1), "{ran}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_plan_then_apply_then_nothing_to_do() {
+    let bench = Bench::new().await;
+    bench.item("cluster-a", &["198.51.100.7/32"]);
+    insta::assert_snapshot!("first_plan", bench.run(&["plan"]).await);
+    insta::assert_snapshot!("first_apply", bench.run(&["apply"]).await);
+    insta::assert_snapshot!("second_apply", bench.run(&["apply"]).await);
+    assert_eq!(bench.aws.violations(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_is_one_write_and_each_removed_cidr_is_in_the_log() {
+    let bench = Bench::settled().await;
+    bench.item("cluster-3", &["198.51.100.3/32"]);
+    insta::assert_snapshot!("changed", bench.run(&["apply"]).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn held_removals_leave_with_3_and_go_once_approved() {
+    let bench = Bench::settled().await;
+    for number in 2..10 {
+        bench.aws.delete_item(TABLE, &format!("cluster-{number}"));
+    }
+    let held = bench.run(&["apply", "--max-removals=50%"]).await;
+    insta::assert_snapshot!("held", held);
+    let digest = held.stdout.rsplit_once("--approve ").unwrap().1.trim();
+    let approved = bench.run(&["apply", "--max-removals=50%", "--approve", digest]).await;
+    insta::assert_snapshot!("approved", approved);
+    assert_eq!(bench.run(&["plan", "--detailed-exitcode"]).await.code, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_table_leaves_with_3_and_writes_nothing() {
+    let bench = Bench::settled().await;
+    bench.aws.clear_table(TABLE);
+    bench.aws.clear_log();
+    insta::assert_snapshot!("blocked", bench.run(&["apply"]).await);
+    assert!(bench.aws.log().iter().all(|attempt| !attempt.effect), "{:?}", bench.aws.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_detailed_exit_code_tells_nothing_pending_and_guarded_apart() {
+    let bench = Bench::settled().await;
+    let detailed = ["plan", "--detailed-exitcode"];
+    assert_eq!(bench.run(&detailed).await.code, Some(0));
+    bench.item("cluster-new", &["198.51.100.7/32"]);
+    assert_eq!(bench.run(&detailed).await.code, Some(2));
+    assert_eq!(bench.run(&["plan"]).await.code, Some(0));
+    bench.aws.clear_table(TABLE);
+    assert_eq!(bench.run(&detailed).await.code, Some(3));
+    assert_eq!(bench.run(&["plan"]).await.code, Some(0));
+    bench.refuse("Scan");
+    assert_eq!(bench.run(&detailed).await.code, Some(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_aws_refuses_is_one_line() {
+    let bench = Bench::new().await;
+    let no_table = bench.run(&["plan", "--table=absent"]).await;
+    let wrong_region = bench.command(&["plan"]).env("AWS_REGION", "us-west-2").output().await.unwrap().into();
+    let no_region = bench.command(&["plan"]).env_remove("AWS_REGION").output().await.unwrap().into();
+    let no_credentials = bench
+        .command(&["plan"])
+        .env_remove("AWS_ACCESS_KEY_ID")
+        .env_remove("AWS_SECRET_ACCESS_KEY")
+        .output()
+        .await
+        .unwrap()
+        .into();
+    // No server listens on the port of a service that nobody runs any more.
+    let nobody_there = bench.command(&["plan"]).env("AWS_ENDPOINT_URL", "http://127.0.0.1:1").output().await.unwrap();
+    let mut nobody_there = Ran::from(nobody_there);
+    nobody_there.stderr = nobody_there.stderr.replace("os error 61", "os error 111");
+    bench.refuse("ListIPSets");
+    let denied = bench.run(&["apply"]).await;
+    let denied_to_explain = bench.run(&["explain", "198.51.100.7"]).await;
+    let all = [
+        ("no such table", no_table),
+        ("another Region", wrong_region),
+        ("no Region", no_region),
+        ("no credentials", no_credentials),
+        ("nobody there", nobody_there),
+        ("access denied", denied),
+        ("access denied to explain", denied_to_explain),
+    ];
+    let mut errors = String::new();
+    for (case, ran) in &all {
+        assert_one_line(ran);
+        errors += &format!("{case}\n{}\n", ran.stderr);
+    }
+    insta::assert_snapshot!("errors", errors);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_write_leaves_with_1_and_says_what_was_done() {
+    let bench = Bench::settled().await;
+    bench.refuse("UpdateIPSet");
+    bench.item("cluster-new", &["198.51.100.7/32"]);
+    insta::assert_snapshot!("failed", bench.run(&["apply"]).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mistakes_on_the_command_line_leave_with_64() {
+    let bench = Bench::new().await;
+    let mut mistakes = String::new();
+    for args in [
+        &["apply", "--max-removals=lots"][..],
+        &["apply", "--table="],
+        &["apply", "--settle=2h"],
+        &["apply", "--no-such-flag"],
+        &["apply", "--output=markdown"],
+        &["explain", "54.123.456.78"],
+        &["explain"],
+        &["aply"],
+    ] {
+        let ran = bench.run(args).await;
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(64), ""), "{args:?}: {ran}");
+        mistakes += &format!("$ wafsync {}\n{}\n", args.join(" "), ran.stderr);
+    }
+    let ran: Ran = bench.command(&["apply"]).env("WAFSYNC_MIN_ADDRESSES", "-1").output().await.unwrap().into();
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(64), ""), "{ran}");
+    mistakes += &format!("$ WAFSYNC_MIN_ADDRESSES=-1 wafsync apply\n{}\n", ran.stderr);
+    let ran: Ran = bench.command(&["plan"]).env_remove("WAFSYNC_TABLE").output().await.unwrap().into();
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(64), ""), "{ran}");
+    mistakes += &format!("$ wafsync plan (without a table)\n{}", ran.stderr);
+    insta::assert_snapshot!("mistakes", mistakes);
+    assert_eq!(bench.aws.log().len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn explain_tells_wanted_and_in_force_apart() {
+    let bench = Bench::settled().await;
+    bench.item("cluster-new", &["198.51.100.7/32"]);
+    bench.aws.delete_item(TABLE, "cluster-3");
+    let mut answers = String::new();
+    for (address, code) in
+        [("203.0.113.1", 0), ("198.51.100.7/32", 5), ("203.0.113.3", 6), ("192.0.2.1", 7), ("203.0.113.0/28", 7)]
+    {
+        let ran = bench.run(&["explain", address]).await;
+        assert_eq!((ran.code, ran.stderr.as_str()), (Some(code), ""), "{address}: {ran}");
+        answers += &format!("$ wafsync explain {address}\n{}(exit code {code})\n\n", ran.stdout);
+    }
+    insta::assert_snapshot!("explain", answers);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_json_document_is_printed_whatever_the_outcome() {
+    let bench = Bench::new().await;
+    bench.item("cluster-a", &["198.51.100.7/32", "54.123.456.78/32"]);
+    let applied = bench.run(&["apply", "--output=json"]).await;
+    insta::assert_snapshot!("json", applied);
+    bench.refuse("Scan");
+    let failed = bench.run(&["apply", "--output=json"]).await;
+    let document: Value = serde_json::from_str(&failed.stdout).unwrap();
+    assert_eq!((failed.code, &document["outcome"]), (Some(1), &json!("failed")));
+    let no_region: Ran =
+        bench.command(&["plan", "--output=json"]).env_remove("AWS_REGION").output().await.unwrap().into();
+    let document: Value = serde_json::from_str(&no_region.stdout).unwrap();
+    assert_eq!((no_region.code, &document["outcome"]), (Some(1), &json!("failed")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_is_one_json_object_a_line_where_nobody_watches() {
+    let bench = Bench::new().await;
+    bench.item("cluster-a", &["198.51.100.7/32"]);
+    let ran: Ran = bench.command(&["apply"]).env_remove("WAFSYNC_LOG_FORMAT").output().await.unwrap().into();
+    assert_eq!(ran.code, Some(0), "{ran}");
+    for line in ran.stderr.lines() {
+        let event: Value = serde_json::from_str(line).unwrap();
+        assert!(event["message"].is_string() && event["level"].is_string(), "{line}");
+    }
+    assert!(ran.stderr.contains(r#""outcome":"changed""#), "{ran}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_needs_no_aws_makes_no_call() {
+    let bench = Bench::new().await;
+    let policy = bench.run(&["iam-policy", "--for=plan"]).await;
+    assert_eq!((policy.code, policy.stderr.as_str()), (Some(0), ""), "{policy}");
+    let statements: Value = serde_json::from_str(&policy.stdout).unwrap();
+    assert_eq!(statements["Version"], "2012-10-17");
+    for shell in ["bash", "zsh", "fish"] {
+        let script = bench.run(&["completions", shell]).await;
+        assert_eq!((script.code, script.stderr.as_str()), (Some(0), ""));
+        assert!(script.stdout.contains("max-removals"), "{script}");
+    }
+    let version = bench.run(&["--version"]).await;
+    assert_eq!((version.code, version.stdout), (Some(0), format!("wafsync {}\n", env!("CARGO_PKG_VERSION"))));
+    assert_eq!(bench.aws.log().len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_goes_away_is_no_reason_to_panic() {
+    let bench = Bench::new().await;
+    bench.item("cluster-a", &["198.51.100.7/32"]);
+    let mut child = bench.command(&["apply"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop((child.stdout.take(), child.stderr.take()));
+    assert_eq!(child.wait().await.unwrap().code(), Some(0));
+    assert_eq!(bench.aws.ip_set("wafsync-ipv4-000").unwrap().addresses, ["198.51.100.7/32"]);
+}
+
+/// A run whose first write is under way and stays so until it is let go.
+struct Hanging {
+    bench: Bench,
+    child: Child,
+    /// Lets the write go.
+    release: mpsc::Sender<()>,
+}
+
+impl Hanging {
+    async fn new() -> Self {
+        let bench = Bench::new().await;
+        bench.item("cluster-a", &["198.51.100.7/32"]);
+        let (begun, mut is_begun) = tokio::sync::mpsc::unbounded_channel();
+        let (release, released) = mpsc::channel();
+        bench.aws.on_call(move |_, call| {
+            if call.operation == "CreateIPSet" && call.ok {
+                let _ = begun.send(());
+                // Once the other end is gone nothing hangs any more.
+                let _ = tokio::task::block_in_place(|| released.recv());
+            }
+        });
+        let child = bench.command(&["apply"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        is_begun.recv().await.unwrap();
+        Self { bench, child, release }
+    }
+
+    /// Sends the signal and waits until the program has said so.
+    async fn terminate(&mut self, stderr: &mut (impl tokio::io::AsyncBufRead + Unpin), said: &str) {
+        let pid = self.child.id().unwrap().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());
+        let mut line = String::new();
+        while !line.contains(said) {
+            line.clear();
+            assert_ne!(stderr.read_line(&mut line).await.unwrap(), 0, "it ended without a word");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_lets_the_call_under_way_end_and_says_what_is_left() {
+    let mut hanging = Hanging::new().await;
+    let mut stderr = BufReader::new(hanging.child.stderr.take().unwrap());
+    hanging.terminate(&mut stderr, "waiting for the calls under way").await;
+    drop(hanging.release);
+    let mut rest = String::new();
+    stderr.read_to_string(&mut rest).await.unwrap();
+    let mut ran = Ran::from(hanging.child.wait_with_output().await.unwrap());
+    ran.stderr = rest;
+    insta::assert_snapshot!("stopped", ran);
+    let next = hanging.bench.run(&["apply"]).await;
+    assert_eq!(next.code, Some(0), "{next}");
+    assert_eq!(hanging.bench.run(&["plan", "--detailed-exitcode"]).await.code, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_leaves_at_once() {
+    let mut hanging = Hanging::new().await;
+    let mut stderr = BufReader::new(hanging.child.stderr.take().unwrap());
+    hanging.terminate(&mut stderr, "once more leaves at once").await;
+    hanging.terminate(&mut stderr, "left at once").await;
+    assert_eq!(hanging.child.wait().await.unwrap().code(), Some(4));
+    drop(hanging.release);
+}
