@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_config::BehaviorVersion;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{self, SignalKind, signal};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
@@ -94,17 +94,25 @@ fn awaiting<F: Future<Output = (Vec<u8>, u8)>>(command: impl FnOnce(Signal) -> F
     let ended = runtime.block_on(async {
         let first = Signal::default();
         let second = async {
-            interrupted().await;
+            // Listening goes on without a gap, or a second signal that follows at once would be lost.
+            let (Ok(mut interrupt), Ok(mut terminate)) =
+                (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+            else {
+                return std::future::pending().await;
+            };
+            asked(&mut interrupt, &mut terminate).await;
             warn!("asked to stop: waiting for the calls under way; once more leaves at once");
             first.raise();
-            interrupted().await;
+            asked(&mut interrupt, &mut terminate).await;
         };
         tokio::select! {
-            ended = command(first.clone()) => ended,
+            // Listening begins before the command does.
+            biased;
             () = second => {
                 error!("left at once: what became of the calls under way is not known; the next run finds out");
                 (Vec::new(), Outcome::Partial.exit_code())
             }
+            ended = command(first.clone()) => ended,
         }
     });
     runtime.shutdown_background();
@@ -112,11 +120,7 @@ fn awaiting<F: Future<Output = (Vec<u8>, u8)>>(command: impl FnOnce(Signal) -> F
 }
 
 /// Waits for SIGINT or SIGTERM.
-async fn interrupted() {
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return std::future::pending().await;
-    };
+async fn asked(interrupt: &mut unix::Signal, terminate: &mut unix::Signal) {
     tokio::select! {
         _ = interrupt.recv() => (),
         _ = terminate.recv() => (),
