@@ -157,6 +157,9 @@ async fn plan(
     let reader = connection.reader();
     let run = reconcile(&settings, &reader, Mode::Plan, &mut ReadCache::default(), now(), &stop).await;
     let document = Document::new(&run, &settings, Command::Plan);
+    if let Some(error) = &document.error {
+        error!("{error}");
+    }
     let code = match document.outcome {
         Outcome::Planned if detailed && document.is_guarded() => EXIT_GUARDED,
         Outcome::Planned if detailed && document.is_pending() => EXIT_PENDING,
@@ -174,15 +177,16 @@ async fn apply(settings: Settings, output: Output, approve: Option<String>, sign
     let (reader, writer) = (connection.reader(), connection.writer());
     let run = reconcile(&settings, &reader, Mode::Apply(&writer), &mut ReadCache::default(), now(), &stop).await;
     let document = Document::new(&run, &settings, Command::Apply);
-    info!(outcome = %document.outcome, writes = document.writes.done, "{}", document.reason);
+    let (outcome, writes) = (document.outcome, document.writes.done);
+    match &document.error {
+        Some(error) => error!(%outcome, writes, "{error}"),
+        None => info!(%outcome, writes, "{}", document.reason),
+    }
     (show(&document, &run, Command::Apply, output, approve.as_deref()), document.outcome.exit_code())
 }
 
-/// The result on stdout, and what went wrong on stderr.
+/// The result, for stdout.
 fn show(document: &Document, run: &Run, command: Command, output: Output, approve: Option<&str>) -> Vec<u8> {
-    if let Some(error) = &document.error {
-        error!("{error}");
-    }
     let context = Context { command, target: &run.target, desired: run.scans.last(), approve };
     match output {
         Output::Json => json(document),
