@@ -16,6 +16,9 @@ use crate::text;
 /// Digits of an AWS account id.
 const ACCOUNT_ID_DIGITS: usize = 12;
 
+/// What the SDK says when every source of credentials is empty; a source that failed says something else.
+const NO_CREDENTIALS: &str = "no credentials found in chain";
+
 /// What an error means for the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
@@ -77,6 +80,9 @@ impl AwsError {
             _ => (chain(error), Class::Final),
         };
         let hint = hint(operation, code.as_deref(), error, &cause, region);
+        // The SDK lists all that it tried, a line each; that there is nothing is all that it comes to.
+        let cause = if cause.contains(NO_CREDENTIALS) { "no credentials were found".to_owned() } else { cause };
+        let cause = cause.split_whitespace().collect::<Vec<_>>().join(" ");
         Self {
             operation,
             resource: text::line(resource).into_owned(),
@@ -228,7 +234,7 @@ fn hint<E: Error + 'static>(
     } else if matches!(error, SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_))
         && cause.to_lowercase().contains("credentials")
     {
-        "no credentials were found: set AWS_PROFILE, or give the job a role".to_owned()
+        "set AWS_PROFILE, or give the job a role".to_owned()
     } else if matches!(error, SdkError::DispatchFailure(_) | SdkError::TimeoutError(_)) {
         format!("check the network, the Region ({region}) and any AWS_ENDPOINT_URL")
     } else {
