@@ -84,7 +84,7 @@ async fn the_budget_of_removals_is_that_of_the_whole_run() {
         });
         let document = world.next_apply().await;
         assert_eq!(document.outcome, Outcome::Held, "{lost}: {}", document.reason);
-        let reason = "9 of 40 ipv4 CIDRs would be removed; --max-removals allows 5 in one run";
+        let reason = "9 of 40 IPv4 CIDRs would be removed; --max-removals allows 5 in one run";
         assert_eq!(document.guard.reasons, [reason], "{lost}");
         assert_eq!(document.held.len(), 6);
         let expected = ips(4..=40).into_iter().chain((1..=4).map(|number| format!("203.0.113.{number}/32")));
