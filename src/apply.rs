@@ -50,6 +50,8 @@ pub struct Applied {
     pub ip_sets: BTreeMap<String, Vec<Cidr>>,
     /// The names that each rule group that was written refers to, by name.
     pub rule_groups: BTreeMap<String, BTreeSet<String>>,
+    /// Writes of which it is not known what became of them, by name of what they write.
+    pub unsure: BTreeMap<String, Write>,
     /// Why the rest was not written.
     pub troubles: Vec<Trouble>,
 }
@@ -71,6 +73,32 @@ impl Applied {
     #[must_use]
     pub fn outdated(&self) -> bool {
         self.troubles.iter().any(|trouble| matches!(trouble, Trouble::Outdated(_)))
+    }
+
+    /// Counts as written what a fresh read shows although its answer was lost.
+    pub fn acknowledge(&mut self, current: &Current) {
+        for (name, write) in std::mem::take(&mut self.unsure) {
+            let mut written = Self::default();
+            written.note(&write);
+            if written.shows_in(current) {
+                self.note(&write);
+            } else {
+                self.unsure.insert(name, write);
+            }
+        }
+    }
+
+    fn note(&mut self, write: &Write) {
+        *self.writes.entry(write.kind()).or_default() += 1;
+        match write {
+            Write::CreateIpSet(spec) | Write::UpdateIpSet { spec, .. } => {
+                self.ip_sets.insert(spec.name.clone(), spec.cidrs.clone());
+            }
+            Write::CreateRuleGroup(spec) | Write::UpdateRuleGroup { spec, .. } => {
+                let names = spec.references.iter().map(|reference| reference.name.clone()).collect();
+                self.rule_groups.insert(spec.name.clone(), names);
+            }
+        }
     }
 
     /// Whether a fresh read shows everything that was written.
@@ -122,7 +150,7 @@ struct Run<'a> {
 /// What AWS said to one write.
 enum Answer {
     Written { arn: Option<String> },
-    Trouble(Trouble),
+    Trouble { trouble: Trouble, unsure: bool },
 }
 
 impl Run<'_> {
@@ -149,8 +177,11 @@ impl Run<'_> {
             let Some((change, answer, write)) = calls.next().await else { return waiting };
             match answer {
                 Answer::Written { arn } => self.written(&write, arn),
-                Answer::Trouble(trouble) => {
+                Answer::Trouble { trouble, unsure } => {
                     self.not_written(change);
+                    if unsure {
+                        self.applied.unsure.insert(write.target().to_owned(), write);
+                    }
                     match &trouble {
                         Trouble::Propagating(_) => waiting.push(change),
                         Trouble::Failed(error) if error.concerns_action() => {
@@ -191,19 +222,11 @@ impl Run<'_> {
     }
 
     fn written(&mut self, write: &Write, arn: Option<String>) {
-        *self.applied.writes.entry(write.kind()).or_default() += 1;
-        match write {
-            Write::CreateIpSet(spec) | Write::UpdateIpSet { spec, .. } => {
-                if let Some(arn) = arn {
-                    self.arns.insert(spec.name.clone(), arn);
-                }
-                self.applied.ip_sets.insert(spec.name.clone(), spec.cidrs.clone());
-            }
-            Write::CreateRuleGroup(spec) | Write::UpdateRuleGroup { spec, .. } => {
-                let names = spec.references.iter().map(|reference| reference.name.clone()).collect();
-                self.applied.rule_groups.insert(spec.name.clone(), names);
-            }
+        if let Some(arn) = arn {
+            self.arns.insert(write.target().to_owned(), arn);
         }
+        self.applied.unsure.remove(write.target());
+        self.applied.note(write);
     }
 
     fn not_written(&mut self, change: &Change) {
@@ -216,7 +239,7 @@ impl Run<'_> {
 /// `fresh`: it refers to an IP set that this run has created.
 async fn send(writer: &Writer, stop: &Stop, change: &Change, write: &Write, fresh: bool) -> Answer {
     if let Some(reason) = stop.reason() {
-        return Answer::Trouble(Trouble::Stopped(reason));
+        return Answer::Trouble { trouble: Trouble::Stopped(reason), unsure: false };
     }
     log_removals(change);
     let result = match write {
@@ -242,7 +265,8 @@ async fn send(writer: &Writer, stop: &Stop, change: &Change, write: &Write, fres
         }
         Err(error) => {
             warn!(target, write = write.kind(), %error, "not written");
-            Answer::Trouble(trouble(error, fresh))
+            let unsure = error.may_have_happened();
+            Answer::Trouble { trouble: trouble(error, fresh), unsure }
         }
     }
 }

@@ -379,8 +379,16 @@ impl Reconcile<'_> {
         let stopped = |reason| End::partial(Why::Stopped(reason));
         self.stop.sleep(pause + pause.mul_f64(fastrand::f64())).await.map_err(stopped)?;
         let current = self.reader.read_waf(&self.settings.waf, self.cache, self.stop).await;
-        self.current = Some(current.map_err(ended_later)?);
+        self.read(current.map_err(ended_later)?);
         Ok(())
+    }
+
+    /// What WAF holds now, which also says what became of writes whose answers were lost.
+    fn read(&mut self, current: Current) {
+        for (_, applied) in &mut self.rounds {
+            applied.acknowledge(&current);
+        }
+        self.current = Some(current);
     }
 
     /// Checks what was written and says how the run ended.
@@ -412,7 +420,7 @@ impl Reconcile<'_> {
 
     /// Reads what was written until it shows, a few times, for reads may lag.
     async fn verify(&mut self) -> Result<(), End> {
-        if self.rounds.iter().all(|(_, applied)| applied.done() == 0) {
+        if self.rounds.iter().all(|(_, applied)| applied.done() == 0 && applied.unsure.is_empty()) {
             return Ok(());
         }
         for read in 0..VERIFY_READS {
@@ -420,8 +428,9 @@ impl Reconcile<'_> {
                 self.stop.sleep(VERIFY_PAUSE).await.map_err(|_| End::partial(Why::NotSeen))?;
             }
             let current = self.reader.read_waf(&self.settings.waf, self.cache, self.stop).await.map_err(ended_later)?;
-            let shows = self.rounds.last().is_none_or(|(_, applied)| applied.shows_in(&current));
-            self.current = Some(current);
+            self.read(current);
+            let last = self.rounds.last().zip(self.current.as_ref());
+            let shows = last.is_none_or(|((_, applied), current)| applied.shows_in(current));
             if shows {
                 return Ok(());
             }

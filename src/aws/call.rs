@@ -44,6 +44,7 @@ pub(super) struct Call<'a> {
     region: &'a str,
     governor: &'a Arc<Governor>,
     timeouts: TimeoutConfig,
+    retries: Arc<Mutex<Retries>>,
 }
 
 impl<'a> Call<'a> {
@@ -65,7 +66,7 @@ impl<'a> Call<'a> {
             .operation_timeout(operation)
             .operation_attempt_timeout(operation.min(ATTEMPT_TIMEOUT))
             .build();
-        Ok(Self { action, resource, region, governor, timeouts })
+        Ok(Self { action, resource, region, governor, timeouts, retries: Arc::default() })
     }
 
     /// What this one call of WAF is to be sent with.
@@ -83,7 +84,7 @@ impl<'a> Call<'a> {
     }
 
     fn pacer(&self) -> Pacer {
-        Pacer { action: self.action, governor: Arc::clone(self.governor), retries: Arc::default() }
+        Pacer { action: self.action, governor: Arc::clone(self.governor), retries: Arc::clone(&self.retries) }
     }
 
     /// What became of it.
@@ -96,7 +97,10 @@ impl<'a> Call<'a> {
                 self.governor.succeeded(self.action);
                 Ok(answer)
             }
-            Err(error) => Err(AwsError::new(self.action.name(), self.resource, self.region, &error)),
+            Err(error) => {
+                let repeated = self.retries.lock().unwrap_or_else(PoisonError::into_inner).failed > 0;
+                Err(AwsError::new(self.action.name(), self.resource, self.region, &error).repeated(repeated))
+            }
         }
     }
 }

@@ -48,6 +48,7 @@ pub struct AwsError {
     cause: String,
     hint: Option<String>,
     class: Class,
+    repeated: bool,
 }
 
 impl AwsError {
@@ -90,7 +91,13 @@ impl AwsError {
             cause: text::line(&without_account_ids(&cause)).into_owned(),
             hint,
             class,
+            repeated: false,
         }
+    }
+
+    /// The same error, of a call whose first attempts failed too.
+    pub(super) fn repeated(self, repeated: bool) -> Self {
+        Self { repeated, ..self }
     }
 
     /// A call that was not sent.
@@ -106,6 +113,7 @@ impl AwsError {
             cause: cause.to_owned(),
             hint: None,
             class: Class::Stopped(reason),
+            repeated: false,
         }
     }
 
@@ -118,6 +126,7 @@ impl AwsError {
             cause: text::line(&without_account_ids(cause)).into_owned(),
             hint: hint.map(ToOwned::to_owned),
             class: Class::Final,
+            repeated: false,
         }
     }
 
@@ -131,6 +140,13 @@ impl AwsError {
     #[must_use]
     pub const fn operation(&self) -> &'static str {
         self.operation
+    }
+
+    /// Whether the call may have had its effect all the same: an answer was lost, perhaps that of an attempt before the
+    /// one that was refused.
+    #[must_use]
+    pub fn may_have_happened(&self) -> bool {
+        self.repeated || self.class == Class::Again
     }
 
     /// Whether AWS refused it for its pace.
