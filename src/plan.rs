@@ -328,7 +328,11 @@ fn set_changes(basis: Basis<'_>, layout: &Layout, names: &[String]) -> Vec<Chang
             Stage::Add
         };
         let cidrs = updated(&shard.cidrs, &to.add, &to.remove);
-        assert!(to.add.is_empty() || cidrs.len() <= basis.limits.set_capacity, "{} would hold more than fits", shard.name);
+        assert!(
+            to.add.is_empty() || cidrs.len() <= basis.limits.set_capacity,
+            "{} would hold more than fits",
+            shard.name
+        );
         let spec = set_spec(basis, &shard.name, shard.family, cidrs);
         changes.push(Change {
             stage,

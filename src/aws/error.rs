@@ -17,7 +17,7 @@ use crate::text;
 const ACCOUNT_ID_DIGITS: usize = 12;
 
 /// What the SDK says when every source of credentials is empty; a source that failed says something else.
-const NO_CREDENTIALS: &str = "no credentials found in chain";
+const NO_CREDENTIALS: [&str; 2] = ["no credentials found in chain", "there was no identity resolver"];
 
 /// What an error means for the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +82,7 @@ impl AwsError {
         };
         let hint = hint(operation, code.as_deref(), error, &cause, region);
         // The SDK lists all that it tried, a line each; that there is nothing is all that it comes to.
-        let cause = if cause.contains(NO_CREDENTIALS) { "no credentials were found".to_owned() } else { cause };
+        let cause = if NO_CREDENTIALS.iter().any(|words| cause.contains(words)) { "no credentials were found".to_owned() } else { cause };
         let cause = cause.split_whitespace().collect::<Vec<_>>().join(" ");
         Self {
             operation,

@@ -69,7 +69,8 @@ async fn a_set_that_holds_nothing_unwanted_is_taken_over_without_a_question() {
 async fn a_set_to_adopt_that_there_is_not_fails() {
     let world = World::new(&["--adopt", "offices"]);
     let document = world.apply().await;
-    let error = "ListIPSets offices: there is no IP set of this name to adopt; hint: check --adopt, --scope and AWS_REGION";
+    let error =
+        "ListIPSets offices: there is no IP set of this name to adopt; hint: check --adopt, --scope and AWS_REGION";
     assert_eq!((document.outcome, document.error.as_deref()), (Outcome::Failed, Some(error)));
     assert_eq!(world.aws.rule_groups().len(), 0);
 }

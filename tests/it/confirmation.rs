@@ -85,7 +85,14 @@ async fn if_the_second_scan_fails_additions_go_on_and_nothing_is_removed() {
         let fault = kind.clone();
         world.once("Scan", Phase::After, move |aws, _| {
             let operation = Some("Scan".to_owned());
-            aws.fail(wafsync_test_aws::Fault { operation, target: None, skip: 0, times: 3, when: When::Before, kind: fault });
+            aws.fail(wafsync_test_aws::Fault {
+                operation,
+                target: None,
+                skip: 0,
+                times: 3,
+                when: When::Before,
+                kind: fault,
+            });
         });
         let document = world.next_apply().await;
         assert_eq!(changes(&document), [format!("update_ip_set wafsync-ipv4-000 +{}", ip(11))]);

@@ -49,10 +49,13 @@ async fn access_denied_names_the_call_and_the_way_out() {
 
 #[tokio::test(start_paused = true)]
 async fn credentials_that_are_not_valid_are_named_as_such() {
-    let hint = "hint: the credentials have expired or are not valid there: renew them, and check AWS_PROFILE and the clock";
+    let hint =
+        "hint: the credentials have expired or are not valid there: renew them, and check AWS_PROFILE and the clock";
     assert_eq!(
         error_of("Scan", FaultKind::ExpiredToken).await,
-        format!("Scan table clusters: ExpiredTokenException: The security token included in the request is expired; {hint}")
+        format!(
+            "Scan table clusters: ExpiredTokenException: The security token included in the request is expired; {hint}"
+        )
     );
     assert_eq!(
         error_of("ListIPSets", FaultKind::UnrecognizedClient).await,
@@ -96,9 +99,7 @@ async fn without_a_region_or_credentials_it_says_so() {
     let mut cache = ReadCache::default();
     let run = reconcile(&world.settings, &connection.reader(), Mode::Plan, &mut cache, NOW, &stop).await;
     let error = Document::new(&run, &world.settings, Command::Plan).error.unwrap();
-    assert!(error.ends_with("; hint: no credentials were found: set AWS_PROFILE, or give the job a role"), "{error}");
-    assert!(!error.contains('\n') && !error.contains("Some("), "{error}");
-    let _ = SharedCredentialsProvider::new(Credentials::new("a", "b", None, None, "test"));
+    assert_eq!(error, "ListIPSets all: no credentials were found; hint: set AWS_PROFILE, or give the job a role");
 }
 
 #[tokio::test(start_paused = true)]

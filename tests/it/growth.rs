@@ -21,7 +21,10 @@ async fn growth_over_the_edge_of_a_set_and_of_a_rule_group() {
         "create_rule_group wafsync-2",
         "create_rule_group wafsync-3",
     ];
-    assert_eq!((changes(&first).as_slice(), ended(&first)), (&expected.map(String::from)[..], (Outcome::Changed, 4, 4)));
+    assert_eq!(
+        (changes(&first).as_slice(), ended(&first)),
+        (&expected.map(String::from)[..], (Outcome::Changed, 4, 4))
+    );
 
     world.items(4..=4);
     let second = world.next_apply().await;
@@ -39,7 +42,8 @@ async fn growth_over_the_edge_of_a_set_and_of_a_rule_group() {
     let expected =
         ["create_ip_set wafsync-ipv4-002 +198.51.100.107/32", "update_rule_group wafsync-2 +wafsync-ipv4-002"];
     assert_eq!(changes(&fourth), expected);
-    let groups: Vec<_> = fourth.ip_sets.iter().map(|set| (set.addresses, set.free, set.rule_group.as_deref())).collect();
+    let groups: Vec<_> =
+        fourth.ip_sets.iter().map(|set| (set.addresses, set.free, set.rule_group.as_deref())).collect();
     assert_eq!(groups, [(3, 0, Some("wafsync-1")), (3, 0, Some("wafsync-1")), (1, 2, Some("wafsync-2"))]);
     assert_eq!(world.in_force(), ips(1..=7));
     world.later().await;

@@ -57,7 +57,8 @@ fn references(value: &Value) -> Vec<String> {
 }
 
 fn allows(policy: &Value, (action, resource): &Call) -> bool {
-    let any = |list: &Value, text: &str| list.as_array().unwrap().iter().any(|glob| matches(glob.as_str().unwrap(), text));
+    let any =
+        |list: &Value, text: &str| list.as_array().unwrap().iter().any(|glob| matches(glob.as_str().unwrap(), text));
     let statements = policy["Statement"].as_array().unwrap();
     statements.iter().any(|statement| any(&statement["Action"], action) && any(&statement["Resource"], resource))
 }
@@ -67,9 +68,9 @@ fn matches(pattern: &str, text: &str) -> bool {
     match pattern.chars().next() {
         None => text.is_empty(),
         Some('*') => (0..=text.len()).any(|from| text.get(from..).is_some_and(|rest| matches(&pattern[1..], rest))),
-        Some(wanted) => text.strip_prefix(|c| wanted == '?' || c == wanted).is_some_and(|rest| {
-            matches(&pattern[wanted.len_utf8()..], rest)
-        }),
+        Some(wanted) => text
+            .strip_prefix(|c| wanted == '?' || c == wanted)
+            .is_some_and(|rest| matches(&pattern[wanted.len_utf8()..], rest)),
     }
 }
 
@@ -109,9 +110,18 @@ async fn every_call_is_allowed_by_the_policy_for_apply() {
     let calls = everything(&ARGS).await;
     let actions: BTreeSet<&str> = calls.iter().map(|(action, _)| action.as_str()).collect();
     let expected = [
-        "dynamodb:Scan", "wafv2:CreateIPSet", "wafv2:CreateRuleGroup", "wafv2:GetIPSet", "wafv2:GetRuleGroup",
-        "wafv2:GetWebACL", "wafv2:ListIPSets", "wafv2:ListRuleGroups", "wafv2:ListWebACLs", "wafv2:TagResource",
-        "wafv2:UpdateIPSet", "wafv2:UpdateRuleGroup",
+        "dynamodb:Scan",
+        "wafv2:CreateIPSet",
+        "wafv2:CreateRuleGroup",
+        "wafv2:GetIPSet",
+        "wafv2:GetRuleGroup",
+        "wafv2:GetWebACL",
+        "wafv2:ListIPSets",
+        "wafv2:ListRuleGroups",
+        "wafv2:ListWebACLs",
+        "wafv2:TagResource",
+        "wafv2:UpdateIPSet",
+        "wafv2:UpdateRuleGroup",
     ];
     assert_eq!(actions, expected.into());
     let policy = policy(Access::Apply, &ARGS);
@@ -137,7 +147,8 @@ async fn a_plan_makes_no_call_that_its_own_policy_does_not_allow() {
 
 #[tokio::test(start_paused = true)]
 async fn an_installation_may_write_nothing_of_another_whose_name_begins_like_its_own() {
-    let writes = |(action, _): &&Call| action.contains(":Create") || action.contains(":Update") || action.contains(":Tag");
+    let writes =
+        |(action, _): &&Call| action.contains(":Create") || action.contains(":Update") || action.contains(":Tag");
     for (ours, theirs) in [("wafsync", "wafsync-prod"), ("wafsync-prod", "wafsync"), ("wafsync", "wafsync-ipv4")] {
         let calls = everything(&["--name", theirs, "--max-ip-sets", "6"]).await;
         let policy = policy(Access::Apply, &["--name", ours, "--max-ip-sets", "6"]);

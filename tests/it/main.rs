@@ -6,7 +6,6 @@ mod adoption;
 mod aggregation;
 mod basics;
 mod binary;
-mod conflicts;
 mod confirmation;
 mod conflicts;
 mod drift;

@@ -110,8 +110,18 @@ async fn one_attribute_may_serve_as_key_and_address() {
 async fn every_kind_of_bad_value_is_rejected_with_its_own_reason_and_stops_no_other() {
     let world = World::new(&["--max-per-item", "5"]);
     let bad = [
-        "54.123.456.78/32", "10.0.0.5/24", "198.0.0.0/8", "0.0.0.0/0", "::ffff:192.0.2.1", "127.0.0.1", "224.0.0.1",
-        "169.254.1.1", "0.0.0.0", "198.51.100.1/33", "hello", "",
+        "54.123.456.78/32",
+        "10.0.0.5/24",
+        "198.0.0.0/8",
+        "0.0.0.0/0",
+        "::ffff:192.0.2.1",
+        "127.0.0.1",
+        "224.0.0.1",
+        "169.254.1.1",
+        "0.0.0.0",
+        "198.51.100.1/33",
+        "hello",
+        "",
     ];
     for (number, value) in bad.iter().enumerate() {
         world.item(&format!("b{number:02}"), &[value, &ip(u32::try_from(number).unwrap())]);

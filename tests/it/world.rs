@@ -11,8 +11,8 @@ use tokio::time::Instant;
 use wafsync::aws::{Connection, ReadCache};
 use wafsync::cidr::Cidr;
 use wafsync::cli::{self, Invocation};
-use wafsync::reconcile::{Mode, Run, reconcile};
 use wafsync::limits::Limits;
+use wafsync::reconcile::{Mode, Run, reconcile};
 use wafsync::report::text::Context;
 use wafsync::report::{Command, Document, Names, Outcome, text};
 use wafsync::settings::Settings;
@@ -92,7 +92,8 @@ impl World {
     pub(crate) fn once(&self, operation: &'static str, phase: Phase, act: impl FnOnce(&Aws, &Call) + Send + 'static) {
         let mut act = Some(act);
         self.aws.on_call(move |aws, call| {
-            if call.operation == operation && call.phase == phase
+            if call.operation == operation
+                && call.phase == phase
                 && let Some(act) = act.take()
             {
                 act(aws, call);

@@ -32,7 +32,13 @@ impl Named {
         world.settings.table.aggregate = false;
         world.aws.put_ip_set("REGIONAL", "somebody-elses", "IPV4", &["192.0.2.0/24"], None);
         if matches!(self, Self::Adoption) {
-            world.aws.put_ip_set("REGIONAL", "offices", "IPV4", &["198.51.100.1/32", "203.0.113.9/32"], Some("Offices"));
+            world.aws.put_ip_set(
+                "REGIONAL",
+                "offices",
+                "IPV4",
+                &["198.51.100.1/32", "203.0.113.9/32"],
+                Some("Offices"),
+            );
         }
         world.item("a", &["198.51.100.0/32", "198.51.100.1/32"]);
         world.item("b", &["198.51.100.2/32", "2001:db8:1::/48"]);

@@ -384,7 +384,8 @@ impl State {
     fn keeps_invariants(&mut self, attempt: &Attempt) {
         let effective = self.effective();
         let Some(epoch) = &mut self.epoch else { return };
-        let what = format!("after call {}, {} {} by {}", self.attempts - 1, attempt.operation, attempt.target, attempt.caller);
+        let what =
+            format!("after call {}, {} {} by {}", self.attempts - 1, attempt.operation, attempt.target, attempt.caller);
         if !epoch.protected.within(&effective) {
             self.broken.push(format!("lock-out {what}: {:?}", epoch.protected.without(&effective)));
         }
@@ -434,7 +435,8 @@ impl State {
         if outcome == "changed" && effects == 0 {
             found.push("nothing was written".to_owned());
         }
-        let quiet = run.newest_scan.is_some_and(|(_, at)| at > self.table_changed) && run.newest_list > self.waf_changed;
+        let quiet =
+            run.newest_scan.is_some_and(|(_, at)| at > self.table_changed) && run.newest_list > self.waf_changed;
         let wanted = self.wanted();
         if (outcome == "converged" || outcome == "changed") && quiet && self.now.in_force != wanted {
             found.push(format!("in force is {:?}, wanted is {wanted:?}", self.now.in_force));

@@ -110,10 +110,15 @@ fn cut((first, last): (u128, u128), from: u128, to: u128) -> Vec<(u128, u128)> {
 fn ranges_are_what_their_addresses_are() {
     let all = Ranges::of(["192.0.2.0/30", "2001:db8::/127"]);
     let some = Ranges::of(["192.0.2.1/32", "2001:db8::1/128"]);
-    assert_eq!(format!("{:?}", all.without(&some)), r#"["192.0.2.0 to 192.0.2.0", "192.0.2.2 to 192.0.2.3", "2001:db8:: to 2001:db8::"]"#);
+    assert_eq!(
+        format!("{:?}", all.without(&some)),
+        r#"["192.0.2.0 to 192.0.2.0", "192.0.2.2 to 192.0.2.3", "2001:db8:: to 2001:db8::"]"#
+    );
     assert_eq!(all.without(&some).or(&some), all);
     assert_eq!(all.and(&some), some);
     assert!(some.within(&all) && !all.within(&some) && Ranges::default().within(&some));
     assert_eq!(Ranges::of(["192.0.2.0/31", "192.0.2.2/31"]), Ranges::of(["192.0.2.0/30"]));
-    assert!(Ranges::of(["0.0.0.0/1", "128.0.0.0/1"]).without(&Ranges::of(["0.0.0.0/1"])) == Ranges::of(["128.0.0.0/1"]));
+    assert!(
+        Ranges::of(["0.0.0.0/1", "128.0.0.0/1"]).without(&Ranges::of(["0.0.0.0/1"])) == Ranges::of(["128.0.0.0/1"])
+    );
 }
