@@ -6,6 +6,8 @@ mod adoption;
 mod aggregation;
 mod basics;
 mod binary;
+mod conflicts;
+mod cronjob;
 mod confirmation;
 mod conflicts;
 mod drift;

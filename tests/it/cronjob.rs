@@ -1,0 +1,125 @@
+//! `cronjob.yaml` as Kubernetes and the program would read it.
+
+use std::ffi::OsString;
+
+use serde_json::{Value, json};
+use wafsync::aws::OPERATION_TIMEOUT;
+use wafsync::cli::{self, Invocation};
+
+const FILE: &str = include_str!("../../cronjob.yaml");
+
+fn documents() -> Vec<Value> {
+    serde_saphyr::from_multiple(FILE).unwrap()
+}
+
+fn document(kind: &str, name: &str) -> Value {
+    let mut found =
+        documents().into_iter().filter(|document| document["kind"] == kind && document["metadata"]["name"] == name);
+    let document = found.next().unwrap_or_else(|| panic!("no {kind} {name}"));
+    assert_eq!(found.next(), None);
+    document
+}
+
+/// What the container is started with.
+fn invocation(cronjob: &Value) -> Invocation {
+    let container = container(cronjob);
+    assert_eq!(container["envFrom"], json!([{"configMapRef": {"name": "wafsync"}}]));
+    let args = container["args"].as_array().unwrap().iter().map(|arg| arg.as_str().unwrap());
+    let env = document("ConfigMap", "wafsync")["data"].as_object().unwrap().clone();
+    let env = env.into_iter().map(|(name, value)| (name.into(), value.as_str().unwrap().into()));
+    let parsed = cli::parse(["wafsync"].into_iter().chain(args).map(OsString::from), env).unwrap();
+    assert_eq!(parsed.warnings, Vec::<String>::new());
+    parsed.invocation
+}
+
+fn job(cronjob: &Value) -> &Value {
+    &cronjob["spec"]["jobTemplate"]["spec"]
+}
+
+fn pod(cronjob: &Value) -> &Value {
+    &job(cronjob)["template"]["spec"]
+}
+
+fn container(cronjob: &Value) -> &Value {
+    let containers = pod(cronjob)["containers"].as_array().unwrap();
+    assert_eq!(containers.len(), 1);
+    &containers[0]
+}
+
+#[test]
+fn the_job_applies_and_the_suspended_one_plans() {
+    let (applies, plans) = (document("CronJob", "wafsync"), document("CronJob", "wafsync-plan"));
+    assert!(matches!(invocation(&applies), Invocation::Apply { .. }));
+    assert!(matches!(invocation(&plans), Invocation::Plan { .. }));
+    assert_eq!((&applies["spec"]["suspend"], &plans["spec"]["suspend"]), (&Value::Null, &json!(true)));
+}
+
+#[test]
+fn the_two_differ_in_nothing_but_the_command() {
+    let applies = document("CronJob", "wafsync");
+    let mut plans = document("CronJob", "wafsync-plan");
+    plans["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]["args"] = json!(["apply"]);
+    assert_eq!(job(&applies), job(&plans));
+}
+
+#[test]
+fn the_program_stops_by_itself_before_kubernetes_stops_it() {
+    let applies = document("CronJob", "wafsync");
+    let Invocation::Apply { settings, .. } = invocation(&applies) else { panic!("not an apply") };
+    let (active, grace) = (&job(&applies)["activeDeadlineSeconds"], &pod(&applies)["terminationGracePeriodSeconds"]);
+    let (active, grace) = (active.as_u64().unwrap(), grace.as_u64().unwrap());
+    assert!(grace > OPERATION_TIMEOUT.as_secs(), "a call under way may end");
+    // The rest is for the image and for a node to start on.
+    assert!(active >= settings.run.deadline.as_secs() + grace + 60);
+}
+
+#[test]
+fn a_run_meets_no_other_and_is_not_repeated() {
+    for name in ["wafsync", "wafsync-plan"] {
+        let cronjob = document("CronJob", name);
+        let spec = &cronjob["spec"];
+        assert_eq!(spec["concurrencyPolicy"], "Forbid");
+        // The controller looks every ten seconds and would miss a shorter one.
+        assert!(spec["startingDeadlineSeconds"].as_u64().unwrap() > 10);
+        assert!(spec["successfulJobsHistoryLimit"].is_u64() && spec["failedJobsHistoryLimit"].is_u64());
+        assert_eq!(job(&cronjob)["backoffLimit"], 0);
+        assert_eq!(pod(&cronjob)["restartPolicy"], "Never");
+    }
+}
+
+#[test]
+fn the_pod_has_no_more_rights_than_it_needs() {
+    let cronjob = document("CronJob", "wafsync");
+    let (pod, container) = (pod(&cronjob), container(&cronjob));
+    assert_eq!(pod["serviceAccountName"], "wafsync");
+    assert_eq!((&pod["automountServiceAccountToken"], &pod["enableServiceLinks"]), (&json!(false), &json!(false)));
+    assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
+    assert_eq!(pod["securityContext"]["seccompProfile"], json!({"type": "RuntimeDefault"}));
+    assert_eq!(
+        container["securityContext"],
+        json!({
+            "allowPrivilegeEscalation": false,
+            "readOnlyRootFilesystem": true,
+            "capabilities": {"drop": ["ALL"]},
+        })
+    );
+    for resource in ["cpu", "memory"] {
+        assert!(container["resources"]["requests"][resource].is_string(), "{resource}");
+    }
+    assert!(container["resources"]["limits"]["memory"].is_string());
+}
+
+#[test]
+fn everything_is_in_the_one_namespace() {
+    for document in documents() {
+        let namespace = if document["kind"] == "Namespace" { Value::Null } else { json!("wafsync") };
+        assert_eq!(document["metadata"]["namespace"], namespace, "{}", document["kind"]);
+    }
+}
+
+#[test]
+fn there_are_three_edits_to_make_and_each_is_marked() {
+    for edit in ["EDIT 1 of 3, the role", "EDIT 2 of 3, the table", "EDIT 3 of 3, the image"] {
+        assert_eq!(FILE.matches(edit).count(), 1, "{edit}");
+    }
+}
