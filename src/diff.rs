@@ -5,6 +5,7 @@
 use crate::cidr::{Cidr, Family, PerFamily};
 use crate::current::{Current, Fingerprint, Shard};
 use crate::desired::Desired;
+use crate::merged::Merged;
 
 /// Why an unwanted CIDR is where it is, which decides what it takes to remove it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,11 +102,12 @@ fn distinct(mut cidrs: Vec<Cidr>) -> Vec<Cidr> {
 
 /// What of `sorted` is not in `others`; both sorted.
 fn absent(sorted: &[Cidr], others: &[Cidr]) -> Vec<Cidr> {
-    let mut others = others.iter().peekable();
+    let mut rest = others;
     let mut absent = Vec::new();
     for cidr in sorted {
-        while others.next_if(|other| *other < cidr).is_some() {}
-        if others.peek() != Some(&cidr) {
+        // One shard is small against all that is wanted: looking it up beats walking along.
+        rest = rest.get(rest.partition_point(|other| other < cidr)..).unwrap_or_default();
+        if rest.first() != Some(cidr) {
             absent.push(*cidr);
         }
     }
@@ -153,11 +155,6 @@ fn wanted_no_longer(cidr: Cidr, earlier: &Desired, newest: &Desired) -> bool {
 }
 
 fn count_in_force(current: &Current, family: Family, always: &[Cidr]) -> usize {
-    let shards: Vec<&Shard> =
-        current.shards.iter().filter(|shard| shard.family == family && shard.is_in_force()).collect();
-    let mut cidrs = Vec::with_capacity(shards.iter().map(|s| s.cidrs.len()).sum());
-    for shard in shards {
-        cidrs.extend(shard.cidrs.iter().copied().filter(|cidr| !always.contains(cidr)));
-    }
-    distinct(cidrs).len()
+    let shards = current.shards.iter().filter(|shard| shard.family == family && shard.is_in_force());
+    Merged::new(shards.map(|shard| &*shard.cidrs)).count(|cidr| !always.contains(&cidr))
 }

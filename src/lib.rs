@@ -22,6 +22,7 @@
 //! | module | what it is for |
 //! |---|---|
 //! | [`cidr`] | a CIDR that cannot hold host bits |
+//! | [`merged`] | sorted lists of CIDRs walked as one |
 //! | [`coverage`] | which addresses a list of CIDRs covers |
 //! | [`item`] | one item of the table → entries and rejections |
 //! | [`aggregate`] | the fewest CIDRs that cover exactly the same addresses |
@@ -78,6 +79,7 @@ pub mod iam_policy;
 pub mod item;
 pub mod layout;
 pub mod limits;
+pub mod merged;
 pub mod minimum;
 pub mod number;
 pub mod ownership;

@@ -13,6 +13,7 @@ use crate::cidr::{Cidr, Family, PerFamily};
 use crate::current::{Current, WebAcl};
 use crate::diff::Class;
 use crate::guard::Verdict;
+use crate::merged::Merged;
 use crate::number::counted;
 use crate::plan::{self, Change, Plan};
 use crate::reconcile::{Decision, End, Run, Why};
@@ -389,10 +390,7 @@ fn write(change: &Change) -> Write {
 fn distinct(current: &Current) -> PerFamily<usize> {
     PerFamily::from_fn(|family| {
         let shards = current.shards.iter().filter(|shard| shard.family == family);
-        let mut cidrs: Vec<Cidr> = shards.flat_map(|shard| shard.cidrs.iter().copied()).collect();
-        cidrs.sort_unstable();
-        cidrs.dedup();
-        cidrs.len()
+        Merged::new(shards.map(|shard| &*shard.cidrs)).count(|_| true)
     })
 }
 

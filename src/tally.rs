@@ -5,6 +5,7 @@
 
 use crate::cidr::{Cidr, Family};
 use crate::layout::{Input, Layout, ShardInput};
+use crate::merged::Merged;
 use crate::minimum::{Counts, FamilyCounts, GroupCounts, ShardCounts};
 
 /// Counts what has to be done, for [`crate::minimum::writes`].
@@ -55,12 +56,12 @@ fn family_counts(
     layout: &Layout,
     family: Family,
 ) -> FamilyCounts {
-    let placed = first_holders(desired, shards, &ends_wired);
+    let open = |shard: &ShardInput<'_>| ends_wired(shard) && !shard.closed;
+    let (placed, spare) = copies(desired, shards, &ends_wired);
     let stuck = stuck_copies(shards, &layout.deferred);
     let unplaced = layout.unplaced.iter().filter(|cidr| cidr.family() == family).count();
-    let count = |(at, shard): (usize, &&ShardInput<'_>)| {
-        let open = ends_wired(shard) && !shard.closed;
-        let (mut leaving, mut spare) = (0, 0);
+    let count = |(shard, doubled): (&&ShardInput<'_>, usize)| {
+        let (mut leaving, mut spare) = (0, if open(shard) { doubled } else { 0 });
         if !shard.closed {
             for cidr in &shard.leaving {
                 let copies = stuck.partition_point(|other| other <= cidr) - stuck.partition_point(|other| other < cidr);
@@ -71,38 +72,37 @@ fn family_counts(
                 }
             }
         }
-        if open {
-            let elsewhere = |cidr: &&Cidr| {
-                let place = placed.partition_point(|(other, _)| other < *cidr);
-                placed.get(place).is_some_and(|(other, holder)| other == *cidr && *holder != at)
-            };
-            spare += shard.cidrs.iter().filter(elsewhere).count();
-        }
-        ShardCounts { held: shard.cidrs.len(), leaving, spare, open }
+        ShardCounts { held: shard.cidrs.len(), leaving, spare, open: open(shard) }
     };
     FamilyCounts {
-        missing: desired.len().saturating_sub(placed.len() + unplaced),
-        shards: shards.iter().enumerate().map(count).collect(),
+        missing: desired.len().saturating_sub(placed + unplaced),
+        shards: shards.iter().zip(spare).map(count).collect(),
     }
 }
 
-/// Every wanted CIDR that has a place, with the shard that keeps it, sorted.
-fn first_holders(
+/// How many wanted CIDRs have a place, and how many of each shard's have it in another one.
+fn copies(
     desired: &[Cidr],
     shards: &[&ShardInput<'_>],
     ends_wired: impl Fn(&ShardInput<'_>) -> bool,
-) -> Vec<(Cidr, usize)> {
-    let mut order: Vec<(usize, &ShardInput<'_>)> = shards.iter().copied().enumerate().collect();
-    order.retain(|(_, shard)| ends_wired(shard));
-    order.sort_by_key(|(_, shard)| (shard.group.is_none(), !is_in_force(shard)));
-    let mut holders: Vec<(Cidr, usize)> = Vec::new();
-    for (at, shard) in order {
-        holders.extend(shard.cidrs.iter().filter(|cidr| contains(desired, **cidr)).map(|cidr| (*cidr, at)));
+) -> (usize, Vec<usize>) {
+    let lists = shards.iter().map(|shard| if ends_wired(shard) { shard.cidrs } else { &[] });
+    let rank = |at: &usize| shards.get(*at).map(|shard| (shard.group.is_none(), !is_in_force(shard), *at));
+    let (mut placed, mut spare) = (0, vec![0; shards.len()]);
+    let mut merged = Merged::new(lists);
+    while let Some((cidr, holders)) = merged.step() {
+        if !contains(desired, cidr) {
+            continue;
+        }
+        placed += 1;
+        let keeper = holders.iter().copied().min_by_key(rank);
+        for holder in holders.iter().filter(|holder| Some(**holder) != keeper) {
+            if let Some(spare) = spare.get_mut(*holder) {
+                *spare += 1;
+            }
+        }
     }
-    // Stable: of several holders the first in the order above is kept.
-    holders.sort_by_key(|(cidr, _)| *cidr);
-    holders.dedup_by_key(|(cidr, _)| *cidr);
-    holders
+    (placed, spare)
 }
 
 /// The copies in force of CIDRs that cannot all leave in this run, sorted, one for each copy.

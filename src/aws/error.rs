@@ -82,7 +82,11 @@ impl AwsError {
         };
         let hint = hint(operation, code.as_deref(), error, &cause, region);
         // The SDK lists all that it tried, a line each; that there is nothing is all that it comes to.
-        let cause = if NO_CREDENTIALS.iter().any(|words| cause.contains(words)) { "no credentials were found".to_owned() } else { cause };
+        let cause = if NO_CREDENTIALS.iter().any(|words| cause.contains(words)) {
+            "no credentials were found".to_owned()
+        } else {
+            cause
+        };
         let cause = cause.split_whitespace().collect::<Vec<_>>().join(" ");
         Self {
             operation,

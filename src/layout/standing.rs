@@ -2,6 +2,7 @@
 
 use super::{Draft, Force};
 use crate::cidr::{Cidr, Family};
+use crate::merged::Merged;
 
 /// How one address family stands before anything is moved.
 #[derive(Debug)]
@@ -10,6 +11,8 @@ pub(super) struct Standing {
     missing: Vec<Cidr>,
     /// Wanted CIDRs that stand in no wired shard, sorted, the widest only: what they cover follows from them.
     loose: Vec<Loose>,
+    /// Whether anything may leave, so that it matters which addresses stay in force.
+    replaces: bool,
     /// Addresses that are in force in a wired shard and stay so whatever is decided.
     wired: Ranges,
     /// The same, with those of adopted shards.
@@ -30,25 +33,31 @@ impl Standing {
     /// Merges what is wanted with what stands in the shards of this family, and notes in the drafts which copies of
     /// doubled CIDRs can be spared.
     pub(super) fn survey(desired: &[Cidr], family: Family, drafts: &mut [Draft<'_>]) -> Self {
-        let mut copies: Vec<(Cidr, usize)> = Vec::new();
-        for (index, draft) in drafts.iter().enumerate().filter(|(_, draft)| draft.shard.family == family) {
-            copies.extend(draft.shard.cidrs.iter().map(|&cidr| (cidr, index)));
-        }
-        // Stable on purpose: it makes use of the runs that are sorted already.
-        copies.sort();
+        let ours = drafts.iter().enumerate().filter(|(_, draft)| draft.shard.family == family);
+        let (indices, lists): (Vec<usize>, Vec<&[Cidr]>) =
+            ours.map(|(index, draft)| (index, draft.shard.cidrs)).unzip();
+        let mut copies = Merged::new(lists);
+        let replaces = drafts.iter().any(|draft| draft.shard.family == family && !draft.shard.leaving.is_empty());
 
-        let mut standing =
-            Self { missing: Vec::new(), loose: Vec::new(), wired: Ranges::default(), in_force: Ranges::default() };
+        let mut standing = Self {
+            missing: Vec::new(),
+            loose: Vec::new(),
+            replaces,
+            wired: Ranges::default(),
+            in_force: Ranges::default(),
+        };
         let mut wanted = desired.iter().copied().peekable();
-        for copies in copies.chunk_by(|a, b| a.0 == b.0) {
-            let Some(&(cidr, _)) = copies.first() else { continue };
+        let mut holders: Vec<usize> = Vec::new();
+        while let Some((cidr, lists)) = copies.step() {
+            holders.clear();
+            holders.extend(lists.iter().filter_map(|list| indices.get(*list)));
             while let Some(absent) = wanted.next_if(|wanted| *wanted < cidr) {
                 standing.note_missing(absent);
             }
             if wanted.next_if_eq(&cidr).is_some() {
-                standing.note_wanted(cidr, copies, drafts);
+                standing.note_wanted(cidr, &holders, drafts);
             } else {
-                standing.note_unwanted(cidr, copies, drafts);
+                standing.note_unwanted(cidr, &holders, drafts);
             }
         }
         wanted.for_each(|absent| standing.note_missing(absent));
@@ -61,14 +70,17 @@ impl Standing {
     }
 
     fn note_loose(&mut self, cidr: Cidr, missing: bool) {
+        if !self.replaces {
+            return;
+        }
         // In sorted order whatever covers a CIDR has come before it.
         if !self.loose.last().is_some_and(|wider| wider.cidr.covers(cidr)) {
             self.loose.push(Loose { cidr, missing, taker: None });
         }
     }
 
-    fn note_wanted(&mut self, cidr: Cidr, copies: &[(Cidr, usize)], drafts: &mut [Draft<'_>]) {
-        let holders = || copies.iter().map(|&(_, index)| index);
+    fn note_wanted(&mut self, cidr: Cidr, holders: &[usize], drafts: &mut [Draft<'_>]) {
+        let holders = || holders.iter().copied();
         let mut best = Force::Idle;
         let mut keeper = None;
         for (index, draft) in holders().filter_map(|index| drafts.get(index).map(|draft| (index, draft))) {
@@ -91,13 +103,16 @@ impl Standing {
         self.note_staying(cidr, best);
     }
 
-    fn note_unwanted(&mut self, cidr: Cidr, copies: &[(Cidr, usize)], drafts: &[Draft<'_>]) {
+    fn note_unwanted(&mut self, cidr: Cidr, holders: &[usize], drafts: &[Draft<'_>]) {
         let stays = |draft: &&Draft<'_>| draft.shard.closed || draft.shard.leaving.binary_search(&cidr).is_err();
-        let holders = copies.iter().filter_map(|&(_, index)| drafts.get(index));
+        let holders = holders.iter().filter_map(|&index| drafts.get(index));
         self.note_staying(cidr, holders.filter(stays).map(|draft| draft.force).min().unwrap_or(Force::Idle));
     }
 
     fn note_staying(&mut self, cidr: Cidr, force: Force) {
+        if !self.replaces {
+            return;
+        }
         if force == Force::Wired {
             self.wired.push(cidr);
         }
