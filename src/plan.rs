@@ -442,3 +442,6 @@ fn capacity(policy: &RulePolicy) -> u64 {
         _ => GROUP_CAPACITY,
     }
 }
+
+#[cfg(test)]
+mod tests;
