@@ -47,3 +47,78 @@ pub fn check(desired: &Desired, current: &Current, limits: Limits, widest: PerFa
     let wanted = by_family.ipv4 + by_family.ipv6;
     Err(TooMany { wanted, by_family, max_ip_sets: limits.max_ip_sets, set_capacity: limits.set_capacity, aggregated })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::cidr::Cidr;
+    use crate::current::{LockToken, Shard};
+    use crate::item::{Attribute, Item, ItemRules, TableView};
+
+    const LIMITS: Limits = Limits { set_capacity: 4, group_references: 50, max_ip_sets: 3 };
+    const WIDEST: PerFamily<u8> = PerFamily { ipv4: 24, ipv6: 48 };
+
+    /// So many hosts of each family.
+    fn desired(ipv4: u8, ipv6: u8) -> Desired {
+        let rules = ItemRules {
+            cidr_attribute: "ips".into(),
+            expiry_attribute: None,
+            now: 0,
+            widest: WIDEST,
+            max_per_item: 1000,
+            ignored: BTreeSet::new(),
+        };
+        let hosts = (0..ipv4).map(|host| format!("198.51.100.{host}"));
+        let texts = hosts.chain((0..ipv6).map(|host| format!("2001:db8::{host:x}"))).collect();
+        let mut view = TableView::default();
+        view.read(&Item { cidrs: Some(Attribute::TextSet(texts)), ..Item::default() }, &rules);
+        Desired::new(view, &[], false, WIDEST)
+    }
+
+    /// Full of what nobody wants: that can go.
+    fn current(families: &[Family]) -> Current {
+        let cidr = |family: &Family| match family {
+            Family::Ipv4 => Cidr::parse("203.0.113.0/24"),
+            Family::Ipv6 => Cidr::parse("2001:db8:f::/48"),
+        };
+        let shard = |family: &Family| Shard {
+            name: String::new(),
+            id: String::new(),
+            arn: String::new(),
+            family: *family,
+            adopted: false,
+            mark: None,
+            token: LockToken(String::new()),
+            cidrs: [cidr(family).unwrap()].into(),
+            group: None,
+        };
+        Current { shards: families.iter().map(shard).collect(), ..Current::default() }
+    }
+
+    fn fits(ipv4: u8, ipv6: u8, existing: &[Family]) -> bool {
+        check(&desired(ipv4, ipv6), &current(existing), LIMITS, WIDEST).is_ok()
+    }
+
+    #[test]
+    fn families_share_the_sets_but_never_one_set() {
+        assert!(fits(12, 0, &[]) && fits(8, 4, &[]) && fits(4, 5, &[]) && fits(0, 12, &[]));
+        assert!(!fits(13, 0, &[]) && !fits(9, 4, &[]) && !fits(5, 5, &[Family::Ipv4, Family::Ipv4]));
+    }
+
+    #[test]
+    fn a_set_keeps_its_family_so_that_the_other_cannot_have_it() {
+        assert!(fits(8, 0, &[Family::Ipv6]));
+        assert!(!fits(9, 0, &[Family::Ipv6]));
+        assert!(!fits(0, 1, &[Family::Ipv4; 3]));
+    }
+
+    #[test]
+    fn the_message_has_the_counts_and_the_ways_out() {
+        let error = check(&desired(16, 2), &current(&[]), LIMITS, WIDEST).unwrap_err();
+        let message = "18 CIDRs are wanted (16 IPv4, 2 IPv6), more than fit in 3 IP sets of 4; with --aggregate it would be \
+                       2; else raise --max-ip-sets and AWS's quota \"Maximum number of IP sets per account\"";
+        assert_eq!(error.to_string(), message);
+    }
+}

@@ -56,12 +56,9 @@ impl Diff {
                 classify(shard, &cidrs, desired, earlier)
             })
             .collect();
-        let drift = PerFamily::from_fn(|family| {
-            let all = current.shards.iter().zip(&unwanted).filter(|(shard, _)| shard.family == family);
-            distinct(all.flat_map(|(_, unwanted)| of_class(unwanted, Class::Drift)).collect()).len()
-        });
-        let in_force = PerFamily::from_fn(|family| count_in_force(current, family, always));
-        let in_force_by_table = PerFamily::from_fn(|family| in_force.get(family).saturating_sub(*drift.get(family)));
+        let counts = PerFamily::from_fn(|family| count_in_force(current, &unwanted, family, always));
+        let in_force = PerFamily::from_fn(|family| counts.get(family).0);
+        let in_force_by_table = PerFamily::from_fn(|family| counts.get(family).1);
         Self { unwanted, in_force, in_force_by_table }
     }
 
@@ -154,7 +151,148 @@ fn wanted_no_longer(cidr: Cidr, earlier: &Desired, newest: &Desired) -> bool {
     })
 }
 
-fn count_in_force(current: &Current, family: Family, always: &[Cidr]) -> usize {
-    let shards = current.shards.iter().filter(|shard| shard.family == family && shard.is_in_force());
-    Merged::new(shards.map(|shard| &*shard.cidrs)).count(|cidr| !always.contains(&cidr))
+/// Distinct CIDRs in force without those of `always`: all of them, and those that are not drift wherever they stand.
+fn count_in_force(current: &Current, unwanted: &[Vec<Unwanted>], family: Family, always: &[Cidr]) -> (usize, usize) {
+    let shards = || current.shards.iter().zip(unwanted).filter(|(s, _)| s.family == family && s.is_in_force());
+    let drift: Vec<Vec<Cidr>> = shards().map(|(_, unwanted)| of_class(unwanted, Class::Drift).collect()).collect();
+    let is_drift = |index: &usize, cidr| drift.get(*index).is_some_and(|drift| drift.binary_search(&cidr).is_ok());
+    let mut merged = Merged::new(shards().map(|(shard, _)| &*shard.cidrs));
+    let (mut all, mut by_table) = (0, 0);
+    while let Some((cidr, holders)) = merged.step() {
+        if !always.contains(&cidr) {
+            all += 1;
+            by_table += usize::from(holders.iter().any(|index| !is_drift(index, cidr)));
+        }
+    }
+    (all, by_table)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::current::{LockToken, Mark};
+    use crate::item::{Attribute, Item, ItemRules, TableView};
+
+    fn cidrs(list: &[&str]) -> Vec<Cidr> {
+        let mut cidrs: Vec<Cidr> = list.iter().map(|text| Cidr::parse(text).unwrap()).collect();
+        cidrs.sort_unstable();
+        cidrs
+    }
+
+    fn desired(list: &[&str]) -> Desired {
+        let rules = ItemRules {
+            cidr_attribute: "ips".into(),
+            expiry_attribute: None,
+            now: 0,
+            widest: PerFamily { ipv4: 24, ipv6: 48 },
+            max_per_item: 100,
+            ignored: BTreeSet::new(),
+        };
+        let mut view = TableView::default();
+        let texts = list.iter().map(ToString::to_string).collect();
+        view.read(&Item { cidrs: Some(Attribute::TextSet(texts)), ..Item::default() }, &rules);
+        Desired::new(view, &[], false, rules.widest)
+    }
+
+    /// A wired shard that holds these, written when it held `written`.
+    fn shard(list: &[&str], written: &[&str]) -> Shard {
+        Shard {
+            name: "wafsync-ipv4-000".into(),
+            id: String::new(),
+            arn: String::new(),
+            family: Family::Ipv4,
+            adopted: false,
+            mark: Some(Mark { fingerprint: Some(Fingerprint::of(cidrs(written))) }),
+            token: LockToken(String::new()),
+            cidrs: cidrs(list).into(),
+            group: Some(0),
+        }
+    }
+
+    fn classes(shards: Vec<Shard>, newest: &[&str], earlier: &[&[&str]]) -> Vec<(String, Class)> {
+        let current = Current { shards, ..Current::default() };
+        let earlier: Vec<Desired> = earlier.iter().map(|list| desired(list)).collect();
+        let diff = Diff::new(&desired(newest), &earlier, &[], &current);
+        diff.unwanted.iter().flatten().map(|unwanted| (unwanted.cidr.to_string(), unwanted.class)).collect()
+    }
+
+    const A: &str = "198.51.100.1/32";
+    const B: &str = "198.51.100.2/32";
+    const C: &str = "198.51.100.3/32";
+
+    #[test]
+    fn what_nobody_wants_is_counted() {
+        assert_eq!(classes(vec![shard(&[A, B], &[A, B])], &[A], &[]), [(B.into(), Class::Counted)]);
+    }
+
+    #[test]
+    fn what_was_put_there_since_the_last_write_is_drift_if_nothing_else_changed() {
+        assert_eq!(
+            classes(vec![shard(&[A, B, C], &[A])], &[A], &[]),
+            [(B.into(), Class::Drift), (C.into(), Class::Drift)]
+        );
+        // One of ours is missing too: the sum proves nothing.
+        assert_eq!(classes(vec![shard(&[A, C], &[A, B])], &[A, B], &[]), [(C.into(), Class::Counted)]);
+        // The table let go of one at the same time: it cannot be told which is which.
+        let both = [(B.to_owned(), Class::Counted), (C.to_owned(), Class::Counted)];
+        assert_eq!(classes(vec![shard(&[A, B, C], &[A, B])], &[A], &[]), both);
+    }
+
+    #[test]
+    fn a_description_that_says_nothing_of_the_contents_proves_no_drift() {
+        for mark in [None, Some(Mark { fingerprint: None })] {
+            let shard = Shard { mark, ..shard(&[A, B], &[A]) };
+            assert_eq!(classes(vec![shard], &[A], &[]), [(B.into(), Class::Counted)]);
+        }
+    }
+
+    #[test]
+    fn what_lets_nobody_in_goes_without_proof() {
+        let unwired = Shard { group: None, ..shard(&[A, B], &[A, B]) };
+        assert_eq!(classes(vec![unwired.clone()], &[A], &[]), [(B.into(), Class::Unwired)]);
+        assert_eq!(classes(vec![unwired], &[A], &[&[A, B]]), [(B.into(), Class::Unwired)]);
+    }
+
+    #[test]
+    fn an_adopted_set_is_as_good_as_in_force_and_marked_by_the_first_write() {
+        let adopted = Shard { group: None, adopted: true, ..shard(&[A, B], &[A, B]) };
+        assert_eq!(classes(vec![adopted.clone()], &[A], &[]), [(B.into(), Class::Counted)]);
+        assert_eq!(classes(vec![Shard { mark: None, ..adopted }], &[A], &[]), [(B.into(), Class::Adopted)]);
+    }
+
+    #[test]
+    fn what_stays_wanted_through_others_is_covered_and_only_if_all_of_it_does() {
+        let wide = "198.51.100.0/30";
+        let held = || shard(&[wide], &[wide, "203.0.113.1"]);
+        let all = ["198.51.100.0", A, B, C];
+        assert_eq!(classes(vec![held()], &all, &[]), [(wide.into(), Class::Covered)]);
+        assert_eq!(classes(vec![held()], &all[..3], &[]), [(wide.into(), Class::Counted)]);
+    }
+
+    #[test]
+    fn what_an_earlier_scan_of_the_run_wants_stays() {
+        let held = || shard(&[A, B], &[A, B]);
+        assert_eq!(classes(vec![held()], &[A], &[&[A, B]]), [(B.into(), Class::Unsettled)]);
+        assert_eq!(classes(vec![held()], &[A], &[&[A]]), [(B.into(), Class::Counted)]);
+        // An address of it is enough.
+        let wide = "198.51.100.0/30";
+        let held = shard(&[A, wide], &[A, wide]);
+        assert_eq!(classes(vec![held], &[A], &[&[A, B]]), [(wide.into(), Class::Unsettled)]);
+    }
+
+    #[test]
+    fn in_force_are_the_distinct_cidrs_of_wired_and_adopted_sets_without_those_of_always() {
+        let unwired = Shard { group: None, ..shard(&[C], &[C]) };
+        let shards = vec![shard(&[A, B], &[A]), shard(&[B], &[B]), unwired];
+        let current = Current { shards, ..Current::default() };
+        let diff = Diff::new(&desired(&[A]), &[], &cidrs(&[A]), &current);
+        // B is drift in the first set, but the table put it in the second.
+        assert_eq!((diff.in_force.ipv4, diff.in_force_by_table.ipv4), (1, 1));
+        assert_eq!(diff.unproven(), cidrs(&[B]));
+        let current = Current { shards: vec![shard(&[A, B], &[A])], ..Current::default() };
+        let diff = Diff::new(&desired(&[A]), &[], &[], &current);
+        assert_eq!((diff.in_force.ipv4, diff.in_force_by_table.ipv4), (2, 1));
+    }
 }

@@ -19,6 +19,9 @@ use crate::text::hex;
 /// Removals of a family that a percentage always allows, so that a small table can change at all.
 pub const ALWAYS_ALLOWED_REMOVALS: usize = 5;
 
+/// A percentage such as 33.3 is no exact double; this keeps the error from costing a removal.
+const ROUNDING: f64 = 1e-6;
+
 /// What was decided about a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -364,9 +367,9 @@ fn allowed_removals(limit: MaxRemovals, in_force: usize) -> usize {
                 clippy::cast_possible_truncation,
                 clippy::cast_precision_loss,
                 clippy::cast_sign_loss,
-                reason = "a million addresses and 0 to 100 percent are exact in a double"
+                reason = "a million addresses are exact in a double, and the result is between none and all of them"
             )]
-            let share = (in_force as f64 * percent / 100.0).floor() as usize;
+            let share = (in_force as f64 * percent / 100.0 + ROUNDING).floor() as usize;
             share.max(ALWAYS_ALLOWED_REMOVALS)
         }
     }
@@ -390,3 +393,6 @@ fn digest(target: &Target, removals: &BTreeSet<Cidr>, rules: &[RuleChange]) -> S
     let bytes: [u8; 32] = hash.finalize().into();
     format!("sha256:{}", hex(&bytes))
 }
+
+#[cfg(test)]
+mod tests;

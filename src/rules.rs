@@ -175,3 +175,130 @@ fn distinct(references: &[String]) -> bool {
 fn is_shard(current: &Current, arn: &str) -> bool {
     current.shards.iter().any(|shard| shard.arn == arn)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cidr::Family;
+    use crate::current::{LockToken, Shard};
+    use crate::settings::Forwarded;
+
+    const ALLOW: RulePolicy = RulePolicy { action: Action::Allow, forwarded: None };
+
+    fn target() -> Target {
+        Target {
+            scope: "regional",
+            region: "eu-central-1".into(),
+            name: "wafsync".into(),
+            table: "eu-central-1/clusters".into(),
+        }
+    }
+
+    fn group(rule: GroupRule) -> RuleGroup {
+        RuleGroup {
+            number: 1,
+            name: "wafsync-1".into(),
+            id: String::new(),
+            arn: "arn:group".into(),
+            token: LockToken(String::new()),
+            capacity: 120,
+            table: Some(target().table_tag()),
+            rule,
+        }
+    }
+
+    fn standard(references: &[&str]) -> GroupRule {
+        let references = references.iter().map(ToString::to_string).collect();
+        GroupRule::Standard { policy: ALLOW, references, tidy: true }
+    }
+
+    /// Sets `ours` and `also` are shards, `gone` was one.
+    fn current(group: RuleGroup) -> Current {
+        let shard = |name: &str| Shard {
+            name: name.into(),
+            id: String::new(),
+            arn: name.into(),
+            family: Family::Ipv4,
+            adopted: false,
+            mark: None,
+            token: LockToken(String::new()),
+            cidrs: [].into(),
+            group: Some(0),
+        };
+        Current {
+            shards: vec![shard("also"), shard("ours")],
+            groups: vec![group],
+            gone: vec!["gone".into()],
+            ..Current::default()
+        }
+    }
+
+    /// What needs a person, and whether the group is written anyway.
+    fn seen(group: RuleGroup, policy: &RulePolicy) -> (Vec<String>, bool) {
+        let current = current(group);
+        let changes = guarded_changes(&current, policy, &target());
+        let rewrite = must_rewrite(&current.groups[0], &current, policy, &target());
+        (changes.iter().map(ToString::to_string).collect(), rewrite)
+    }
+
+    fn nothing() -> (Vec<String>, bool) {
+        (vec![], false)
+    }
+
+    #[test]
+    fn what_is_as_it_should_be_needs_nothing() {
+        for rule in [GroupRule::Empty, standard(&["ours"]), standard(&["ours", "also"])] {
+            assert_eq!(seen(group(rule), &ALLOW), nothing());
+        }
+        // A description that names no table is brought up to date by the next write, not by one of its own.
+        assert_eq!(seen(RuleGroup { table: None, ..group(standard(&["ours"])) }, &ALLOW), nothing());
+    }
+
+    #[test]
+    fn what_changes_no_meaning_is_written_without_a_question() {
+        let untidy = GroupRule::Standard { policy: ALLOW, references: vec!["ours".into()], tidy: false };
+        for rule in [untidy, standard(&["ours", "ours"]), standard(&["ours", "gone"])] {
+            assert_eq!(seen(group(rule), &ALLOW), (vec![], true));
+        }
+    }
+
+    #[test]
+    fn another_table_needs_a_person_even_without_references() {
+        let tag = target().table_tag();
+        assert_eq!(target().group_description(), format!("wafsync wafsync table:{tag}"));
+        let message =
+            format!("rule group wafsync-1 was last fed from another table (table:00000000, this one is table:{tag})");
+        for rule in [GroupRule::Empty, standard(&["ours"])] {
+            let group = RuleGroup { table: Some("00000000".into()), ..group(rule) };
+            assert_eq!(seen(group, &ALLOW), (vec![message.clone()], true));
+        }
+    }
+
+    #[test]
+    fn another_policy_needs_a_person_once_there_are_references() {
+        let last = Forwarded { header: "X-Forwarded-For".into(), position: Position::Last };
+        let count = RulePolicy { action: Action::Count, forwarded: Some(last) };
+        let message = "rule group wafsync-1 would change from \"allow\" to \"count and label by the last address in \
+                       X-Forwarded-For\"";
+        assert_eq!(seen(group(standard(&["ours"])), &count), (vec![message.to_owned()], true));
+        assert_eq!(seen(group(GroupRule::Empty), &count), nothing());
+    }
+
+    #[test]
+    fn an_edited_rule_needs_a_person_if_it_refers_to_something() {
+        let message = "the rules of rule group wafsync-1 were edited by hand and would be replaced";
+        let foreign = |references: &[&str]| {
+            group(GroupRule::Foreign { references: references.iter().map(ToString::to_string).collect() })
+        };
+        assert_eq!(seen(foreign(&["ours"]), &ALLOW), (vec![message.to_owned()], true));
+        assert_eq!(seen(foreign(&[]), &ALLOW), (vec![], true));
+    }
+
+    #[test]
+    fn each_foreign_reference_is_named_once_and_one_that_is_gone_not_at_all() {
+        let message =
+            |set: &str| format!("rule group wafsync-1 would no longer refer to {set}, which is not one of ours");
+        let rule = standard(&["theirs", "ours", "gone", "another", "theirs"]);
+        assert_eq!(seen(group(rule), &ALLOW), (vec![message("another"), message("theirs")], true));
+    }
+}

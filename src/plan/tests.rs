@@ -106,7 +106,8 @@ impl World {
             let count = rng.usize(..=2).min(names.len());
             let mut references: Vec<String> = names.drain(..count).collect();
             if references.len() < LIMITS.group_references && rng.u8(..4) == 0 {
-                let further = ["foreign".to_owned(), "gone".to_owned(), references.first().cloned().unwrap_or_default()];
+                let further =
+                    ["foreign".to_owned(), "gone".to_owned(), references.first().cloned().unwrap_or_default()];
                 references.extend(rng.choice(further).filter(|name| !name.is_empty()));
             }
             let table = rng.bool().then(|| target().table_tag());
@@ -202,14 +203,8 @@ fn plan(world: &World, newest: &Desired, earlier: &[Desired], proven: bool, hold
     let closed: Vec<usize> =
         diff.unwanted.iter().enumerate().filter(|(_, cidrs)| waits(cidrs)).map(|(index, _)| index).collect();
     let target = target();
-    let basis = Basis {
-        desired: newest,
-        current: &current,
-        diff: &diff,
-        target: &target,
-        policy: &POLICY,
-        limits: LIMITS,
-    };
+    let basis =
+        Basis { desired: newest, current: &current, diff: &diff, target: &target, policy: &POLICY, limits: LIMITS };
     Plan::new(basis, Restraint { held: &held, closed: &closed, proven })
 }
 
@@ -244,13 +239,9 @@ fn no_state_on_the_way_locks_out_what_is_wanted_or_lets_in_what_is_not() {
         let earlier: Vec<BTreeSet<Cidr>> = (0..rng.usize(..2)).map(|_| some_cidrs(&mut rng, 10)).collect();
         let (proven, holds) = (rng.u8(..4) > 0, rng.bool());
         let mut draw = rng.fork();
-        let plan = plan(
-            &world,
-            &desired(&newest),
-            &earlier.iter().map(desired).collect::<Vec<_>>(),
-            proven,
-            |_| holds && draw.bool(),
-        );
+        let plan = plan(&world, &desired(&newest), &earlier.iter().map(desired).collect::<Vec<_>>(), proven, |_| {
+            holds && draw.bool()
+        });
         assert!(plan.minimum <= plan.writes(), "seed {seed}: {} < {}", plan.writes(), plan.minimum);
         let wanted = bits(newest.iter().chain(earlier.iter().flatten()));
         for _ in 0..4 {
@@ -289,14 +280,12 @@ fn from_any_state_a_few_runs_bring_exactly_what_is_wanted_into_force() {
 #[test]
 fn names_take_the_lowest_free_numbers_and_keep_clear_of_strangers() {
     let world = World { sets: BTreeMap::new(), groups: BTreeMap::new() };
-    let current = Current {
-        strangers: vec!["wafsync-ipv4-000".into(), "wafsync-ipv4-002".into()],
-        ..world.current()
-    };
+    let current = Current { strangers: vec!["wafsync-ipv4-000".into(), "wafsync-ipv4-002".into()], ..world.current() };
     let wanted = desired(&(0..9).map(|host| Cidr::new([203, 0, 113, host].into(), 32).unwrap()).collect());
     let diff = Diff::new(&wanted, &[], &[], &current);
     let target = target();
-    let basis = Basis { desired: &wanted, current: &current, diff: &diff, target: &target, policy: &POLICY, limits: LIMITS };
+    let basis =
+        Basis { desired: &wanted, current: &current, diff: &diff, target: &target, policy: &POLICY, limits: LIMITS };
     let plan = Plan::new(basis, Restraint { held: &[], closed: &[], proven: true });
     let targets: Vec<(Stage, &str)> = plan.changes.iter().map(|change| (change.stage, change.write.target())).collect();
     let expected = [
@@ -314,10 +303,9 @@ fn names_take_the_lowest_free_numbers_and_keep_clear_of_strangers() {
 #[test]
 fn a_rule_group_has_room_for_the_heaviest_reference_that_its_position_allows() {
     use crate::settings::Forwarded;
-    let policy = |position| RulePolicy {
-        forwarded: Some(Forwarded { header: "X-Forwarded-For".into(), position }),
-        ..POLICY
-    };
-    let capacities = [POLICY, policy(Position::First), policy(Position::Last), policy(Position::Any)].map(|p| capacity(&p));
+    let policy =
+        |position| RulePolicy { forwarded: Some(Forwarded { header: "X-Forwarded-For".into(), position }), ..POLICY };
+    let capacities =
+        [POLICY, policy(Position::First), policy(Position::Last), policy(Position::Any)].map(|p| capacity(&p));
     assert_eq!(capacities, [120, 120, 120, 320]);
 }
