@@ -190,12 +190,12 @@ fn rule_group(number: usize, group: &Group) -> RuleGroup {
 }
 
 /// The plan for this world, under what the guards leave of it.
-fn plan(world: &World, newest: &Desired, earlier: &[Desired], proven: bool, hold: impl FnMut(&Cidr) -> bool) -> Plan {
+fn plan(world: &World, newest: &Desired, earlier: &[Desired], proven: bool, is_held: impl FnMut(&Cidr) -> bool) -> Plan {
     let current = world.current();
     let diff = Diff::new(newest, earlier, &[], &current);
     let mut held = diff.distinct(Family::Ipv4, Class::Counted);
     held.extend(diff.distinct(Family::Ipv4, Class::Adopted));
-    held.retain(hold);
+    held.retain(is_held);
     held.sort_unstable();
     let waits = |cidrs: &[crate::diff::Unwanted]| {
         cidrs.iter().any(|unwanted| unwanted.class == Class::Adopted && held.contains(&unwanted.cidr))
