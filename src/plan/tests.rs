@@ -190,22 +190,28 @@ fn rule_group(number: usize, group: &Group) -> RuleGroup {
 }
 
 /// The plan for this world, under what the guards leave of it.
-fn plan(world: &World, newest: &Desired, earlier: &[Desired], proven: bool, is_held: impl FnMut(&Cidr) -> bool) -> Plan {
+fn plan(
+    world: &World,
+    newest: &Desired,
+    earlier: &[Desired],
+    proven: bool,
+    is_held: impl FnMut(&Cidr) -> bool,
+) -> Plan {
     let current = world.current();
     let diff = Diff::new(newest, earlier, &[], &current);
-    let mut held = diff.distinct(Family::Ipv4, Class::Counted);
-    held.extend(diff.distinct(Family::Ipv4, Class::Adopted));
-    held.retain(is_held);
-    held.sort_unstable();
+    let mut kept_back = diff.distinct(Family::Ipv4, Class::Counted);
+    kept_back.extend(diff.distinct(Family::Ipv4, Class::Adopted));
+    kept_back.retain(is_held);
+    kept_back.sort_unstable();
     let waits = |cidrs: &[crate::diff::Unwanted]| {
-        cidrs.iter().any(|unwanted| unwanted.class == Class::Adopted && held.contains(&unwanted.cidr))
+        cidrs.iter().any(|unwanted| unwanted.class == Class::Adopted && kept_back.contains(&unwanted.cidr))
     };
     let closed: Vec<usize> =
         diff.unwanted.iter().enumerate().filter(|(_, cidrs)| waits(cidrs)).map(|(index, _)| index).collect();
     let target = target();
     let basis =
         Basis { desired: newest, current: &current, diff: &diff, target: &target, policy: &POLICY, limits: LIMITS };
-    Plan::new(basis, Restraint { held: &held, closed: &closed, proven })
+    Plan::new(basis, Restraint { held: &kept_back, closed: &closed, proven })
 }
 
 /// Carries the plan out in a random order within each stage, some of it failing, and looks at every state on the way.

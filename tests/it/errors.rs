@@ -1,11 +1,12 @@
 //! What AWS refuses comes out as one line: operation, resource, cause, hint.
 
 use aws_config::{BehaviorVersion, SdkConfig};
-use wafsync::aws::Connection;
-use wafsync::report::Outcome;
+use wafsync::aws::{Connection, ReadCache};
+use wafsync::reconcile::{Mode, reconcile};
+use wafsync::report::{Command, Document, Outcome};
 use wafsync_test_aws::{Config, FaultKind, When};
 
-use crate::world::{World, changes, ended, ip, ips};
+use crate::world::{NOW, World, changes, ended, ip, ips};
 
 async fn world(args: &[&str]) -> World {
     let world = World::new(args);
@@ -87,11 +88,17 @@ async fn an_endpoint_that_nobody_reaches_is_named_with_what_to_check() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_region_it_says_so() {
+async fn without_a_region_or_credentials_it_says_so() {
     let world = World::new(&[]);
-    let bare = SdkConfig::builder().behavior_version(BehaviorVersion::latest()).build();
-    let error = Connection::new(bare, &world.settings).unwrap_err();
+    let bare = || SdkConfig::builder().behavior_version(BehaviorVersion::latest());
+    let error = Connection::new(bare().build(), &world.settings).unwrap_err();
     assert_eq!(error.to_string(), "no AWS Region is set; hint: set AWS_REGION, or `region` in the profile");
+    let sdk = bare().region(aws_config::Region::new("eu-central-1")).http_client(world.aws.http_client()).build();
+    let reader = Connection::new(sdk, &world.settings).unwrap().reader();
+    let stop = world.signal.stop(None);
+    let run = reconcile(&world.settings, &reader, Mode::Plan, &mut ReadCache::default(), NOW, &stop).await;
+    let error = Document::new(&run, &world.settings, Command::Plan).error.unwrap();
+    assert_eq!(error, "ListIPSets all: no credentials were found; hint: set AWS_PROFILE, or give the job a role");
 }
 
 #[tokio::test(start_paused = true)]

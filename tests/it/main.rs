@@ -1,6 +1,13 @@
 //! What needs a service: the library and the binary against the stand-in for AWS.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test should stop at once")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::unchecked_time_subtraction,
+    reason = "a test should stop at once"
+)]
 
 mod adoption;
 mod aggregation;

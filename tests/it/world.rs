@@ -212,7 +212,11 @@ pub(crate) fn ips(numbers: impl IntoIterator<Item = u32>) -> Vec<String> {
 pub(crate) fn changes(document: &Document) -> Vec<String> {
     let names = |sign: char, names: &Names| -> String {
         let value = serde_json::to_value(names).unwrap();
-        value.as_array().unwrap().iter().map(|name| format!(" {sign}{}", name.as_str().unwrap())).collect()
+        value
+            .as_array()
+            .unwrap()
+            .iter()
+            .fold(String::new(), |text, name| format!("{text} {sign}{}", name.as_str().unwrap()))
     };
     let line = |write: &wafsync::report::Write| {
         format!("{} {}{}{}", write.kind, write.target, names('+', &write.add), names('-', &write.remove))
