@@ -26,6 +26,7 @@ mod guards;
 mod iam;
 mod pace;
 mod pages;
+mod readme;
 mod rules;
 mod scanning;
 mod stopping;

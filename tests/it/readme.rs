@@ -1,0 +1,149 @@
+//! The README says what is so.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use wafsync::cli;
+use wafsync::report::text::Context;
+use wafsync::report::{Command, Document, Outcome, text};
+
+use crate::world::{TABLE, World, reference_to};
+
+const README: &str = include_str!("../../README.md");
+
+/// The fenced blocks of a language.
+fn blocks(language: &str) -> Vec<&'static str> {
+    let fence = format!("\n```{language}\n");
+    README.split(fence.as_str()).skip(1).map(|rest| rest.split_once("\n```\n").unwrap().0).collect()
+}
+
+/// The cells of each table row that begins so.
+fn rows(start: &str) -> Vec<Vec<&'static str>> {
+    let cells = |line: &'static str| line.trim_matches('|').split('|').map(str::trim).collect();
+    README.lines().filter(|line| line.starts_with(start)).map(cells).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_transcript_is_what_a_plan_prints() {
+    let world = World::new(&["--web-acl=rancher"]);
+    for number in 0..2_140_u32 {
+        let [.., high, low] = (2 * number).to_be_bytes();
+        let ips = [format!("198.18.{high}.{low}/32"), format!("198.18.{high}.{}/32", low + 1)];
+        world.item(&format!("edge-{number:04}"), &[&ips[0], &ips[1]]);
+    }
+    world.aws.put_web_acl("REGIONAL", "rancher", "Block", json!([]));
+    world.apply().await;
+    let groups = ["wafsync-1", "wafsync-2"].map(|name| world.aws.rule_group(name).unwrap().arn);
+    world.aws.edit_web_acl("rancher", |rules| {
+        *rules = groups.iter().zip(0..).map(|(group, priority)| reference_to(group, priority)).collect();
+    });
+    world.later().await;
+    world.item("edge-0042", &["198.18.0.84/32", "203.0.113.42/32"]);
+    world.item("edge-2140", &["198.51.100.7/32"]);
+
+    let run = world.run(Command::Plan).await;
+    let document = Document::new(&run, &world.settings, Command::Plan);
+    let context = Context { command: Command::Plan, target: &run.target, desired: run.scans.last(), approve: None };
+    let plan = text::render(&document, context);
+    let transcript = format!("$ wafsync plan --table={TABLE} --web-acl=rancher\n{plan}");
+    assert_eq!(blocks("text"), [transcript.trim_end()], "\n{transcript}");
+}
+
+/// Flag with its value, and default, as the help has them.
+fn help_of(command: &str) -> BTreeMap<String, String> {
+    let usage = cli::parse(["wafsync", command, "--help"].map(OsString::from), []).unwrap_err();
+    let mut settings = BTreeMap::new();
+    let mut flag = String::new();
+    let mut text: BTreeMap<String, String> = BTreeMap::new();
+    for line in usage.text.lines() {
+        if line.trim_start().starts_with("--") {
+            flag = line.trim().replace(['<', '>'], "").trim_end_matches("...").to_owned();
+        } else if line.starts_with("    ") || line.is_empty() {
+            *text.entry(flag.clone()).or_default() += &format!(" {}", line.trim());
+        } else {
+            flag.clear();
+        }
+    }
+    text.remove("");
+    for (flag, text) in text {
+        let default = text.split_once("[default: ").and_then(|(_, rest)| rest.split_once(']')).map(|(value, _)| value);
+        let default = default.unwrap_or(if text.contains("; required") { "required" } else { "none" });
+        settings.insert(flag, default.to_owned());
+    }
+    settings
+}
+
+#[test]
+fn the_settings_are_those_of_the_program_with_their_defaults() {
+    let mut settings = help_of("plan");
+    settings.extend(help_of("apply"));
+    let written = rows("| `--").into_iter().map(|row| (row[0].replace('`', ""), row[1].replace('`', "")));
+    assert_eq!(written.collect::<BTreeMap<_, _>>(), settings);
+}
+
+#[test]
+fn the_outcomes_have_the_exit_codes_of_the_program() {
+    use Outcome::{Blocked, Changed, Converged, Failed, Held, Partial, Planned, Unenforced};
+    let outcomes = [Converged, Changed, Planned, Blocked, Held, Unenforced, Partial, Failed];
+    let written: Vec<_> = rows("| `").into_iter().filter(|row| !row[0].starts_with("`--")).collect();
+    let written: Vec<_> = written.iter().map(|row| (row[0].to_owned(), row[2].to_owned())).collect();
+    assert_eq!(written, outcomes.map(|outcome| (format!("`{outcome}`"), outcome.exit_code().to_string())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_item_of_the_readme_is_wanted_and_the_sample_of_the_article_is_rejected() {
+    let item: Value = serde_saphyr::from_str(blocks("yaml")[0]).unwrap();
+    let item: Value = serde_json::from_str(item["spec"]["forProvider"]["item"].as_str().unwrap()).unwrap();
+    let world = World::new(&[]);
+    world.aws.put_item(TABLE, "edge-0042", item);
+    world.item("sample", &["54.123.456.78/32"]);
+    let document = world.apply().await;
+    assert_eq!(world.in_force(), ["203.0.113.42/32", "203.0.113.43/32"]);
+    let [rejection] = document.table.rejections.as_slice() else { panic!("{:?}", document.table.rejections) };
+    assert_eq!((rejection.value.as_str(), rejection.reason.as_str()), ("54.123.456.78/32", "not an IP address"));
+}
+
+#[test]
+fn the_snippets_are_well_formed_and_agree() {
+    let yaml: Vec<Value> = blocks("yaml").into_iter().map(|block| serde_saphyr::from_str(block).unwrap()).collect();
+    let [_item, stack, label_rule, crossplane] = yaml.as_slice() else { panic!("{} blocks", yaml.len()) };
+    let rules = crossplane["spec"]["forProvider"]["ruleJson"].as_str().unwrap();
+    // CloudFormation alone writes `Arn`.
+    let rules: Value = serde_json::from_str(&rules.replace("\"ARN\"", "\"Arn\"")).unwrap();
+    assert_eq!(stack["Resources"]["WebACL"]["Properties"]["Rules"], rules);
+    let [json] = blocks("json").try_into().unwrap();
+    assert_eq!(label_rule[0], serde_json::from_str::<Value>(json).unwrap());
+    for group in ["wafsync-1", "wafsync-2"] {
+        assert!(label_rule[0].to_string().contains(&format!("awswaf:111122223333:rulegroup:{group}:wafsync")));
+    }
+}
+
+#[test]
+fn the_commands_are_understood() {
+    let mut understood = 0;
+    for block in blocks("sh") {
+        for line in block.replace("\\\n", " ").lines().filter(|line| line.starts_with("wafsync ")) {
+            let words = line.split(" #").next().unwrap().split_whitespace();
+            let env = [("WAFSYNC_TABLE", TABLE)].map(|(name, value)| (name.into(), value.into()));
+            cli::parse(words.map(OsString::from), env).unwrap();
+            understood += 1;
+        }
+    }
+    assert_eq!(understood, 3);
+}
+
+#[test]
+fn what_it_links_to_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for link in README.split("](").skip(1).map(|rest| rest.split_once(')').unwrap().0) {
+        match link.strip_prefix('#') {
+            Some(anchor) => {
+                let heading = |line: &str| line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
+                assert!(README.lines().any(|line| line.starts_with('#') && heading(line) == anchor), "{link}");
+            }
+            None => assert!(root.join(link).exists(), "{link}"),
+        }
+    }
+}
