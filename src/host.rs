@@ -177,10 +177,10 @@ async fn apply(settings: Settings, output: Output, approve: Option<String>, sign
     let (reader, writer) = (connection.reader(), connection.writer());
     let run = reconcile(&settings, &reader, Mode::Apply(&writer), &mut ReadCache::default(), now(), &stop).await;
     let document = Document::new(&run, &settings, Command::Apply);
-    let (outcome, writes) = (document.outcome, document.writes.done);
-    match &document.error {
-        Some(error) => error!(%outcome, writes, "{error}"),
-        None => info!(%outcome, writes, "{}", document.reason),
+    if let Some(error) = &document.error {
+        error!(outcome = %document.outcome, writes = document.writes.done, "{error}");
+    } else {
+        info!(outcome = %document.outcome, writes = document.writes.done, "{}", document.reason);
     }
     (show(&document, &run, Command::Apply, output, approve.as_deref()), document.outcome.exit_code())
 }

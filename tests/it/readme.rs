@@ -6,8 +6,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use wafsync::cli;
-use wafsync::report::text::Context;
-use wafsync::report::{Command, Document, Outcome, text};
+use wafsync::report::{Command, Outcome};
 
 use crate::world::{TABLE, World, reference_to};
 
@@ -43,10 +42,7 @@ async fn the_transcript_is_what_a_plan_prints() {
     world.item("edge-0042", &["198.18.0.84/32", "203.0.113.42/32"]);
     world.item("edge-2140", &["198.51.100.7/32"]);
 
-    let run = world.run(Command::Plan).await;
-    let document = Document::new(&run, &world.settings, Command::Plan);
-    let context = Context { command: Command::Plan, target: &run.target, desired: run.scans.last(), approve: None };
-    let plan = text::render(&document, context);
+    let plan = world.text(Command::Plan).await;
     let transcript = format!("$ wafsync plan --table={TABLE} --web-acl=rancher\n{plan}");
     assert_eq!(blocks("text"), [transcript.trim_end()], "\n{transcript}");
 }
