@@ -50,25 +50,21 @@ async fn the_transcript_is_what_a_plan_prints() {
 /// Flag with its value, and default, as the help has them.
 fn help_of(command: &str) -> BTreeMap<String, String> {
     let usage = cli::parse(["wafsync", command, "--help"].map(OsString::from), []).unwrap_err();
-    let mut settings = BTreeMap::new();
-    let mut flag = String::new();
-    let mut text: BTreeMap<String, String> = BTreeMap::new();
+    // Groups of settings begin at the margin, what is said about a setting stands deepest.
+    let mut texts: Vec<(String, Vec<&str>)> = Vec::new();
     for line in usage.text.lines() {
         if line.trim_start().starts_with("--") {
-            flag = line.trim().replace(['<', '>'], "").trim_end_matches("...").to_owned();
-        } else if line.starts_with("    ") || line.is_empty() {
-            *text.entry(flag.clone()).or_default() += &format!(" {}", line.trim());
-        } else {
-            flag.clear();
+            texts.push((line.trim().replace(['<', '>'], ""), Vec::new()));
+        } else if let (Some((_, text)), "          ") = (texts.last_mut(), line.get(..10).unwrap_or_default()) {
+            text.push(line.trim());
         }
     }
-    text.remove("");
-    for (flag, text) in text {
-        let default = text.split_once("[default: ").and_then(|(_, rest)| rest.split_once(']')).map(|(value, _)| value);
-        let default = default.unwrap_or(if text.contains("; required") { "required" } else { "none" });
-        settings.insert(flag, default.to_owned());
-    }
-    settings
+    let default = |text: &str| match text.split_once("[default: ").and_then(|(_, rest)| rest.split_once(']')) {
+        Some((default, _)) => default.to_owned(),
+        None if text.contains("; required") => "required".to_owned(),
+        None => "none".to_owned(),
+    };
+    texts.into_iter().map(|(flag, text)| (flag, default(&text.join(" ")))).collect()
 }
 
 #[test]
