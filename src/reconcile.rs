@@ -444,7 +444,7 @@ impl Reconcile<'_> {
 fn ended(error: AwsError) -> End {
     match error.class() {
         Class::Stopped(reason) => End::partial(Why::Stopped(reason)),
-        _ if error.is_throttled() => End::partial(Why::Outdated(error)),
+        _ if error.is_throttled() || error.vanished() => End::partial(Why::Outdated(error)),
         _ => End::failed(error),
     }
 }

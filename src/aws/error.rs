@@ -159,6 +159,12 @@ impl AwsError {
         self.code.as_deref().is_some_and(is_throttling)
     }
 
+    /// Whether an IP set or rule group is not there any more, or not everywhere yet, although the list has just shown it.
+    #[must_use]
+    pub fn vanished(&self) -> bool {
+        self.class == Class::NotFound && matches!(self.operation, "GetIPSet" | "GetRuleGroup")
+    }
+
     /// Whether every other call of the same operation would meet it too.
     #[must_use]
     pub fn concerns_action(&self) -> bool {

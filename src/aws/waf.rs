@@ -30,6 +30,8 @@ struct Listed {
     arn: String,
     description: String,
     token: Option<LockToken>,
+    /// The list has it; else only a rule of ours refers to it.
+    shown: bool,
 }
 
 impl Reader {
@@ -58,7 +60,7 @@ impl Reader {
             .filter_map(|set| {
                 let (name, id, arn) = (set.name?, set.id?, set.arn?);
                 let token = set.lock_token.map(LockToken);
-                Some(Listed { name, id, arn, description: set.description.unwrap_or_default(), token })
+                Some(Listed { name, id, arn, description: set.description.unwrap_or_default(), token, shown: true })
             })
             .collect();
         let referred: BTreeSet<&String> = groups.iter().flat_map(|group| group.rule.references()).collect();
@@ -132,7 +134,8 @@ impl Reader {
             }
             match self.get_ip_set(&listed.name, &listed.id, stop).await {
                 Ok(set) => Ok(Ok(set)),
-                Err(error) if error.class() == Class::NotFound => Ok(Err(listed)),
+                // Lists and reads spread apart: only where both know nothing of it is it gone.
+                Err(error) if error.class() == Class::NotFound && !listed.shown => Ok(Err(listed)),
                 Err(error) => Err(error),
             }
         });
@@ -184,7 +187,7 @@ fn candidates(
         }
         let ours = |set: &SetArn| fits(&set.name, &settings.name) || settings.adopt.contains(&set.name);
         if let Some(SetArn { name, id }) = SetArn::parse(arn).filter(ours) {
-            wanted.push(Listed { name, id, arn: (*arn).clone(), description: String::new(), token: None });
+            wanted.push(Listed { name, id, arn: (*arn).clone(), description: String::new(), token: None, shown: false });
         }
     }
     Ok((wanted, strangers))

@@ -1,11 +1,12 @@
 //! Five plans, and everything that can happen to each of their calls.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use tokio::sync::Notify;
-use wafsync_test_aws::Attempt;
-use wafsync_test_aws::{Fault, FaultKind, Phase, When};
+use wafsync_test_aws::{Attempt, Fault, FaultKind, Phase, When};
 
 use crate::world::{World, small};
 
@@ -161,29 +162,49 @@ async fn hurried(named: Named, deadline: Duration) {
     world.converges().await;
 }
 
+/// Something that happens to a run.
+#[derive(Clone, Debug)]
+enum Mishap {
+    Struck(usize, When, FaultKind),
+    Killed(usize, When),
+    Signalled(usize),
+    Hurried(Duration),
+}
+
+async fn suffer(named: Named, mishap: Mishap) {
+    match mishap {
+        Mishap::Struck(index, when, kind) => struck(named, index, when, kind).await,
+        Mishap::Killed(index, when) => killed(named, index, when).await,
+        Mishap::Signalled(index) => signalled(named, index).await,
+        Mishap::Hurried(deadline) => hurried(named, deadline).await,
+    }
+}
+
 async fn everything(named: Named) {
     let calls = named.calls().await;
-    let mut tried = 0;
+    let mut mishaps = Vec::new();
     for (index, call) in calls.iter().enumerate() {
-        for kind in kinds() {
-            for when in [When::Before, When::After] {
-                if when == When::Before || call.effect || matches!(kind, FaultKind::Slow(_)) {
-                    struck(named, index, when, kind.clone()).await;
-                    tried += 1;
-                }
-            }
-        }
         for when in [When::Before, When::After] {
-            killed(named, index, when).await;
+            let differs = |kind: &FaultKind| {
+                when == When::Before || call.effect || matches!(kind, FaultKind::Slow(_))
+            };
+            mishaps.extend(kinds().into_iter().filter(differs).map(|kind| Mishap::Struck(index, when, kind)));
+            mishaps.push(Mishap::Killed(index, when));
         }
-        signalled(named, index).await;
-        // The last moment at which this call may begin, and one at which it may no longer.
-        for left in [Duration::from_millis(900), Duration::from_millis(1100)] {
-            hurried(named, call.at + left).await;
+        mishaps.push(Mishap::Signalled(index));
+        // The last moment at which this call may no longer begin, and one at which it may.
+        mishaps.extend([900, 1100].map(|left| Mishap::Hurried(call.at + Duration::from_millis(left))));
+    }
+    let tried = mishaps.len();
+    let mut found = Vec::new();
+    for mishap in mishaps {
+        let suffering = AssertUnwindSafe(suffer(named, mishap.clone())).catch_unwind();
+        if suffering.await.is_err() {
+            found.push(mishap);
         }
-        tried += 5;
     }
     println!("{named:?}: {} calls, {tried} runs with something wrong", calls.len());
+    assert!(found.is_empty(), "{named:?}: {} of {tried} broke a promise: {found:?}", found.len());
 }
 
 #[tokio::test(start_paused = true)]
