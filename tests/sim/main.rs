@@ -3,8 +3,11 @@
 //! The real library and the real SDK run against the stand-in under a paused clock, with small limits. See `observer`
 //! for what is watched.
 
+mod chance;
 mod exhaustive;
+mod genesis;
 mod observer;
 mod ranges;
+mod seeds;
 mod snapshot;
 mod world;

@@ -72,6 +72,8 @@ struct Epoch {
 /// One run under way.
 #[derive(Default)]
 struct Watched {
+    /// Attempts before it.
+    began: usize,
     approved: bool,
     effects: usize,
     /// At which attempt the newest effect was.
@@ -80,8 +82,8 @@ struct Watched {
     /// An attempt had its effect, and the service said that it had none.
     lied_to: bool,
     first_scan: Option<Duration>,
-    /// When the newest scan began, and at which attempt.
-    newest_scan: Option<(Duration, usize)>,
+    /// At which attempt the newest scan began, and when.
+    newest_scan: Option<(usize, Duration)>,
     newest_list: usize,
     removed: BTreeSet<String>,
 }
@@ -133,6 +135,11 @@ impl Observer {
         });
     }
 
+    /// What an item asks for.
+    pub(crate) fn item(&self, key: &str) -> Vec<String> {
+        self.with(|state| state.table.get(key).map(|(cidrs, _)| cidrs.clone()).unwrap_or_default())
+    }
+
     /// Somebody edits WAF in the console.
     pub(crate) fn by_hand(&self, aws: &Aws, edit: impl FnOnce(&Aws)) {
         edit(aws);
@@ -156,7 +163,8 @@ impl Observer {
                 state.now = Snapshot::take(aws);
                 state.begin();
             }
-            state.runs.insert(caller.to_owned(), Watched { approved, ..Watched::default() });
+            let run = Watched { began: state.attempts, approved, ..Watched::default() };
+            state.runs.insert(caller.to_owned(), run);
         });
     }
 
@@ -320,7 +328,7 @@ impl State {
         if operation == "Scan" && attempt.request.get("ExclusiveStartKey").is_none() {
             run.first_scan.get_or_insert(*at);
             if ok {
-                run.newest_scan = Some((*at, index));
+                run.newest_scan = Some((index, *at));
             }
         }
         if ok && operation.starts_with("List") {
@@ -361,7 +369,7 @@ impl State {
             }
             let text = format!("{target}: {cidr} removed");
             match (run.first_scan, run.newest_scan, read) {
-                (Some(first), Some((newest, _)), Some(read)) => {
+                (Some(first), Some((_, newest)), Some(read)) => {
                     if newest < first + self.terms.settle {
                         found.push(format!("{text} without a second scan, or too early"));
                     } else if newest < read {
@@ -396,8 +404,7 @@ impl State {
     fn keeps_invariants(&mut self, attempt: &Attempt) {
         let effective = self.effective();
         let Some(epoch) = &mut self.epoch else { return };
-        let what =
-            format!("after call {}, {} {} by {}", self.attempts - 1, attempt.operation, attempt.target, attempt.caller);
+        let what = format!("after call {}, {} {} by {}", self.attempts - 1, attempt.operation, attempt.target, attempt.caller);
         if !epoch.protected.within(&effective) {
             self.broken.push(format!("lock-out {what}: {:?}", epoch.protected.without(&effective)));
         }
@@ -449,8 +456,9 @@ impl State {
         if outcome == "changed" && effects == 0 {
             found.push("nothing was written".to_owned());
         }
-        let quiet =
-            run.newest_scan.is_some_and(|(_, at)| at > self.table_changed) && run.newest_list > self.waf_changed;
+        // Reads lag, so what others did to WAF during a run need not show in it.
+        let quiet = run.newest_scan.is_some_and(|(first_page, _)| first_page > self.table_changed)
+            && run.began >= self.waf_changed;
         let wanted = self.wanted();
         if (outcome == "converged" || outcome == "changed") && quiet && self.now.in_force != wanted {
             found.push(format!("in force is {:?}, wanted is {wanted:?}", self.now.in_force));

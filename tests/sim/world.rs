@@ -143,12 +143,18 @@ impl World {
     /// Runs without faults, with a person who approves what waits: few of them bring everything in step, and the next
     /// one writes nothing. Answers how many it took.
     pub(crate) async fn converges(&self) -> usize {
+        self.converges_with(&mut |_, _| {}).await
+    }
+
+    /// The same, and every run is shown.
+    pub(crate) async fn converges_with(&self, show: &mut impl FnMut(&Document, &Process)) -> usize {
         self.aws.clear_faults();
         let mut process = self.process("after");
         let (mut runs, mut waited) = (0, 0);
         loop {
             self.later().await;
             let run = self.apply(&process).await;
+            show(&run, &process);
             process.settings.guards.approve = None;
             match run.outcome {
                 Outcome::Converged => break,

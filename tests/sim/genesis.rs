@@ -1,0 +1,262 @@
+//! What a seed makes: the table, WAF in some state, and what others do while a run is under way.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use wafsync_test_aws::{Aws, Config, Fault, FaultKind, Phase, When};
+
+use crate::chance::Chance;
+use crate::observer::Observer;
+use crate::seeds::{OPERATIONS, kinds};
+use crate::world::{World, small};
+
+/// IP sets that an installation may hold here: enough for everything that a seed can ask for.
+const MAX_IP_SETS: usize = 8;
+
+const KEYS: [&str; 6] = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta"];
+
+/// What nobody wants, ever.
+const STRANGERS: [&str; 4] = ["203.0.113.200/32", "203.0.113.201/32", "203.0.113.202/32", "2001:db8:bad::/48"];
+
+/// A CIDR that a cluster may ask for: neighbours and nested ones, of either family.
+fn cidr(chance: &mut Chance) -> String {
+    match chance.below(10) {
+        0 => format!("198.51.100.{}/31", 2 * chance.below(4)),
+        1 => "198.51.100.0/30".to_owned(),
+        2 | 3 => format!("2001:db8:{}::/48", chance.below(3)),
+        _ => format!("198.51.100.{}/32", chance.below(8)),
+    }
+}
+
+/// One item's CIDRs, few of them and each once.
+fn cidrs(chance: &mut Chance) -> Vec<String> {
+    let some: BTreeSet<String> = (0..chance.below(4)).map(|_| cidr(chance)).collect();
+    some.into_iter().collect()
+}
+
+fn put(aws: &Aws, observer: &Observer, key: &str, cidrs: &[String], bad: bool) {
+    let cidrs: Vec<&str> = cidrs.iter().map(String::as_str).collect();
+    let bad: &[&str] = if bad { &["54.123.456.78/32"] } else { &[] };
+    observer.put_item(aws, key, &cidrs, bad);
+}
+
+/// A world in which `operation` is called sooner or later.
+pub(crate) async fn world(chance: &mut Chance, operation: &str, took: &mut impl FnMut(&'static str)) -> World {
+    let adopting = chance.one_in(4);
+    let acl = operation.contains("WebACL") || chance.one_in(6);
+    let mut args = Vec::new();
+    if adopting {
+        args.push("--adopt=offices");
+    }
+    if chance.one_in(4) {
+        args.push("--always=192.0.2.77/32");
+    }
+    if chance.one_in(4) {
+        args.push("--on-rejection=skip");
+    }
+    if chance.one_in(5) {
+        args.push("--segments=2");
+    }
+    let mut world = World::new(config(chance), &args);
+    world.settings.waf.limits.max_ip_sets = MAX_IP_SETS;
+    world.aws.put_ip_set("REGIONAL", "somebody-elses", "IPV4", &["192.0.2.0/24"], None);
+    world.aws.put_rule_group("REGIONAL", "other-rules", 10, None, json!([]));
+    let stranger = chance.one_in(5);
+    if stranger {
+        world.aws.put_ip_set("REGIONAL", "wafsync-ipv4-001", "IPV4", &["203.0.113.210/32"], Some("Not yours"));
+    }
+    world.foreign_stays(if stranger { &["wafsync-ipv4-001"] } else { &[] });
+
+    for key in KEYS.iter().take(2 + chance.below(4)) {
+        put(&world.aws, &world.observer, key, &cidrs(chance), false);
+    }
+    if operation != "CreateRuleGroup" && !chance.one_in(6) {
+        let adopted = std::mem::take(&mut world.settings.waf.adopt);
+        world.converges().await;
+        world.settings.waf.adopt = adopted;
+        past(&world, chance, operation, took);
+    }
+    if adopting {
+        let held = ["198.51.100.1/32", "203.0.113.220/32"];
+        world.by_hand(|aws| drop(aws.put_ip_set("REGIONAL", "offices", "IPV4", &held, Some("Offices"))));
+    }
+    if acl {
+        web_acl(&mut world, chance);
+    }
+    world.settings.table.aggregate = chance.one_in(4);
+    // The change that the next run is about.
+    for _ in 0..=chance.below(3) {
+        change(&world.aws, &world.observer, chance);
+    }
+    if operation == "CreateIPSet" || operation == "CreateRuleGroup" {
+        let some: Vec<String> = (20..25).map(|host| format!("198.51.100.{}/32", 2 * host)).collect();
+        put(&world.aws, &world.observer, "growth", &some, false);
+    }
+    if operation == "UpdateIPSet" {
+        put(&world.aws, &world.observer, "growth", &["198.51.100.60/32".to_owned()], false);
+    }
+    world
+}
+
+fn config(chance: &mut Chance) -> Config {
+    let seconds = |chance: &mut Chance, many, end| {
+        if chance.one_in(many) { Duration::from_secs(1 + chance.draw_below(end)) } else { Duration::ZERO }
+    };
+    Config {
+        seed: chance.draw(),
+        list_page: if chance.one_in(3) { 2 } else { 100 },
+        always_next_marker: chance.one_in(3),
+        empty_scan_pages: chance.one_in(4),
+        propagation: seconds(chance, 4, 400),
+        read_lag: seconds(chance, 5, 8),
+        ..small()
+    }
+}
+
+/// What has happened to WAF since the last run: people, attackers and runs that were killed.
+fn past(world: &World, chance: &mut Chance, operation: &str, took: &mut impl FnMut(&'static str)) {
+    let ours: Vec<String> =
+        world.aws.ip_sets().into_iter().map(|set| set.name).filter(|name| is_ours(&world.aws, name)).collect();
+    for _ in 0..chance.below(3) {
+        edit(&world.aws, &world.observer, &ours, chance);
+    }
+    if operation == "UpdateRuleGroup" || chance.one_in(5) {
+        // A run was killed before it wired this set, or somebody planted it: the description begins as ours do.
+        took("unwired leftovers");
+        let planted = [STRANGERS[0], "198.51.100.4/32"];
+        let name = format!("wafsync-ipv4-00{}", 6 + chance.below(2));
+        world.by_hand(|aws| drop(aws.put_ip_set("REGIONAL", &name, "IPV4", &planted, Some("wafsync wafsync sum"))));
+    }
+}
+
+fn is_ours(aws: &Aws, name: &str) -> bool {
+    aws.ip_set(name).is_some_and(|set| set.description.is_some_and(|text| text.starts_with("wafsync wafsync ")))
+}
+
+/// Somebody edits one of our IP sets, or the rule of one of our groups.
+fn edit(aws: &Aws, observer: &Observer, ours: &[String], chance: &mut Chance) {
+    if ours.is_empty() {
+        return;
+    }
+    let name = chance.pick(ours).clone();
+    let family_fits = |cidr: &str| cidr.contains(':') == name.contains("ipv6");
+    let stranger = *chance.pick(&STRANGERS);
+    let wanted = cidr(chance);
+    let kind = chance.below(8);
+    observer.by_hand(aws, |aws| match kind {
+        0..=2 if family_fits(stranger) => aws.edit_ip_set(&name, |cidrs| add(cidrs, stranger)),
+        3 if family_fits(&wanted) => aws.edit_ip_set(&name, |cidrs| add(cidrs, &wanted)),
+        4 => aws.edit_ip_set(&name, |cidrs| drop(cidrs.pop())),
+        5 => aws.describe_ip_set(&name, Some("edited")),
+        6 => rename_rule(aws),
+        7 => drop_reference(aws, &name),
+        _ => {}
+    });
+}
+
+fn add(cidrs: &mut Vec<String>, cidr: &str) {
+    if cidrs.len() < small().set_capacity && !cidrs.iter().any(|known| known == cidr) {
+        cidrs.push(cidr.to_owned());
+    }
+}
+
+fn rename_rule(aws: &Aws) {
+    if aws.rule_group("wafsync-1").is_some() {
+        aws.edit_rule_group("wafsync-1", |rules| {
+            if let Some(rule) = rules.get_mut(0) {
+                rule["Name"] = json!("renamed");
+            }
+        });
+    }
+}
+
+/// Somebody takes the only reference of a group away, with its rule.
+fn drop_reference(aws: &Aws, set: &str) {
+    let Some(set) = aws.ip_set(set) else { return };
+    for group in aws.rule_groups() {
+        if group.name.starts_with("wafsync-") && group.rules.to_string().contains(&set.arn) {
+            aws.edit_rule_group(&group.name, |rules| *rules = json!([]));
+        }
+    }
+}
+
+/// A web ACL that refers to some of the rule groups there are, or to none.
+fn web_acl(world: &mut World, chance: &mut Chance) {
+    let keep = !chance.one_in(3);
+    let groups: Vec<Value> = world
+        .aws
+        .rule_groups()
+        .iter()
+        .filter(|group| keep && group.name.starts_with("wafsync-"))
+        .enumerate()
+        .map(|(priority, group)| {
+            json!({
+                "Name": group.name,
+                "Priority": priority,
+                "Statement": {"RuleGroupReferenceStatement": {"ARN": group.arn}},
+                "OverrideAction": {"None": {}},
+                "VisibilityConfig": {
+                    "SampledRequestsEnabled": true, "CloudWatchMetricsEnabled": true, "MetricName": "m",
+                },
+            })
+        })
+        .collect();
+    world.aws.put_web_acl("REGIONAL", "edge", "Block", Value::Array(groups));
+    world.settings.waf.web_acls = vec!["edge".to_owned()];
+}
+
+/// The table changes: an item comes, goes, changes, or is written under a new key.
+fn change(aws: &Aws, observer: &Observer, chance: &mut Chance) {
+    let key = *chance.pick(&KEYS);
+    match chance.below(8) {
+        0 => observer.delete_item(aws, key),
+        1 => put(aws, observer, key, &cidrs(chance), true),
+        2 => {
+            // Its key changes: the new row first, then the old one goes; a scan may see neither.
+            let cidrs = observer.item(key);
+            let moved = format!("{key}#{}", chance.below(4));
+            put(aws, observer, &moved, &cidrs, false);
+            observer.delete_item(aws, key);
+        }
+        3 => KEYS.iter().filter(|_| !chance.one_in(4)).for_each(|key| observer.delete_item(aws, key)),
+        _ => put(aws, observer, key, &cidrs(chance), false),
+    }
+}
+
+/// A fault somewhere.
+pub(crate) fn fault(chance: &mut Chance) -> Fault {
+    let kinds = kinds();
+    let slow = [2, 8, 14, 40].map(|seconds| FaultKind::Slow(Duration::from_secs(seconds)));
+    let kind = if chance.one_in(6) { chance.pick(&slow).clone() } else { chance.pick(&kinds).1.clone() };
+    Fault {
+        operation: (!chance.one_in(3)).then(|| (*chance.pick(&OPERATIONS)).to_owned()),
+        target: None,
+        skip: chance.below(6),
+        times: if chance.one_in(3) { 1 + chance.below(12) } else { 1 },
+        when: if chance.one_in(2) { When::Before } else { When::After },
+        kind,
+    }
+}
+
+/// Others edit the table and WAF at some calls from now on.
+pub(crate) fn meddle(world: &World, chance: &mut Chance) {
+    let mut at: Vec<usize> = (0..chance.below(4)).map(|_| chance.below(25)).collect();
+    let (observer, mut later, mut calls) = (world.observer.clone(), Chance::new(chance.draw()), 0);
+    world.aws.on_call(move |aws, call| {
+        if call.phase == Phase::After {
+            return;
+        }
+        while let Some(due) = at.iter().position(|due| *due == calls) {
+            at.swap_remove(due);
+            if later.one_in(3) {
+                let sets = aws.ip_sets().into_iter().map(|set| set.name);
+                let ours: Vec<String> = sets.filter(|name| is_ours(aws, name)).collect();
+                edit(aws, &observer, &ours, &mut later);
+            } else {
+                change(aws, &observer, &mut later);
+            }
+        }
+        calls += 1;
+    });
+}
