@@ -98,8 +98,8 @@ impl<'a> Call<'a> {
                 Ok(answer)
             }
             Err(error) => {
-                let repeated = self.retries.lock().unwrap_or_else(PoisonError::into_inner).failed > 0;
-                Err(AwsError::new(self.action.name(), self.resource, self.region, &error).repeated(repeated))
+                let lost = self.retries.lock().unwrap_or_else(PoisonError::into_inner).lost;
+                Err(AwsError::new(self.action.name(), self.resource, self.region, &error).after_lost(lost))
             }
         }
     }
@@ -121,6 +121,8 @@ struct Pacer {
 struct Retries {
     /// Attempts that failed.
     failed: u32,
+    /// Whether it is not known of one of them what became of it.
+    lost: bool,
     /// What was said about the attempt that failed last, until the next one begins.
     said: Option<RetryAction>,
 }
@@ -173,6 +175,7 @@ impl ClassifyRetry for Pacer {
         self.with(|retries| {
             if retries.said.is_none() {
                 retries.failed += 1;
+                retries.lost |= *kind != ErrorKind::ThrottlingError;
                 retries.said = Some(self.pace(*kind, *retry_after, retries.failed));
             }
             retries.said.clone().unwrap_or(RetryAction::NoActionIndicated)

@@ -48,7 +48,7 @@ pub struct AwsError {
     cause: String,
     hint: Option<String>,
     class: Class,
-    repeated: bool,
+    lost: bool,
 }
 
 impl AwsError {
@@ -95,13 +95,13 @@ impl AwsError {
             cause: text::line(&without_account_ids(&cause)).into_owned(),
             hint,
             class,
-            repeated: false,
+            lost: false,
         }
     }
 
-    /// The same error, of a call whose first attempts failed too.
-    pub(super) fn repeated(self, repeated: bool) -> Self {
-        Self { repeated, ..self }
+    /// The same error, of a call that lost the answer to an earlier attempt.
+    pub(super) fn after_lost(self, lost: bool) -> Self {
+        Self { lost, ..self }
     }
 
     /// A call that was not sent.
@@ -117,7 +117,7 @@ impl AwsError {
             cause: cause.to_owned(),
             hint: None,
             class: Class::Stopped(reason),
-            repeated: false,
+            lost: false,
         }
     }
 
@@ -130,7 +130,7 @@ impl AwsError {
             cause: text::line(&without_account_ids(cause)).into_owned(),
             hint: hint.map(ToOwned::to_owned),
             class: Class::Final,
-            repeated: false,
+            lost: false,
         }
     }
 
@@ -150,7 +150,7 @@ impl AwsError {
     /// one that was refused.
     #[must_use]
     pub fn may_have_happened(&self) -> bool {
-        self.repeated || self.class == Class::Again
+        self.lost || (self.class == Class::Again && !self.is_throttled())
     }
 
     /// Whether AWS refused it for its pace.
