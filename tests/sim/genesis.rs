@@ -1,6 +1,8 @@
 //! What a seed makes: the table, WAF in some state, and what others do while a run is under way.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -243,8 +245,10 @@ pub(crate) fn fault(chance: &mut Chance) -> Fault {
 pub(crate) fn meddle(world: &World, chance: &mut Chance) {
     let mut at: Vec<usize> = (0..chance.below(4)).map(|_| chance.below(25)).collect();
     let (observer, mut later, mut calls) = (world.observer.clone(), Chance::new(chance.draw()), 0);
+    world.calm.store(false, Ordering::Relaxed);
+    let calm = Arc::clone(&world.calm);
     world.aws.on_call(move |aws, call| {
-        if call.phase == Phase::After {
+        if call.phase == Phase::After || calm.load(Ordering::Relaxed) {
             return;
         }
         while let Some(due) = at.iter().position(|due| *due == calls) {

@@ -1,6 +1,8 @@
 //! A small account, a table, and installations of wafsync that run on them under a paused clock, watched at every call.
 
 use std::ffi::OsString;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -36,6 +38,8 @@ pub(crate) struct World {
     pub(crate) aws: Aws,
     pub(crate) observer: Observer,
     pub(crate) settings: Settings,
+    /// Nobody else changes anything any more.
+    pub(crate) calm: Arc<AtomicBool>,
 }
 
 /// How one run is made.
@@ -63,7 +67,7 @@ impl World {
         let mut settings = settings(args);
         (settings.waf.limits.set_capacity, settings.waf.limits.group_references) = limits;
         let observer = Observer::new(&aws, terms(&settings));
-        Self { aws, observer, settings }
+        Self { aws, observer, settings, calm: Arc::default() }
     }
 
     pub(crate) fn item(&self, key: &str, cidrs: &[&str]) {
@@ -149,6 +153,7 @@ impl World {
     /// The same, and every run is shown.
     pub(crate) async fn converges_with(&self, show: &mut impl FnMut(&Document, &Process)) -> usize {
         self.aws.clear_faults();
+        self.calm.store(true, Ordering::Relaxed);
         let mut process = self.process("after");
         let (mut runs, mut waited) = (0, 0);
         loop {
@@ -169,7 +174,8 @@ impl World {
             assert!(runs <= RUNS_TO_CONVERGE && waited <= RUNS_FOR_A_PERSON, "does not converge: {}", run.reason);
         }
         self.sound();
-        assert_eq!(self.observer.in_force(), self.observer.wanted(), "converged to something else");
+        let (in_force, wanted) = (self.observer.in_force(), self.observer.wanted());
+        assert!(in_force == wanted, "converged to {in_force:?}, not to {wanted:?}\n{}", self.history());
         runs
     }
 
