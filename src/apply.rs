@@ -52,6 +52,8 @@ pub struct Applied {
     pub rule_groups: BTreeMap<String, BTreeSet<String>>,
     /// Writes of which it is not known what became of them, by name of what they write.
     pub unsure: BTreeMap<String, Write>,
+    /// Writes that met somebody else's.
+    pub conflicts: usize,
     /// Why the rest was not written.
     pub troubles: Vec<Trouble>,
 }
@@ -183,6 +185,7 @@ impl Run<'_> {
                         self.applied.unsure.insert(write.target().to_owned(), write);
                     }
                     match &trouble {
+                        Trouble::Outdated(error) if error.class() == Class::Conflict => self.applied.conflicts += 1,
                         Trouble::Propagating(_) => waiting.push(change),
                         Trouble::Failed(error) if error.concerns_action() => {
                             closed.insert(change.write.kind());
