@@ -12,6 +12,9 @@ mod tests;
 mod values;
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::error::{ContextKind, ErrorKind};
 use clap::parser::ValueSource;
@@ -51,6 +54,21 @@ pub enum Invocation {
         settings: Settings,
         /// Form of the result: never Markdown.
         output: Output,
+        /// Where metrics go; nowhere to listen.
+        metrics: MetricsSettings,
+        /// The log on stderr.
+        log: LogSettings,
+    },
+    /// `watch`
+    Watch {
+        /// What to work on.
+        settings: Settings,
+        /// From the start of a run to the start of the next.
+        every: Duration,
+        /// Form of the results: never Markdown; a line each for JSON.
+        output: Output,
+        /// Where metrics go.
+        metrics: MetricsSettings,
         /// The log on stderr.
         log: LogSettings,
     },
@@ -85,6 +103,17 @@ pub enum Output {
     Json,
     /// For a comment or a summary page; `plan` only.
     Markdown,
+}
+
+/// Where metrics go.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MetricsSettings {
+    /// `--metrics-listen`
+    pub listen: Option<SocketAddr>,
+    /// `--metrics-push`: the URL of a Pushgateway, without a slash at its end.
+    pub push: Option<String>,
+    /// `--metrics-file`
+    pub file: Option<PathBuf>,
 }
 
 /// The log on stderr.
@@ -183,8 +212,18 @@ pub fn parse(
     Ok(Parsed { invocation, warnings, approve })
 }
 
-/// Flags that say how a result looks, and not what is done.
-const NOT_FOR_APPROVAL: [&str; 5] = ["output", "detailed-exitcode", "log-format", "log-level", "approve"];
+/// Flags that say when and how a result is shown, and not what is done.
+const NOT_FOR_APPROVAL: [&str; 9] = [
+    "output",
+    "detailed-exitcode",
+    "log-format",
+    "log-level",
+    "approve",
+    "every",
+    "metrics-listen",
+    "metrics-push",
+    "metrics-file",
+];
 
 /// `wafsync apply` with the settings of these matches.
 fn approve_command(matches: &clap::ArgMatches) -> Option<String> {
@@ -220,6 +259,12 @@ pub fn settings_from_env(
         Invocation::Apply { settings, log, .. } => Ok((settings, log, parsed.warnings)),
         _ => Err(Usage::error("settings from the environment are those of apply")),
     }
+}
+
+/// Whether `--approve` would take this.
+#[must_use]
+pub fn is_digest(text: &str) -> bool {
+    convert::is_digest(text)
 }
 
 /// The completion script of a shell.

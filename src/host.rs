@@ -3,29 +3,34 @@
 //! Results alone go to stdout, talk goes to stderr. Whatever is decided is decided elsewhere.
 
 mod log;
+mod termination;
 
 use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_config::BehaviorVersion;
 use tokio::signal::unix::{self, SignalKind, signal};
 use tokio::time::Instant;
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
 use crate::aws::{AwsError, Connection, ReadCache};
 use crate::cidr::Cidr;
-use crate::cli::{self, Invocation, LogSettings, Output, Parsed};
+use crate::cli::{self, Invocation, LogSettings, MetricsSettings, Output, Parsed};
 use crate::desired::Desired;
 use crate::explain;
 use crate::item::ItemRules;
-use crate::reconcile::{Mode, Run, reconcile};
 use crate::report::text::Context;
 use crate::report::{self, Command, Document, Outcome};
+use crate::serve::{self, Board};
+use crate::session::{Finished, Session};
 use crate::settings::Settings;
 use crate::stop::{Signal, Stop};
-use crate::{iam_policy, report::markdown};
+use crate::telemetry::export::Exporter;
+use crate::telemetry::samples;
+use crate::watch::watch;
+use crate::{iam_policy, lambda, report::markdown};
 
 /// Exit codes of `plan --detailed-exitcode`.
 const EXIT_PENDING: u8 = 2;
@@ -34,11 +39,26 @@ const EXIT_GUARDED: u8 = 3;
 /// The whole program.
 #[must_use]
 pub fn main() -> ExitCode {
+    if std::env::var_os(lambda::RUNTIME_API).is_some() {
+        return function();
+    }
     let (mut out, mut err) = (std::io::stdout().lock(), std::io::stderr());
     let code = run(std::env::args_os(), std::env::vars_os(), &mut out, &mut err);
     // A reader that has gone away changes nothing about what happened.
     let _ = out.flush();
     ExitCode::from(code)
+}
+
+/// The process as a Lambda function: it never ends by itself.
+fn function() -> ExitCode {
+    let serve = async |_| match lambda::serve(std::env::vars_os(), log::start).await {
+        Ok(()) => (Vec::new(), 0),
+        Err(error) => {
+            error!("the runtime API of Lambda does not answer: {error}");
+            (Vec::new(), Outcome::Failed.exit_code())
+        }
+    };
+    ExitCode::from(awaiting(serve).1)
 }
 
 /// One command; answers the exit code.
@@ -60,7 +80,10 @@ fn run(
         }
     };
     let log = match &invocation {
-        Invocation::Plan { log, .. } | Invocation::Apply { log, .. } | Invocation::Explain { log, .. } => *log,
+        Invocation::Plan { log, .. }
+        | Invocation::Apply { log, .. }
+        | Invocation::Watch { log, .. }
+        | Invocation::Explain { log, .. } => *log,
         Invocation::IamPolicy { .. } | Invocation::Completions(_) => LogSettings::default(),
     };
     log::start(log);
@@ -73,7 +96,22 @@ fn run(
         Invocation::Plan { settings, output, detailed_exitcode, .. } => {
             awaiting(|signal| plan(settings, output, detailed_exitcode, approve, signal))
         }
-        Invocation::Apply { settings, output, .. } => awaiting(|signal| apply(settings, output, approve, signal)),
+        Invocation::Apply { settings, output, metrics, .. } => {
+            awaiting(|signal| apply(settings, output, metrics, approve, signal))
+        }
+        Invocation::Watch { settings, every, output, metrics, .. } => {
+            let show = |finished: &Finished| show(finished, Command::Apply, output, approve.as_deref());
+            awaiting(|signal| {
+                watch_(settings, every, metrics, signal, |finished| {
+                    // Each result at once; a reader that has gone away does not end the daemon.
+                    let _ = out.write_all(&match output {
+                        Output::Json => json_line(&finished.document),
+                        _ => show(finished),
+                    });
+                    let _ = out.flush();
+                })
+            })
+        }
         Invocation::Explain { settings, address, output, .. } => {
             awaiting(|signal| explain_(settings, address, output, signal))
         }
@@ -127,13 +165,18 @@ async fn asked(interrupt: &mut unix::Signal, terminate: &mut unix::Signal) {
     }
 }
 
+async fn session(settings: Settings) -> Result<Session, String> {
+    let sdk = aws_config::load_defaults(BehaviorVersion::latest()).await;
+    Session::new(sdk, settings).map_err(|error| error.to_string())
+}
+
 async fn connect(settings: &Settings) -> Result<Connection, String> {
     let sdk = aws_config::load_defaults(BehaviorVersion::latest()).await;
     Connection::new(sdk, settings).map_err(|error| error.to_string())
 }
 
 /// Seconds since the epoch.
-fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
@@ -150,43 +193,72 @@ async fn plan(
     signal: Signal,
 ) -> (Vec<u8>, u8) {
     let stop = stop_for(&settings, &signal);
-    let connection = match connect(&settings).await {
-        Ok(connection) => connection,
+    let mut session = match session(settings).await {
+        Ok(session) => session,
         Err(error) => return not_begun(&error, output),
     };
-    let reader = connection.reader();
-    let run = reconcile(&settings, &reader, Mode::Plan, &mut ReadCache::default(), now(), &stop).await;
-    let document = Document::new(&run, &settings, Command::Plan);
-    if let Some(error) = &document.error {
-        error!("{error}");
-    }
+    let finished = session.run(Command::Plan, now(), &stop).await;
+    let document = &finished.document;
     let code = match document.outcome {
         Outcome::Planned if detailed && document.is_guarded() => EXIT_GUARDED,
         Outcome::Planned if detailed && document.is_pending() => EXIT_PENDING,
         outcome => outcome.exit_code(),
     };
-    (show(&document, &run, Command::Plan, output, approve.as_deref()), code)
+    termination::log(document);
+    (show(&finished, Command::Plan, output, approve.as_deref()), code)
 }
 
-async fn apply(settings: Settings, output: Output, approve: Option<String>, signal: Signal) -> (Vec<u8>, u8) {
+async fn apply(
+    settings: Settings,
+    output: Output,
+    metrics: MetricsSettings,
+    approve: Option<String>,
+    signal: Signal,
+) -> (Vec<u8>, u8) {
+    let exporter = Exporter::new(metrics, &settings.waf.name, Board::default());
     let stop = stop_for(&settings, &signal);
-    let connection = match connect(&settings).await {
-        Ok(connection) => connection,
+    let mut session = match session(settings).await {
+        Ok(session) => session,
         Err(error) => return not_begun(&error, output),
     };
-    let (reader, writer) = (connection.reader(), connection.writer());
-    let run = reconcile(&settings, &reader, Mode::Apply(&writer), &mut ReadCache::default(), now(), &stop).await;
-    let document = Document::new(&run, &settings, Command::Apply);
-    if let Some(error) = &document.error {
-        error!(outcome = %document.outcome, writes = document.writes.done, "{error}");
-    } else {
-        info!(outcome = %document.outcome, writes = document.writes.done, "{}", document.reason);
+    let finished = session.run(Command::Apply, now(), &stop).await;
+    exporter.export(&samples(&finished.document, session.settings(), &finished.facts)).await;
+    termination::log(&finished.document);
+    (show(&finished, Command::Apply, output, approve.as_deref()), finished.document.outcome.exit_code())
+}
+
+/// Exits with 0 when it was asked to stop, whatever became of the runs.
+async fn watch_(
+    settings: Settings,
+    every: Duration,
+    metrics: MetricsSettings,
+    signal: Signal,
+    mut show: impl FnMut(&Finished),
+) -> (Vec<u8>, u8) {
+    let board = Board::default();
+    if let Some(address) = metrics.listen {
+        match serve::bind(address).await {
+            Ok(listener) => drop(tokio::spawn(serve::serve(listener, board.clone()))),
+            Err(error) => return not_begun(&format!("--metrics-listen {address}: {error}"), Output::Text),
+        }
     }
-    (show(&document, &run, Command::Apply, output, approve.as_deref()), document.outcome.exit_code())
+    let exporter = Exporter::new(metrics, &settings.waf.name, board.clone());
+    let mut session = match session(settings.clone()).await {
+        Ok(session) => session,
+        Err(error) => return not_begun(&error, Output::Text),
+    };
+    watch(&mut session, every, &signal, &board, now, async |finished: &Finished| {
+        show(finished);
+        termination::log(&finished.document);
+        exporter.export(&samples(&finished.document, &settings, &finished.facts)).await;
+    })
+    .await;
+    (Vec::new(), 0)
 }
 
 /// The result, for stdout.
-fn show(document: &Document, run: &Run, command: Command, output: Output, approve: Option<&str>) -> Vec<u8> {
+fn show(finished: &Finished, command: Command, output: Output, approve: Option<&str>) -> Vec<u8> {
+    let Finished { run, document, .. } = finished;
     let context = Context { command, target: &run.target, desired: run.scans.last(), approve };
     match output {
         Output::Json => json(document),
@@ -199,6 +271,7 @@ fn show(document: &Document, run: &Run, command: Command, output: Output, approv
 fn not_begun(error: &str, output: Output) -> (Vec<u8>, u8) {
     error!("{error}");
     let document = Document::failed(error);
+    termination::log(&document);
     let text = if output == Output::Json { json(&document) } else { Vec::new() };
     (text, document.outcome.exit_code())
 }
@@ -239,6 +312,13 @@ async fn look_up(
     let (view, current) = tokio::try_join!(scan, reader.read_waf(&settings.waf, &mut cache, stop))?;
     let desired = Desired::new(view, &table.always, table.aggregate, table.widest);
     Ok(explain::explain(address, &desired, &current))
+}
+
+/// The same on one line.
+fn json_line(value: &impl serde::Serialize) -> Vec<u8> {
+    let mut text = serde_json::to_vec(value).unwrap_or_default();
+    text.push(b'\n');
+    text
 }
 
 fn json(value: &impl serde::Serialize) -> Vec<u8> {

@@ -48,7 +48,8 @@
 //! Awaits: [`stop`] (deadline and signals), [`aws`] (clients, pace, errors, scan, IP sets, rule groups),
 //! [`apply`] (an approved plan → what happened), [`reconcile`] (the story in a page).
 //!
-//! Entry: [`settings`], [`cli`], [`host`].
+//! Hosts: [`settings`], [`cli`], [`session`] (clients and runs one after another), [`host`] (a process and its command),
+//! [`watch`] (the daemon), [`lambda`] (the AWS Lambda function), [`serve`] (its metrics and health over HTTP), [`telemetry`] (a run in numbers).
 //!
 //! # Invariants
 //!
@@ -77,6 +78,7 @@ pub mod guard;
 pub mod host;
 pub mod iam_policy;
 pub mod item;
+pub mod lambda;
 pub mod layout;
 pub mod limits;
 pub mod merged;
@@ -87,8 +89,12 @@ pub mod plan;
 pub mod reconcile;
 pub mod report;
 pub mod rules;
+pub mod serve;
+pub mod session;
 pub mod settings;
 pub mod spec;
 pub mod stop;
 pub mod tally;
+pub mod telemetry;
 pub mod text;
+pub mod watch;

@@ -124,6 +124,12 @@ impl Connection {
         }
     }
 
+    /// Calls that AWS refused for their pace, since the clients were made.
+    #[must_use]
+    pub fn throttled_attempts(&self) -> u64 {
+        self.governor.throttled_attempts()
+    }
+
     fn waf_config(&self) -> aws_sdk_wafv2::config::Builder {
         aws_sdk_wafv2::config::Builder::from(&self.sdk)
             .region(Region::new(self.target.region.clone()))

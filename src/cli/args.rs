@@ -50,6 +50,15 @@ Exit codes:
 
 Each setting can also be an environment variable, such as WAFSYNC_MAX_REMOVALS.";
 
+const WATCH_EXITS: &str = "\
+Exit codes:
+  0   asked to stop, and stopped
+  1   could not begin
+  4   asked to stop a second time, and left at once
+  64  usage error
+
+Each setting can also be an environment variable, such as WAFSYNC_MAX_REMOVALS.";
+
 const EXPLAIN_EXITS: &str = "\
 Exit codes:
   0   wanted and in force, all of its addresses
@@ -80,6 +89,12 @@ pub(super) enum Command {
     /// Does what plan does, then carries the plan out and checks the result.
     #[command(after_help = APPLY_EXITS)]
     Apply(ApplyArgs),
+    /// Apply again and again until told to stop
+    ///
+    /// Does what apply does, at once and then at every interval, one run at a time. A run that fails does not end it.
+    /// SIGTERM and SIGINT do, at the next safe point.
+    #[command(after_help = WATCH_EXITS)]
+    Watch(WatchArgs),
     /// Say whether an address is wanted, and whether it is in force
     ///
     /// Names the items that want the address, and the IP sets, rule groups and web ACLs in which it is in force.
@@ -121,6 +136,32 @@ pub(super) struct ApplyArgs {
     pub(super) run: RunArgs,
     #[command(flatten)]
     pub(super) output: OutputArgs,
+    #[command(flatten)]
+    pub(super) metrics: MetricsArgs,
+    #[command(flatten)]
+    pub(super) log: LogArgs,
+}
+
+/// `watch`.
+#[derive(Args, Debug)]
+pub(super) struct WatchArgs {
+    #[command(flatten)]
+    pub(super) run: RunArgs,
+    /// Time from the start of a run to the start of the next, 10s to 24h
+    ///
+    /// A tenth more or less, by chance. A run that takes longer delays the next. Such as 90s, 5m or 1h 30m.
+    #[arg(long, value_name = "TIME", default_value = "5m", help_heading = "Run")]
+    pub(super) every: String,
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
+    /// Address and port on which metrics and health are served [default: none]
+    ///
+    /// Such as 0.0.0.0:9090 or [::1]:9090. /metrics: in the format of Prometheus. /healthz: whether runs come to an end.
+    /// /readyz: whether the last run did not fail.
+    #[arg(long, value_name = "ADDRESS", help_heading = "Metrics")]
+    pub(super) metrics_listen: Option<String>,
+    #[command(flatten)]
+    pub(super) metrics: MetricsArgs,
     #[command(flatten)]
     pub(super) log: LogArgs,
 }
@@ -374,6 +415,22 @@ pub(super) struct OutputArgs {
 fn text_or_json() -> impl TypedValueParser<Value = Output> {
     let values = [Output::Text, Output::Json].iter().filter_map(ValueEnum::to_possible_value);
     PossibleValuesParser::new(values).map(|value| if value == "json" { Output::Json } else { Output::Text })
+}
+
+/// Where metrics go after a run.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Metrics")]
+pub(super) struct MetricsArgs {
+    /// Pushgateway to which metrics are pushed after a run [default: none]
+    ///
+    /// Its URL, such as http://pushgateway:9091. They are pushed as job wafsync, installation NAME.
+    #[arg(long, value_name = "URL")]
+    pub(super) metrics_push: Option<String>,
+    /// File to which metrics are written after a run [default: none]
+    ///
+    /// In the format of Prometheus, for the textfile collector of the node exporter: its name should end in .prom.
+    #[arg(long, value_name = "FILE")]
+    pub(super) metrics_file: Option<String>,
 }
 
 /// The log on stderr.

@@ -1,16 +1,17 @@
 //! From clap's text to [`Settings`]: everything is checked here, once, for the command line and for Lambda.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::args::{Cli, Command, EntryArgs, GuardArgs, IamPolicyArgs, LogArgs, ReadArgs, RuleArgs, RunArgs};
-use super::args::{TableArgs, WafArgs, WriteArgs};
+use super::args::{Cli, Command, EntryArgs, GuardArgs, IamPolicyArgs, LogArgs, MetricsArgs, ReadArgs, RuleArgs};
+use super::args::{RunArgs, TableArgs, WafArgs, WriteArgs};
 use super::environment::Environment;
 use super::values::{
     Checked, Invalid, MIN_RATE, arn, attribute, check, cidr, decimal, digits, duration, is_region, is_word, number,
     rate,
 };
-use super::{Invocation, LogSettings, MAX_SEGMENTS};
+use super::{Invocation, LogSettings, MAX_SEGMENTS, MetricsSettings};
 use crate::cidr::{Cidr, PerFamily};
 use crate::iam_policy::IamScope;
 use crate::limits::{Limits, SET_CAPACITY};
@@ -29,6 +30,10 @@ const MAX_READ_CAPACITY: u32 = 1_000_000;
 const MIN_DEADLINE: Duration = Duration::from_secs(10);
 /// Longer than any schedule that makes sense; keeps sums with the clock from overflowing.
 const MAX_DEADLINE: Duration = Duration::from_hours(24);
+/// More often would be as good as without a pause: a run that has nothing to do takes a second or two.
+const MIN_EVERY: Duration = Duration::from_secs(10);
+/// Whoever wants fewer runs than one a day wants a schedule.
+const MAX_EVERY: Duration = Duration::from_hours(24);
 /// AWS allows 50 tags, and `managed-by` is one.
 const MAX_TAGS: usize = 49;
 /// What AWS keeps for its own labels (AWS WAF: "Label syntax and naming requirements").
@@ -47,6 +52,14 @@ pub(super) fn invocation(cli: Cli, env: &Environment, warnings: &mut Vec<String>
         Command::Apply(args) => Invocation::Apply {
             settings: settings(args.run, warnings)?,
             output: args.output.output,
+            metrics: metrics(args.metrics, None)?,
+            log: log(&args.log),
+        },
+        Command::Watch(args) => Invocation::Watch {
+            settings: settings(args.run, warnings)?,
+            every: every(&args.every)?,
+            output: args.output.output,
+            metrics: metrics(args.metrics, args.metrics_listen)?,
             log: log(&args.log),
         },
         Command::Explain(args) => Invocation::Explain {
@@ -98,6 +111,31 @@ fn run(read: &ReadArgs, write: Option<&WriteArgs>) -> Checked<RunSettings> {
         read_rate: rate("--read-rate", &read.read_rate)?,
         write_rate: write.map_or(Ok(MIN_RATE), |write| rate("--write-rate", &write.write_rate))?,
         deadline,
+    })
+}
+
+fn every(text: &str) -> Checked<Duration> {
+    const FLAG: &str = "--every";
+    let every = duration(FLAG, text)?;
+    check(FLAG, text, (MIN_EVERY..=MAX_EVERY).contains(&every), "must be from 10s to 24h")?;
+    Ok(every)
+}
+
+fn metrics(args: MetricsArgs, listen: Option<String>) -> Checked<MetricsSettings> {
+    let address = |text: String| -> Checked<SocketAddr> {
+        let allowed = "must be an IP address and a port, such as 0.0.0.0:9090 or [::1]:9090";
+        text.parse().map_err(|_| Invalid::new("--metrics-listen", &text, allowed))
+    };
+    if let Some(url) = &args.metrics_push {
+        let allowed = "must be the http:// or https:// URL of a Pushgateway, without user, query or fragment";
+        let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://")).unwrap_or_default();
+        let right = rest.bytes().all(|byte| byte.is_ascii_graphic()) && !rest.contains(['@', '?', '#']);
+        check("--metrics-push", url, right && !rest.starts_with('/') && !rest.is_empty(), allowed)?;
+    }
+    Ok(MetricsSettings {
+        listen: listen.map(address).transpose()?,
+        push: args.metrics_push.map(|url| url.trim_end_matches('/').to_owned()),
+        file: args.metrics_file.map(Into::into),
     })
 }
 
@@ -305,12 +343,15 @@ fn max_removals(text: &str) -> Checked<MaxRemovals> {
     limit.ok_or_else(|| Invalid::new("--max-removals", text, "must be a percentage from 0% to 100%, or a count"))
 }
 
-/// Digests are written in lower case.
 fn approve(text: &str) -> Checked<String> {
-    let digits = text.strip_prefix("sha256:").unwrap_or_default();
-    let right = digits.len() == 64 && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    check("--approve", text, right, "must be sha256: and 64 hexadecimal digits, as the plan prints it")?;
+    check("--approve", text, is_digest(text), "must be sha256: and 64 hexadecimal digits, as the plan prints it")?;
     Ok(text.to_owned())
+}
+
+/// Digests are written in lower case.
+pub(super) fn is_digest(text: &str) -> bool {
+    let digits = text.strip_prefix("sha256:").unwrap_or_default();
+    digits.len() == 64 && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 fn iam_policy(args: IamPolicyArgs, env: &Environment) -> Checked<Invocation> {

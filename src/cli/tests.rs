@@ -45,8 +45,8 @@ fn refused(args: &[&str], message: &str) {
     assert_eq!(text, format!("error: {message}\n"), "{args:?}");
 }
 
-/// A value for every setting of `plan` that differs from the default.
-const EVERY_SETTING: [(&str, &str); 34] = [
+/// A value for every setting that differs from the default.
+const EVERY_SETTING: [(&str, &str); 38] = [
     ("table", "other"),
     ("table-region", "eu-west-1"),
     ("key-attribute", "cluster"),
@@ -81,7 +81,16 @@ const EVERY_SETTING: [(&str, &str); 34] = [
     ("log-format", "json"),
     ("log-level", "debug"),
     ("detailed-exitcode", ""),
+    ("every", "90s"),
+    ("metrics-listen", "[::1]:9090"),
+    ("metrics-push", "http://pushgateway:9091/"),
+    ("metrics-file", "/metrics/wafsync.prom"),
 ];
+
+/// A command that has this setting.
+fn command_with(flag: &str) -> &'static str {
+    if flag == "every" || flag.starts_with("metrics-") { "watch" } else { "plan" }
+}
 
 /// What else must be given with a setting.
 fn needed(flag: &str) -> &'static [&'static str] {
@@ -108,13 +117,14 @@ fn every_setting_is_tried() {
 #[test]
 fn a_variable_says_what_its_flag_says() {
     for (flag, value) in EVERY_SETTING.into_iter().filter(|(flag, _)| *flag != "approve") {
+        let command = command_with(flag);
         let given = if value.is_empty() { format!("--{flag}") } else { format!("--{flag}={value}") };
         let name = format!("WAFSYNC_{}", flag.replace('-', "_").to_uppercase());
-        let with_flag = run(&[&["plan"], needed(flag), &[&given]].concat(), &[]).unwrap();
+        let with_flag = run(&[&[command], needed(flag), &[&given]].concat(), &[]).unwrap();
         let in_environment = if value.is_empty() { "true" } else { value };
-        let with_variable = run(&[&["plan"], needed(flag)].concat(), &[(&name, in_environment)]).unwrap();
+        let with_variable = run(&[&[command], needed(flag)].concat(), &[(&name, in_environment)]).unwrap();
         assert_eq!(format!("{with_flag:?}"), format!("{with_variable:?}"), "--{flag}");
-        let without = run(&["plan", "--table=clusters"], &[]).unwrap();
+        let without = run(&[command, "--table=clusters"], &[]).unwrap();
         assert_ne!(format!("{with_flag:?}"), format!("{without:?}"), "--{flag}");
     }
 }
@@ -225,6 +235,8 @@ fn the_help_fits_eighty_columns() {
         &["plan", "--help"],
         &["apply", "-h"],
         &["apply", "--help"],
+        &["watch", "-h"],
+        &["watch", "--help"],
         &["explain", "-h"],
         &["explain", "--help"],
         &["iam-policy", "-h"],
@@ -257,11 +269,12 @@ fn the_definition_of_the_command_line_is_sound() {
 fn what_is_not_a_command_or_a_setting_of_it_is_a_usage_error() {
     for args in [
         &[][..],
-        &["watch"],
         &["check"],
         &["destroy"],
         &["plan", "--table=clusters", "--yes"],
         &["plan", "--table=clusters", "--metrics-file=x"],
+        &["apply", "--table=clusters", "--metrics-listen=127.0.0.1:0"],
+        &["apply", "--table=clusters", "--every=5m"],
         &["apply", "--table=clusters", "--detailed-exitcode"],
         &["apply", "--table=clusters", "stray"],
         &["apply", "--table=clusters", "--table=clusters"],
@@ -440,6 +453,64 @@ fn always_is_strict_but_of_any_width() {
     ] {
         refused(&["--always", value], &format!("--always '{value}': {why}"));
     }
+}
+
+/// What `watch` makes of these further arguments.
+fn watch(args: &[&str]) -> (Duration, MetricsSettings) {
+    match run(&[&["watch", "--table", "clusters"], args].concat(), &[]).unwrap().invocation {
+        Invocation::Watch { every, metrics, .. } => (every, metrics),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn watch_has_an_interval_and_places_for_metrics() {
+    assert_eq!(watch(&[]), (Duration::from_secs(300), MetricsSettings::default()));
+    let (every, metrics) = watch(&[
+        "--every=1h 30m",
+        "--metrics-listen=0.0.0.0:9090",
+        "--metrics-push=https://push.example.com/gateway/",
+        "--metrics-file=wafsync.prom",
+    ]);
+    assert_eq!(every, Duration::from_secs(5400));
+    assert_eq!(metrics.listen, Some("0.0.0.0:9090".parse().unwrap()));
+    assert_eq!(metrics.push.as_deref(), Some("https://push.example.com/gateway"));
+    assert_eq!(metrics.file, Some("wafsync.prom".into()));
+    for (args, message) in [
+        ("--every=9s", "--every '9s': must be from 10s to 24h"),
+        ("--every=25h", "--every '25h': must be from 10s to 24h"),
+        ("--every=5", "--every '5': must be a time with its unit, such as 30s, 5m or 1h 30m"),
+        (
+            "--metrics-listen=localhost:9090",
+            "--metrics-listen 'localhost:9090': must be an IP address and a port, such as 0.0.0.0:9090 or [::1]:9090",
+        ),
+    ] {
+        let text = refusal(&["watch", "--table", "clusters", args], &[]);
+        assert_eq!(text, format!("error: {message}\n"));
+    }
+    for url in [
+        "pushgateway:9091",
+        "http://",
+        "https:///x",
+        "http://user:secret@host/",
+        "http://a/?b",
+        "ftp://a",
+        "http://a b",
+    ] {
+        refused(
+            &["--metrics-push", url],
+            &format!(
+                "--metrics-push '{url}': must be the http:// or https:// URL of a Pushgateway, without user, query or \
+                 fragment"
+            ),
+        );
+    }
+}
+
+#[test]
+fn an_approval_is_an_apply_whatever_showed_the_plan() {
+    let args = ["watch", "--table=clusters", "--every=1m", "--metrics-file=x", "--min-addresses=3"];
+    assert_eq!(run(&args, &[]).unwrap().approve.as_deref(), Some("wafsync apply --table=clusters --min-addresses=3"));
 }
 
 #[test]

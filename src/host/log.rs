@@ -3,11 +3,13 @@
 use std::io::IsTerminal as _;
 
 use tracing::Level;
+use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::cli::{LogFormat, LogLevel, LogSettings};
+use crate::session::FOR_PROGRAMS;
 
 /// Starts the log of this process.
 pub(super) fn start(settings: LogSettings) {
@@ -16,11 +18,15 @@ pub(super) fn start(settings: LogSettings) {
         LogFormat::Text => false,
         LogFormat::Auto => !std::io::stderr().is_terminal(),
     };
-    let registry = tracing_subscriber::registry().with(filter(settings.level));
+    let filter = filter(settings.level);
+    // Who reads it as it comes sees the result, and only one run.
+    let filter = if json { filter } else { filter.with_target(FOR_PROGRAMS, LevelFilter::OFF) };
+    let registry = tracing_subscriber::registry().with(filter);
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    // Every event of a run carries the run's id: in JSON as `span.id`.
     // A second start, as in tests, keeps the first.
     let _ = if json {
-        registry.with(layer.json().flatten_event(true).with_current_span(false).with_span_list(false)).try_init()
+        registry.with(layer.json().flatten_event(true).with_span_list(false)).try_init()
     } else {
         // Whoever reads it as it comes knows the time.
         registry.with(layer.with_ansi(false).without_time().with_target(false)).try_init()

@@ -15,6 +15,7 @@ use wafsync::limits::Limits;
 use wafsync::reconcile::{Mode, Run, reconcile};
 use wafsync::report::text::Context;
 use wafsync::report::{Command, Document, Names, Outcome, text};
+use wafsync::session::Session;
 use wafsync::settings::Settings;
 use wafsync::stop::Signal;
 use wafsync_test_aws::{Aws, Call, Config, Fault, FaultKind, Phase, When};
@@ -143,6 +144,11 @@ impl World {
             Command::Apply => Mode::Apply(&writer),
         };
         reconcile(&self.settings, &connection.reader(), mode, &mut ReadCache::default(), NOW, &stop).await
+    }
+
+    /// What a process that lives on holds.
+    pub(crate) fn session(&self) -> Session {
+        Session::new(self.sdk(), self.settings.clone()).unwrap()
     }
 
     pub(crate) fn connection(&self) -> Connection {

@@ -1,0 +1,148 @@
+//! What an event asks for. Strict: what is not known is refused, so that a typing error never applies.
+
+use serde_json::{Map, Value};
+
+use crate::cli;
+use crate::text;
+
+/// The members of an event of EventBridge, also of its Scheduler.
+const EVENTBRIDGE: [&str; 11] = [
+    "version",
+    "id",
+    "detail-type",
+    "source",
+    "account",
+    "time",
+    "region",
+    "resources",
+    "detail",
+    "replay-name",
+    "trace-header",
+];
+
+/// What the run is to do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Request {
+    /// Plan, and change nothing.
+    pub(super) dry_run: bool,
+    /// The digest that was approved.
+    pub(super) approve: Option<String>,
+}
+
+impl Request {
+    /// Reads an event: nothing, EventBridge's, a DynamoDB stream's, or one that says what to do.
+    ///
+    /// The error is what is wrong with it, for people.
+    pub(super) fn read(event: &Value) -> Result<Self, String> {
+        match event {
+            Value::Null => Ok(Self::default()),
+            Value::Object(event) if is_eventbridge(event) || is_stream(event) => Ok(Self::default()),
+            Value::Object(event) => Self::direct(event),
+            _ => Err("must be a JSON object".to_owned()),
+        }
+    }
+
+    fn direct(event: &Map<String, Value>) -> Result<Self, String> {
+        let mut request = Self::default();
+        for (key, value) in event {
+            match (key.as_str(), value) {
+                ("dry_run", Value::Bool(dry_run)) => request.dry_run = *dry_run,
+                ("dry_run", _) => return Err("\"dry_run\" must be true or false".to_owned()),
+                ("approve", Value::String(digest)) if cli::is_digest(digest) => request.approve = Some(digest.clone()),
+                ("approve", _) => {
+                    return Err("\"approve\" must be \"sha256:\" and 64 hexadecimal digits".to_owned());
+                }
+                _ => {
+                    return Err(format!(
+                        "\"{}\" is not known: there are \"dry_run\" and \"approve\", and the events of EventBridge and \
+                         of DynamoDB streams",
+                        text::line(&key.chars().take(MAX_KEY).collect::<String>())
+                    ));
+                }
+            }
+        }
+        Ok(request)
+    }
+}
+
+/// Characters of an unknown key that are shown.
+const MAX_KEY: usize = 64;
+
+fn is_eventbridge(event: &Map<String, Value>) -> bool {
+    let is_text = |key: &str| event.get(key).is_some_and(Value::is_string);
+    is_text("source") && is_text("detail-type") && event.keys().all(|key| EVENTBRIDGE.contains(&key.as_str()))
+}
+
+/// A mere wake-up: nobody looks at the records.
+fn is_stream(event: &Map<String, Value>) -> bool {
+    let of_dynamodb = |record: &Value| record.get("eventSource").and_then(Value::as_str) == Some("aws:dynamodb");
+    let records = event.get("Records").and_then(Value::as_array);
+    event.len() == 1 && records.is_some_and(|records| records.iter().all(of_dynamodb))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const DIGEST: &str = "sha256:00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+
+    #[test]
+    fn events_that_only_wake_it_up_ask_for_an_apply() {
+        for event in [
+            json!(null),
+            json!({}),
+            json!({"dry_run": false}),
+            json!({
+                "version": "0", "id": "1", "detail-type": "Scheduled Event", "source": "aws.scheduler",
+                "account": "111122223333", "time": "2026-01-01T00:00:00Z", "region": "eu-central-1",
+                "resources": ["arn:aws:scheduler:eu-central-1:111122223333:schedule/default/wafsync"], "detail": "{}",
+            }),
+            json!({"Records": [
+                {"eventSource": "aws:dynamodb", "eventName": "REMOVE", "dynamodb": {"Keys": {"dry_run": {"BOOL": true}}}},
+            ]}),
+        ] {
+            assert_eq!(Request::read(&event), Ok(Request::default()), "{event}");
+        }
+    }
+
+    #[test]
+    fn a_person_can_ask_for_a_plan_and_approve_one() {
+        assert_eq!(Request::read(&json!({"dry_run": true})), Ok(Request { dry_run: true, approve: None }));
+        let approve = Some(DIGEST.to_owned());
+        assert_eq!(
+            Request::read(&json!({"approve": DIGEST})),
+            Ok(Request { dry_run: false, approve: approve.clone() })
+        );
+        let both = json!({"approve": DIGEST, "dry_run": true});
+        assert_eq!(Request::read(&both), Ok(Request { dry_run: true, approve }));
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        for event in [
+            json!({"dryrun": true}),
+            json!({"dry_run": "true"}),
+            json!({"dry_run": null}),
+            json!({"dry_run": 1}),
+            json!({"DRY_RUN": true}),
+            json!({"approve": true}),
+            json!({"approve": "yes"}),
+            json!({"approve": DIGEST.to_uppercase()}),
+            json!({"source": "aws.scheduler"}),
+            json!({"source": "aws.scheduler", "detail-type": "Scheduled Event", "dry_run": true}),
+            json!({"source": 1, "detail-type": "Scheduled Event"}),
+            json!({"Records": [{"eventSource": "aws:s3"}]}),
+            json!({"Records": [{"eventSource": "aws:dynamodb"}], "dry_run": true}),
+            json!({"Records": {}}),
+            json!([]),
+            json!("dry_run"),
+            json!(true),
+        ] {
+            assert!(Request::read(&event).is_err(), "{event}");
+        }
+        let error = Request::read(&json!({ "\u{1b}[2J": 1 })).unwrap_err();
+        assert!(!error.contains('\u{1b}'), "{error}");
+    }
+}

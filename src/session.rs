@@ -1,0 +1,120 @@
+//! One installation in one process: clients made once, what was read before, and runs one after another.
+//!
+//! Every host has one: a command that runs once, `watch`, and a Lambda function between its invocations. It prints
+//! nothing and knows no host.
+
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use tokio::time::Instant;
+use tracing::{Instrument as _, error, error_span, info};
+
+use crate::aws::{Connection, NoRegion, ReadCache, Reader, Writer};
+use crate::reconcile::{Mode, Run, reconcile};
+use crate::report::{Command, Document};
+use crate::settings::Settings;
+use crate::stop::Stop;
+use crate::telemetry::Facts;
+
+/// The target of spans and events that a person who watches a run can do without.
+pub const FOR_PROGRAMS: &str = "wafsync::for_programs";
+
+/// Clients, settings and what was read before.
+#[derive(Debug)]
+pub struct Session {
+    settings: Settings,
+    connection: Connection,
+    reader: Reader,
+    writer: Writer,
+    cache: ReadCache,
+    throttled: u64,
+}
+
+/// A run that has ended.
+#[derive(Debug)]
+pub struct Finished {
+    /// All that is known of it.
+    pub run: Run,
+    /// What is shown of it.
+    pub document: Document,
+    /// What metrics are made of, besides.
+    pub facts: Facts,
+}
+
+impl Session {
+    /// Makes the clients.
+    ///
+    /// # Errors
+    ///
+    /// As [`Connection::new`].
+    pub fn new(sdk: SdkConfig, settings: Settings) -> Result<Self, NoRegion> {
+        let connection = Connection::new(sdk, &settings)?;
+        let (reader, writer) = (connection.reader(), connection.writer());
+        Ok(Self { settings, connection, reader, writer, cache: ReadCache::default(), throttled: 0 })
+    }
+
+    /// The settings of the next run.
+    #[must_use]
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// What the host says anew for each run: the digest that was approved, and how long the run may take.
+    pub fn prepare(&mut self, approve: Option<String>, deadline: Duration) {
+        self.settings.guards.approve = approve;
+        self.settings.run.deadline = deadline;
+    }
+
+    /// One run that begins at `now`, in seconds since the epoch.
+    pub async fn run(&mut self, command: Command, now: i64, stop: &Stop) -> Finished {
+        // An error's span, so that it is there at every level of the log.
+        let span = error_span!(target: FOR_PROGRAMS, "run", id = format!("{:016x}", fastrand::u64(..)));
+        self.run_in_span(command, now, stop).instrument(span).await
+    }
+
+    async fn run_in_span(&mut self, command: Command, now: i64, stop: &Stop) -> Finished {
+        let began = Instant::now();
+        let (table, name) = (self.settings.table.name(), &self.settings.waf.name);
+        info!(target: FOR_PROGRAMS, ?command, table, name, "the run begins");
+        let mode = match command {
+            Command::Plan => Mode::Plan,
+            Command::Apply => Mode::Apply(&self.writer),
+        };
+        let run = reconcile(&self.settings, &self.reader, mode, &mut self.cache, now, stop).await;
+        let document = Document::new(&run, &self.settings, command);
+        let throttled = self.connection.throttled_attempts();
+        let facts = Facts::new(&run, now, began.elapsed(), throttled - self.throttled);
+        self.throttled = throttled;
+        log_end(command, &document, &facts);
+        Finished { run, document, facts }
+    }
+}
+
+/// The outcome in a line, and the numbers behind it for whoever searches logs.
+fn log_end(command: Command, document: &Document, facts: &Facts) {
+    let (outcome, writes) = (document.outcome, document.writes.done);
+    match (&document.error, command) {
+        (Some(error), Command::Plan) => error!("{error}"),
+        (Some(error), Command::Apply) => error!(%outcome, writes, "{error}"),
+        (None, Command::Plan) => {}
+        (None, Command::Apply) => info!(%outcome, writes, "{}", document.reason),
+    }
+    info!(
+        target: FOR_PROGRAMS,
+        %outcome,
+        digest = document.digest,
+        items = document.table.items,
+        rejections = document.table.rejections.len(),
+        desired_ipv4 = document.desired.ipv4,
+        desired_ipv6 = document.desired.ipv6,
+        planned = document.writes.planned,
+        writes,
+        held = document.held.len(),
+        deferred = document.deferred.len(),
+        guard = document.guard.verdict,
+        throttled = facts.throttled,
+        conflicts = facts.conflicts,
+        seconds = facts.duration.as_secs_f64(),
+        "the run has ended"
+    );
+}

@@ -1,0 +1,302 @@
+//! What a run says in numbers: one set of names and units in every host.
+//!
+//! All are gauges about the last run, for a process that runs once can count no further than that. What a run did not
+//! get to know has no sample, so that the value of the run before it stands. No label ever holds text from the table,
+//! from WAF or from an error. Pure; [`export`] does the talking.
+
+pub mod cloudwatch;
+pub mod export;
+pub mod prometheus;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::cidr::{Cidr, Family, PerFamily};
+use crate::diff::Class;
+use crate::reconcile::Run;
+use crate::report::{Document, IpSet, Outcome};
+use crate::settings::Settings;
+
+/// What a value counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Things.
+    Count,
+    /// Seconds, or seconds since the epoch.
+    Seconds,
+    /// A share: 1 is all of it.
+    Ratio,
+}
+
+/// A name, what it means, and the one label that it may have.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Metric {
+    /// As in Prometheus and in CloudWatch.
+    pub name: &'static str,
+    /// The label and all the values that it can have.
+    pub label: Option<(&'static str, &'static [&'static str])>,
+    /// What it counts.
+    pub unit: Unit,
+    /// What it means, without a full stop.
+    pub help: &'static str,
+}
+
+/// The value of a metric after a run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sample {
+    /// Which.
+    pub metric: &'static Metric,
+    /// The value of its label.
+    pub label: Option<&'static str>,
+    /// In the unit of the metric.
+    pub value: f64,
+}
+
+const OUTCOMES: &[&str] = &["converged", "changed", "planned", "blocked", "held", "unenforced", "partial", "failed"];
+const FAMILIES: &[&str] = &["ipv4", "ipv6"];
+const KINDS: &[&str] = &["create_ip_set", "update_ip_set", "create_rule_group", "update_rule_group"];
+const VERDICTS: &[&str] = &["pass", "held", "blocked", "approved"];
+const LIMITS: &[&str] = &["addresses", "ip_sets", "references", "deadline"];
+
+const fn plain(name: &'static str, unit: Unit, help: &'static str) -> Metric {
+    Metric { name, label: None, unit, help }
+}
+
+const fn labelled(
+    name: &'static str,
+    label: &'static str,
+    values: &'static [&'static str],
+    unit: Unit,
+    help: &'static str,
+) -> Metric {
+    Metric { name, label: Some((label, values)), unit, help }
+}
+
+/// Declares the metrics, and the list of them in the same order.
+macro_rules! metrics {
+    ($($constant:ident = $metric:expr;)+) => {
+        $(static $constant: Metric = $metric;)+
+
+        /// Every metric there is.
+        pub static METRICS: &[&Metric] = &[$(&$constant),+];
+    };
+}
+
+metrics! {
+    OUTCOME = labelled("wafsync_run_outcome", "outcome", OUTCOMES, Unit::Count,
+        "1 for the outcome of the last run, 0 for the others");
+    LAST_RUN = plain("wafsync_last_run_timestamp_seconds", Unit::Seconds,
+        "When the last run ended, in seconds since 1970");
+    LAST_CONVERGED = plain("wafsync_last_converged_timestamp_seconds", Unit::Seconds,
+        "When the last run ended that left every wanted address in force and no other, in seconds since 1970");
+    DURATION = plain("wafsync_run_duration_seconds", Unit::Seconds,
+        "How long the last run took");
+    ITEMS = plain("wafsync_items", Unit::Count,
+        "Items in the table");
+    EXPIRED = plain("wafsync_expired_items", Unit::Count,
+        "Items past their expiry, which count as gone");
+    EMPTY = plain("wafsync_empty_items", Unit::Count,
+        "Items that ask for no address");
+    REJECTIONS = plain("wafsync_rejections", Unit::Count,
+        "Items and values in the table that cannot be used");
+    READ_CAPACITY = plain("wafsync_read_capacity_units", Unit::Count,
+        "Read capacity units that the scans of the last run used");
+    DESIRED = labelled("wafsync_desired_cidrs", "family", FAMILIES, Unit::Count,
+        "CIDRs that are wanted");
+    IN_FORCE = labelled("wafsync_in_force_cidrs", "family", FAMILIES, Unit::Count,
+        "CIDRs in IP sets to which a rule group of ours refers");
+    HELD = plain("wafsync_held_cidrs", Unit::Count,
+        "CIDRs whose removal waits for a person");
+    DEFERRED = plain("wafsync_deferred_cidrs", Unit::Count,
+        "CIDRs whose removal is left to a later run");
+    DRIFT = plain("wafsync_drift_cidrs", Unit::Count,
+        "CIDRs that somebody had put into our IP sets by hand and that the last run removed");
+    FREE = labelled("wafsync_free_cidrs", "family", FAMILIES, Unit::Count,
+        "CIDRs for which there is room, IP sets that are still to be created included");
+    IP_SETS = plain("wafsync_ip_sets", Unit::Count,
+        "IP sets that there are");
+    IP_SETS_ALLOWED = plain("wafsync_ip_sets_allowed", Unit::Count,
+        "IP sets that there may be");
+    LIMIT_USED = labelled("wafsync_limit_used_ratio", "limit", LIMITS, Unit::Ratio,
+        "Share of a limit that is used: room for addresses, IP sets, references of the fullest rule group, deadline");
+    WRITES = labelled("wafsync_writes", "action", KINDS, Unit::Count,
+        "API writes of the last run that AWS confirmed");
+    WRITES_ABOVE_MINIMUM = plain("wafsync_writes_above_minimum", Unit::Count,
+        "API writes that the last run planned beyond the fewest possible, those that follow a conflict left out; \
+         should be 0");
+    THROTTLED = plain("wafsync_throttled_calls", Unit::Count,
+        "Calls of the last run that AWS refused for their pace");
+    CONFLICTS = plain("wafsync_conflicts", Unit::Count,
+        "Writes of the last run that met somebody else's");
+    GUARD = labelled("wafsync_guard_verdict", "verdict", VERDICTS, Unit::Count,
+        "1 for what the guards said to the last plan, 0 for the others");
+    UNREFERENCED = plain("wafsync_unreferenced_rule_groups", Unit::Count,
+        "Rule groups with IP sets to which a web ACL does not refer or which it overrides to Count, for each web ACL");
+}
+
+/// What is known of a run besides its document.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Facts {
+    /// When it began, in seconds since the epoch.
+    pub began: i64,
+    /// How long it took.
+    pub duration: Duration,
+    /// Calls that AWS refused for their pace.
+    pub throttled: u64,
+    /// Writes that met somebody else's.
+    pub conflicts: usize,
+    /// Distinct CIDRs in IP sets that are wired; `None`: WAF was not read to the end.
+    pub in_force: Option<PerFamily<usize>>,
+    /// Writes that AWS confirmed, by kind.
+    pub writes: BTreeMap<&'static str, usize>,
+    /// Drift that is gone.
+    pub drift_removed: usize,
+}
+
+impl Facts {
+    /// What a run says itself, and what was measured around it.
+    #[must_use]
+    pub fn new(run: &Run, began: i64, duration: Duration, throttled: u64) -> Self {
+        let mut facts = Self { began, duration, throttled, ..Self::default() };
+        for (_, applied) in &run.rounds {
+            facts.conflicts += applied.conflicts;
+            for (kind, count) in &applied.writes {
+                *facts.writes.entry(kind).or_default() += count;
+            }
+        }
+        facts.in_force = run.current.as_ref().map(|current| {
+            PerFamily::from_fn(|family| {
+                let wired = current.shards.iter().filter(|shard| shard.family == family && shard.group.is_some());
+                wired.flat_map(|shard| shard.cidrs.iter()).collect::<BTreeSet<&Cidr>>().len()
+            })
+        });
+        if !run.rounds.is_empty() {
+            facts.drift_removed = drift_removed(run);
+        }
+        facts
+    }
+}
+
+/// Drift that WAF held when the last plan was made and holds no more.
+fn drift_removed(run: &Run) -> usize {
+    let (Some(last), Some(current)) = (&run.decision, &run.current) else { return 0 };
+    let held: BTreeSet<&Cidr> = current.shards.iter().flat_map(|shard| shard.cidrs.iter()).collect();
+    let drift = Family::ALL.iter().flat_map(|family| last.diff.distinct(*family, Class::Drift));
+    drift.filter(|cidr| !held.contains(cidr)).count()
+}
+
+/// Everything that a run says, in the order of [`METRICS`].
+#[must_use]
+pub fn samples(document: &Document, settings: &Settings, facts: &Facts) -> Vec<Sample> {
+    let mut samples = Samples::default();
+    let ended = seconds(facts.began) + facts.duration.as_secs_f64();
+    samples.one_of(&OUTCOME, &document.outcome.to_string());
+    samples.put(&LAST_RUN, ended.floor());
+    if matches!(document.outcome, Outcome::Converged | Outcome::Changed) {
+        samples.put(&LAST_CONVERGED, ended.floor());
+    }
+    samples.put(&DURATION, facts.duration.as_secs_f64());
+    samples.put(&READ_CAPACITY, document.table.consumed_capacity);
+    samples.put(&IP_SETS_ALLOWED, count(settings.waf.limits.max_ip_sets));
+    samples.put(&THROTTLED, count(usize::try_from(facts.throttled).unwrap_or(usize::MAX)));
+    samples.put(&CONFLICTS, count(facts.conflicts));
+    samples.put_each(&WRITES, |kind| count(facts.writes.get(kind).copied().unwrap_or_default()));
+    samples.put(&WRITES_ABOVE_MINIMUM, count(document.writes.planned.saturating_sub(document.writes.minimum)));
+    samples.at(&LIMIT_USED, "deadline", facts.duration.as_secs_f64() / settings.run.deadline.as_secs_f64());
+    // A complete scan has at least one page.
+    if document.table.pages > 0 {
+        of_the_table(&mut samples, document, settings);
+    }
+    if let Some(in_force) = facts.in_force {
+        of_waf(&mut samples, document, settings, in_force);
+    }
+    // Without a digest it did not come to a plan.
+    if document.digest.is_some() {
+        samples.put(&HELD, count(document.held.len()));
+        samples.put(&DEFERRED, count(document.deferred.len()));
+        samples.put(&DRIFT, count(facts.drift_removed));
+        samples.one_of(&GUARD, document.guard.verdict);
+    }
+    samples.0.sort_by_key(|sample| METRICS.iter().position(|metric| std::ptr::eq(*metric, sample.metric)));
+    samples.0
+}
+
+fn of_the_table(samples: &mut Samples, document: &Document, settings: &Settings) {
+    let table = &document.table;
+    samples.put(&ITEMS, count(usize::try_from(table.items).unwrap_or(usize::MAX)));
+    samples.put(&EXPIRED, count(usize::try_from(table.expired).unwrap_or(usize::MAX)));
+    samples.put(&EMPTY, count(usize::try_from(table.empty).unwrap_or(usize::MAX)));
+    samples.put(&REJECTIONS, count(table.rejections.len()));
+    samples.put_family(&DESIRED, document.desired);
+    let desired = document.desired.ipv4 + document.desired.ipv6;
+    samples.at(&LIMIT_USED, "addresses", share(desired, settings.waf.limits.capacity()));
+}
+
+fn of_waf(samples: &mut Samples, document: &Document, settings: &Settings, in_force: PerFamily<usize>) {
+    let limits = settings.waf.limits;
+    let sets = document.ip_sets.len();
+    let to_be_created = limits.max_ip_sets.saturating_sub(sets) * limits.set_capacity;
+    let free = |family: Family| -> usize {
+        document.ip_sets.iter().filter(|set| set.family == family).map(|set| set.free).sum()
+    };
+    samples.put_family(&IN_FORCE, in_force);
+    samples.put_family(&FREE, PerFamily::from_fn(|family| free(family) + to_be_created));
+    samples.put(&IP_SETS, count(sets));
+    samples.at(&LIMIT_USED, "ip_sets", share(sets, limits.max_ip_sets));
+    samples.at(&LIMIT_USED, "references", share(fullest_group(&document.ip_sets), limits.group_references));
+    samples.put(&UNREFERENCED, count(document.web_acls.iter().map(|acl| acl.missing.len()).sum()));
+}
+
+/// References of the rule group that has most of them.
+fn fullest_group(sets: &[IpSet]) -> usize {
+    let mut references: BTreeMap<&str, usize> = BTreeMap::new();
+    for group in sets.iter().filter_map(|set| set.rule_group.as_deref()) {
+        *references.entry(group).or_default() += 1;
+    }
+    references.values().copied().max().unwrap_or_default()
+}
+
+/// Exact up to four thousand million, which is far beyond anything that is counted here.
+fn count(count: usize) -> f64 {
+    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
+}
+
+fn seconds(epoch: i64) -> f64 {
+    f64::from(u32::try_from(epoch).unwrap_or_default())
+}
+
+fn share(used: usize, of: usize) -> f64 {
+    count(used) / count(of).max(1.0)
+}
+
+#[derive(Default)]
+struct Samples(Vec<Sample>);
+
+impl Samples {
+    fn put(&mut self, metric: &'static Metric, value: f64) {
+        self.0.push(Sample { metric, label: None, value });
+    }
+
+    fn at(&mut self, metric: &'static Metric, label: &'static str, value: f64) {
+        self.0.push(Sample { metric, label: Some(label), value });
+    }
+
+    /// A value for each value of the label.
+    fn put_each(&mut self, metric: &'static Metric, value: impl Fn(&str) -> f64) {
+        for label in metric.label.iter().flat_map(|(_, labels)| *labels) {
+            self.at(metric, label, value(label));
+        }
+    }
+
+    /// 1 where the label is this, else 0.
+    fn one_of(&mut self, metric: &'static Metric, this: &str) {
+        self.put_each(metric, |label| f64::from(u8::from(label == this)));
+    }
+
+    fn put_family(&mut self, metric: &'static Metric, counts: PerFamily<usize>) {
+        self.at(metric, "ipv4", count(counts.ipv4));
+        self.at(metric, "ipv6", count(counts.ipv6));
+    }
+}

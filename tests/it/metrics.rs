@@ -1,0 +1,186 @@
+//! Metrics of real runs, and how they leave the process.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde_json::json;
+use wafsync::report::Command;
+use wafsync::session::Session;
+use wafsync::telemetry::{cloudwatch, samples};
+use wafsync_test_aws::{Fault, FaultKind, When};
+
+use crate::process::{Process, Receiver};
+use crate::world::{NOW, World, reference_to};
+
+/// The metrics of one `apply`, by the names that they have in CloudWatch.
+async fn apply(world: &World, session: &mut Session) -> BTreeMap<String, f64> {
+    world.later().await;
+    let finished = session.run(Command::Apply, NOW, &world.signal.stop(None)).await;
+    let samples = samples(&finished.document, session.settings(), &finished.facts);
+    samples.iter().map(|sample| (cloudwatch::name(sample), sample.value)).collect()
+}
+
+/// The metrics whose names begin so and that are not 0, without the common beginning of all names.
+fn shown(metrics: &BTreeMap<String, f64>, prefixes: &[&str]) -> Vec<String> {
+    let names = metrics.iter().filter_map(|(name, value)| Some((name.strip_prefix("wafsync_")?, value)));
+    names
+        .filter(|(name, value)| **value != 0.0 && prefixes.iter().any(|prefix| name.starts_with(prefix)))
+        .map(|(name, value)| format!("{name} {value}"))
+        .collect()
+}
+
+fn fault(operation: &str, kind: FaultKind) -> Fault {
+    Fault { operation: Some(operation.to_owned()), target: None, skip: 0, times: 1, when: When::Before, kind }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_run_is_told_in_numbers() {
+    let world = World::new(&["--expiry-attribute=ttl", "--max-ip-sets=50"]);
+    world.item("a", &["198.51.100.7/32", "2001:db8:1::/48"]);
+    world.item("b", &["203.0.113.0/28"]);
+    world.item("empty", &[]);
+    world.item("bad", &["198.51.100.300"]);
+    world.aws.put_item("clusters", "gone", json!({"id": {"S": "gone"}, "ips": {"S": "[]"}, "ttl": {"N": "1"}}));
+    let metrics = apply(&world, &mut world.session()).await;
+    let prefixes =
+        ["run_outcome", "desired", "in_force", "items", "empty", "expired", "rejections", "writes", "ip_sets"];
+    assert_eq!(
+        shown(&metrics, &prefixes),
+        [
+            "desired_cidrs_ipv4 2",
+            "desired_cidrs_ipv6 1",
+            "empty_items 1",
+            "expired_items 1",
+            "in_force_cidrs_ipv4 2",
+            "in_force_cidrs_ipv6 1",
+            "ip_sets 2",
+            "ip_sets_allowed 50",
+            "items 5",
+            "rejections 1",
+            "run_outcome_changed 1",
+            "writes_create_ip_set 2",
+            "writes_create_rule_group 1",
+        ]
+    );
+    assert!(metrics["wafsync_read_capacity_units"] > 0.0);
+    assert!(metrics["wafsync_run_duration_seconds"] > 0.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn throttled_calls_and_conflicts_are_counted_for_each_run() {
+    let world = World::new(&[]);
+    world.item("a", &["198.51.100.7/32"]);
+    let mut session = world.session();
+    apply(&world, &mut session).await;
+    world.item("a", &["198.51.100.7/32", "198.51.100.8/32"]);
+    world.aws.fail(fault("ListIPSets", FaultKind::Throttled));
+    world.aws.fail(fault("UpdateIPSet", FaultKind::OptimisticLock));
+    let metrics = apply(&world, &mut session).await;
+    let prefixes = ["throttled", "conflicts", "writes"];
+    assert_eq!(shown(&metrics, &prefixes), ["conflicts 1", "throttled_calls 1", "writes_update_ip_set 1"]);
+    let metrics = apply(&world, &mut session).await;
+    assert_eq!(shown(&metrics, &prefixes), [""; 0]);
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn drift_that_was_put_right_is_counted_and_held_removals_are() {
+    let world = World::new(&["--max-removals=0"]);
+    world.item("a", &["198.51.100.7/32"]);
+    world.item("b", &["198.51.100.8/32"]);
+    let mut session = world.session();
+    apply(&world, &mut session).await;
+    world.aws.edit_ip_set("wafsync-ipv4-000", |cidrs| cidrs.push("192.0.2.1/32".to_owned()));
+    let metrics = apply(&world, &mut session).await;
+    let prefixes = ["drift", "held", "guard", "run_outcome"];
+    assert_eq!(shown(&metrics, &prefixes), ["drift_cidrs 1", "guard_verdict_pass 1", "run_outcome_changed 1"]);
+    world.aws.delete_item("clusters", "b");
+    let metrics = apply(&world, &mut session).await;
+    assert_eq!(shown(&metrics, &prefixes), ["guard_verdict_held 1", "held_cidrs 1", "run_outcome_held 1"]);
+    assert!(!metrics.contains_key("wafsync_last_converged_timestamp_seconds"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_web_acl_that_does_not_refer_to_a_rule_group_is_counted() {
+    let world = World::new(&["--web-acl=front", "--max-ip-sets=50"]);
+    world.item("a", &["198.51.100.7/32"]);
+    world.aws.put_web_acl("REGIONAL", "front", "Block", json!([]));
+    let mut session = world.session();
+    let metrics = apply(&world, &mut session).await;
+    let prefixes = ["unreferenced", "run_outcome"];
+    assert_eq!(shown(&metrics, &prefixes), ["run_outcome_unenforced 1", "unreferenced_rule_groups 1"]);
+    let group = world.aws.rule_groups()[0].arn.clone();
+    world.aws.edit_web_acl("front", |rules| *rules = json!([reference_to(&group, 1)]));
+    let metrics = apply(&world, &mut session).await;
+    assert_eq!(shown(&metrics, &prefixes), ["run_outcome_converged 1"]);
+}
+
+/// A file that is gone when this is dropped.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Self {
+        let directory = std::env::temp_dir().join(format!("wafsync-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        Self(directory)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[tokio::test]
+async fn a_file_keeps_what_a_run_that_failed_did_not_see() {
+    let (process, scratch) = (Process::new().await, Scratch::new("textfile"));
+    let file = scratch.0.join("wafsync.prom");
+    let flag = format!("--metrics-file={}", file.display());
+    process.item("a", &["198.51.100.7/32"]);
+    let ended = process.start(&["apply", &flag]).end().await;
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let before = std::fs::read_to_string(&file).unwrap();
+    process.aws.fail(fault("Scan", FaultKind::AccessDenied));
+    let ended = process.start(&["apply", &flag]).end().await;
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    let after = std::fs::read_to_string(&file).unwrap();
+    let line = |text: &str, name: &str| text.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
+    for kept in ["wafsync_last_converged_timestamp_seconds{", "wafsync_desired_cidrs{", "wafsync_items{"] {
+        assert_eq!(line(&after, kept), line(&before, kept));
+    }
+    let outcome = "wafsync_run_outcome{installation=\"wafsync\",outcome=\"failed\"}";
+    assert_eq!((line(&before, outcome), line(&after, outcome)), (format!("{outcome} 0.0"), format!("{outcome} 1.0")));
+    let files: Vec<_> = std::fs::read_dir(&scratch.0).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(files, ["wafsync.prom"], "nothing is left beside it");
+}
+
+#[tokio::test]
+async fn a_pushgateway_gets_them_under_job_and_installation_also_when_a_run_fails() {
+    let (process, mut gateway) = (Process::new().await, Receiver::new(200).await);
+    let flag = format!("--metrics-push={}/", gateway.url);
+    process.item("a", &["198.51.100.7/32"]);
+    let ended = process.start(&["apply", "--name=edge", &flag]).end().await;
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let pushed = gateway.received().await;
+    assert_eq!((pushed.method.as_str(), pushed.path.as_str()), ("POST", "/metrics/job/wafsync/installation/edge"));
+    assert!(pushed.body.contains("wafsync_items{installation=\"edge\"} 1.0\n"), "{}", pushed.body);
+    process.aws.fail(fault("Scan", FaultKind::AccessDenied));
+    let ended = process.start(&["apply", "--name=edge", &flag]).end().await;
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    let pushed = gateway.received().await;
+    assert!(!pushed.body.contains("wafsync_items{"), "the gateway keeps the one of before: {}", pushed.body);
+    assert!(!pushed.body.contains("wafsync_last_converged_timestamp_seconds{"), "{}", pushed.body);
+}
+
+#[tokio::test]
+async fn metrics_that_cannot_be_delivered_change_no_outcome() {
+    let (process, gateway) = (Process::new().await, Receiver::new(500).await);
+    process.item("a", &["198.51.100.7/32"]);
+    let push = format!("--metrics-push={}", gateway.url);
+    let ended = process.start(&["apply", &push, "--metrics-file=/no/such/directory/wafsync.prom"]).end().await;
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    for warning in ["the metrics were not pushed: ", "HTTP 500", "the metrics were not written: "] {
+        assert!(ended.stderr.contains(warning), "{}", ended.stderr);
+    }
+}

@@ -1,0 +1,188 @@
+//! The real binary against the stand-in on a loopback port.
+
+use std::process::{ExitStatus, Stdio};
+
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use serde_json::json;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::process::{Child, ChildStderr, ChildStdout, Command};
+use tokio::sync::mpsc;
+use wafsync_test_aws::{Aws, Config, Server};
+
+use crate::world::TABLE;
+
+/// An account without rates, on a port, and an environment that leads there and nowhere else.
+pub(crate) struct Process {
+    pub(crate) aws: Aws,
+    server: Server,
+}
+
+/// A process that runs.
+pub(crate) struct Running {
+    child: Child,
+    stdout: Lines<BufReader<ChildStdout>>,
+    stderr: Lines<BufReader<ChildStderr>>,
+    heard: String,
+}
+
+/// What became of a process: what it said that nobody has read yet, and all of its log.
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Process {
+    pub(crate) async fn new() -> Self {
+        let aws = Aws::new(Config { read_rate: None, write_rate: None, ..Config::default() });
+        aws.create_table("eu-central-1", TABLE);
+        let server = aws.serve().await.unwrap();
+        Self { aws, server }
+    }
+
+    /// An item as Crossplane writes it.
+    pub(crate) fn item(&self, key: &str, ips: &[&str]) {
+        self.aws.put_item(TABLE, key, json!({"id": {"S": key}, "ips": {"S": json!(ips).to_string()}}));
+    }
+
+    pub(crate) fn start(&self, args: &[&str]) -> Running {
+        self.start_with(args, &[])
+    }
+
+    /// With these further variables.
+    pub(crate) fn start_with(&self, args: &[&str], env: &[(&str, &str)]) -> Running {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_wafsync"))
+            .args(args)
+            .env_clear()
+            .env("AWS_ENDPOINT_URL", self.server.url())
+            .env("AWS_REGION", "eu-central-1")
+            .env("AWS_ACCESS_KEY_ID", "AKID")
+            .env("AWS_SECRET_ACCESS_KEY", "secret")
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .env("AWS_CONFIG_FILE", "/dev/null")
+            .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+            .env("WAFSYNC_TABLE", TABLE)
+            .env("WAFSYNC_READ_RATE", "1000")
+            .env("WAFSYNC_WRITE_RATE", "1000")
+            .env("WAFSYNC_SETTLE", "0s")
+            .envs(env.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap()).lines();
+        let stderr = BufReader::new(child.stderr.take().unwrap()).lines();
+        Running { child, stdout, stderr, heard: String::new() }
+    }
+
+    /// Status and body of a GET.
+    pub(crate) async fn get(&self, address: &str, path: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+    }
+}
+
+impl Running {
+    /// The next line of the result.
+    pub(crate) async fn line(&mut self) -> String {
+        self.stdout.next_line().await.unwrap().expect("a line on stdout")
+    }
+
+    /// Reads the log until it says where metrics are served.
+    pub(crate) async fn served_at(&mut self) -> String {
+        loop {
+            let line = self.stderr.next_line().await.unwrap().expect("a line that says where");
+            self.heard.push_str(&line);
+            self.heard.push('\n');
+            let event: serde_json::Value = serde_json::from_str(&line).unwrap();
+            if event["message"] == "metrics and health are served" {
+                return event["address"].as_str().unwrap().to_owned();
+            }
+        }
+    }
+
+    /// Sends SIGTERM.
+    pub(crate) async fn terminate(&self) {
+        let id = self.child.id().unwrap().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().await.unwrap().success());
+    }
+
+    pub(crate) async fn end(mut self) -> Ended {
+        let mut out = String::new();
+        let out_lines = async {
+            while let Some(line) = self.stdout.next_line().await.unwrap() {
+                out.push_str(&line);
+                out.push('\n');
+            }
+        };
+        let err_lines = async {
+            while let Some(line) = self.stderr.next_line().await.unwrap() {
+                self.heard.push_str(&line);
+                self.heard.push('\n');
+            }
+        };
+        let (status, (), ()) = tokio::join!(self.child.wait(), out_lines, err_lines);
+        Ended { code: status.ok().as_ref().and_then(ExitStatus::code), stdout: out, stderr: self.heard }
+    }
+}
+
+/// A request that a [`Receiver`] got.
+#[derive(Debug)]
+pub(crate) struct Received {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) body: String,
+}
+
+/// An HTTP server on loopback that answers everything with one status and keeps what it got.
+pub(crate) struct Receiver {
+    pub(crate) url: String,
+    requests: mpsc::UnboundedReceiver<Received>,
+}
+
+impl Receiver {
+    pub(crate) async fn new(status: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (sender, requests) = mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let sender = sender.clone();
+                let service = service_fn(move |request: Request<Incoming>| {
+                    let sender = sender.clone();
+                    async move {
+                        let (head, body) = request.into_parts();
+                        let body = body.collect().await?.to_bytes();
+                        let body = String::from_utf8(body.to_vec()).unwrap();
+                        let received =
+                            Received { method: head.method.to_string(), path: head.uri.path().to_owned(), body };
+                        sender.send(received).unwrap();
+                        let response = Response::builder().status(status).body(Full::new(Bytes::new())).unwrap();
+                        Ok::<_, hyper::Error>(response)
+                    }
+                });
+                tokio::spawn(
+                    hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service),
+                );
+            }
+        });
+        Self { url, requests }
+    }
+
+    /// What came next.
+    pub(crate) async fn received(&mut self) -> Received {
+        self.requests.recv().await.unwrap()
+    }
+}

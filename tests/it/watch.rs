@@ -1,0 +1,144 @@
+//! The daemon, under a paused clock, and as a process that is told to stop.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use wafsync::report::Outcome;
+use wafsync::serve::Board;
+use wafsync::watch::watch;
+use wafsync_test_aws::{Fault, FaultKind, When};
+
+use crate::process::Process;
+use crate::world::{NOW, World};
+
+const EVERY: Duration = Duration::from_secs(300);
+
+/// Watches for so many runs; `between` happens after each of them, with its number from 1.
+async fn watch_for(world: &World, runs: usize, mut between: impl FnMut(usize)) -> Vec<(Duration, Outcome)> {
+    let (began, board) = (Instant::now(), Board::default());
+    let mut ended: Vec<(Duration, Outcome)> = Vec::new();
+    let clock = || NOW + i64::try_from(began.elapsed().as_secs()).unwrap();
+    watch(&mut world.session(), EVERY, &world.signal, &board, clock, async |finished| {
+        ended.push((Instant::now() - began, finished.document.outcome));
+        between(ended.len());
+        if ended.len() == runs {
+            world.signal.raise();
+        }
+    })
+    .await;
+    ended
+}
+
+fn operations(world: &World) -> BTreeSet<String> {
+    world.aws.log().into_iter().map(|attempt| attempt.operation).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_finds_the_same_lock_tokens_reads_no_contents_again() {
+    let world = World::new(&[]);
+    world.item("a", &["198.51.100.7/32", "2001:db8:1::/48"]);
+    let ended = watch_for(&world, 2, |_| world.aws.clear_log()).await;
+    assert_eq!(ended.iter().map(|(_, outcome)| *outcome).collect::<Vec<_>>(), [Outcome::Changed, Outcome::Converged]);
+    // The log of the second run was cleared with it.
+    assert_eq!(operations(&world), BTreeSet::new());
+
+    let world = World::new(&[]);
+    world.item("a", &["198.51.100.7/32", "2001:db8:1::/48"]);
+    let mut session = world.session();
+    let stop = world.signal.stop(None);
+    session.run(wafsync::report::Command::Apply, NOW, &stop).await;
+    world.aws.clear_log();
+    world.later().await;
+    let second = session.run(wafsync::report::Command::Apply, NOW, &stop).await;
+    assert_eq!(second.document.outcome, Outcome::Converged);
+    assert_eq!(operations(&world), ["ListIPSets", "ListRuleGroups", "Scan"].map(str::to_owned).into());
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn runs_begin_at_once_and_then_at_the_interval_give_or_take_a_tenth() {
+    let world = World::new(&[]);
+    world.item("a", &["198.51.100.7/32"]);
+    let ended = watch_for(&world, 20, |_| ()).await;
+    assert!(ended[0].0 < Duration::from_secs(30), "{:?}", ended[0]);
+    let pauses: Vec<f64> = ended[1..].windows(2).map(|pair| (pair[1].0 - pair[0].0).as_secs_f64()).collect();
+    assert!(pauses.iter().all(|pause| (265.0..335.0).contains(pause)), "{pauses:?}");
+    let distinct: BTreeSet<u64> = pauses.iter().map(|pause| pause.to_bits()).collect();
+    assert!(distinct.len() > 10, "by chance: {pauses:?}");
+    assert_eq!(world.aws.violations(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_fails_does_not_end_it() {
+    let world = World::new(&[]);
+    world.item("a", &["198.51.100.7/32"]);
+    world.aws.fail(Fault {
+        operation: Some("Scan".to_owned()),
+        target: None,
+        skip: 0,
+        times: 1,
+        when: When::Before,
+        kind: FaultKind::AccessDenied,
+    });
+    let ended = watch_for(&world, 3, |_| ()).await;
+    let outcomes: Vec<Outcome> = ended.into_iter().map(|(_, outcome)| outcome).collect();
+    assert_eq!(outcomes, [Outcome::Failed, Outcome::Changed, Outcome::Converged]);
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_in_the_table_is_in_force_after_the_next_run() {
+    let world = World::new(&[]);
+    world.item("a", &["198.51.100.7/32"]);
+    watch_for(&world, 3, |run| {
+        if run == 1 {
+            world.item("b", &["203.0.113.0/28"]);
+        }
+    })
+    .await;
+    assert_eq!(world.in_force(), ["198.51.100.7/32", "203.0.113.0/28"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_signal_ends_a_run_at_a_safe_point_and_no_further_one_begins() {
+    let world = World::new(&[]);
+    world.item("a", &["198.51.100.7/32", "2001:db8:1::/48"]);
+    let signal = world.signal.clone();
+    world.aws.on_call(move |_, call| {
+        if call.operation == "CreateIPSet" {
+            signal.raise();
+        }
+    });
+    let ended = watch_for(&world, 9, |_| ()).await;
+    assert_eq!(ended.iter().map(|(_, outcome)| *outcome).collect::<Vec<_>>(), [Outcome::Partial]);
+}
+
+#[tokio::test]
+async fn the_process_says_a_line_a_run_serves_its_metrics_and_exits_with_0_on_sigterm() {
+    let process = Process::new().await;
+    process.item("a", &["198.51.100.7/32"]);
+    let mut watch = process.start(&["watch", "--every=1h", "--output=json", "--metrics-listen=127.0.0.1:0"]);
+    let document = watch.line().await;
+    let document: serde_json::Value = serde_json::from_str(&document).unwrap();
+    assert_eq!((&document["outcome"], &document["desired"]["ipv4"]), (&"changed".into(), &1.into()));
+
+    let address = watch.served_at().await;
+    let metrics = loop {
+        // The result is printed before the metrics are put up.
+        let (status, text) = process.get(&address, "/metrics").await;
+        assert_eq!(status, 200);
+        if !text.is_empty() {
+            break text;
+        }
+        tokio::task::yield_now().await;
+    };
+    assert!(metrics.contains("wafsync_run_outcome{installation=\"wafsync\",outcome=\"changed\"} 1.0\n"), "{metrics}");
+    assert_eq!(process.get(&address, "/healthz").await, (200, "alive\n".to_owned()));
+    assert_eq!(process.get(&address, "/readyz").await, (200, "ready\n".to_owned()));
+    assert_eq!(process.get(&address, "/").await.0, 404);
+
+    watch.terminate().await;
+    let ended = watch.end().await;
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), ""), "{}", ended.stderr);
+}
