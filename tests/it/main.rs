@@ -24,6 +24,7 @@ mod full_size;
 mod growth;
 mod guards;
 mod iam;
+mod lambda;
 mod metrics;
 mod pace;
 mod pages;
