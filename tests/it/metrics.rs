@@ -146,7 +146,11 @@ async fn a_file_keeps_what_a_run_that_failed_did_not_see() {
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
     let after = std::fs::read_to_string(&file).unwrap();
     let line = |text: &str, name: &str| text.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
-    for kept in ["wafsync_last_converged_timestamp_seconds{", "wafsync_desired_cidrs{", "wafsync_items{"] {
+    for kept in [
+        "wafsync_last_converged_timestamp_seconds{",
+        "wafsync_desired_cidrs{installation=\"wafsync\",family=\"ipv4\"}",
+        "wafsync_items{",
+    ] {
         assert_eq!(line(&after, kept), line(&before, kept));
     }
     let outcome = "wafsync_run_outcome{installation=\"wafsync\",outcome=\"failed\"}";
