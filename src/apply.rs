@@ -253,12 +253,13 @@ async fn send(writer: &Writer, stop: &Stop, change: &Change, write: &Write, fres
             writer.update_rule_group(id, token, spec, stop).await.map(|()| None)
         }
     };
-    let target = write.target();
+    let (target, lock_token) = (write.target(), became_of_token(write, result.as_ref().err()));
     match result {
         Ok(arn) => {
             info!(
                 target,
                 write = write.kind(),
+                lock_token,
                 added = change.add.len(),
                 removed = change.remove.len(),
                 references = change.refer.len(),
@@ -267,10 +268,21 @@ async fn send(writer: &Writer, stop: &Stop, change: &Change, write: &Write, fres
             Answer::Written { arn }
         }
         Err(error) => {
-            warn!(target, write = write.kind(), %error, "not written");
+            warn!(target, write = write.kind(), lock_token, %error, "not written");
             let unsure = error.may_have_happened();
             Answer::Trouble { trouble: trouble(error, fresh), unsure }
         }
+    }
+}
+
+/// What became of the lock token that a write was sent with: the token itself says nothing to people.
+fn became_of_token(write: &Write, error: Option<&AwsError>) -> &'static str {
+    match (write, error) {
+        (Write::CreateIpSet(_) | Write::CreateRuleGroup(_), _) => "none needed",
+        (_, None) => "spent",
+        (_, Some(error)) if error.class() == Class::Conflict => "stale",
+        (_, Some(error)) if error.may_have_happened() => "unknown",
+        (_, Some(_)) => "kept",
     }
 }
 
