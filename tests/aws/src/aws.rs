@@ -29,7 +29,7 @@ type Hook = Box<dyn FnMut(&Aws, &Call) + Send>;
 pub struct Call {
     /// Number of the attempt since the stand-in was made, from 0.
     pub index: usize,
-    /// `dynamodb`, `wafv2` or `unknown`.
+    /// `dynamodb`, `wafv2`, `sts` or `unknown`.
     pub service: &'static str,
     /// As in `UpdateIPSet`.
     pub operation: String,

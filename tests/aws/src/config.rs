@@ -9,6 +9,8 @@ pub struct Config {
     pub seed: u64,
     /// Account number, twelve digits.
     pub account: String,
+    /// Who STS says is calling.
+    pub caller_arn: String,
     /// Region of what is made by hand with the scope `REGIONAL`.
     pub region: String,
     /// Addresses in one IP set.
@@ -42,6 +44,7 @@ impl Default for Config {
         Self {
             seed: 0,
             account: "111122223333".to_owned(),
+            caller_arn: "arn:aws:sts::111122223333:assumed-role/wafsync/job".to_owned(),
             region: "eu-central-1".to_owned(),
             set_capacity: 10_000,
             group_references: 50,

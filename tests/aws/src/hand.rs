@@ -173,10 +173,19 @@ impl Aws {
     #[allow(clippy::must_use_candidate, reason = "most tests make one for its being there")]
     pub fn put_web_acl(&self, scope: &str, name: &str, default_action: &str, rules: Value) -> String {
         assert!(["Block", "Allow"].contains(&default_action), "no such default action: {default_action}");
-        let content = WebAcl { default_action: default_action.to_owned(), rules };
+        let content = WebAcl { default_action: default_action.to_owned(), rules, resources: Vec::new() };
         let mut state = self.state();
         let State { waf, .. } = &mut *state;
         waf.by_hand(scope, name, content).put(&waf.config.account, Instant::now(), &mut waf.web_acls)
+    }
+
+    /// Has a web ACL protect a resource.
+    pub fn associate_web_acl(&self, name: &str, resource: &str) {
+        let mut state = self.state();
+        let entity = state.waf.web_acls.by_name_mut(name).unwrap_or_else(|| panic!("no such web ACL: {name}"));
+        let (mut content, token) = ((*entity.newest().content).clone(), entity.newest().token.clone());
+        content.resources.push(resource.to_owned());
+        entity.replace(content, token, Instant::now(), Duration::ZERO);
     }
 
     /// Edits the rules of a web ACL.

@@ -1,4 +1,4 @@
-//! A strict, stateful stand-in for the parts of AWS that wafsync talks to: `DynamoDB` `Scan` and WAF.
+//! A strict, stateful stand-in for the parts of AWS that wafsync talks to: `DynamoDB` `Scan` and WAF, and of STS.
 //!
 //! It speaks the services' wire protocol, keeps state by region, enforces the constraints, quotas and rates that are
 //! documented (the stricter reading where sources disagree), and fails on demand. Tests replace the service, not the
@@ -25,6 +25,7 @@ mod hand;
 mod preload;
 mod server;
 mod state;
+mod sts;
 mod waf;
 mod wire;
 

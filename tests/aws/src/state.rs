@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use crate::config::Config;
 use crate::dynamo::Tables;
 use crate::fault::{FaultKind, Faults, When};
+use crate::sts;
 use crate::waf::{self, Rate, Waf};
 use crate::wire::{ApiError, Done, Reply, Request, Service};
 
@@ -21,7 +22,7 @@ const SERVED_JITTER: Duration = Duration::from_millis(50);
 pub struct Attempt {
     /// When it came in, since the start of the stand-in.
     pub at: Duration,
-    /// `dynamodb`, `wafv2` or `unknown`.
+    /// `dynamodb`, `wafv2`, `sts` or `unknown`.
     pub service: &'static str,
     /// As in `UpdateIPSet`.
     pub operation: String,
@@ -168,6 +169,7 @@ impl State {
                 Some(self.tables.scan(body, region, config.scan_page_bytes, config.empty_scan_pages))
             }
             (Service::DynamoDb, "DescribeTable") => Some(self.tables.describe(body, region, &self.waf.config.account)),
+            (Service::Sts, "GetCallerIdentity") => Some(Ok(sts::caller_identity(&self.waf.config.caller_arn))),
             (Service::Waf, operation) => self.waf.call(operation, body, region),
             _ => None,
         };

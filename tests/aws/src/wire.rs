@@ -1,10 +1,12 @@
-//! The AWS JSON protocol: what a request asks for, how an answer and an error look.
+//! The AWS JSON protocol, and the query protocol of STS: what a request asks for, how an answer and an error look.
 //!
 //! A request is read leniently (a broken one still has a name for the log); what is wrong with it is an error that
 //! the service answers.
 
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
+
+use crate::sts;
 
 /// One HTTP request, as both mounts (in the process, on a port) hand it in.
 pub(crate) struct Incoming {
@@ -29,14 +31,26 @@ pub(crate) struct Reply {
 pub(crate) enum Service {
     DynamoDb,
     Waf,
+    Sts,
     Unknown,
 }
 
 impl Service {
+    /// By what stands in front of the operation in `X-Amz-Target`.
+    fn of(prefix: &str) -> Self {
+        match prefix {
+            "DynamoDB_20120810" => Self::DynamoDb,
+            "AWSWAF_20190729" => Self::Waf,
+            "STS" => Self::Sts,
+            _ => Self::Unknown,
+        }
+    }
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::DynamoDb => "dynamodb",
             Self::Waf => "wafv2",
+            Self::Sts => "sts",
             Self::Unknown => "unknown",
         }
     }
@@ -61,12 +75,13 @@ pub(crate) struct Request {
 
 impl Request {
     pub(crate) fn read(incoming: &Incoming) -> Self {
-        let (prefix, operation) = incoming.target.split_once('.').unwrap_or_default();
-        let service = match prefix {
-            "DynamoDB_20120810" => Service::DynamoDb,
-            "AWSWAF_20190729" => Service::Waf,
-            _ => Service::Unknown,
+        let form = sts::form(&incoming.content_type, &incoming.body);
+        let action = form.as_ref().and_then(|form| form.get("Action")?.as_str());
+        let (prefix, operation) = match action {
+            Some(action) => ("STS", action),
+            None => incoming.target.split_once('.').unwrap_or_default(),
         };
+        let (service, operation) = (Service::of(prefix), operation.to_owned());
         let mut flaw = None;
         let (caller, region) = match signed(&incoming.authorization, service) {
             Ok(scope) => scope,
@@ -75,7 +90,10 @@ impl Request {
                 Default::default()
             }
         };
-        let body = if let Ok(Value::Object(body)) = serde_json::from_slice(&incoming.body) {
+        let content_type = if form.is_some() { sts::XML } else { &incoming.content_type };
+        let body = if let Some(form) = form {
+            form
+        } else if let Ok(Value::Object(body)) = serde_json::from_slice(&incoming.body) {
             body
         } else {
             flaw.get_or_insert_with(|| ApiError::framework("SerializationException", "The body is not a JSON object"));
@@ -83,12 +101,12 @@ impl Request {
         };
         Self {
             service,
-            operation: operation.to_owned(),
+            operation,
             target: target_of(&body),
             region,
             caller,
             body,
-            content_type: incoming.content_type.clone(),
+            content_type: content_type.to_owned(),
             served: incoming.served,
             flaw,
         }
@@ -110,7 +128,7 @@ fn target_of(body: &Map<String, Value>) -> String {
         // A table may be given by its ARN: `…:table/NAME`.
         return name.rsplit_once(":table/").map_or(name, |(_, table)| table).to_owned();
     }
-    text("ARN").map(|arn| name_in_arn(arn).to_owned()).unwrap_or_default()
+    text("ARN").or_else(|| text("WebACLArn")).map(|arn| name_in_arn(arn).to_owned()).unwrap_or_default()
 }
 
 /// The name in `…/NAME/ID`, or the text itself if it has no such shape.
@@ -196,6 +214,10 @@ impl ApiError {
     }
 
     pub(crate) fn reply(&self, content_type: &str) -> Reply {
+        if content_type == sts::XML {
+            let body = sts::error(self.code, &self.message).into();
+            return Reply { status: self.status, content_type: content_type.to_owned(), body };
+        }
         let mut body = json!({
             "__type": format!("{}#{}", self.namespace, self.code),
             "message": self.message,

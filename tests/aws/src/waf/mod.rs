@@ -41,7 +41,13 @@ pub(crate) enum Rate {
 /// The published rate that an operation falls under; `None` for an operation that the stand-in does not have.
 pub(crate) fn rate_of(operation: &str) -> Option<Rate> {
     match operation {
-        "GetIPSet" | "ListIPSets" | "GetRuleGroup" | "ListRuleGroups" | "GetWebACL" | "ListWebACLs" => Some(Rate::Read),
+        "GetIPSet"
+        | "ListIPSets"
+        | "GetRuleGroup"
+        | "ListRuleGroups"
+        | "GetWebACL"
+        | "ListWebACLs"
+        | "ListResourcesForWebACL" => Some(Rate::Read),
         "CreateIPSet" | "UpdateIPSet" | "CreateRuleGroup" | "UpdateRuleGroup" | "CheckCapacity" => Some(Rate::Write),
         _ => None,
     }
@@ -77,6 +83,7 @@ impl Waf {
             "ListRuleGroups" => self.list(&self.rule_groups, "RuleGroups", body, region),
             "GetWebACL" => self.get_web_acl(body, region),
             "ListWebACLs" => self.list(&self.web_acls, "WebACLs", body, region),
+            "ListResourcesForWebACL" => self.list_resources_for_web_acl(body, region),
             "CheckCapacity" => self.check_capacity(body, region),
             _ => return None,
         })

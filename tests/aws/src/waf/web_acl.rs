@@ -12,6 +12,8 @@ pub(crate) struct WebAcl {
     /// `Allow` or `Block`.
     pub(crate) default_action: String,
     pub(crate) rules: Value,
+    /// ARNs of what it protects.
+    pub(crate) resources: Vec<String>,
 }
 
 impl Described for WebAcl {
@@ -20,7 +22,31 @@ impl Described for WebAcl {
     }
 }
 
+/// Resource types and what the ARNs of their resources hold.
+const RESOURCE_TYPES: [(&str, &str); 7] = [
+    ("APPLICATION_LOAD_BALANCER", ":elasticloadbalancing:"),
+    ("API_GATEWAY", ":apigateway:"),
+    ("APPSYNC", ":appsync:"),
+    ("COGNITO_USER_POOL", ":cognito-idp:"),
+    ("APP_RUNNER_SERVICE", ":apprunner:"),
+    ("VERIFIED_ACCESS_INSTANCE", ":verified-access-instance/"),
+    ("AMPLIFY", ":amplify:"),
+];
+
 impl Waf {
+    /// Without a type, WAF answers load balancers.
+    pub(crate) fn list_resources_for_web_acl(&self, body: &Map<String, Value>, region: &str) -> Result<Done, ApiError> {
+        let arn = validate::optional_text(body, "WebACLArn", 20..=2048, |_| true)?.unwrap_or_default();
+        let wanted = validate::optional_text(body, "ResourceType", 1..=64, |_| true)?;
+        let wanted = wanted.unwrap_or("APPLICATION_LOAD_BALANCER");
+        let (_, part) = RESOURCE_TYPES.iter().find(|(name, _)| *name == wanted).ok_or_else(|| {
+            ApiError::parameter("RESOURCE_TYPE", wanted, "You specified a resource type that isn\u{2019}t valid")
+        })?;
+        let (_, version) = self.web_acls.read_by_arn(region, arn, self.now)?;
+        let resources: Vec<&String> = version.content.resources.iter().filter(|arn| arn.contains(part)).collect();
+        Ok(Done::read(json!({ "ResourceArns": resources }).to_string()))
+    }
+
     pub(crate) fn get_web_acl(&self, body: &Map<String, Value>, region: &str) -> Result<Done, ApiError> {
         let (entity, version) = if let Some(arn) = validate::optional_text(body, "ARN", 20..=2048, |_| true)? {
             self.web_acls.read_by_arn(region, arn, self.now)?
