@@ -83,6 +83,15 @@ pub enum Invocation {
         /// The log on stderr.
         log: LogSettings,
     },
+    /// `check`
+    Check {
+        /// What to look at. The guards and the pace of writes are the defaults.
+        settings: Settings,
+        /// Form of the answer: never Markdown.
+        output: Output,
+        /// The log on stderr.
+        log: LogSettings,
+    },
     /// `iam-policy`
     IamPolicy {
         /// The resources that it names.

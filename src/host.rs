@@ -30,7 +30,7 @@ use crate::stop::{Signal, Stop};
 use crate::telemetry::export::Exporter;
 use crate::telemetry::samples;
 use crate::watch::watch;
-use crate::{iam_policy, lambda, report::markdown};
+use crate::{check, iam_policy, lambda, report::markdown};
 
 /// Exit codes of `plan --detailed-exitcode`.
 const EXIT_PENDING: u8 = 2;
@@ -83,7 +83,8 @@ fn run(
         Invocation::Plan { log, .. }
         | Invocation::Apply { log, .. }
         | Invocation::Watch { log, .. }
-        | Invocation::Explain { log, .. } => *log,
+        | Invocation::Explain { log, .. }
+        | Invocation::Check { log, .. } => *log,
         Invocation::IamPolicy { .. } | Invocation::Completions(_) => LogSettings::default(),
     };
     log::start(log);
@@ -115,6 +116,7 @@ fn run(
         Invocation::Explain { settings, address, output, .. } => {
             awaiting(|signal| explain_(settings, address, output, signal))
         }
+        Invocation::Check { settings, output, .. } => awaiting(|signal| check_(settings, output, signal)),
     };
     let _ = out.write_all(&text);
     code
@@ -296,6 +298,23 @@ async fn explain_(settings: Settings, address: Cidr, output: Output, signal: Sig
         }
         Err(error) => failed(error.to_string()),
     }
+}
+
+async fn check_(settings: Settings, output: Output, signal: Signal) -> (Vec<u8>, u8) {
+    let connection = match connect(&settings).await {
+        Ok(connection) => connection,
+        Err(error) => {
+            error!("{error}");
+            return (Vec::new(), Outcome::Failed.exit_code());
+        }
+    };
+    let seen = connection.look(&settings, now(), &stop_for(&settings, &signal)).await;
+    let report = check::judge(&settings, &seen);
+    let text = match output {
+        Output::Json => json(&report),
+        _ => report.to_text().into_bytes(),
+    };
+    (text, report.exit_code())
 }
 
 async fn look_up(

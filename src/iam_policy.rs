@@ -53,7 +53,7 @@ pub fn policy(access: Access, scope: &IamScope) -> Value {
     let place = Place::of(scope);
     let statements: Vec<Value> = [
         table(access, scope),
-        lists(access, scope),
+        lists(scope),
         ip_sets(access, &place.ip_sets(scope)),
         adopted(access, &place.adopted(scope)),
         rule_groups(access, &place.rule_groups(scope)),
@@ -79,14 +79,11 @@ fn table(access: Access, scope: &IamScope) -> Option<Value> {
 }
 
 /// These actions know no resources.
-fn lists(access: Access, scope: &IamScope) -> Option<Value> {
+fn lists(scope: &IamScope) -> Option<Value> {
     let mut actions = vec!["wafv2:ListIPSets", "wafv2:ListRuleGroups"];
     // A web ACL is read by its ARN; one that is named must be looked up first.
     if scope.web_acls.iter().any(|web_acl| !is_arn(web_acl)) {
         actions.push("wafv2:ListWebACLs");
-    }
-    if access == Access::Check {
-        actions.push("wafv2:CheckCapacity");
     }
     statement("ListWaf", &actions, &["*".to_owned()])
 }

@@ -40,6 +40,7 @@
 //! | [`guard`] | what a plan may not do without a person |
 //! | [`capacity`] | whether it fits at all |
 //! | [`explain`] | one address: who wants it, where it is in force |
+//! | [`check`] | what a preflight saw → one line each |
 //! | [`report`] | a run as one document; text, JSON and Markdown of it |
 //! | [`number`] | numbers as people read them |
 //! | [`text`] | foreign text made safe for each output |
@@ -67,6 +68,7 @@ pub mod aggregate;
 pub mod apply;
 pub mod aws;
 pub mod capacity;
+pub mod check;
 pub mod cidr;
 pub mod cli;
 pub mod coverage;

@@ -165,6 +165,21 @@ impl AwsError {
         self.class == Class::NotFound && matches!(self.operation, "GetIPSet" | "GetRuleGroup")
     }
 
+    /// Whether a permission is missing.
+    #[must_use]
+    pub fn is_denied(&self) -> bool {
+        self.code.as_deref().is_some_and(is_denied)
+    }
+
+    /// Whether there are no credentials, or none that are valid.
+    #[must_use]
+    pub fn is_about_credentials(&self) -> bool {
+        match &self.code {
+            Some(code) => is_credentials(code),
+            None => self.cause.to_lowercase().contains("credentials"),
+        }
+    }
+
     /// Whether every other call of the same operation would meet it too.
     #[must_use]
     pub fn concerns_action(&self) -> bool {

@@ -24,12 +24,14 @@ const RECOVERY: f64 = 0.9;
 #[expect(missing_docs, reason = "AWS's own names")]
 pub enum Action {
     Scan,
+    DescribeTable,
     ListIpSets,
     GetIpSet,
     ListRuleGroups,
     GetRuleGroup,
     ListWebAcls,
     GetWebAcl,
+    ListResourcesForWebAcl,
     CreateIpSet,
     UpdateIpSet,
     CreateRuleGroup,
@@ -42,12 +44,14 @@ impl Action {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Scan => "Scan",
+            Self::DescribeTable => "DescribeTable",
             Self::ListIpSets => "ListIPSets",
             Self::GetIpSet => "GetIPSet",
             Self::ListRuleGroups => "ListRuleGroups",
             Self::GetRuleGroup => "GetRuleGroup",
             Self::ListWebAcls => "ListWebACLs",
             Self::GetWebAcl => "GetWebACL",
+            Self::ListResourcesForWebAcl => "ListResourcesForWebACL",
             Self::CreateIpSet => "CreateIPSet",
             Self::UpdateIpSet => "UpdateIPSet",
             Self::CreateRuleGroup => "CreateRuleGroup",
@@ -119,7 +123,7 @@ impl Governor {
     /// Scans have their own budget, in read capacity units.
     const fn rate(&self, action: Action) -> Option<f64> {
         match action {
-            Action::Scan => None,
+            Action::Scan | Action::DescribeTable => None,
             Action::CreateIpSet | Action::UpdateIpSet | Action::CreateRuleGroup | Action::UpdateRuleGroup => {
                 Some(self.write_rate)
             }

@@ -4,6 +4,7 @@
 //! something that can. Nothing here decides what should be in WAF.
 
 mod call;
+mod check;
 mod error;
 mod governor;
 mod ip_sets;

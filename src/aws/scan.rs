@@ -16,6 +16,9 @@ use crate::item::{Attribute, Item, ItemRules, TableView};
 use crate::settings::TableSettings;
 use crate::stop::Stop;
 
+/// Items of a sample: a handful of read units, and enough to see what they look like.
+const SAMPLE: i32 = 100;
+
 type Row = HashMap<String, AttributeValue>;
 
 /// What every page of one scan has in common.
@@ -29,6 +32,8 @@ struct Request {
     projection: String,
     segments: i32,
     budget: Option<Budget>,
+    /// Items of the only page that is read, for a sample.
+    sample: Option<i32>,
 }
 
 /// Where one segment goes on.
@@ -54,29 +59,8 @@ impl Reader {
     ///
     /// Any page that cannot be read: an incomplete view is none.
     pub async fn scan(&self, settings: &TableSettings, rules: &ItemRules, stop: &Stop) -> Result<TableView, AwsError> {
-        let attributes =
-            [Some(&settings.key_attribute), Some(&settings.cidr_attribute), settings.expiry_attribute.as_ref()];
-        let mut names: HashMap<String, String> = HashMap::new();
-        let mut projection: Vec<String> = Vec::new();
-        // Placeholders, for a name can be a reserved word; each name once, for DynamoDB refuses it twice.
-        for attribute in attributes.into_iter().flatten() {
-            if !names.values().any(|known| known == attribute) {
-                let placeholder = format!("#a{}", projection.len());
-                names.insert(placeholder.clone(), attribute.clone());
-                projection.push(placeholder);
-            }
-        }
-        let segments = i32::try_from(settings.segments).unwrap_or(1);
-        let request = Arc::new(Request {
-            dynamodb: self.dynamodb.clone(),
-            governor: Arc::clone(&self.governor),
-            region: self.table_region.clone(),
-            table: settings.table.clone(),
-            names,
-            projection: projection.join(", "),
-            segments,
-            budget: settings.read_capacity.map(Budget::new),
-        });
+        let request = Arc::new(self.request(settings, None));
+        let segments = request.segments;
         let mut pages = JoinSet::new();
         let fetch = |cursor: Cursor| {
             let (request, stop) = (Arc::clone(&request), stop.clone());
@@ -98,6 +82,53 @@ impl Reader {
             }
         }
         Ok(view)
+    }
+
+    /// Reads some items of the table, for a look at their shape: what it shows is not all there is.
+    ///
+    /// # Errors
+    ///
+    /// If they cannot be read.
+    pub(super) async fn sample(
+        &self,
+        settings: &TableSettings,
+        rules: &ItemRules,
+        stop: &Stop,
+    ) -> Result<TableView, AwsError> {
+        let request = self.request(settings, Some(SAMPLE));
+        let page = request.page(Cursor { segment: 0, key: None, pages: 0 }, stop).await?;
+        let mut view = TableView::default();
+        for row in page.rows {
+            view.read(&item(row, settings), rules);
+        }
+        Ok(view)
+    }
+
+    fn request(&self, settings: &TableSettings, sample: Option<i32>) -> Request {
+        let attributes =
+            [Some(&settings.key_attribute), Some(&settings.cidr_attribute), settings.expiry_attribute.as_ref()];
+        let mut names: HashMap<String, String> = HashMap::new();
+        let mut projection: Vec<String> = Vec::new();
+        // Placeholders, for a name can be a reserved word; each name once, for DynamoDB refuses it twice.
+        for attribute in attributes.into_iter().flatten() {
+            if !names.values().any(|known| known == attribute) {
+                let placeholder = format!("#a{}", projection.len());
+                names.insert(placeholder.clone(), attribute.clone());
+                projection.push(placeholder);
+            }
+        }
+        let segments = if sample.is_some() { 1 } else { i32::try_from(settings.segments).unwrap_or(1) };
+        Request {
+            dynamodb: self.dynamodb.clone(),
+            governor: Arc::clone(&self.governor),
+            region: self.table_region.clone(),
+            table: settings.table.clone(),
+            names,
+            projection: projection.join(", "),
+            segments,
+            budget: settings.read_capacity.map(Budget::new),
+            sample,
+        }
     }
 }
 
@@ -126,7 +157,7 @@ impl Request {
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .set_expression_attribute_names(Some(self.names.clone()))
             .projection_expression(&self.projection)
-            .set_limit(self.budget.as_ref().map(Budget::items))
+            .set_limit(self.sample.or_else(|| self.budget.as_ref().map(Budget::items)))
             .set_segment(parallel.map(|(segment, _)| segment))
             .set_total_segments(parallel.map(|(_, segments)| segments))
             .set_exclusive_start_key(cursor.key)

@@ -16,18 +16,36 @@ impl Reader {
         let listed = if named.iter().any(|acl| !is_arn(acl)) { self.list_web_acls(stop).await? } else { Vec::new() };
         let mut acls: Vec<WebAcl> = Vec::new();
         for acl in named {
-            let arn =
-                if is_arn(acl) { Some(acl) } else { listed.iter().find(|(name, _)| name == acl).map(|(_, arn)| arn) };
-            let Some(arn) = arn else {
-                let cause = format!("there is no web ACL of this name in {} scope", self.target.scope);
-                let hint = "check --web-acl, --scope and AWS_REGION";
-                return Err(AwsError::unusable(Action::ListWebAcls.name(), acl, &cause, Some(hint)));
-            };
+            let arn = self.arn_of(acl, &listed)?;
             if !acls.iter().any(|known| known.arn == *arn) {
-                acls.push(self.get_web_acl(acl, arn, stop).await?);
+                let acl = self.get_web_acl(acl, arn, stop).await?;
+                let (refers_to, overridden) = references(acl.rules.as_deref().unwrap_or_default(), &self.target.name);
+                acls.push(WebAcl { name: acl.name, arn: acl.arn, refers_to, overridden });
             }
         }
         Ok(acls)
+    }
+
+    /// One web ACL, by name or ARN, as AWS shows it.
+    pub(super) async fn whole_web_acl(
+        &self,
+        named: &str,
+        stop: &Stop,
+    ) -> Result<aws_sdk_wafv2::types::WebAcl, AwsError> {
+        let listed = if is_arn(named) { Vec::new() } else { self.list_web_acls(stop).await? };
+        self.get_web_acl(named, self.arn_of(named, &listed)?, stop).await
+    }
+
+    fn arn_of<'a>(&self, named: &'a str, listed: &'a [(String, String)]) -> Result<&'a str, AwsError> {
+        if is_arn(named) {
+            return Ok(named);
+        }
+        let found = listed.iter().find(|(name, _)| name == named).map(|(_, arn)| arn.as_str());
+        found.ok_or_else(|| {
+            let cause = format!("there is no web ACL of this name in {} scope", self.target.scope);
+            let hint = "check --web-acl, --scope and AWS_REGION";
+            AwsError::unusable(Action::ListWebAcls.name(), named, &cause, Some(hint))
+        })
     }
 
     /// Name and ARN of every web ACL of the scope.
@@ -47,15 +65,12 @@ impl Reader {
         Ok(acls)
     }
 
-    async fn get_web_acl(&self, named: &str, arn: &str, stop: &Stop) -> Result<WebAcl, AwsError> {
+    async fn get_web_acl(&self, named: &str, arn: &str, stop: &Stop) -> Result<aws_sdk_wafv2::types::WebAcl, AwsError> {
         let call = Call::begin(&self.governor, Action::GetWebAcl, named, &self.target.region, stop).await?;
         let sent = self.waf.get_web_acl().arn(arn).customize().config_override(call.waf()).send().await;
         let answer = call.end(sent)?;
-        let Some(acl) = answer.web_acl else {
-            return Err(AwsError::unusable(Action::GetWebAcl.name(), named, "the answer lacks the web ACL", None));
-        };
-        let (refers_to, overridden) = references(acl.rules.as_deref().unwrap_or_default(), &self.target.name);
-        Ok(WebAcl { name: acl.name, arn: acl.arn, refers_to, overridden })
+        let unusable = || AwsError::unusable(Action::GetWebAcl.name(), named, "the answer lacks the web ACL", None);
+        answer.web_acl.ok_or_else(unusable)
     }
 }
 
@@ -80,7 +95,7 @@ fn references(rules: &[Rule], rule_name: &str) -> (Vec<String>, Vec<String>) {
     (refers_to, overridden)
 }
 
-fn switches_off(group: &RuleGroupReferenceStatement, rule_name: &str) -> bool {
+pub(super) fn switches_off(group: &RuleGroupReferenceStatement, rule_name: &str) -> bool {
     group.excluded_rules().iter().any(|rule| rule.name == rule_name)
         || group.rule_action_overrides().iter().any(|rule| rule.name == rule_name)
 }

@@ -70,6 +70,14 @@ Exit codes:
 
 Each setting can also be an environment variable, such as WAFSYNC_TABLE.";
 
+const CHECK_EXITS: &str = "\
+Exit codes:
+  0   nothing failed
+  1   something failed
+  64  usage error
+
+Each setting can also be an environment variable, such as WAFSYNC_TABLE.";
+
 const IAM_POLICY_NOTES: &str = "\
 Region and account come from the ARNs that are given, --table-region and
 AWS_REGION; what is not known becomes *. Give ARNs for the narrowest policy.
@@ -100,6 +108,11 @@ pub(super) enum Command {
     /// Names the items that want the address, and the IP sets, rule groups and web ACLs in which it is in force.
     #[command(after_help = EXPLAIN_EXITS)]
     Explain(ExplainArgs),
+    /// Look whether everything is as apply needs it
+    ///
+    /// A preflight: one line each, ok, warning or failure, and how to mend it. It changes nothing.
+    #[command(after_help = CHECK_EXITS)]
+    Check(CheckArgs),
     /// Print the least-privilege IAM policy for these settings
     ///
     /// Prints an IAM policy document as JSON. It makes no call.
@@ -171,6 +184,25 @@ pub(super) struct WatchArgs {
 pub(super) struct ExplainArgs {
     /// An address or a CIDR
     pub(super) address: String,
+    #[command(flatten)]
+    pub(super) table: TableArgs,
+    #[command(flatten)]
+    pub(super) entries: EntryArgs,
+    #[command(flatten)]
+    pub(super) waf: WafArgs,
+    #[command(flatten)]
+    pub(super) rule: RuleArgs,
+    #[command(flatten)]
+    pub(super) read: ReadArgs,
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
+    #[command(flatten)]
+    pub(super) log: LogArgs,
+}
+
+/// `check`.
+#[derive(Args, Debug)]
+pub(super) struct CheckArgs {
     #[command(flatten)]
     pub(super) table: TableArgs,
     #[command(flatten)]

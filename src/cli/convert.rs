@@ -64,12 +64,12 @@ pub(super) fn invocation(cli: Cli, env: &Environment, warnings: &mut Vec<String>
         },
         Command::Explain(args) => Invocation::Explain {
             address: cidr("ADDRESS", &args.address)?,
-            settings: Settings {
-                table: table(args.table, args.entries, Duration::ZERO)?,
-                waf: waf(args.waf, args.rule, warnings)?,
-                guards: NO_REMOVALS,
-                run: run(&args.read, None)?,
-            },
+            settings: reading(args.table, args.entries, args.waf, args.rule, &args.read, warnings)?,
+            output: args.output.output,
+            log: log(&args.log),
+        },
+        Command::Check(args) => Invocation::Check {
+            settings: reading(args.table, args.entries, args.waf, args.rule, &args.read, warnings)?,
             output: args.output.output,
             log: log(&args.log),
         },
@@ -78,13 +78,30 @@ pub(super) fn invocation(cli: Cli, env: &Environment, warnings: &mut Vec<String>
     })
 }
 
-/// What `explain`, which removes nothing, is told about removals.
+/// What `explain` and `check`, which remove nothing, are told about removals.
 const NO_REMOVALS: GuardSettings = GuardSettings {
     on_rejection: OnRejection::Hold,
     max_removals: MaxRemovals::Count(0),
     min_addresses: 0,
     approve: None,
 };
+
+/// The settings of a command that only reads.
+fn reading(
+    table_args: TableArgs,
+    entries: EntryArgs,
+    waf_args: WafArgs,
+    rule: RuleArgs,
+    read: &ReadArgs,
+    warnings: &mut Vec<String>,
+) -> Checked<Settings> {
+    Ok(Settings {
+        table: table(table_args, entries, Duration::ZERO)?,
+        waf: waf(waf_args, rule, warnings)?,
+        guards: NO_REMOVALS,
+        run: run(read, None)?,
+    })
+}
 
 fn settings(args: RunArgs, warnings: &mut Vec<String>) -> Checked<Settings> {
     let run = run(&args.read, Some(&args.write))?;

@@ -239,6 +239,8 @@ fn the_help_fits_eighty_columns() {
         &["watch", "--help"],
         &["explain", "-h"],
         &["explain", "--help"],
+        &["check", "-h"],
+        &["check", "--help"],
         &["iam-policy", "-h"],
         &["iam-policy", "--help"],
         &["completions", "--help"],
@@ -269,7 +271,6 @@ fn the_definition_of_the_command_line_is_sound() {
 fn what_is_not_a_command_or_a_setting_of_it_is_a_usage_error() {
     for args in [
         &[][..],
-        &["check"],
         &["destroy"],
         &["plan", "--table=clusters", "--yes"],
         &["plan", "--table=clusters", "--metrics-file=x"],

@@ -13,6 +13,7 @@ mod adoption;
 mod aggregation;
 mod basics;
 mod binary;
+mod check;
 mod confirmation;
 mod conflicts;
 mod cronjob;

@@ -1,0 +1,139 @@
+//! What the preflight looks at: reads alone, and each answer for itself, for one that is refused says something too.
+
+use aws_sdk_wafv2::types::ResourceType;
+use aws_smithy_types::timeout::TimeoutConfig;
+
+use super::call::{ATTEMPT_TIMEOUT, Call, OPERATION_TIMEOUT};
+use super::error::AwsError;
+use super::governor::Action;
+use super::waf::ReadCache;
+use super::web_acls::switches_off;
+use super::{Connection, Reader, locks, retries};
+use crate::check::{AclState, Answer, Reference, Seen, TableState, Totals, Trouble};
+use crate::item::ItemRules;
+use crate::settings::{Scope, Settings, WafSettings};
+use crate::stop::Stop;
+
+/// What a web ACL of one Region can protect (AWS WAF API: `ListResourcesForWebACL`); each has to be asked for.
+const RESOURCE_TYPES: [ResourceType; 7] = [
+    ResourceType::ApplicationLoadBalancer,
+    ResourceType::ApiGateway,
+    ResourceType::Appsync,
+    ResourceType::CognitioUserPool,
+    ResourceType::AppRunnerService,
+    ResourceType::VerifiedAccessInstance,
+    ResourceType::Amplify,
+];
+
+impl From<AwsError> for Trouble {
+    fn from(error: AwsError) -> Self {
+        let (denied, credentials) = (error.is_denied(), error.is_about_credentials());
+        Self { text: error.to_string(), denied, credentials }
+    }
+}
+
+impl Connection {
+    /// Looks at everything that the preflight judges. Nothing in AWS changes.
+    pub async fn look(&self, settings: &Settings, now: i64, stop: &Stop) -> Seen {
+        let reader = self.reader();
+        let rules = ItemRules::new(&settings.table, now);
+        // Each web ACL is looked at for itself: one that is not there should not hide the rest.
+        let without_web_acls = WafSettings { web_acls: Vec::new(), ..settings.waf.clone() };
+        let mut cache = ReadCache::default();
+        let (identity, table, sample, waf) = tokio::join!(
+            self.identity(),
+            reader.describe_table(settings.table.table.as_str(), stop),
+            reader.sample(&settings.table, &rules, stop),
+            reader.read_waf(&without_web_acls, &mut cache, stop),
+        );
+        let totals = reader.totals(stop).await;
+        let mut web_acls = Vec::new();
+        for named in &settings.waf.web_acls {
+            let acl = reader.look_at_web_acl(named, settings.waf.scope, stop).await;
+            web_acls.push((named.clone(), acl.map_err(Trouble::from)));
+        }
+        Seen {
+            identity,
+            table: table.map_err(Trouble::from),
+            sample: sample.map_err(Trouble::from),
+            waf: waf.map_err(Trouble::from),
+            totals: totals.map_err(Trouble::from),
+            web_acls,
+        }
+    }
+
+    /// The ARN of the caller. STS stands beside the services that a run needs, so it has no governor.
+    async fn identity(&self) -> Answer<String> {
+        let timeouts = TimeoutConfig::builder()
+            .operation_timeout(OPERATION_TIMEOUT)
+            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+            .build();
+        let config = aws_sdk_sts::config::Builder::from(&self.sdk)
+            .region(
+                self.sdk
+                    .region()
+                    .cloned()
+                    .or_else(|| Some(aws_sdk_sts::config::Region::new(self.target.region.clone()))),
+            )
+            .retry_config(retries())
+            .timeout_config(timeouts)
+            .interceptor(locks::ReadOnly)
+            .interceptor(locks::EncryptedUnlessLoopback)
+            .build();
+        let answer = aws_sdk_sts::Client::from_conf(config).get_caller_identity().send().await;
+        let operation = "GetCallerIdentity";
+        let answer = answer.map_err(|error| AwsError::new(operation, "caller", &self.target.region, &error))?;
+        let unusable = || AwsError::unusable(operation, "caller", "the answer lacks the ARN", None);
+        Ok(answer.arn.ok_or_else(unusable)?)
+    }
+}
+
+impl Reader {
+    async fn describe_table(&self, table: &str, stop: &Stop) -> Result<TableState, AwsError> {
+        let resource = format!("table {table}");
+        let call = Call::begin(&self.governor, Action::DescribeTable, &resource, &self.table_region, stop).await?;
+        let request = self.dynamodb.describe_table().table_name(table);
+        let sent = request.customize().config_override(call.dynamodb()).send().await;
+        let answer = call.end(sent)?;
+        let unusable =
+            || AwsError::unusable(Action::DescribeTable.name(), &resource, "the answer lacks the table", None);
+        let described = answer.table.ok_or_else(unusable)?;
+        let status = described.table_status.map_or("of unknown status".to_owned(), |status| status.as_str().to_owned());
+        let items = described.item_count.and_then(|count| u64::try_from(count).ok()).unwrap_or_default();
+        Ok(TableState { status, items })
+    }
+
+    async fn totals(&self, stop: &Stop) -> Result<Totals, AwsError> {
+        let (sets, groups) = tokio::try_join!(self.list_ip_sets(stop), self.list_rule_groups(stop))?;
+        Ok(Totals { ip_sets: sets.len(), rule_groups: groups.len() })
+    }
+
+    async fn look_at_web_acl(&self, named: &str, scope: Scope, stop: &Stop) -> Result<AclState, AwsError> {
+        let acl = self.whole_web_acl(named, stop).await?;
+        let references = acl.rules.iter().flatten().filter_map(|rule| {
+            let group = rule.statement.as_ref()?.rule_group_reference_statement.as_ref()?;
+            let counted = rule.override_action.as_ref().is_none_or(|action| action.count.is_some());
+            let overridden = counted || switches_off(group, &self.target.name);
+            Some(Reference { group: group.arn.clone(), priority: rule.priority, overridden })
+        });
+        let resources = match scope {
+            Scope::Regional => Some(self.resources(named, &acl.arn, stop).await.map_err(Trouble::from)),
+            Scope::Cloudfront => None,
+        };
+        let blocks = acl.default_action.as_ref().is_some_and(|action| action.block.is_some());
+        Ok(AclState { blocks, references: references.collect(), resources })
+    }
+
+    async fn resources(&self, named: &str, arn: &str, stop: &Stop) -> Result<Vec<String>, AwsError> {
+        let mut resources = Vec::new();
+        for kind in RESOURCE_TYPES {
+            let action = Action::ListResourcesForWebAcl;
+            let call = Call::begin(&self.governor, action, named, &self.target.region, stop).await?;
+            let request = self.waf.list_resources_for_web_acl().web_acl_arn(arn).resource_type(kind);
+            let sent = request.customize().config_override(call.waf()).send().await;
+            let answer = call.end(sent)?;
+            resources.extend(answer.resource_arns.unwrap_or_default());
+        }
+        Ok(resources)
+    }
+}

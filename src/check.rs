@@ -1,0 +1,488 @@
+//! The preflight for people: what was seen of AWS becomes one line each, with how to mend it. A pure judgement.
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use crate::current::{Current, GroupRule, RuleGroup};
+use crate::item::TableView;
+use crate::plan::{GROUP_CAPACITY, GROUP_CAPACITY_ANY};
+use crate::settings::{Action, Position, Scope, Settings};
+use crate::text;
+
+/// AWS's quota of IP sets and of rule groups in an account, Region and scope, unless it was raised (AWS WAF quotas).
+const QUOTA: usize = 100;
+
+/// Rejections of the sample that are shown.
+const SHOWN_REJECTIONS: usize = 3;
+
+/// What could not be asked, or was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// What AWS said, with a hint.
+    pub text: String,
+    /// It was refused for want of a permission.
+    pub denied: bool,
+    /// There are no credentials, or they are not valid.
+    pub credentials: bool,
+}
+
+/// What AWS answered.
+pub type Answer<T> = Result<T, Trouble>;
+
+/// Everything that was looked at.
+#[derive(Debug)]
+pub struct Seen {
+    /// Who is calling: an ARN.
+    pub identity: Answer<String>,
+    /// The table.
+    pub table: Answer<TableState>,
+    /// Some of its items.
+    pub sample: Answer<TableView>,
+    /// Our IP sets and rule groups.
+    pub waf: Answer<Current>,
+    /// Everybody's.
+    pub totals: Answer<Totals>,
+    /// Each web ACL that was named, as it was named.
+    pub web_acls: Vec<(String, Answer<AclState>)>,
+}
+
+/// What DynamoDB says of the table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableState {
+    /// `ACTIVE` or what it is on the way to.
+    pub status: String,
+    /// Items, as counted some hours ago.
+    pub items: u64,
+}
+
+/// What there is in the account, Region and scope, other people's included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Totals {
+    /// IP sets.
+    pub ip_sets: usize,
+    /// Rule groups.
+    pub rule_groups: usize,
+}
+
+/// What a web ACL does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AclState {
+    /// Whether it blocks what no rule lets in.
+    pub blocks: bool,
+    /// The rule groups that it refers to.
+    pub references: Vec<Reference>,
+    /// The ARNs of what it protects; `None`: a web ACL for CloudFront, whose distributions WAF does not list.
+    pub resources: Option<Answer<Vec<String>>>,
+}
+
+/// A reference of a web ACL to a rule group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reference {
+    /// The ARN of the rule group.
+    pub group: String,
+    /// Lower is earlier.
+    pub priority: i32,
+    /// Whether an override switches our rule off.
+    pub overridden: bool,
+}
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// As it should be.
+    Ok,
+    /// A person should look.
+    Warning,
+    /// It will not work.
+    Failure,
+}
+
+/// One line of the preflight.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Line {
+    /// What was looked at; the same words at every run.
+    pub subject: &'static str,
+    /// How bad it is.
+    pub verdict: Verdict,
+    /// What was found.
+    pub finding: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mend: Option<String>,
+}
+
+/// The preflight as one document.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// The version of this document.
+    pub version: u32,
+    /// Whether nothing failed.
+    pub ok: bool,
+    /// The lines.
+    pub lines: Vec<Line>,
+}
+
+fn ok(subject: &'static str, finding: impl Into<String>) -> Line {
+    Line { subject, verdict: Verdict::Ok, finding: finding.into(), mend: None }
+}
+
+fn warning(subject: &'static str, finding: impl Into<String>, mend: impl Into<String>) -> Line {
+    Line { subject, verdict: Verdict::Warning, finding: finding.into(), mend: Some(mend.into()) }
+}
+
+fn failure(subject: &'static str, finding: impl Into<String>, mend: impl Into<String>) -> Line {
+    Line { subject, verdict: Verdict::Failure, finding: finding.into(), mend: Some(mend.into()) }
+}
+
+/// The trouble has its own hint.
+fn failed(subject: &'static str, trouble: &Trouble) -> Line {
+    Line { subject, verdict: Verdict::Failure, finding: trouble.text.clone(), mend: None }
+}
+
+/// Judges what was seen.
+#[must_use]
+pub fn judge(settings: &Settings, seen: &Seen) -> Report {
+    let mut lines = vec![
+        credentials(&seen.identity),
+        table(&seen.table),
+        attributes(settings, &seen.sample),
+        permissions(seen),
+        ip_sets(settings, seen),
+        rule_group_quota(settings, seen),
+        rule_groups(settings, seen),
+        rule(settings, seen),
+    ];
+    if settings.waf.web_acls.is_empty() {
+        let finding = "none was named, so nobody looked whether one refers to the rule groups";
+        lines.push(warning("web ACL", finding, "name it with --web-acl"));
+    }
+    for (name, acl) in &seen.web_acls {
+        let name = text::line(name);
+        match acl {
+            Ok(acl) => {
+                lines.push(references(&name, acl, seen));
+                lines.push(default_action(&name, acl, settings));
+                lines.push(association(&name, acl, settings));
+            }
+            Err(trouble) => lines.push(failed("web ACL", trouble)),
+        }
+    }
+    Report { version: 1, ok: lines.iter().all(|line| line.verdict != Verdict::Failure), lines }
+}
+
+fn credentials(identity: &Answer<String>) -> Line {
+    const SUBJECT: &str = "credentials";
+    match identity {
+        Ok(arn) if arn.ends_with(":root") => warning(
+            SUBJECT,
+            format!("{} is the root user of the account", text::line(arn)),
+            "give wafsync a role of its own: `wafsync iam-policy` prints its policy",
+        ),
+        Ok(arn) => ok(SUBJECT, text::line(arn)),
+        Err(trouble) if trouble.credentials => failed(SUBJECT, trouble),
+        Err(trouble) => warning(
+            SUBJECT,
+            format!("it is not known who they are: {}", trouble.text),
+            "nothing but this check needs STS; if the network does not lead there, this does not matter",
+        ),
+    }
+}
+
+fn table(table: &Answer<TableState>) -> Line {
+    const SUBJECT: &str = "table";
+    match table {
+        Ok(table) if table.status == "ACTIVE" => {
+            ok(SUBJECT, format!("it is there, with {} when they were last counted", counted(table.items, "item")))
+        }
+        Ok(table) if table.status == "UPDATING" => {
+            warning(SUBJECT, "it is being changed and can be read meanwhile", "wait until it is ACTIVE")
+        }
+        Ok(table) => {
+            let finding = format!("it is {} and cannot be read", text::line(&table.status));
+            failure(SUBJECT, finding, "wait until it is ACTIVE, or restore it")
+        }
+        Err(trouble) if trouble.denied => warning(
+            SUBJECT,
+            trouble.text.clone(),
+            "nothing but this check needs dynamodb:DescribeTable; `wafsync iam-policy --for check` allows it",
+        ),
+        Err(trouble) => failed(SUBJECT, trouble),
+    }
+}
+
+fn attributes(settings: &Settings, sample: &Answer<TableView>) -> Line {
+    const SUBJECT: &str = "attributes";
+    let view = match sample {
+        Ok(view) => view,
+        Err(trouble) => return failed(SUBJECT, trouble),
+    };
+    let (key, cidrs) = (text::line(&settings.table.key_attribute), text::line(&settings.table.cidr_attribute));
+    let mend = format!("check --cidr-attribute ({cidrs}) and --key-attribute ({key}), or correct the items");
+    if view.items == 0 {
+        let mend = "fill the table before the first apply; an empty one is blocked once addresses are in force";
+        return warning(SUBJECT, "there is no item to look at", mend);
+    }
+    let sampled = format!("of a sample of {}", counted(view.items, "item"));
+    if view.rejections.is_empty() {
+        return ok(SUBJECT, format!("{sampled}, all can be used"));
+    }
+    let shown = view.rejections.iter().take(SHOWN_REJECTIONS);
+    let shown: Vec<String> =
+        shown.map(|rejection| format!("{}: {}", text::key(&rejection.key), rejection.reason)).collect();
+    let more = view.rejections.len().saturating_sub(SHOWN_REJECTIONS);
+    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+    let finding = format!("{sampled}, {} cannot be used: {}{more}", count(view.rejections.len()), shown.join("; "));
+    if view.entries().is_empty() { failure(SUBJECT, finding, mend) } else { warning(SUBJECT, finding, mend) }
+}
+
+/// What every run calls must be allowed; what only this check calls should be.
+fn permissions(seen: &Seen) -> Line {
+    const SUBJECT: &str = "permissions";
+    const MEND: &str = "`wafsync iam-policy` prints what the role has to allow, with --for plan, apply or check";
+    let denied =
+        |trouble: Option<&Trouble>| trouble.filter(|trouble| trouble.denied).map(|trouble| trouble.text.clone());
+    let mut needed: Vec<String> =
+        [denied(seen.sample.as_ref().err()), denied(seen.waf.as_ref().err()), denied(seen.totals.as_ref().err())]
+            .into_iter()
+            .flatten()
+            .collect();
+    needed.extend(seen.web_acls.iter().filter_map(|(_, acl)| denied(acl.as_ref().err())));
+    let resources = seen.web_acls.iter().filter_map(|(_, acl)| acl.as_ref().ok()?.resources.as_ref()?.as_ref().err());
+    let further = denied(seen.table.as_ref().err()).into_iter().chain(resources.filter_map(|t| denied(Some(t))));
+    let further: Vec<String> = further.collect();
+    needed.dedup();
+    if !needed.is_empty() {
+        return failure(SUBJECT, needed.join("; "), MEND);
+    }
+    if !further.is_empty() {
+        return warning(
+            SUBJECT,
+            format!("enough for plan, but not for all of this check: {}", further.join("; ")),
+            MEND,
+        );
+    }
+    ok(SUBJECT, "all that plan reads may be read; what apply writes cannot be tried without writing")
+}
+
+fn ip_sets(settings: &Settings, seen: &Seen) -> Line {
+    const SUBJECT: &str = "IP sets";
+    const MEND: &str = "raise AWS WAF's quota of IP sets for this account and Region, or lower --max-ip-sets";
+    let (current, totals) = match (&seen.waf, &seen.totals) {
+        (Ok(current), Ok(totals)) => (current, totals),
+        (Err(trouble), _) | (_, Err(trouble)) => return failed(SUBJECT, trouble),
+    };
+    let (ours, allowed) = (current.shards.len(), settings.waf.limits.max_ip_sets);
+    let others = totals.ip_sets.saturating_sub(ours);
+    let room = QUOTA.saturating_sub(others);
+    let finding = format!("{ours} of {allowed} there, {others} of others");
+    quota(SUBJECT, MEND, Need { finding, ours, needed: allowed, room })
+}
+
+fn rule_group_quota(settings: &Settings, seen: &Seen) -> Line {
+    const SUBJECT: &str = "rule group quota";
+    const MEND: &str = "raise AWS WAF's quota of rule groups for this account and Region, or delete some of the others";
+    let (current, totals) = match (&seen.waf, &seen.totals) {
+        (Ok(current), Ok(totals)) => (current, totals),
+        (Err(trouble), _) | (_, Err(trouble)) => return failed(SUBJECT, trouble),
+    };
+    let (ours, needed) = (current.groups.len(), settings.waf.limits.rule_groups());
+    let others = totals.rule_groups.saturating_sub(ours);
+    let finding = format!("{needed} needed, {ours} there, {others} of others");
+    quota(SUBJECT, MEND, Need { finding, ours, needed, room: QUOTA.saturating_sub(others) })
+}
+
+/// What there should be of something, against what the usual quota leaves.
+struct Need {
+    finding: String,
+    ours: usize,
+    needed: usize,
+    /// What the others leave of the quota.
+    room: usize,
+}
+
+fn quota(subject: &'static str, mend: &str, need: Need) -> Line {
+    let Need { finding, ours, needed, room } = need;
+    if needed <= room || ours >= needed {
+        ok(subject, finding)
+    } else if room == 0 && ours == 0 {
+        failure(subject, format!("{finding}: the usual quota of {QUOTA} leaves no room"), mend)
+    } else {
+        warning(subject, format!("{finding}: the usual quota of {QUOTA} leaves room for {room}"), mend)
+    }
+}
+
+fn rule_groups(settings: &Settings, seen: &Seen) -> Line {
+    const SUBJECT: &str = "rule groups";
+    let current = match &seen.waf {
+        Ok(current) => current,
+        Err(trouble) => return failed(SUBJECT, trouble),
+    };
+    let any = settings.waf.policy.forwarded.as_ref().is_some_and(|forwarded| forwarded.position == Position::Any);
+    let capacity = if any { GROUP_CAPACITY_ANY } else { GROUP_CAPACITY };
+    let small: Vec<&RuleGroup> = current.groups.iter().filter(|group| group.capacity < capacity).collect();
+    if !small.is_empty() {
+        let list: Vec<String> = small.iter().map(|group| format!("{} ({} WCU)", group.name, group.capacity)).collect();
+        let finding = format!("too small for {capacity} WCU, which can never be changed: {}", list.join(", "));
+        let mend = "choose another --name, attach its rule groups, and delete the old ones";
+        return failure(SUBJECT, finding, mend);
+    }
+    let there = |number: &usize| current.groups.iter().any(|group| group.number == *number);
+    let needed = 1..=settings.waf.limits.rule_groups();
+    let missing: Vec<String> =
+        needed.filter(|number| !there(number)).map(|number| format!("{}-{number}", settings.waf.name)).collect();
+    if missing.is_empty() {
+        ok(SUBJECT, format!("all are there, of {capacity} WCU or more"))
+    } else {
+        warning(SUBJECT, format!("not there yet: {}", missing.join(", ")), "the first apply creates them")
+    }
+}
+
+/// What the rules look at, and whether a client can forge it.
+fn rule(settings: &Settings, seen: &Seen) -> Line {
+    const SUBJECT: &str = "match";
+    let policy = &settings.waf.policy;
+    let current = match &seen.waf {
+        Ok(current) => current,
+        Err(trouble) => return failed(SUBJECT, trouble),
+    };
+    let other = current.groups.iter().find_map(|group| match &group.rule {
+        GroupRule::Standard { policy: now, .. } if now != policy => Some((group, now)),
+        _ => None,
+    });
+    if let Some((group, now)) = other {
+        let finding = format!("rule group {} does \"{now}\", the settings say \"{policy}\"", group.name);
+        return failure(
+            SUBJECT,
+            finding,
+            "apply is blocked: correct --action and --forwarded-ip-…, or approve the plan",
+        );
+    }
+    match &policy.forwarded {
+        Some(forwarded) if forwarded.position != Position::Last => warning(
+            SUBJECT,
+            format!("\"{policy}\": a client can forge that address and let itself in"),
+            "use --forwarded-ip-position last if every request passes a proxy that appends to the header",
+        ),
+        Some(_) => ok(SUBJECT, format!("\"{policy}\"; every request has to pass a proxy that appends to the header")),
+        None => ok(SUBJECT, format!("\"{policy}\" by the address of the connection")),
+    }
+}
+
+fn references(name: &str, acl: &AclState, seen: &Seen) -> Line {
+    const SUBJECT: &str = "references";
+    let Ok(current) = &seen.waf else {
+        return warning(SUBJECT, format!("web ACL {name}: our rule groups are not known"), "see above");
+    };
+    let found = |group: &RuleGroup| acl.references.iter().find(|reference| reference.group == group.arn);
+    let names = |groups: &[&RuleGroup]| groups.iter().map(|group| group.name.as_str()).collect::<Vec<_>>().join(", ");
+    let with_sets = |group: &&RuleGroup| !group.rule.references().is_empty();
+    let overridden: Vec<&RuleGroup> =
+        current.groups.iter().filter(|group| found(group).is_some_and(|reference| reference.overridden)).collect();
+    if !overridden.is_empty() {
+        let finding =
+            format!("web ACL {name} switches off {}: an override to Count lets nobody in", names(&overridden));
+        return failure(SUBJECT, finding, "remove the override of that rule in the web ACL");
+    }
+    let missing: Vec<&RuleGroup> = current.groups.iter().filter(|group| found(group).is_none()).collect();
+    let used: Vec<&RuleGroup> = missing.iter().copied().filter(with_sets).collect();
+    let mend = "add a rule that refers to each of them, before every rule that blocks, with the override None";
+    if !used.is_empty() {
+        return failure(SUBJECT, format!("web ACL {name} does not refer to {}", names(&used)), mend);
+    }
+    if !missing.is_empty() {
+        let finding = format!("web ACL {name} does not refer to {}, which has no IP set yet", names(&missing));
+        return warning(SUBJECT, finding, mend);
+    }
+    if current.groups.is_empty() {
+        return warning(
+            SUBJECT,
+            format!("web ACL {name}: there is no rule group of ours yet"),
+            "apply, then refer to it",
+        );
+    }
+    let places = current.groups.iter().filter_map(|group| Some((group, found(group)?)));
+    let places: Vec<String> =
+        places.map(|(group, reference)| format!("{} at priority {}", group.name, reference.priority)).collect();
+    ok(SUBJECT, format!("web ACL {name} refers to {}", places.join(", ")))
+}
+
+fn default_action(name: &str, acl: &AclState, settings: &Settings) -> Line {
+    const SUBJECT: &str = "default action";
+    match (acl.blocks, settings.waf.policy.action) {
+        (true, _) => ok(SUBJECT, format!("web ACL {name} blocks what no rule lets in")),
+        (false, Action::Count) => warning(
+            SUBJECT,
+            format!("web ACL {name} lets in what no rule blocks, as it should under --action count"),
+            "make sure that it has a rule that blocks requests without one of our labels",
+        ),
+        (false, Action::Allow) => failure(
+            SUBJECT,
+            format!("web ACL {name} lets in what no rule blocks: an allow-list protects nothing then"),
+            "set its default action to Block, once the rule groups are in force",
+        ),
+    }
+}
+
+fn association(name: &str, acl: &AclState, settings: &Settings) -> Line {
+    const SUBJECT: &str = "association";
+    match &acl.resources {
+        None => {
+            debug_assert_eq!(settings.waf.scope, Scope::Cloudfront);
+            let finding = format!("web ACL {name}: WAF does not list the distributions of a web ACL for CloudFront");
+            warning(SUBJECT, finding, "look at the distribution: its WebACLId has to be this web ACL")
+        }
+        Some(Ok(resources)) if resources.is_empty() => {
+            let finding = format!("web ACL {name} protects nothing");
+            warning(SUBJECT, finding, "associate it with the load balancer")
+        }
+        Some(Ok(resources)) => {
+            let resources: Vec<_> = resources.iter().map(|arn| text::line(arn)).collect();
+            ok(SUBJECT, format!("web ACL {name} protects {}", resources.join(", ")))
+        }
+        Some(Err(trouble)) if trouble.denied => warning(
+            SUBJECT,
+            trouble.text.clone(),
+            "nothing but this check needs wafv2:ListResourcesForWebACL; `wafsync iam-policy --for check` allows it",
+        ),
+        Some(Err(trouble)) => failed(SUBJECT, trouble),
+    }
+}
+
+fn count(count: usize) -> String {
+    if count == 1 { "1 value".to_owned() } else { format!("{count} values") }
+}
+
+fn counted(count: u64, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
+impl Report {
+    /// For a person at a terminal: a line each, and how to mend it below.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let mut out = String::new();
+        for line in &self.lines {
+            let verdict = match line.verdict {
+                Verdict::Ok => "ok",
+                Verdict::Warning => "warning",
+                Verdict::Failure => "failure",
+            };
+            let _ = writeln!(out, "{verdict:7}  {:16}  {}", line.subject, line.finding);
+            if let Some(mend) = &line.mend {
+                let _ = writeln!(out, "{:7}  {:16}  -> {mend}", "", "");
+            }
+        }
+        out
+    }
+
+    /// 0, or 1 if something failed.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        if self.ok { 0 } else { 1 }
+    }
+}

@@ -1,0 +1,289 @@
+//! Each line of the preflight, as it should be, with a warning, and failed.
+
+use super::*;
+use crate::cli::{self, Invocation};
+use crate::current::LockToken;
+use crate::item::{Attribute, Item, ItemRules};
+use crate::settings::{Forwarded, RulePolicy};
+
+fn settings(args: &[&str]) -> Settings {
+    let line = [&["wafsync", "check", "--table=clusters", "--max-ip-sets=60"], args].concat();
+    match cli::parse(line.into_iter().map(Into::into), []).unwrap().invocation {
+        Invocation::Check { settings, .. } => settings,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn view(items: &[&str]) -> TableView {
+    let rules = ItemRules::new(&settings(&[]).table, 1_800_000_000);
+    let mut view = TableView::default();
+    for ips in items {
+        let (key, cidrs) = (Attribute::Text("a".to_owned()), Attribute::Text((*ips).to_owned()));
+        view.read(&Item { key: Some(key), cidrs: Some(cidrs), expiry: None }, &rules);
+    }
+    view
+}
+
+fn group(number: usize) -> RuleGroup {
+    RuleGroup {
+        number,
+        name: format!("wafsync-{number}"),
+        id: number.to_string(),
+        arn: format!("arn:group-{number}"),
+        token: LockToken("token".to_owned()),
+        capacity: GROUP_CAPACITY,
+        table: None,
+        rule: GroupRule::Empty,
+    }
+}
+
+/// A rule of ours that refers to one IP set.
+fn standard(forwarded: Option<Forwarded>) -> GroupRule {
+    let policy = RulePolicy { action: Action::Allow, forwarded };
+    GroupRule::Standard { policy, references: vec!["arn:set".to_owned()], tidy: true }
+}
+
+fn reference(number: usize) -> Reference {
+    let priority = i32::try_from(number).unwrap();
+    Reference { group: format!("arn:group-{number}"), priority, overridden: false }
+}
+
+fn trouble(text: &str) -> Trouble {
+    Trouble { text: text.to_owned(), denied: false, credentials: false }
+}
+
+fn denied() -> Trouble {
+    Trouble { denied: true, ..trouble("it is denied") }
+}
+
+/// Everything as it should be, with two rule groups and one web ACL.
+fn good() -> Seen {
+    let acl = AclState {
+        blocks: true,
+        references: vec![reference(1), reference(2)],
+        resources: Some(Ok(vec!["arn:load-balancer".to_owned()])),
+    };
+    let mut first = group(1);
+    first.rule = standard(None);
+    Seen {
+        identity: Ok("arn:aws:sts::111122223333:assumed-role/wafsync/job".to_owned()),
+        table: Ok(TableState { status: "ACTIVE".to_owned(), items: 2 }),
+        sample: Ok(view(&["198.51.100.7", "[]"])),
+        waf: Ok(Current { groups: vec![first, group(2)], ..Current::default() }),
+        totals: Ok(Totals { ip_sets: 30, rule_groups: 5 }),
+        web_acls: vec![("front".to_owned(), Ok(acl))],
+    }
+}
+
+fn report(args: &[&str], edit: impl FnOnce(&mut Seen)) -> Report {
+    let mut seen = good();
+    edit(&mut seen);
+    judge(&settings(&[&["--web-acl=front"], args].concat()), &seen)
+}
+
+/// The one line about this subject, and whether it comes with a remedy where one is due.
+#[track_caller]
+fn expect(subject: &str, verdict: Verdict, finding: &str, args: &[&str], edit: impl FnOnce(&mut Seen)) {
+    let report = report(args, edit);
+    let lines: Vec<&Line> = report.lines.iter().filter(|line| line.subject == subject).collect();
+    let [line] = lines.as_slice() else { panic!("{report:?}") };
+    assert_eq!((line.verdict, line.finding.as_str()), (verdict, finding));
+    // AWS's own words bring their own hint.
+    let own_words = verdict == Verdict::Failure && finding.starts_with("it is ");
+    assert_eq!(line.mend.is_none(), verdict == Verdict::Ok || own_words, "{line:?}");
+    let failed = report.lines.iter().any(|line| line.verdict == Verdict::Failure);
+    assert_eq!((report.ok, report.exit_code()), (!failed, u8::from(failed)));
+}
+
+fn acl(seen: &mut Seen) -> &mut AclState {
+    seen.web_acls[0].1.as_mut().unwrap()
+}
+
+fn groups(seen: &mut Seen) -> &mut Vec<RuleGroup> {
+    &mut seen.waf.as_mut().unwrap().groups
+}
+
+#[test]
+fn all_is_well() {
+    insta::assert_snapshot!(report(&[], |_| ()).to_text());
+}
+
+#[test]
+fn credentials_are_known() {
+    const SUBJECT: &str = "credentials";
+    expect(SUBJECT, Verdict::Ok, "arn:aws:sts::111122223333:assumed-role/wafsync/job", &[], |_| ());
+    let root = "arn:aws:iam::111122223333:root";
+    expect(SUBJECT, Verdict::Warning, &format!("{root} is the root user of the account"), &[], |seen| {
+        seen.identity = Ok(root.to_owned());
+    });
+    expect(SUBJECT, Verdict::Warning, "it is not known who they are: no way", &[], |seen| {
+        seen.identity = Err(trouble("no way"));
+    });
+    expect(SUBJECT, Verdict::Failure, "it is expired", &[], |seen| {
+        seen.identity = Err(Trouble { credentials: true, ..trouble("it is expired") });
+    });
+}
+
+#[test]
+fn the_table_can_be_read() {
+    const SUBJECT: &str = "table";
+    let state = |status: &str| Ok(TableState { status: status.to_owned(), items: 1 });
+    expect(SUBJECT, Verdict::Ok, "it is there, with 2 items when they were last counted", &[], |_| ());
+    let changing = report(&[], |seen| seen.table = state("UPDATING"));
+    assert_eq!((changing.lines[1].verdict, changing.ok), (Verdict::Warning, true));
+    let unknown = report(&[], |seen| seen.table = Err(denied()));
+    assert_eq!((unknown.lines[1].verdict, unknown.ok), (Verdict::Warning, true));
+    let archived = report(&[], |seen| seen.table = state("ARCHIVED"));
+    assert_eq!((archived.lines[1].verdict, archived.ok), (Verdict::Failure, false));
+    expect(SUBJECT, Verdict::Failure, "it is not there", &[], |seen| seen.table = Err(trouble("it is not there")));
+}
+
+#[test]
+fn attributes_are_right_on_a_sample() {
+    const SUBJECT: &str = "attributes";
+    expect(SUBJECT, Verdict::Ok, "of a sample of 2 items, all can be used", &[], |_| ());
+    expect(SUBJECT, Verdict::Warning, "there is no item to look at", &[], |seen| seen.sample = Ok(view(&[])));
+    let line = |items: &[&str]| report(&[], |seen| seen.sample = Ok(view(items))).lines.swap_remove(2);
+    assert_eq!(line(&["198.51.100.7", "10.0.0.5/24"]).verdict, Verdict::Warning);
+    let nothing = line(&["x", "y", "z", "10.0.0.5/24"]);
+    assert_eq!(nothing.verdict, Verdict::Failure);
+    assert!(nothing.finding.starts_with("of a sample of 4 items, 4 values cannot be used: a: "), "{nothing:?}");
+    assert!(nothing.finding.ends_with("; and 1 more"), "{nothing:?}");
+    expect(SUBJECT, Verdict::Failure, "it is denied", &[], |seen| seen.sample = Err(denied()));
+}
+
+#[test]
+fn permissions_are_those_of_plan_at_least() {
+    const SUBJECT: &str = "permissions";
+    let well = "all that plan reads may be read; what apply writes cannot be tried without writing";
+    expect(SUBJECT, Verdict::Ok, well, &[], |_| ());
+    let few = "enough for plan, but not for all of this check: it is denied";
+    expect(SUBJECT, Verdict::Warning, few, &[], |seen| seen.table = Err(denied()));
+    expect(SUBJECT, Verdict::Warning, few, &[], |seen| acl(seen).resources = Some(Err(denied())));
+    for deny in [
+        (|seen| seen.sample = Err(denied())) as fn(&mut Seen),
+        |seen| seen.waf = Err(denied()),
+        |seen| seen.totals = Err(denied()),
+        |seen| seen.web_acls[0].1 = Err(denied()),
+    ] {
+        let line = report(&[], deny).lines.swap_remove(3);
+        assert_eq!((line.subject, line.verdict), (SUBJECT, Verdict::Failure));
+    }
+}
+
+#[test]
+fn quotas_hold_what_is_needed_beside_the_sets_of_others() {
+    let totals = |ip_sets, rule_groups| Ok(Totals { ip_sets, rule_groups });
+    expect("IP sets", Verdict::Ok, "0 of 60 there, 30 of others", &[], |_| ());
+    let finding = "0 of 60 there, 41 of others: the usual quota of 100 leaves room for 59";
+    expect("IP sets", Verdict::Warning, finding, &[], |seen| seen.totals = totals(41, 2));
+    let finding = "0 of 60 there, 100 of others: the usual quota of 100 leaves no room";
+    expect("IP sets", Verdict::Failure, finding, &[], |seen| seen.totals = totals(100, 2));
+
+    const GROUPS: &str = "rule group quota";
+    expect(GROUPS, Verdict::Ok, "2 needed, 2 there, 98 of others", &[], |seen| {
+        seen.totals = totals(0, 100);
+    });
+    let finding = "2 needed, 0 there, 99 of others: the usual quota of 100 leaves room for 1";
+    expect(GROUPS, Verdict::Warning, finding, &[], |seen| {
+        groups(seen).clear();
+        seen.totals = totals(0, 99);
+    });
+    let finding = "2 needed, 0 there, 100 of others: the usual quota of 100 leaves no room";
+    expect(GROUPS, Verdict::Failure, finding, &[], |seen| {
+        groups(seen).clear();
+        seen.totals = totals(0, 100);
+    });
+}
+
+#[test]
+fn rule_groups_are_there_and_large_enough() {
+    const SUBJECT: &str = "rule groups";
+    expect(SUBJECT, Verdict::Ok, "all are there, of 120 WCU or more", &[], |_| ());
+    expect(SUBJECT, Verdict::Warning, "not there yet: wafsync-2", &[], |seen| drop(groups(seen).pop()));
+    let finding = "too small for 120 WCU, which can never be changed: wafsync-2 (119 WCU)";
+    expect(SUBJECT, Verdict::Failure, finding, &[], |seen| groups(seen)[1].capacity = 119);
+    let any = ["--forwarded-ip-header=X-Client", "--forwarded-ip-position=any"];
+    let small = report(&any, |_| ()).lines.swap_remove(6);
+    assert_eq!((small.subject, small.verdict), (SUBJECT, Verdict::Failure), "320 are needed then");
+}
+
+#[test]
+fn what_the_rules_match_is_what_the_settings_say_and_cannot_be_forged() {
+    const SUBJECT: &str = "match";
+    expect(SUBJECT, Verdict::Ok, "\"allow\" by the address of the connection", &[], |_| ());
+    let header = "--forwarded-ip-header=X-Client";
+    let forwarded = |position| Some(Forwarded { header: "X-Client".to_owned(), position });
+    let last =
+        "\"allow by the last address in X-Client\"; every request has to pass a proxy that appends to the header";
+    expect(SUBJECT, Verdict::Ok, last, &[header, "--forwarded-ip-position=last"], |seen| {
+        groups(seen)[0].rule = standard(forwarded(Position::Last));
+    });
+    let first = "\"allow by the first address in X-Client\": a client can forge that address and let itself in";
+    expect(SUBJECT, Verdict::Warning, first, &[header], |seen| {
+        groups(seen)[0].rule = standard(forwarded(Position::First));
+    });
+    let other = "rule group wafsync-1 does \"allow\", the settings say \"allow by the first address in X-Client\"";
+    expect(SUBJECT, Verdict::Failure, other, &[header], |_| ());
+}
+
+#[test]
+fn the_web_acl_refers_to_the_rule_groups() {
+    const SUBJECT: &str = "references";
+    let all = "web ACL front refers to wafsync-1 at priority 1, wafsync-2 at priority 2";
+    expect(SUBJECT, Verdict::Ok, all, &[], |_| ());
+    let empty = "web ACL front does not refer to wafsync-2, which has no IP set yet";
+    expect(SUBJECT, Verdict::Warning, empty, &[], |seen| drop(acl(seen).references.pop()));
+    expect(SUBJECT, Verdict::Warning, "web ACL front: there is no rule group of ours yet", &[], |seen| {
+        groups(seen).clear();
+    });
+    let used = "web ACL front does not refer to wafsync-1";
+    expect(SUBJECT, Verdict::Failure, used, &[], |seen| drop(acl(seen).references.remove(0)));
+    let off = "web ACL front switches off wafsync-2: an override to Count lets nobody in";
+    expect(SUBJECT, Verdict::Failure, off, &[], |seen| acl(seen).references[1].overridden = true);
+}
+
+#[test]
+fn a_web_acl_is_named_and_there() {
+    expect("web ACL", Verdict::Failure, "it is not there", &[], |seen| {
+        seen.web_acls[0].1 = Err(trouble("it is not there"));
+    });
+    let mut seen = good();
+    seen.web_acls.clear();
+    let line = judge(&settings(&[]), &seen).lines.pop().unwrap();
+    assert_eq!((line.subject, line.verdict), ("web ACL", Verdict::Warning));
+}
+
+#[test]
+fn the_default_action_blocks() {
+    const SUBJECT: &str = "default action";
+    expect(SUBJECT, Verdict::Ok, "web ACL front blocks what no rule lets in", &[], |_| ());
+    let open = "web ACL front lets in what no rule blocks: an allow-list protects nothing then";
+    expect(SUBJECT, Verdict::Failure, open, &[], |seen| acl(seen).blocks = false);
+    let count = "web ACL front lets in what no rule blocks, as it should under --action count";
+    expect(SUBJECT, Verdict::Warning, count, &["--action=count", "--name=edge"], |seen| acl(seen).blocks = false);
+}
+
+#[test]
+fn the_web_acl_protects_something() {
+    const SUBJECT: &str = "association";
+    expect(SUBJECT, Verdict::Ok, "web ACL front protects arn:load-balancer", &[], |_| ());
+    expect(SUBJECT, Verdict::Warning, "web ACL front protects nothing", &[], |seen| {
+        acl(seen).resources = Some(Ok(Vec::new()));
+    });
+    let cloudfront = "web ACL front: WAF does not list the distributions of a web ACL for CloudFront";
+    expect(SUBJECT, Verdict::Warning, cloudfront, &["--scope=cloudfront"], |seen| acl(seen).resources = None);
+    expect(SUBJECT, Verdict::Failure, "it is broken", &[], |seen| {
+        acl(seen).resources = Some(Err(trouble("it is broken")));
+    });
+}
+
+#[test]
+fn a_line_that_needs_a_person_has_its_remedy_below() {
+    let report = report(&[], |seen| {
+        seen.identity = Ok("arn:aws:iam::111122223333:root".to_owned());
+        acl(seen).blocks = false;
+        seen.sample = Ok(view(&["10.0.0.5/24", "\u{1b}[2J"]));
+    });
+    insta::assert_snapshot!(report.to_text());
+}

@@ -1,0 +1,151 @@
+//! The preflight against the stand-in: what it reads, what it needs, and that it changes nothing.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use wafsync::check::{Report, Verdict, judge};
+use wafsync_test_aws::{Config, Fault, FaultKind, When};
+
+use crate::process::Process;
+use crate::world::{NOW, World, reference_to};
+
+const LOAD_BALANCER: &str =
+    "arn:aws:elasticloadbalancing:eu-central-1:111122223333:loadbalancer/app/front/0123456789abcdef";
+
+async fn check(world: &World) -> Report {
+    let seen = world.connection().look(&world.settings, NOW, &world.signal.stop(None)).await;
+    judge(&world.settings, &seen)
+}
+
+/// The verdicts that are not ok.
+fn complaints(report: &Report) -> Vec<(&'static str, Verdict)> {
+    let lines = report.lines.iter().filter(|line| line.verdict != Verdict::Ok);
+    lines.map(|line| (line.subject, line.verdict)).collect()
+}
+
+/// An installation that has applied, with a web ACL that refers to it and protects a load balancer.
+async fn installed(config: Config) -> World {
+    let world = World::with(config, &["--web-acl=front", "--max-ip-sets=50"]);
+    world.item("a", &["198.51.100.7/32", "2001:db8:1::/48"]);
+    world.aws.put_web_acl("REGIONAL", "front", "Block", json!([]));
+    world.aws.associate_web_acl("front", LOAD_BALANCER);
+    world.apply().await;
+    let group = world.aws.rule_groups()[0].arn.clone();
+    world.aws.edit_web_acl("front", |rules| *rules = json!([reference_to(&group, 7)]));
+    world.later().await;
+    world
+}
+
+fn deny(world: &World, operation: &str) {
+    let (when, kind) = (When::Before, FaultKind::AccessDenied);
+    let operation = Some(operation.to_owned());
+    world.aws.fail(Fault { operation, target: None, skip: 0, times: usize::MAX, when, kind });
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_installation_that_works_has_no_complaints() {
+    let world = installed(Config::default()).await;
+    world.aws.clear_log();
+    let report = check(&world).await;
+    assert_eq!(complaints(&report), [], "{}", report.to_text());
+    insta::assert_snapshot!(report.to_text());
+    assert!(world.aws.log().iter().all(|attempt| !attempt.effect), "it changes nothing");
+    let operations: BTreeSet<String> = world.aws.log().into_iter().map(|attempt| attempt.operation).collect();
+    let expected = [
+        "DescribeTable",
+        "GetCallerIdentity",
+        "GetIPSet",
+        "GetRuleGroup",
+        "GetWebACL",
+        "ListIPSets",
+        "ListResourcesForWebACL",
+        "ListRuleGroups",
+        "ListWebACLs",
+        "Scan",
+    ];
+    assert_eq!(operations, expected.map(str::to_owned).into());
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn before_the_first_apply_there_are_only_warnings() {
+    let world = World::new(&["--web-acl=front"]);
+    world.item("a", &["198.51.100.7/32"]);
+    world.aws.put_web_acl("REGIONAL", "front", "Block", json!([]));
+    let report = check(&world).await;
+    let warnings = ["rule groups", "references", "association"].map(|subject| (subject, Verdict::Warning));
+    assert_eq!(complaints(&report), warnings, "{}", report.to_text());
+    assert_eq!(report.exit_code(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_allowed_shows_where_it_is_needed() {
+    use Verdict::{Failure, Warning};
+    let all: [(&str, &[(&str, Verdict)]); 8] = [
+        ("GetCallerIdentity", &[("credentials", Warning)]),
+        ("DescribeTable", &[("table", Warning), ("permissions", Warning)]),
+        ("Scan", &[("attributes", Failure), ("permissions", Failure)]),
+        ("GetWebACL", &[("permissions", Failure), ("web ACL", Failure)]),
+        ("ListWebACLs", &[("permissions", Failure), ("web ACL", Failure)]),
+        ("ListResourcesForWebACL", &[("permissions", Warning), ("association", Warning)]),
+        ("GetRuleGroup", WITHOUT_WAF),
+        ("ListIPSets", WITHOUT_WAF),
+    ];
+    const WITHOUT_WAF: &[(&str, Verdict)] = &[
+        ("permissions", Failure),
+        ("IP sets", Failure),
+        ("rule group quota", Failure),
+        ("rule groups", Failure),
+        ("match", Failure),
+        ("references", Warning),
+    ];
+    for (operation, expected) in all {
+        let world = installed(Config::default()).await;
+        deny(&world, operation);
+        let report = check(&world).await;
+        assert_eq!(complaints(&report), expected, "{operation}\n{}", report.to_text());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn mistakes_are_found_where_they_are() {
+    let root = Config { caller_arn: "arn:aws:iam::111122223333:root".to_owned(), ..Config::default() };
+    assert_eq!(complaints(&check(&installed(root).await).await), [("credentials", Verdict::Warning)]);
+
+    let mut world = installed(Config::default()).await;
+    world.settings.table.table = "absent".to_owned();
+    let failures = ["table", "attributes"].map(|subject| (subject, Verdict::Failure));
+    assert_eq!(complaints(&check(&world).await), failures);
+
+    let mut world = installed(Config::default()).await;
+    world.settings.table.cidr_attribute = "addresses".to_owned();
+    assert_eq!(complaints(&check(&world).await), [("attributes", Verdict::Failure)]);
+
+    let mut world = installed(Config::default()).await;
+    world.settings.waf.web_acls = vec!["absent".to_owned()];
+    assert_eq!(complaints(&check(&world).await), [("web ACL", Verdict::Failure)]);
+
+    let world = installed(Config::default()).await;
+    world.aws.edit_web_acl("front", |rules| rules[0]["OverrideAction"] = json!({"Count": {}}));
+    assert_eq!(complaints(&check(&world).await), [("references", Verdict::Failure)]);
+
+    let world = installed(Config::default()).await;
+    for number in 0..98 {
+        world.aws.put_ip_set("REGIONAL", &format!("others-{number}"), "IPV4", &[], None);
+    }
+    assert_eq!(complaints(&check(&world).await), [("IP sets", Verdict::Warning)]);
+}
+
+#[tokio::test]
+async fn the_command_prints_its_lines_and_exits_with_1_if_one_failed() {
+    let process = Process::new().await;
+    process.item("a", &["198.51.100.7/32"]);
+    let ended = process.start(&["check"]).end().await;
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{}", ended.stdout);
+    assert!(ended.stdout.starts_with("ok       credentials       arn:aws:sts::111122223333:"), "{}", ended.stdout);
+    let ended = process.start(&["check", "--web-acl=absent", "--output=json"]).end().await;
+    let report: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!((ended.code, &report["version"], &report["ok"]), (Some(1), &json!(1), &json!(false)));
+    let last = report["lines"].as_array().unwrap().last().unwrap();
+    assert_eq!((&last["subject"], &last["verdict"]), (&json!("web ACL"), &json!("failure")));
+}
