@@ -26,13 +26,13 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 const CONNECTIONS: usize = 32;
 
 /// A connection that has not sent its request by then is closed, also one that is kept open between two requests.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// After a failed accept, which may mean that the process has no file descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
 /// How much later than promised a sign of life may come: writing out a large result and pushing metrics take a while.
-const GRACE: Duration = Duration::from_secs(120);
+const GRACE: Duration = Duration::from_mins(2);
 
 /// What is to be shown; clones share it.
 #[derive(Clone, Debug)]

@@ -187,7 +187,14 @@ fn candidates(
         }
         let ours = |set: &SetArn| fits(&set.name, &settings.name) || settings.adopt.contains(&set.name);
         if let Some(SetArn { name, id }) = SetArn::parse(arn).filter(ours) {
-            wanted.push(Listed { name, id, arn: (*arn).clone(), description: String::new(), token: None, shown: false });
+            wanted.push(Listed {
+                name,
+                id,
+                arn: (*arn).clone(),
+                description: String::new(),
+                token: None,
+                shown: false,
+            });
         }
     }
     Ok((wanted, strangers))

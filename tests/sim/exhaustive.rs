@@ -185,9 +185,7 @@ async fn everything(named: Named) {
     let mut mishaps = Vec::new();
     for (index, call) in calls.iter().enumerate() {
         for when in [When::Before, When::After] {
-            let differs = |kind: &FaultKind| {
-                when == When::Before || call.effect || matches!(kind, FaultKind::Slow(_))
-            };
+            let differs = |kind: &FaultKind| when == When::Before || call.effect || matches!(kind, FaultKind::Slow(_));
             mishaps.extend(kinds().into_iter().filter(differs).map(|kind| Mishap::Struck(index, when, kind)));
             mishaps.push(Mishap::Killed(index, when));
         }

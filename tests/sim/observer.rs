@@ -409,7 +409,8 @@ impl State {
     fn keeps_invariants(&mut self, attempt: &Attempt) {
         let effective = self.effective();
         let Some(epoch) = &mut self.epoch else { return };
-        let what = format!("after call {}, {} {} by {}", self.attempts - 1, attempt.operation, attempt.target, attempt.caller);
+        let what =
+            format!("after call {}, {} {} by {}", self.attempts - 1, attempt.operation, attempt.target, attempt.caller);
         if !epoch.protected.within(&effective) {
             self.broken.push(format!("lock-out {what}: {:?}", epoch.protected.without(&effective)));
         }

@@ -192,14 +192,8 @@ async fn live(seed: u64) -> (String, Tally) {
     world.later().await;
     world.aws.clear_log();
 
-    let mut faults = vec![Fault {
-        operation: Some(operation.to_owned()),
-        target: None,
-        skip: 0,
-        times: 1,
-        when,
-        kind: struck,
-    }];
+    let mut faults =
+        vec![Fault { operation: Some(operation.to_owned()), target: None, skip: 0, times: 1, when, kind: struck }];
     for _ in 0..chance.below(4) {
         faults.push(crate::genesis::fault(&mut chance));
     }
@@ -262,7 +256,10 @@ fn relive(seed: u64) -> (String, Tally) {
         match AssertUnwindSafe(live(seed)).catch_unwind().await {
             Ok(lived) => lived,
             Err(panic) => {
-                println!("seed {seed} failed; to see it again: {VARIABLE}={seed}..{} cargo test --test sim seeds", seed + 1);
+                println!(
+                    "seed {seed} failed; to see it again: {VARIABLE}={seed}..{} cargo test --test sim seeds",
+                    seed + 1
+                );
                 std::panic::resume_unwind(panic);
             }
         }
