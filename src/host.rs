@@ -335,14 +335,14 @@ async fn look_up(
 
 /// The same on one line.
 fn json_line(value: &impl serde::Serialize) -> Vec<u8> {
-    let mut text = serde_json::to_vec(value).unwrap_or_default();
-    text.push(b'\n');
-    text
+    let mut text = crate::text::json(&serde_json::to_string(value).unwrap_or_default());
+    text.push('\n');
+    text.into_bytes()
 }
 
 fn json(value: &impl serde::Serialize) -> Vec<u8> {
     // Maps have text keys and numbers are finite, so this cannot fail.
-    let mut text = serde_json::to_vec_pretty(value).unwrap_or_default();
-    text.push(b'\n');
-    text
+    let mut text = crate::text::json(&serde_json::to_string_pretty(value).unwrap_or_default());
+    text.push('\n');
+    text.into_bytes()
 }

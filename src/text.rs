@@ -80,6 +80,25 @@ pub fn html(text: &str) -> String {
 }
 
 /// Whether the character has an entity, which is then put out.
+/// A JSON document that steers no terminal when it is shown there: the same document, with what JSON itself leaves as
+/// it is (bidirectional marks, the controls from U+007F on) written as escapes.
+#[must_use]
+pub fn json(document: &str) -> String {
+    let mut out = String::with_capacity(document.len());
+    for character in document.chars() {
+        // The other ASCII controls stand between values alone: in a string JSON has escaped them.
+        if is_unsafe(character) && (!character.is_ascii() || character == '\u{7f}') {
+            let mut units = [0; 2];
+            for unit in character.encode_utf16(&mut units) {
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        } else {
+            out.push(character);
+        }
+    }
+    out
+}
+
 fn push_entity(out: &mut String, character: char) -> bool {
     let entity = match character {
         '&' => "&amp;",
@@ -162,6 +181,15 @@ mod tests {
         let fits = "ä".repeat(MAX_CHARS);
         assert_eq!(line(&fits), fits);
         assert_eq!(line(&format!("{fits}ä")), format!("{fits}…"));
+    }
+
+    #[test]
+    fn json_is_the_same_document_and_steers_nothing() {
+        let value = serde_json::json!({"key": "a\u{1b}[31m\u{9b}31m\u{202e}\u{7f}\u{e0001}ü\n"});
+        let text = serde_json::to_string_pretty(&value).unwrap();
+        let safe = json(&text);
+        assert_eq!(safe.lines().nth(1), Some(r#"  "key": "a\u001b[31m\u009b31m\u202e\u007f\udb40\udc01ü\n""#));
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&safe).unwrap(), value);
     }
 
     #[test]
