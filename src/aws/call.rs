@@ -20,7 +20,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::retry::ErrorKind;
 use aws_smithy_types::timeout::TimeoutConfig;
 
-use super::error::AwsError;
+use super::error::{AwsError, Class};
 use super::governor::{Action, Governor};
 use crate::stop::Stop;
 
@@ -98,8 +98,13 @@ impl<'a> Call<'a> {
                 Ok(answer)
             }
             Err(error) => {
-                let lost = self.retries.lock().unwrap_or_else(PoisonError::into_inner).lost;
-                Err(AwsError::new(self.action.name(), self.resource, self.region, &error).after_lost(lost))
+                let error = AwsError::new(self.action.name(), self.resource, self.region, &error);
+                let retries = self.retries.lock().unwrap_or_else(PoisonError::into_inner);
+                // Time can run out while a refused attempt waits for its repetition; then nothing is under way.
+                let under_way = retries.said.is_none() && error.class() == Class::Again && !error.is_throttled();
+                let lost = retries.lost || under_way;
+                drop(retries);
+                Err(error.with_lost_answer(lost))
             }
         }
     }

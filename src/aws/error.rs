@@ -99,8 +99,8 @@ impl AwsError {
         }
     }
 
-    /// The same error, of a call that lost the answer to an earlier attempt.
-    pub(super) fn after_lost(self, lost: bool) -> Self {
+    /// The same error, of a call that lost the answer to one of its attempts.
+    pub(super) fn with_lost_answer(self, lost: bool) -> Self {
         Self { lost, ..self }
     }
 
@@ -149,8 +149,8 @@ impl AwsError {
     /// Whether the call may have had its effect all the same: an answer was lost, perhaps that of an attempt before the
     /// one that was refused.
     #[must_use]
-    pub fn may_have_happened(&self) -> bool {
-        self.lost || (self.class == Class::Again && !self.is_throttled())
+    pub const fn may_have_happened(&self) -> bool {
+        self.lost
     }
 
     /// Whether AWS refused it for its pace.
