@@ -70,10 +70,13 @@ pub(crate) async fn world(chance: &mut Chance, operation: &str, took: &mut impl 
     }
     world.foreign_stays(if stranger { &["wafsync-ipv4-001"] } else { &[] });
 
+    put(&world.aws, &world.observer, "steady", &["198.51.100.200/32".to_owned()], false);
     for key in KEYS.iter().take(2 + chance.below(4)) {
         put(&world.aws, &world.observer, key, &cidrs(chance), false);
     }
-    if operation != "CreateRuleGroup" && !chance.one_in(6) {
+    // A read of a resource, or an update of one, needs one; every other world may be a first run.
+    let first = operation == "CreateRuleGroup" || (!operation.starts_with("Get") && chance.one_in(6));
+    if !first || operation.starts_with("Update") {
         let adopted = std::mem::take(&mut world.settings.waf.adopt);
         world.converges().await;
         world.settings.waf.adopt = adopted;
@@ -92,11 +95,14 @@ pub(crate) async fn world(chance: &mut Chance, operation: &str, took: &mut impl 
         change(&world.aws, &world.observer, chance);
     }
     if operation == "CreateIPSet" || operation == "CreateRuleGroup" {
-        let some: Vec<String> = (20..25).map(|host| format!("198.51.100.{}/32", 2 * host)).collect();
+        let some: Vec<String> = (20..29).map(|host| format!("198.51.100.{}/32", 2 * host)).collect();
         put(&world.aws, &world.observer, "growth", &some, false);
     }
     if operation == "UpdateIPSet" {
-        put(&world.aws, &world.observer, "growth", &["198.51.100.60/32".to_owned()], false);
+        let marked = world.aws.ip_sets().into_iter().find(|set| is_ours(&world.aws, &set.name) && set.version == "IPV4");
+        if let Some(set) = marked {
+            world.by_hand(|aws| aws.edit_ip_set(&set.name, |cidrs| *cidrs = vec![STRANGERS[1].to_owned()]));
+        }
     }
     world
 }
@@ -221,7 +227,7 @@ fn change(aws: &Aws, observer: &Observer, chance: &mut Chance) {
             put(aws, observer, &moved, &cidrs, false);
             observer.delete_item(aws, key);
         }
-        3 => KEYS.iter().filter(|_| !chance.one_in(4)).for_each(|key| observer.delete_item(aws, key)),
+        3 => KEYS.iter().chain(&["steady"]).filter(|_| !chance.one_in(5)).for_each(|key| observer.delete_item(aws, key)),
         _ => put(aws, observer, key, &cidrs(chance), false),
     }
 }

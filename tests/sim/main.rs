@@ -6,8 +6,10 @@
 mod chance;
 mod exhaustive;
 mod genesis;
+mod moving;
 mod observer;
 mod ranges;
 mod seeds;
+mod several;
 mod snapshot;
 mod world;

@@ -449,7 +449,8 @@ impl State {
         }
         let effects = run.effects as u64;
         // What AWS denied, and what could not be looked at any more, nobody can know.
-        let knows = !run.lied_to && (run.newest_list > run.newest_effect || run.faults == 0);
+        let looked = run.newest_list > run.newest_effect && outcome != "partial" && outcome != "failed";
+        let knows = !run.lied_to && (looked || run.faults == 0);
         // Nor whose write it was, if others made the same one and an answer was lost.
         let may_be_others = run.faults > 0 && self.waf_changed > run.began;
         if done > effects && !may_be_others || done < effects && knows {

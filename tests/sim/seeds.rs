@@ -14,8 +14,8 @@ use wafsync_test_aws::{Fault, FaultKind, Phase, When};
 use crate::chance::Chance;
 use crate::world::{Process, World};
 
-/// Seeds that every test run tries, shared out over so many tests.
-const SEEDS: u64 = 320;
+/// Seeds that every test run tries: as many as the table of faults has cells.
+const SEEDS: u64 = 374;
 
 /// Which seeds to try instead: `FROM..TO`.
 const VARIABLE: &str = "WAFSYNC_SEEDS";
@@ -44,7 +44,7 @@ pub(crate) struct Tally {
 }
 
 /// The branches of a run that the seeds have to reach.
-const BRANCHES: [&str; 16] = [
+const BRANCHES: [&str; 17] = [
     "adoption",
     "aggregation",
     "approved",
@@ -55,6 +55,7 @@ const BRANCHES: [&str; 16] = [
     "drift",
     "failed",
     "held",
+    "killed",
     "partial",
     "planned again",
     "rejections",
@@ -192,9 +193,15 @@ async fn live(seed: u64) -> (String, Tally) {
     world.later().await;
     world.aws.clear_log();
 
-    let mut faults =
-        vec![Fault { operation: Some(operation.to_owned()), target: None, skip: 0, times: 1, when, kind: struck }];
-    for _ in 0..chance.below(4) {
+    let mut faults = vec![Fault {
+        operation: Some(operation.to_owned()),
+        target: None,
+        skip: 0,
+        times: 1,
+        when,
+        kind: struck,
+    }];
+    for _ in 0..chance.below(6).saturating_sub(2) {
         faults.push(crate::genesis::fault(&mut chance));
     }
     faults.into_iter().for_each(|fault| world.aws.fail(fault));
@@ -215,6 +222,13 @@ async fn live(seed: u64) -> (String, Tally) {
         }
         world.sound();
         world.later().await;
+        if chance.one_in(8) {
+            let after = Duration::from_millis(50 * chance.draw_below(200));
+            tally.took("killed");
+            world.killed(&hurry(&world, &mut chance, 0), tokio::time::sleep(after)).await;
+            world.sound();
+            world.later().await;
+        }
     }
     tally.struck(&world);
     world.converges_with(&mut |run, process| tally.ended(run, process)).await;
@@ -256,10 +270,7 @@ fn relive(seed: u64) -> (String, Tally) {
         match AssertUnwindSafe(live(seed)).catch_unwind().await {
             Ok(lived) => lived,
             Err(panic) => {
-                println!(
-                    "seed {seed} failed; to see it again: {VARIABLE}={seed}..{} cargo test --test sim seeds",
-                    seed + 1
-                );
+                println!("seed {seed} failed; to see it again: {VARIABLE}={seed}..{} cargo test --test sim seeds", seed + 1);
                 std::panic::resume_unwind(panic);
             }
         }

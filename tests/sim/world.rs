@@ -74,10 +74,6 @@ impl World {
         self.observer.put_item(&self.aws, key, cidrs, &[]);
     }
 
-    pub(crate) fn delete(&self, key: &str) {
-        self.observer.delete_item(&self.aws, key);
-    }
-
     pub(crate) fn by_hand(&self, edit: impl FnOnce(&Aws)) {
         self.observer.by_hand(&self.aws, edit);
     }
