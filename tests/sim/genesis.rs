@@ -98,10 +98,6 @@ pub(crate) async fn world(chance: &mut Chance, operation: &str, took: &mut impl 
         let some: Vec<String> = (20..29).map(|host| format!("198.51.100.{}/32", 2 * host)).collect();
         put(&world.aws, &world.observer, "growth", &some, false);
     }
-    if operation.starts_with("Update") {
-        // An empty table would block every write.
-        put(&world.aws, &world.observer, "growth", &["198.51.100.60/32".to_owned()], false);
-    }
     if operation == "UpdateIPSet" {
         let marked = world.aws.ip_sets().into_iter().find(|set| is_ours(&world.aws, &set.name) && set.version == "IPV4");
         if let Some(set) = marked {
