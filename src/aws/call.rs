@@ -98,15 +98,30 @@ impl<'a> Call<'a> {
                 Ok(answer)
             }
             Err(error) => {
+                let timed_out = matches!(error, SdkError::TimeoutError(_));
                 let error = AwsError::new(self.action.name(), self.resource, self.region, &error);
                 let retries = self.retries.lock().unwrap_or_else(PoisonError::into_inner);
                 // Time can run out while a refused attempt waits for its repetition; then nothing is under way.
                 let under_way = retries.said.is_none() && error.class() == Class::Again && !error.is_throttled();
                 let lost = retries.lost || under_way;
+                let throttled = Some(ErrorKind::ThrottlingError);
+                let error = if timed_out && retries.said.as_ref().and_then(kind_of) == throttled {
+                    error.held_up()
+                } else {
+                    error
+                };
                 drop(retries);
                 Err(error.with_lost_answer(lost))
             }
         }
+    }
+}
+
+/// Why an attempt is to be repeated.
+const fn kind_of(action: &RetryAction) -> Option<ErrorKind> {
+    match action {
+        RetryAction::RetryIndicated(RetryReason::RetryableError { kind, .. }) => Some(*kind),
+        _ => None,
     }
 }
 

@@ -19,6 +19,9 @@ const ACCOUNT_ID_DIGITS: usize = 12;
 /// What the SDK says when every source of credentials is empty; a source that failed says something else.
 const NO_CREDENTIALS: [&str; 2] = ["no credentials found in chain", "there was no identity resolver"];
 
+/// AWS's usual name for a refusal of the pace.
+const THROTTLED: &str = "ThrottlingException";
+
 /// What an error means for the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
@@ -102,6 +105,13 @@ impl AwsError {
     /// The same error, of a call that lost the answer to one of its attempts.
     pub(super) fn with_lost_answer(self, lost: bool) -> Self {
         Self { lost, ..self }
+    }
+
+    /// The same error, of a call whose time was up while it waited for its turn after a refusal for its pace.
+    pub(super) fn held_up(self) -> Self {
+        let cause = "refused for its pace until its time was up".to_owned();
+        let hint = Some(throttling_hint(self.operation).to_owned());
+        Self { code: Some(THROTTLED.to_owned()), cause, hint, ..self }
     }
 
     /// A call that was not sent.
@@ -192,7 +202,7 @@ impl AwsError {
 fn is_throttling(code: &str) -> bool {
     matches!(
         code,
-        "ThrottlingException"
+        THROTTLED
             | "Throttling"
             | "ThrottledException"
             | "TooManyRequestsException"
@@ -268,10 +278,8 @@ fn hint<E: Error + 'static>(
         "raise AWS WAF's quota of IP sets for this account and Region, or lower --max-ip-sets".to_owned()
     } else if code == "WAFLimitsExceededException" {
         "raise the quota of AWS WAF that the message names, for this account and Region".to_owned()
-    } else if is_throttling(code) && operation == "Scan" {
-        "give the table more read capacity, or let wafsync take less with --read-capacity".to_owned()
     } else if is_throttling(code) {
-        "other callers share the rate of this action: lower --read-rate or --write-rate".to_owned()
+        throttling_hint(operation).to_owned()
     } else if matches!(error, SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_))
         && cause.to_lowercase().contains("credentials")
     {
@@ -282,6 +290,14 @@ fn hint<E: Error + 'static>(
         return None;
     };
     Some(hint)
+}
+
+fn throttling_hint(operation: &str) -> &'static str {
+    if operation == "Scan" {
+        "give the table more read capacity, or let wafsync take less with --read-capacity"
+    } else {
+        "other callers share the rate of this action: lower --read-rate or --write-rate"
+    }
 }
 
 /// What WAF adds to an invalid parameter, unless its message says so already: which field, and why.
