@@ -87,6 +87,8 @@ struct Watched {
     /// At which attempt the newest scan began, and when.
     newest_scan: Option<(usize, Duration)>,
     newest_list: usize,
+    /// What the table has wanted at some time since that scan began.
+    seen: Ranges,
     removed: BTreeSet<String>,
 }
 
@@ -240,6 +242,9 @@ impl State {
     fn table_is_new(&mut self) {
         self.table_changed = self.attempts;
         let (wanted, rejected, empty) = (self.wanted(), self.has_rejection(), self.is_empty());
+        for run in self.runs.values_mut() {
+            run.seen = run.seen.or(&wanted);
+        }
         if let Some(epoch) = &mut self.epoch {
             epoch.allowed = epoch.allowed.or(&wanted);
             epoch.steady = epoch.steady.and(&wanted);
@@ -319,7 +324,7 @@ impl State {
     fn follows(&mut self, attempt: &Attempt) {
         let Attempt { at, operation, target, caller, .. } = attempt;
         let ok = attempt.outcome == Outcome::Ok;
-        let index = self.attempts;
+        let (index, wanted) = (self.attempts, self.wanted());
         let Some(run) = self.runs.get_mut(caller) else {
             self.broken.push(format!("{operation} by {caller}, of which no run is under way"));
             return;
@@ -334,6 +339,7 @@ impl State {
             run.first_scan.get_or_insert(*at);
             if ok {
                 run.newest_scan = Some((index, *at));
+                run.seen = wanted;
             }
         }
         if ok && operation.starts_with("List") {
@@ -357,7 +363,6 @@ impl State {
         let Attempt { target, caller, .. } = attempt;
         let counts = old.wired.contains(target) || self.terms.adopted.contains(target);
         let (Some(before), Some(after)) = (old.sets.get(target), self.now.sets.get(target)) else { return };
-        let wanted = self.wanted();
         let mut found = Vec::new();
         let (Some(run), Some(epoch)) = (self.runs.get_mut(caller), &self.epoch) else { return };
         if run.approved && run.newest_scan.is_none() {
@@ -369,7 +374,8 @@ impl State {
         let read = self.tokens.get(&(caller.clone(), target.clone())).map(|(_, at)| *at);
         for cidr in before.difference(after).filter(|_| counts) {
             let by_hand = self.by_hand.contains(&(target.clone(), cidr.clone()));
-            if by_hand || Ranges::of([cidr]).within(&wanted) {
+            // What stays covered as the newest scan saw it, or stands twice, is no loss.
+            if by_hand || Ranges::of([cidr]).within(&run.seen) {
                 continue;
             }
             let text = format!("{target}: {cidr} removed");
