@@ -101,7 +101,7 @@ pub(crate) async fn world(chance: &mut Chance, operation: &str, took: &mut impl 
     if operation == "UpdateIPSet" {
         let marked = world.aws.ip_sets().into_iter().find(|set| is_ours(&world.aws, &set.name) && set.version == "IPV4");
         if let Some(set) = marked {
-            world.by_hand(|aws| aws.edit_ip_set(&set.name, |cidrs| *cidrs = vec![STRANGERS[1].to_owned()]));
+            world.by_hand(|aws| aws.edit_ip_set(&set.name, Vec::clear));
         }
     }
     world
