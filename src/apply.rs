@@ -290,10 +290,13 @@ fn became_of_token(write: &Write, error: Option<&AwsError>) -> &'static str {
 fn trouble(error: AwsError, fresh: bool) -> Trouble {
     match error.class() {
         Class::Stopped(reason) => Trouble::Stopped(reason),
-        Class::Unavailable => Trouble::Propagating(error),
+        // Only rule groups refer to something that has to spread first, and only they are tried again.
+        Class::Unavailable if error.operation().ends_with("RuleGroup") => Trouble::Propagating(error),
         // AWS does not know everywhere yet what this run has created.
         Class::NotFound if fresh => Trouble::Propagating(error),
-        Class::Conflict | Class::Duplicate | Class::NotFound | Class::Again => Trouble::Outdated(error),
+        Class::Unavailable | Class::Conflict | Class::Duplicate | Class::NotFound | Class::Again => {
+            Trouble::Outdated(error)
+        }
         Class::Final => Trouble::Failed(error),
     }
 }
