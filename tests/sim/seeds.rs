@@ -317,6 +317,17 @@ fn no_seed_breaks_a_promise_and_every_branch_is_reached() {
 }
 
 #[test]
+fn a_write_that_hung_and_was_sent_anew_in_the_next_round_counts_once() {
+    relive(1141);
+    relive(2063);
+}
+
+#[test]
+fn a_set_that_could_not_be_created_is_not_forgotten_while_a_rule_group_waits() {
+    relive(1349);
+}
+
+#[test]
 fn the_same_seed_is_the_same_history_byte_for_byte() {
     for seed in [1, 7, 12, 40, 101] {
         let (first, second) = (relive(seed).0, relive(seed).0);
