@@ -2,6 +2,7 @@
 //!
 //! Every unwanted CIDR of every shard gets one [`Class`]. Guards look at the classes, layout gets what may leave.
 
+use crate::broken::{self, Defect};
 use crate::cidr::{Cidr, Family, PerFamily};
 use crate::current::{Current, Fingerprint, Shard};
 use crate::desired::Desired;
@@ -122,7 +123,7 @@ fn classify(shard: &Shard, unwanted: &[Cidr], desired: &Desired, earlier: &[Desi
     };
     let of_shard = if !in_force {
         Some(Class::Unwired)
-    } else if shard.adopted && shard.mark.is_none() {
+    } else if shard.adopted && shard.mark.is_none() && !broken::has(Defect::IgnoresAdoption) {
         Some(Class::Adopted)
     } else if by_hand() {
         Some(Class::Drift)

@@ -7,6 +7,7 @@ use std::fmt;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::broken::{self, Defect};
 use crate::cidr::{Cidr, Family, PerFamily};
 use crate::current::Current;
 use crate::diff::{Class, Diff, Unwanted};
@@ -259,8 +260,9 @@ pub fn judge(evidence: &Evidence<'_>) -> Judgement {
         passed |= hold(counted.get(family), approval.as_ref(), found, &mut held, &mut reasons);
     }
     let all: Vec<Cidr> = counted.ipv4.iter().chain(&counted.ipv6).copied().collect();
-    if evidence.settings.on_rejection == OnRejection::Hold && evidence.rejections > 0 && !all.is_empty() {
-        let found = vec![Reason::Rejections { rejections: evidence.rejections, removals: all.len() }];
+    let rejections = if broken::has(Defect::IgnoresRejections) { 0 } else { evidence.rejections };
+    if evidence.settings.on_rejection == OnRejection::Hold && rejections > 0 && !all.is_empty() {
+        let found = vec![Reason::Rejections { rejections, removals: all.len() }];
         passed |= hold(&all, approval.as_ref(), found, &mut held, &mut reasons);
     }
     for (shard, unwanted) in evidence.current.shards.iter().zip(&evidence.diff.unwanted) {
@@ -339,7 +341,7 @@ fn empty_table(evidence: &Evidence<'_>) -> Option<Reason> {
 }
 
 fn family_reasons(evidence: &Evidence<'_>, family: Family, counted: &[Cidr]) -> Vec<Reason> {
-    if counted.is_empty() {
+    if counted.is_empty() || broken::has(Defect::SkipsGuards) {
         return Vec::new();
     }
     let in_force = *evidence.in_force_at_start.get(family);

@@ -49,6 +49,8 @@
 //! Awaits: [`stop`] (deadline and signals), [`aws`] (clients, pace, errors, scan, IP sets, rule groups),
 //! [`apply`] (an approved plan → what happened), [`reconcile`] (the story in a page).
 //!
+//! For one test alone: [`broken`].
+//!
 //! Hosts: [`settings`], [`cli`], [`session`] (clients and runs one after another), [`host`] (a process and its command),
 //! [`watch`] (the daemon), [`lambda`] (the AWS Lambda function), [`serve`] (its metrics and health over HTTP), [`telemetry`] (a run in numbers).
 //!
@@ -67,6 +69,7 @@
 pub mod aggregate;
 pub mod apply;
 pub mod aws;
+pub mod broken;
 pub mod capacity;
 pub mod check;
 pub mod cidr;

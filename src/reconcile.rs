@@ -11,6 +11,7 @@ use tracing::{info, warn};
 
 use crate::apply::{self, Applied, Trouble};
 use crate::aws::{AwsError, Class, ReadCache, Reader, Writer};
+use crate::broken::{self, Defect};
 use crate::capacity::{self, TooMany};
 use crate::cidr::{Cidr, PerFamily};
 use crate::current::Current;
@@ -295,7 +296,8 @@ impl Reconcile<'_> {
 
     /// Plans and writes until there is nothing left to write, or somebody has to look, or the run has to end.
     async fn converge(&mut self, writer: &Writer) -> End {
-        let mut proof = Proof::Missing;
+        let skips = broken::has(Defect::SkipsTheSecondScan);
+        let mut proof = if skips { Proof::Scanned } else { Proof::Missing };
         for round in 0..ROUNDS {
             let approved = match self.prepare(round, &mut proof).await {
                 Ok(approved) => approved,
@@ -355,7 +357,9 @@ impl Reconcile<'_> {
 
     /// Scans again, late enough for the answer to mean something.
     async fn confirm(&mut self) -> Proof {
-        let wait = (self.began + self.settings.table.settle).saturating_duration_since(Instant::now());
+        let settle = self.settings.table.settle;
+        let settle = if broken::has(Defect::ScansTooEarly) { Duration::ZERO } else { settle };
+        let wait = (self.began + settle).saturating_duration_since(Instant::now());
         info!(?wait, "something would be removed: scanning the table again");
         match self.stop.sleep(wait).await {
             Ok(()) => {}

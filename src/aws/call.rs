@@ -22,6 +22,7 @@ use aws_smithy_types::timeout::TimeoutConfig;
 
 use super::error::{AwsError, Class};
 use super::governor::{Action, Governor};
+use crate::broken::{self, Defect};
 use crate::stop::Stop;
 
 /// Attempts of one call, the first included; the SDK's default.
@@ -161,7 +162,11 @@ impl Pacer {
             return RetryAction::NoActionIndicated;
         }
         let backoff = BACKOFF.mul_f64(fastrand::f64()) * 2_u32.saturating_pow(failed - 1);
-        let wait = self.governor.reserve(self.action, backoff.max(retry_after.unwrap_or_default()));
+        let wait = if broken::has(Defect::RetriesUnpaced) {
+            backoff
+        } else {
+            self.governor.reserve(self.action, backoff.max(retry_after.unwrap_or_default()))
+        };
         RetryAction::RetryIndicated(RetryReason::RetryableError { kind, retry_after: Some(wait) })
     }
 }

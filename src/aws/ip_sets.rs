@@ -8,6 +8,7 @@ use super::call::Call;
 use super::error::AwsError;
 use super::governor::Action;
 use super::{MAX_PAGES, Reader, Writer, waf_scope};
+use crate::broken::{self, Defect};
 use crate::cidr::{Cidr, Family};
 use crate::current::LockToken;
 use crate::spec::IpSetSpec;
@@ -129,6 +130,14 @@ impl Writer {
         spec: &IpSetSpec,
         stop: &Stop,
     ) -> Result<(), AwsError> {
+        let late;
+        let token = if broken::has(Defect::FetchesTokensLate) {
+            let read = self.waf.get_ip_set().scope(waf_scope(self.scope)).name(&spec.name).id(id).send().await;
+            late = LockToken(read.ok().and_then(|read| read.lock_token).unwrap_or_default());
+            &late
+        } else {
+            token
+        };
         let call = Call::begin(&self.governor, Action::UpdateIpSet, &spec.name, &self.region, stop).await?;
         let request = self
             .waf

@@ -9,6 +9,7 @@ use super::error::{AwsError, Class};
 use super::ip_sets::IpSet;
 use super::rule_groups::Group;
 use super::{IN_FLIGHT, Reader};
+use crate::broken::{self, Defect};
 use crate::current::{Current, LockToken, RuleGroup, Shard};
 use crate::ownership::{self, SetArn};
 use crate::settings::WafSettings;
@@ -128,6 +129,7 @@ impl Reader {
         stop: &Stop,
     ) -> Result<(Vec<IpSet>, Vec<Listed>), AwsError> {
         let known = &*cache;
+        let believes = broken::has(Defect::BelievesOneAnswer);
         let reads = wanted.into_iter().map(|listed| async move {
             if let Some(set) = known.get(&listed.id).filter(|set| Some(&set.token) == listed.token.as_ref()) {
                 return Ok(Ok(set.clone()));
@@ -135,7 +137,7 @@ impl Reader {
             match self.get_ip_set(&listed.name, &listed.id, stop).await {
                 Ok(set) => Ok(Ok(set)),
                 // Lists and reads spread apart: only where both know nothing of it is it gone.
-                Err(error) if error.class() == Class::NotFound && !listed.shown => Ok(Err(listed)),
+                Err(error) if error.class() == Class::NotFound && (!listed.shown || believes) => Ok(Err(listed)),
                 Err(error) => Err(error),
             }
         });
@@ -172,7 +174,7 @@ fn candidates(
     let (mut wanted, mut strangers) = (Vec::new(), Vec::new());
     for set in listed {
         let fits = fits(&set.name, &settings.name);
-        let marked = ownership::mark(&set.description, &settings.name).is_some();
+        let marked = ownership::mark(&set.description, &settings.name).is_some() || broken::has(Defect::IgnoresMarks);
         let is_referred = referred.contains(&set.arn);
         if settings.adopt.contains(&set.name) || (fits && (marked || is_referred)) {
             wanted.push(set.clone());
@@ -205,7 +207,7 @@ fn place(set: IpSet, settings: &WafSettings, current: &mut Current) {
     let mark = ownership::mark(&set.description, &settings.name);
     let group = current.groups.iter().position(|group| group.rule.references().contains(&set.arn));
     let right_name = ownership::family_of(&set.name, &settings.name) == Some(set.family);
-    let ours = right_name && (mark.is_some() || group.is_some());
+    let ours = right_name && (mark.is_some() || group.is_some() || broken::has(Defect::IgnoresMarks));
     let adopted = !ours && settings.adopt.contains(&set.name);
     if ours || adopted {
         let IpSet { name, id, arn, family, token, cidrs, .. } = set;

@@ -78,7 +78,9 @@ impl Named {
         world.apply(&world.process("run")).await;
         let mut log = world.aws.log();
         let start = log.first().map(|attempt| attempt.at).unwrap_or_default();
-        log.iter_mut().for_each(|attempt| attempt.at -= start);
+        for attempt in &mut log {
+            attempt.at -= start;
+        }
         world.converges().await;
         log
     }
@@ -118,7 +120,7 @@ async fn struck(named: Named, index: usize, when: When, kind: FaultKind) {
 /// One run that is killed while a call is under way, before or after its effect, then runs to the end.
 async fn killed(named: Named, index: usize, when: When) {
     let world = named.world().await;
-    let long = FaultKind::Slow(Duration::from_secs(86_400));
+    let long = FaultKind::Slow(Duration::from_hours(24));
     world.aws.fail(Fault { operation: None, target: None, skip: index, times: 1, when, kind: long });
     let now = Arc::new(Notify::new());
     let notify = Arc::clone(&now);

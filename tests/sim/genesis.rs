@@ -84,7 +84,7 @@ pub(crate) async fn world(chance: &mut Chance, operation: &str, took: &mut impl 
     }
     if adopting {
         let held = ["198.51.100.1/32", "203.0.113.220/32"];
-        world.by_hand(|aws| drop(aws.put_ip_set("REGIONAL", "offices", "IPV4", &held, Some("Offices"))));
+        world.aws.put_ip_set("REGIONAL", "offices", "IPV4", &held, Some("Offices"));
     }
     if acl {
         web_acl(&mut world, chance);
@@ -98,8 +98,13 @@ pub(crate) async fn world(chance: &mut Chance, operation: &str, took: &mut impl 
         let some: Vec<String> = (20..29).map(|host| format!("198.51.100.{}/32", 2 * host)).collect();
         put(&world.aws, &world.observer, "growth", &some, false);
     }
+    if operation.starts_with("Update") {
+        // An empty table would block every write.
+        put(&world.aws, &world.observer, "growth", &["198.51.100.60/32".to_owned()], false);
+    }
     if operation == "UpdateIPSet" {
-        let marked = world.aws.ip_sets().into_iter().find(|set| is_ours(&world.aws, &set.name) && set.version == "IPV4");
+        let marked =
+            world.aws.ip_sets().into_iter().find(|set| is_ours(&world.aws, &set.name) && set.version == "IPV4");
         if let Some(set) = marked {
             world.by_hand(|aws| aws.edit_ip_set(&set.name, Vec::clear));
         }
@@ -227,7 +232,11 @@ fn change(aws: &Aws, observer: &Observer, chance: &mut Chance) {
             put(aws, observer, &moved, &cidrs, false);
             observer.delete_item(aws, key);
         }
-        3 => KEYS.iter().chain(&["steady"]).filter(|_| !chance.one_in(5)).for_each(|key| observer.delete_item(aws, key)),
+        3 => {
+            for key in KEYS.iter().chain(&["steady"]).filter(|_| !chance.one_in(5)) {
+                observer.delete_item(aws, key);
+            }
+        }
         _ => put(aws, observer, key, &cidrs(chance), false),
     }
 }

@@ -3,6 +3,17 @@
 //! The real library and the real SDK run against the stand-in under a paused clock, with small limits. See `observer`
 //! for what is watched.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    reason = "test code: whatever is wrong should stop the test at once, and the tables are to be seen"
+)]
+
+#[cfg(feature = "broken-on-purpose")]
+mod broken;
 mod chance;
 mod exhaustive;
 mod genesis;

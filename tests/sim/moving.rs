@@ -57,6 +57,8 @@ fn starts(world: &World) -> Vec<String> {
 fn starts_of(world: &World) -> Vec<String> {
     let scans = world.aws.log().into_iter().filter(|attempt| attempt.operation == "Scan");
     scans
-        .map(|scan| scan.request.pointer("/ExclusiveStartKey/id/S").and_then(|key| key.as_str()).unwrap_or("").to_owned())
+        .map(|scan| {
+            scan.request.pointer("/ExclusiveStartKey/id/S").and_then(|key| key.as_str()).unwrap_or("").to_owned()
+        })
         .collect()
 }

@@ -218,16 +218,12 @@ impl State {
 
     fn begin(&mut self) {
         let (effective, wanted) = (self.effective(), self.wanted());
-        let given = self.now.wired.iter().flat_map(|set| self.now.sets[set].iter().map(move |cidr| (set, cidr)));
-        let by_table = given
-            .filter(|(set, cidr)| !self.by_hand.contains(&((*set).clone(), (*cidr).clone())))
-            .any(|(_, cidr)| !self.terms.always.contains(cidr));
         self.epoch = Some(Epoch {
             allowed: effective.or(&wanted),
             protected: effective.and(&wanted),
             steady: wanted,
             rejected: self.has_rejection(),
-            emptied: self.is_empty() && by_table,
+            emptied: self.is_empty() && self.holds_what_the_table_gave(),
         });
     }
 
@@ -237,6 +233,14 @@ impl State {
 
     fn is_empty(&self) -> bool {
         self.table.values().all(|(cidrs, _)| cidrs.is_empty())
+    }
+
+    /// Whether something is in force that nobody put there by hand.
+    fn holds_what_the_table_gave(&self) -> bool {
+        let standing = self.now.wired.iter().flat_map(|set| self.now.sets[set].iter().map(move |cidr| (set, cidr)));
+        standing
+            .filter(|(set, cidr)| !self.by_hand.contains(&((*set).clone(), (*cidr).clone())))
+            .any(|(_, cidr)| !self.terms.always.contains(cidr))
     }
 
     fn table_is_new(&mut self) {
@@ -266,8 +270,9 @@ impl State {
             edited = edited.or(&Ranges::of(&fresh));
             self.by_hand.extend(fresh.into_iter().map(|cidr| (name.clone(), cidr.clone())));
         }
-        let effective = self.effective();
+        let (effective, holds) = (self.effective(), self.holds_what_the_table_gave());
         if let Some(epoch) = &mut self.epoch {
+            epoch.emptied &= holds;
             epoch.allowed = epoch.allowed.or(&edited).or(&effective);
             epoch.protected = epoch.protected.without(&before.without(&effective));
         }
@@ -415,7 +420,8 @@ impl State {
     fn keeps_invariants(&mut self, attempt: &Attempt) {
         let effective = self.effective();
         let Some(epoch) = &mut self.epoch else { return };
-        let what = format!("after call {}, {} {} by {}", self.attempts - 1, attempt.operation, attempt.target, attempt.caller);
+        let what =
+            format!("after call {}, {} {} by {}", self.attempts - 1, attempt.operation, attempt.target, attempt.caller);
         if !epoch.protected.within(&effective) {
             self.broken.push(format!("lock-out {what}: {:?}", epoch.protected.without(&effective)));
         }
@@ -455,7 +461,8 @@ impl State {
         let effects = run.effects as u64;
         // What AWS denied, and what could not be looked at any more, nobody can know.
         let looked = run.newest_list > run.newest_effect && outcome != "partial" && outcome != "failed";
-        let knows = !run.lied_to && (looked || run.faults == 0);
+        let undisturbed = self.waf_changed <= run.began;
+        let knows = !run.lied_to && (looked && undisturbed || run.faults == 0);
         // Nor whose write it was, if others made the same one and an answer was lost.
         let may_be_others = run.faults > 0 && self.waf_changed > run.began;
         if done > effects && !may_be_others || done < effects && knows {

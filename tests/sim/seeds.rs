@@ -193,26 +193,29 @@ async fn live(seed: u64) -> (String, Tally) {
     world.later().await;
     world.aws.clear_log();
 
-    let mut faults = vec![Fault {
+    // The first run meets the seed's own fault for sure; further ones come on top of that later.
+    world.aws.fail(Fault {
         operation: Some(operation.to_owned()),
         target: None,
         skip: 0,
         times: 1,
         when,
         kind: struck,
-    }];
-    for _ in 0..chance.below(6).saturating_sub(2) {
-        faults.push(crate::genesis::fault(&mut chance));
-    }
-    faults.into_iter().for_each(|fault| world.aws.fail(fault));
+    });
     crate::genesis::meddle(&world, &mut chance);
 
     let several = if chance.one_in(5) { 2 + chance.below(2) } else { 1 };
     if several > 1 {
         tally.took("several at once");
     }
-    for _ in 0..1 + chance.below(2) {
-        let processes: Vec<Process> = (0..several).map(|number| hurry(&world, &mut chance, number)).collect();
+    for round in 0..2 + chance.below(2) {
+        let processes: Vec<Process> = (0..several)
+            .map(
+                |number| {
+                    if round == 0 { calm(&world, &mut chance, number) } else { hurry(&world, &mut chance, number) }
+                },
+            )
+            .collect();
         let runs = join_all(processes.iter().map(|process| world.apply(process))).await;
         for (run, process) in runs.iter().zip(&processes) {
             tally.ended(run, process);
@@ -229,6 +232,12 @@ async fn live(seed: u64) -> (String, Tally) {
             world.sound();
             world.later().await;
         }
+        for _ in 0..chance.below(4) {
+            world.aws.fail(crate::genesis::fault(&mut chance));
+        }
+        if chance.one_in(3) {
+            crate::genesis::meddle(&world, &mut chance);
+        }
     }
     tally.struck(&world);
     world.converges_with(&mut |run, process| tally.ended(run, process)).await;
@@ -242,10 +251,14 @@ fn rounds(world: &World) -> usize {
     log.iter().take(newest_write).filter(|attempt| attempt.operation == "ListIPSets").count()
 }
 
+/// A run that has all the time it needs.
+fn calm(world: &World, chance: &mut Chance, number: usize) -> Process {
+    Process { luck: chance.draw(), ..world.process(&format!("run{number}")) }
+}
+
 /// A run that may have little time, or be asked to stop.
 fn hurry(world: &World, chance: &mut Chance, number: usize) -> Process {
-    let mut process = world.process(&format!("run{number}"));
-    process.luck = chance.draw();
+    let mut process = calm(world, chance, number);
     if chance.one_in(8) {
         process.settings.run.deadline = Duration::from_millis(1000 + 100 * chance.draw_below(150));
     }
@@ -264,13 +277,16 @@ fn hurry(world: &World, chance: &mut Chance, number: usize) -> Process {
 }
 
 /// Runs one seed in a runtime of its own, so that nothing of one reaches another.
-fn relive(seed: u64) -> (String, Tally) {
+pub(crate) fn relive(seed: u64) -> (String, Tally) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
         match AssertUnwindSafe(live(seed)).catch_unwind().await {
             Ok(lived) => lived,
             Err(panic) => {
-                println!("seed {seed} failed; to see it again: {VARIABLE}={seed}..{} cargo test --test sim seeds", seed + 1);
+                println!(
+                    "seed {seed} failed; to see it again: {VARIABLE}={seed}..{} cargo test --test sim seeds",
+                    seed + 1
+                );
                 std::panic::resume_unwind(panic);
             }
         }

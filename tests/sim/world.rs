@@ -1,6 +1,7 @@
 //! A small account, a table, and installations of wafsync that run on them under a paused clock, watched at every call.
 
 use std::ffi::OsString;
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -137,7 +138,7 @@ impl World {
 
     /// Lets time pass, so that one run does not take the next one's API rate, and everything has spread.
     pub(crate) async fn later(&self) {
-        tokio::time::advance(Duration::from_secs(1200)).await;
+        tokio::time::advance(Duration::from_mins(20)).await;
     }
 
     /// Runs without faults, with a person who approves what waits: few of them bring everything in step, and the next
@@ -170,8 +171,8 @@ impl World {
             assert!(runs <= RUNS_TO_CONVERGE && waited <= RUNS_FOR_A_PERSON, "does not converge: {}", run.reason);
         }
         self.sound();
-        let (in_force, wanted) = (self.observer.in_force(), self.observer.wanted());
-        assert!(in_force == wanted, "converged to {in_force:?}, not to {wanted:?}\n{}", self.history());
+        let (found, asked) = (self.observer.in_force(), self.observer.wanted());
+        assert!(found == asked, "converged to {found:?}, not to {asked:?}\n{}", self.history());
         runs
     }
 
@@ -190,15 +191,16 @@ impl World {
                 .into_iter()
                 .filter_map(|member| attempt.request.get(member).map(Value::to_string))
                 .collect();
-            lines.push_str(&format!(
-                "{index} {:?} {} {} {} {effect} {:?} {fault:?} {}\n",
+            let _ = writeln!(
+                lines,
+                "{index} {:?} {} {} {} {effect} {:?} {fault:?} {}",
                 attempt.at,
                 attempt.caller,
                 attempt.operation,
                 attempt.target,
                 attempt.outcome,
                 detail.join(" ")
-            ));
+            );
         }
         lines
     }

@@ -1,0 +1,86 @@
+//! The observer is proven to see: each defect on purpose is caught by some seed, and by what it is said to break.
+
+use std::panic::AssertUnwindSafe;
+
+use wafsync::broken::{self, Defect};
+use wafsync_test_aws::{Config, Fault, FaultKind, When};
+
+use crate::seeds::relive;
+use crate::world::{World, small};
+
+/// Seeds that are tried before a defect counts as unseen.
+const TRIES: u64 = 374;
+
+/// Every defect that chance finds, and words of which the simulation says one when it catches it.
+const DEFECTS: [(Defect, &[&str]); 11] = [
+    (Defect::WiresBeforeStripping, &["leak after call"]),
+    (Defect::IgnoresMarks, &["foreign resources changed"]),
+    (Defect::IgnoresAdoption, &["from an adopted set without approval"]),
+    (Defect::SkipsTheSecondScan, &["without a second scan"]),
+    (Defect::ScansTooEarly, &["too early"]),
+    (Defect::SkipsGuards, &["of a family removed in one run"]),
+    (Defect::IgnoresRejections, &["although the table has rejections"]),
+    (Defect::FetchesTokensLate, &["WAF was read after the newest scan", "lock-out after call"]),
+    (Defect::RetriesUnpaced, &["calls in a second"]),
+    (Defect::BelievesOneAnswer, &["lock-out after call"]),
+    (Defect::ForgetsLostAnswers, &["writes done, but"]),
+];
+
+#[test]
+fn every_defect_is_caught() {
+    let mut unseen = Vec::new();
+    for (defect, words) in DEFECTS {
+        broken::set(Some(defect));
+        let caught = (0..TRIES).find(|seed| says(|| drop(relive(*seed)), words));
+        broken::set(None);
+        match caught {
+            Some(seed) => println!("{defect:?} is caught by seed {seed}"),
+            None => unseen.push(defect),
+        }
+    }
+    assert_eq!(unseen, [], "no seed below {TRIES} caught these");
+}
+
+#[test]
+fn trust_in_short_scans_is_caught_where_both_scans_are_short() {
+    let lives = || {
+        in_a_runtime(async {
+            let world = World::new(Config { scan_page_bytes: 1, ..small() }, &[]);
+            world.item("a", &["198.51.100.1/32"]);
+            world.item("b", &["198.51.100.2/32"]);
+            world.converges().await;
+            world.later().await;
+            for second_page in [1, 3] {
+                world.aws.fail(once("Scan", second_page, FaultKind::AccessDenied));
+            }
+            world.apply(&world.process("run")).await;
+            world.sound();
+        });
+    };
+    caught(Defect::TrustsShortScans, lives, &["lock-out after call"]);
+}
+
+fn in_a_runtime(lives: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(lives);
+}
+
+/// A fault of one attempt of this operation, after so many that go through.
+fn once(operation: &str, skip: usize, kind: FaultKind) -> Fault {
+    Fault { operation: Some(operation.to_owned()), target: None, skip, times: 1, when: When::Before, kind }
+}
+
+/// Without the defect nothing is wrong, with it one of these words is said.
+fn caught(defect: Defect, lives: impl Fn(), words: &[&str]) {
+    lives();
+    broken::set(Some(defect));
+    let caught = says(&lives, words);
+    broken::set(None);
+    assert!(caught, "{defect:?} was not caught");
+}
+
+/// Whether this panics with one of these words.
+fn says(f: impl FnOnce(), words: &[&str]) -> bool {
+    let panic = std::panic::catch_unwind(AssertUnwindSafe(f)).err();
+    let said = panic.and_then(|panic| panic.downcast::<String>().ok());
+    said.is_some_and(|said| words.iter().any(|word| said.contains(word)))
+}
