@@ -94,6 +94,21 @@ impl Applied {
         }
     }
 
+    /// Of two rounds of one run, what both sent counts once: `self` is the later one.
+    pub fn settle_with(&mut self, earlier: &mut Self) {
+        earlier.unsure.retain(|target, _| !self.wrote(target) && !self.unsure.contains_key(target));
+        // Reads that lag can have a run send again what AWS has confirmed.
+        self.unsure.retain(|_, write| !earlier.has_written(write));
+    }
+
+    /// Whether AWS confirmed a write that left what `write` leaves.
+    fn has_written(&self, write: &Write) -> bool {
+        let mut written = Self::default();
+        written.note(write);
+        written.ip_sets.iter().all(|(name, cidrs)| self.ip_sets.get(name) == Some(cidrs))
+            && written.rule_groups.iter().all(|(name, sets)| self.rule_groups.get(name) == Some(sets))
+    }
+
     fn note(&mut self, write: &Write) {
         *self.writes.entry(write.kind()).or_default() += 1;
         match write {

@@ -306,11 +306,10 @@ impl Reconcile<'_> {
             let removing: BTreeSet<Cidr> = approved.removals().collect();
             let counted = self.last.iter().flat_map(|last| last.diff.counted());
             self.tried.extend(counted.filter(|cidr| removing.contains(cidr)));
-            let applied = apply::apply(&approved, writer, self.stop).await;
+            let mut applied = apply::apply(&approved, writer, self.stop).await;
             let outdated = applied.outdated();
-            // What was sent anew had not happened before, or was seen to have: it counts once.
             for (_, earlier) in &mut self.rounds {
-                earlier.unsure.retain(|target, _| !applied.wrote(target) && !applied.unsure.contains_key(target));
+                applied.settle_with(earlier);
             }
             self.rounds.push((approved.into_inner(), applied));
             self.last_is_done = true;
