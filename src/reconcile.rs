@@ -151,7 +151,7 @@ pub async fn reconcile(
         now,
         stop,
         target: reader.target(),
-        began: Instant::now(),
+        scanned_at: Instant::now(),
         scans: Vec::new(),
         consumed_capacity: 0.0,
         current: None,
@@ -188,8 +188,8 @@ struct Reconcile<'a> {
     now: i64,
     stop: &'a Stop,
     target: Target,
-    /// When the first scan began.
-    began: Instant,
+    /// When the first scan was complete: whatever it missed was missed before.
+    scanned_at: Instant,
     /// The scans of this run, the newest last.
     scans: Vec<Desired>,
     consumed_capacity: f64,
@@ -219,9 +219,13 @@ impl Reconcile<'_> {
     /// Scans the table and reads WAF, at the same time.
     async fn observe(&mut self) -> Result<(), End> {
         let rules = self.item_rules();
-        let scan = self.reader.scan(&self.settings.table, &rules, self.stop);
+        let scan = async {
+            let view = self.reader.scan(&self.settings.table, &rules, self.stop).await?;
+            Ok((view, Instant::now()))
+        };
         let waf = self.reader.read_waf(&self.settings.waf, self.cache, self.stop);
-        let (view, current) = tokio::try_join!(scan, waf).map_err(ended)?;
+        let ((view, scanned_at), current) = tokio::try_join!(scan, waf).map_err(ended)?;
+        self.scanned_at = scanned_at;
         self.scanned(view);
         self.current = Some(current);
         match (self.settings.guards.on_rejection, self.rejections()) {
@@ -358,7 +362,7 @@ impl Reconcile<'_> {
     async fn confirm(&mut self) -> Proof {
         let settle = self.settings.table.settle;
         let settle = if broken::has(Defect::ScansTooEarly) { Duration::ZERO } else { settle };
-        let wait = (self.began + settle).saturating_duration_since(Instant::now());
+        let wait = (self.scanned_at + settle).saturating_duration_since(Instant::now());
         info!(?wait, "something would be removed: scanning the table again");
         match self.stop.sleep(wait).await {
             Ok(()) => {}

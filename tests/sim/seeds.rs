@@ -344,6 +344,11 @@ fn a_set_that_could_not_be_created_is_not_forgotten_while_a_rule_group_waits() {
 }
 
 #[test]
+fn a_second_scan_keeps_its_distance_from_a_first_one_that_was_held_up() {
+    relive(3204);
+}
+
+#[test]
 fn the_same_seed_is_the_same_history_byte_for_byte() {
     for seed in [1, 7, 12, 40, 101] {
         let (first, second) = (relive(seed).0, relive(seed).0);
