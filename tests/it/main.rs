@@ -34,5 +34,6 @@ mod readme;
 mod rules;
 mod scanning;
 mod stopping;
+mod template;
 mod watch;
 mod world;
