@@ -22,14 +22,15 @@ pub(super) fn start(settings: LogSettings) {
     // Who reads it as it comes sees the result, and only one run.
     let filter = if json { filter } else { filter.with_target(FOR_PROGRAMS, LevelFilter::OFF) };
     let registry = tracing_subscriber::registry().with(filter);
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    // The module that an event comes from would hide the `target` that is written: one key for two things.
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
     // Every event of a run carries the run's id: in JSON as `span.id`.
     // A second start, as in tests, keeps the first.
     let _ = if json {
         registry.with(layer.json().flatten_event(true).with_span_list(false)).try_init()
     } else {
         // Whoever reads it as it comes knows the time.
-        registry.with(layer.with_ansi(false).without_time().with_target(false)).try_init()
+        registry.with(layer.with_ansi(false).without_time()).try_init()
     };
 }
 

@@ -26,6 +26,7 @@ mod growth;
 mod guards;
 mod iam;
 mod lambda;
+mod log;
 mod metrics;
 mod pace;
 mod pages;
