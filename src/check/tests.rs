@@ -173,6 +173,7 @@ fn permissions_are_those_of_plan_at_least() {
 
 #[test]
 fn quotas_hold_what_is_needed_beside_the_sets_of_others() {
+    const GROUPS: &str = "rule group quota";
     let totals = |ip_sets, rule_groups| Ok(Totals { ip_sets, rule_groups });
     expect("IP sets", Verdict::Ok, "0 of 60 there, 30 of others", &[], |_| ());
     let finding = "0 of 60 there, 41 of others: the usual quota of 100 leaves room for 59";
@@ -180,7 +181,6 @@ fn quotas_hold_what_is_needed_beside_the_sets_of_others() {
     let finding = "0 of 60 there, 100 of others: the usual quota of 100 leaves no room";
     expect("IP sets", Verdict::Failure, finding, &[], |seen| seen.totals = totals(100, 2));
 
-    const GROUPS: &str = "rule group quota";
     expect(GROUPS, Verdict::Ok, "2 needed, 2 there, 98 of others", &[], |seen| {
         seen.totals = totals(0, 100);
     });

@@ -466,14 +466,14 @@ fn watch(args: &[&str]) -> (Duration, MetricsSettings) {
 
 #[test]
 fn watch_has_an_interval_and_places_for_metrics() {
-    assert_eq!(watch(&[]), (Duration::from_secs(300), MetricsSettings::default()));
+    assert_eq!(watch(&[]), (Duration::from_mins(5), MetricsSettings::default()));
     let (every, metrics) = watch(&[
         "--every=1h 30m",
         "--metrics-listen=0.0.0.0:9090",
         "--metrics-push=https://push.example.com/gateway/",
         "--metrics-file=wafsync.prom",
     ]);
-    assert_eq!(every, Duration::from_secs(5400));
+    assert_eq!(every, Duration::from_mins(90));
     assert_eq!(metrics.listen, Some("0.0.0.0:9090".parse().unwrap()));
     assert_eq!(metrics.push.as_deref(), Some("https://push.example.com/gateway"));
     assert_eq!(metrics.file, Some("wafsync.prom".into()));

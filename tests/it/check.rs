@@ -81,6 +81,15 @@ async fn before_the_first_apply_there_are_only_warnings() {
 #[tokio::test(start_paused = true)]
 async fn what_is_not_allowed_shows_where_it_is_needed() {
     use Verdict::{Failure, Warning};
+    const WITHOUT_WAF: &[(&str, Verdict)] = &[
+        ("permissions", Failure),
+        ("IP sets", Failure),
+        ("rule group quota", Failure),
+        ("rule groups", Failure),
+        ("match", Failure),
+        ("references", Warning),
+    ];
+
     let all: [(&str, &[(&str, Verdict)]); 8] = [
         ("GetCallerIdentity", &[("credentials", Warning)]),
         ("DescribeTable", &[("table", Warning), ("permissions", Warning)]),
@@ -90,14 +99,6 @@ async fn what_is_not_allowed_shows_where_it_is_needed() {
         ("ListResourcesForWebACL", &[("permissions", Warning), ("association", Warning)]),
         ("GetRuleGroup", WITHOUT_WAF),
         ("ListIPSets", WITHOUT_WAF),
-    ];
-    const WITHOUT_WAF: &[(&str, Verdict)] = &[
-        ("permissions", Failure),
-        ("IP sets", Failure),
-        ("rule group quota", Failure),
-        ("rule groups", Failure),
-        ("match", Failure),
-        ("references", Warning),
     ];
     for (operation, expected) in all {
         let world = installed(Config::default()).await;

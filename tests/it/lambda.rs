@@ -66,7 +66,7 @@ impl Runtime {
 
     /// Invokes the function with a minute's time.
     async fn invoke(&mut self, event: Value) -> Answer {
-        self.invoke_within(event, Duration::from_secs(60)).await
+        self.invoke_within(event, Duration::from_mins(1)).await
     }
 
     async fn invoke_within(&mut self, event: Value, left: Duration) -> Answer {

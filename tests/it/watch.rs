@@ -13,7 +13,7 @@ use wafsync_test_aws::{Fault, FaultKind, When};
 use crate::process::Process;
 use crate::world::{NOW, World};
 
-const EVERY: Duration = Duration::from_secs(300);
+const EVERY: Duration = Duration::from_mins(5);
 
 /// Watches until the signal, or for so many runs; `between` happens after each of them, with its number from 1.
 async fn watch_until(
