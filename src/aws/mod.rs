@@ -1,6 +1,6 @@
 //! Everything that is said to AWS: clients, pace, errors, and the calls themselves.
 //!
-//! A [`Reader`] has no method that writes, and its clients refuse to (see [`locks`]); only [`Connection::writer`] makes
+//! A [`Reader`] has no method that writes, and its clients refuse to (see `locks`); only [`Connection::writer`] makes
 //! something that can. Nothing here decides what should be in WAF.
 
 mod call;
