@@ -266,6 +266,9 @@ fn permissions(seen: &Seen) -> Line {
             MEND,
         );
     }
+    if seen.sample.is_err() || seen.waf.is_err() || seen.totals.is_err() {
+        return warning(SUBJECT, "not everything that plan reads has answered", "mend the other lines first");
+    }
     ok(SUBJECT, "all that plan reads may be read; what apply writes cannot be tried without writing")
 }
 

@@ -160,6 +160,8 @@ fn permissions_are_those_of_plan_at_least() {
     let few = "enough for plan, but not for all of this check: it is denied";
     expect(SUBJECT, Verdict::Warning, few, &[], |seen| seen.table = Err(denied()));
     expect(SUBJECT, Verdict::Warning, few, &[], |seen| acl(seen).resources = Some(Err(denied())));
+    let unknown = "not everything that plan reads has answered";
+    expect(SUBJECT, Verdict::Warning, unknown, &[], |seen| seen.sample = Err(trouble("no connection")));
     for deny in [
         (|seen| seen.sample = Err(denied())) as fn(&mut Seen),
         |seen| seen.waf = Err(denied()),

@@ -169,7 +169,7 @@ pub(super) struct WatchArgs {
     pub(super) output: OutputArgs,
     /// Address and port on which metrics and health are served [default: none]
     ///
-    /// Such as 0.0.0.0:9090 or [::1]:9090. /metrics: in the format of Prometheus. /healthz: whether runs come to an end.
+    /// Such as 0.0.0.0:9090. /metrics: in the format of Prometheus. /healthz: whether runs come to an end.
     /// /readyz: whether the last run did not fail.
     #[arg(long, value_name = "ADDRESS", help_heading = "Metrics")]
     pub(super) metrics_listen: Option<String>,

@@ -115,8 +115,8 @@ async fn mistakes_are_found_where_they_are() {
 
     let mut world = installed(Config::default()).await;
     world.settings.table.table = "absent".to_owned();
-    let failures = ["table", "attributes"].map(|subject| (subject, Verdict::Failure));
-    assert_eq!(complaints(&check(&world).await), failures);
+    let absent = [("table", Verdict::Failure), ("attributes", Verdict::Failure), ("permissions", Verdict::Warning)];
+    assert_eq!(complaints(&check(&world).await), absent);
 
     let mut world = installed(Config::default()).await;
     world.settings.table.cidr_attribute = "addresses".to_owned();
