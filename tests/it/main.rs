@@ -11,6 +11,7 @@
 
 mod adoption;
 mod aggregation;
+mod alerts;
 mod basics;
 mod binary;
 mod check;

@@ -1,0 +1,74 @@
+//! `docs/alerts.yaml` speaks of metrics that there are.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use wafsync::telemetry::METRICS;
+
+const FILE: &str = include_str!("../../docs/alerts.yaml");
+
+fn alerts() -> Vec<Value> {
+    let file: Value = serde_saphyr::from_str(FILE).unwrap();
+    let groups = file["groups"].as_array().unwrap();
+    groups.iter().flat_map(|group| group["rules"].as_array().unwrap().clone()).collect()
+}
+
+fn expression(alert: &Value) -> &str {
+    alert["expr"].as_str().unwrap()
+}
+
+/// Every metric in an expression, with what stands in its braces.
+fn selectors(expression: &str) -> Vec<(&str, &str)> {
+    let starts = expression.match_indices("wafsync_").map(|(start, _)| &expression[start..]);
+    starts
+        .map(|rest| {
+            let end = rest.find(|c: char| !c.is_ascii_lowercase() && c != '_').unwrap_or(rest.len());
+            let (name, rest) = rest.split_at(end);
+            (name, rest.strip_prefix('{').map_or("", |rest| rest.split_once('}').unwrap().0))
+        })
+        .collect()
+}
+
+#[test]
+fn every_metric_and_label_in_an_expression_is_one_of_the_program() {
+    for alert in alerts() {
+        let selectors = selectors(expression(&alert));
+        assert_ne!(selectors, [], "{alert}");
+        for (name, label) in selectors {
+            let metric = METRICS.iter().find(|metric| metric.name == name);
+            let metric = metric.unwrap_or_else(|| panic!("{name} of {} is no metric", alert["alert"]));
+            if !label.is_empty() {
+                let (key, values) = label.split_once('=').unwrap();
+                let (known, all) = metric.label.unwrap();
+                assert_eq!(key, known, "{name}");
+                for value in values.trim_start_matches('~').trim_matches('"').split('|') {
+                    assert!(all.contains(&value), "{value} of {name}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_label_that_a_text_quotes_is_kept_by_its_expression() {
+    for alert in alerts() {
+        for text in ["summary", "action"].map(|key| alert["annotations"][key].as_str().unwrap()) {
+            for label in text.split("$labels.").skip(1).map(|rest| rest.split_whitespace().next().unwrap()) {
+                let lists = expression(&alert).split("by (").skip(1).map(|rest| rest.split_once(')').unwrap().0);
+                for list in lists {
+                    assert!(list.split(", ").any(|kept| kept == label), "{label} of {}", alert["alert"]);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn no_two_alerts_have_a_name_in_common_and_each_says_how_urgent_it_is() {
+    let alerts = alerts();
+    let names: BTreeSet<&str> = alerts.iter().map(|alert| alert["alert"].as_str().unwrap()).collect();
+    assert_eq!(names.len(), alerts.len());
+    for alert in &alerts {
+        assert!(["critical", "warning"].contains(&alert["labels"]["severity"].as_str().unwrap()), "{alert}");
+    }
+}
