@@ -27,6 +27,7 @@ mod growth;
 mod guards;
 mod iam;
 mod lambda;
+mod limits;
 mod log;
 mod metrics;
 mod pace;

@@ -1,0 +1,187 @@
+//! `docs/limits.md` and the constants of the program say the same, both ways.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const PAGE: &str = include_str!("../../docs/limits.md");
+
+/// Numbers that bound nothing, and why.
+const NO_LIMITS: [(&str, &str); 9] = [
+    ("aws::error::ACCOUNT_ID_DIGITS", "the form of an account id"),
+    ("cli::EXIT_USAGE", "an exit code"),
+    ("guard::ROUNDING", "the error of a double"),
+    ("host::EXIT_GUARDED", "an exit code"),
+    ("host::EXIT_PENDING", "an exit code"),
+    ("plan::NUMBER_WIDTH", "the form of a name"),
+    ("report::VERSION", "a version"),
+    ("report::text::WIDTH", "the width of a terminal"),
+    ("rules::TABLE_TAG_DIGITS", "the form of a description"),
+];
+
+fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, into);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            into.push(path);
+        }
+    }
+}
+
+/// `src/report/text.rs` is `report::text`; `None` for a file of tests.
+fn module(file: &Path) -> Option<String> {
+    let path = file.strip_prefix(root().join("src")).unwrap().with_extension("");
+    let mut names: Vec<_> = path.iter().map(|name| name.to_str().unwrap()).collect();
+    names.pop_if(|name| ["mod", "lib"].contains(name));
+    (!names.contains(&"tests")).then(|| names.join("::"))
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Name, type and value of each constant of a text, its tests left out.
+fn constants(text: &str) -> Vec<(&str, &str, &str)> {
+    let program = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+    let mut found = Vec::new();
+    for declaration in program.split("const ").skip(1) {
+        let Some((name, rest)) = declaration.split_once(": ") else { continue };
+        let is_name = name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
+        if !is_name || name == "_" {
+            continue;
+        }
+        let (of_type, value) = rest.split_once(" =").unwrap_or_else(|| panic!("{name} has no value"));
+        // The `;` of an array's type stands in front of the `=`.
+        let value = value.split_once(';').unwrap_or_else(|| panic!("{name} does not end")).0;
+        found.push((name, of_type, value.trim()));
+    }
+    found
+}
+
+fn is_number(of_type: &str) -> bool {
+    let element = of_type.trim_start_matches('[').split(';').next().unwrap();
+    ["u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize", "f32", "f64", "Duration"]
+        .contains(&element)
+}
+
+/// Evaluates what a constant is written as: numbers, products, shifts and names of other constants.
+fn number(value: &str, known: &dyn Fn(&str) -> f64) -> f64 {
+    if let Some((left, right)) = value.split_once(" << ") {
+        return number(left, known) * number(right, known).exp2();
+    }
+    if let Some((left, right)) = value.split_once(" * ") {
+        return number(left, known) * number(right, known);
+    }
+    let value = value.trim();
+    if value.starts_with(|first: char| first.is_ascii_uppercase()) {
+        return known(value);
+    }
+    value.replace('_', "").parse().unwrap_or_else(|_| panic!("cannot read {value}"))
+}
+
+/// As the page shows it: `30 s`, `24 h`, `10,000`, `0.9`.
+fn shown(value: &str, known: &dyn Fn(&str) -> f64) -> String {
+    let seconds = |factor: f64, unit: &str| factor * number(unit.trim_end_matches(')'), known);
+    if let Some(list) = value.strip_prefix('[') {
+        let numbers = list.trim_end_matches(']').split(", ").map(|value| shown(value, known));
+        return numbers.collect::<Vec<_>>().join(", ");
+    }
+    let time = match value.strip_prefix("Duration::from_").and_then(|call| call.split_once('(')) {
+        Some(("millis", count)) => seconds(0.001, count),
+        Some(("secs", count)) => seconds(1.0, count),
+        Some(("mins", count)) => seconds(60.0, count),
+        Some(("hours", count)) => seconds(3600.0, count),
+        Some((unit, _)) => panic!("no such unit: {unit}"),
+        None => return grouped(number(value, known)),
+    };
+    let (count, unit) = match time {
+        time if time < 1.0 => (time * 1000.0, "ms"),
+        time if time % 3600.0 == 0.0 => (time / 3600.0, "h"),
+        time if time % 60.0 == 0.0 => (time / 60.0, "min"),
+        time => (time, "s"),
+    };
+    format!("{} {unit}", grouped(count))
+}
+
+fn grouped(number: f64) -> String {
+    let text = number.to_string();
+    let (whole, fraction) = text.split_once('.').map_or((text.as_str(), None), |(whole, rest)| (whole, Some(rest)));
+    let mut grouped = String::new();
+    for (index, digit) in whole.chars().enumerate() {
+        if index > 0 && (whole.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    fraction.map_or(grouped.clone(), |fraction| format!("{grouped}.{fraction}"))
+}
+
+/// Path and value of every number and duration of the program.
+fn of_the_program() -> BTreeMap<String, String> {
+    let mut files = Vec::new();
+    sources(&root().join("src"), &mut files);
+    let texts: Vec<(String, String)> =
+        files.iter().filter_map(|file| Some((module(file)?, fs::read_to_string(file).unwrap()))).collect();
+    let declared: Vec<(String, &str, &str)> = texts
+        .iter()
+        .flat_map(|(module, text)| constants(text).into_iter().map(move |found| (module, found)))
+        .filter(|(_, (_, of_type, _))| is_number(of_type))
+        .map(|(module, (name, _, value))| (format!("{module}::{name}"), name, value))
+        .collect();
+    let known = |wanted: &str| -> f64 {
+        let mut values = declared.iter().filter(|(_, name, _)| *name == wanted).map(|(.., value)| *value);
+        let value = values.next().unwrap_or_else(|| panic!("no constant {wanted}"));
+        assert_eq!(values.next(), None, "two constants are {wanted}");
+        number(value, &|name| panic!("{wanted} rests on {name}, which may rest on more"))
+    };
+    declared.iter().map(|(path, _, value)| (path.clone(), shown(value, &known))).collect()
+}
+
+/// Constant and value of each row.
+fn of_the_page() -> BTreeMap<String, String> {
+    let rows = PAGE.lines().filter(|line| line.starts_with('|') && line.ends_with("` |"));
+    let mut page = BTreeMap::new();
+    for row in rows {
+        let [_what, value, constant] = row.trim_matches('|').split('|').map(str::trim).collect::<Vec<_>>()[..] else {
+            panic!("not three cells: {row}")
+        };
+        let before = page.insert(constant.trim_matches('`').to_owned(), value.to_owned());
+        assert_eq!(before, None, "{constant} has two rows");
+    }
+    page
+}
+
+#[test]
+fn the_page_has_every_limit_of_the_program_with_its_value_and_no_other() {
+    let mut program = of_the_program();
+    assert!(program.len() > 40, "the constants are not found any more: {program:?}");
+    for (path, why) in NO_LIMITS {
+        assert!(program.remove(path).is_some(), "{path} ({why}) is not in the program");
+    }
+    assert_eq!(of_the_page(), program);
+}
+
+#[test]
+fn constants_are_read_as_the_program_writes_them() {
+    let text = "pub const A: usize = 10_000;\nconst B: [usize; 2] = [1000, 0];\npub(super) const C: Duration =\n    \
+                Duration::from_hours(24);\nconst fn no() {}\n#[cfg(test)]\nmod tests;\nconst D: u8 = 1;\n#[cfg(test)]\nmod tests {\n\
+                const E: u8 = 1;\n}";
+    let read = constants(text);
+    let expected = [
+        ("A", "usize", "10_000"),
+        ("B", "[usize; 2]", "[1000, 0]"),
+        ("C", "Duration", "Duration::from_hours(24)"),
+        ("D", "u8", "1"),
+    ];
+    assert_eq!(read, expected);
+    let values =
+        ["10_000", "[1000, 0]", "Duration::from_hours(24)", "Duration::from_secs(90)", "1 << 20", "0.9", "TEN * 3"];
+    assert_eq!(
+        values.map(|value| shown(value, &|_| 10.0)),
+        ["10,000", "1,000, 0", "24 h", "90 s", "1,048,576", "0.9", "30"]
+    );
+    assert_eq!(module(&root().join("src/aws/mod.rs")).as_deref(), Some("aws"));
+    assert_eq!(module(&root().join("src/layout/tests/world.rs")), None);
+}
