@@ -30,6 +30,7 @@ mod lambda;
 mod limits;
 mod log;
 mod metrics;
+mod migration;
 mod pace;
 mod pages;
 mod process;

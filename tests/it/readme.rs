@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -128,15 +129,22 @@ fn the_commands_are_understood() {
 }
 
 #[test]
-fn what_it_links_to_is_there() {
+fn what_it_and_the_pages_behind_it_link_to_is_there() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for link in README.split("](").skip(1).map(|rest| rest.split_once(')').unwrap().0) {
-        match link.strip_prefix('#') {
-            Some(anchor) => {
+    let docs = fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let pages = docs.chain([root.join("README.md"), root.join("SECURITY.md")]);
+    for page in pages.filter(|page| page.extension().is_some_and(|extension| extension == "md")) {
+        let text = fs::read_to_string(&page).unwrap();
+        for link in text.split("](").skip(1).map(|rest| rest.split_once(')').unwrap().0) {
+            let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() { page.clone() } else { page.parent().unwrap().join(file) };
+            assert!(target.exists(), "{link} in {}", page.display());
+            if !anchor.is_empty() {
                 let heading = |line: &str| line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
-                assert!(README.lines().any(|line| line.starts_with('#') && heading(line) == anchor), "{link}");
+                let linked = fs::read_to_string(target).unwrap();
+                let mut headings = linked.lines().filter(|line| line.starts_with('#'));
+                assert!(headings.any(|line| heading(line) == anchor), "{link} in {}", page.display());
             }
-            None => assert!(root.join(link).exists(), "{link}"),
         }
     }
 }
