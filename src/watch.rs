@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn the_pause_is_a_tenth_more_or_less() {
-        let every = Duration::from_secs(300);
+        let every = Duration::from_mins(5);
         for (chance, seconds) in [(0.0, 270.0), (0.5, 300.0), (1.0, 330.0)] {
             assert!((pause(every, chance).as_secs_f64() - seconds).abs() < 1e-6, "{chance}");
         }
