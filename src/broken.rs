@@ -1,6 +1,6 @@
 //! Defects on purpose: the proof that the simulation sees what it watches for.
 //!
-//! Without the feature `broken-on-purpose`, which nothing but that test asks for, [`has`] is a constant and every defect
+//! Without the feature `broken-on-purpose`, which nothing but that test asks for, `has` is a constant and every defect
 //! is compiled out.
 
 /// Something that a careless program would do.

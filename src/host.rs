@@ -35,6 +35,8 @@ use crate::{check, iam_policy, lambda, report::markdown};
 /// Exit codes of `plan --detailed-exitcode`.
 const EXIT_PENDING: u8 = 2;
 const EXIT_GUARDED: u8 = 3;
+/// Threads: pages are decoded beside the work on those before; one for each core of a large node would only take memory.
+const WORKERS: usize = 2;
 
 /// The whole program.
 #[must_use]
@@ -124,7 +126,7 @@ fn run(
 
 /// Runs a command until it ends, or until a second signal.
 fn awaiting<F: Future<Output = (Vec<u8>, u8)>>(command: impl FnOnce(Signal) -> F) -> (Vec<u8>, u8) {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             error!("the asynchronous runtime could not be started: {error}");

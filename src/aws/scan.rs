@@ -142,6 +142,11 @@ fn broken_off(settings: &TableSettings) -> AwsError {
 }
 
 impl Request {
+    /// Items of the next page, at most.
+    fn items(&self) -> i32 {
+        self.sample.or_else(|| self.budget.as_ref().map(Budget::items)).unwrap_or(MOST_ITEMS)
+    }
+
     async fn page(&self, cursor: Cursor, stop: &Stop) -> Result<Page, AwsError> {
         let action = Action::Scan;
         let resource = format!("table {}", self.table);
@@ -162,7 +167,7 @@ impl Request {
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .set_expression_attribute_names(Some(self.names.clone()))
             .projection_expression(&self.projection)
-            .set_limit(self.sample.or_else(|| self.budget.as_ref().map(Budget::items)))
+            .limit(self.items())
             .set_segment(parallel.map(|(segment, _)| segment))
             .set_total_segments(parallel.map(|(_, segments)| segments))
             .set_exclusive_start_key(cursor.key)
@@ -199,8 +204,8 @@ struct Spending {
 /// Items of the first page: at most as many units, unless items are larger than 4 KB.
 const FIRST_ITEMS: i32 = 100;
 
-/// Items of any page under a budget.
-const MOST_ITEMS: f64 = 10_000.0;
+/// Items of any page: its 1 MB may hold so many tiny ones that they take a hundred times that once they are decoded.
+const MOST_ITEMS: i32 = 10_000;
 
 impl Budget {
     fn new(units_per_second: u32) -> Self {
@@ -227,7 +232,7 @@ impl Budget {
             let pause = Duration::try_from_secs_f64(units / self.units_per_second).unwrap_or(Duration::ZERO);
             state.next = state.next.max(Instant::now()) + pause;
             if units > 0.0 && items > 0 {
-                let fitting = (f64::from(items) * self.units_per_second / units).clamp(1.0, MOST_ITEMS);
+                let fitting = (f64::from(items) * self.units_per_second / units).clamp(1.0, f64::from(MOST_ITEMS));
                 #[expect(clippy::cast_possible_truncation, reason = "clamped to ten thousand")]
                 let fitting = fitting as i32;
                 state.items = fitting;
@@ -286,8 +291,8 @@ mod tests {
         tokio::time::advance(Duration::from_mins(1)).await;
         assert_eq!(budget.wait(), Duration::ZERO);
         budget.spent(0.5, 100);
-        assert_eq!((budget.wait(), budget.items()), (Duration::from_millis(5), 10_000));
+        assert_eq!((budget.wait(), budget.items()), (Duration::from_millis(5), MOST_ITEMS));
         budget.spent(0.0, 0);
-        assert_eq!(budget.items(), 10_000);
+        assert_eq!(budget.items(), MOST_ITEMS);
     }
 }

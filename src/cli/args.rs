@@ -430,7 +430,7 @@ pub(super) struct WriteArgs {
     pub(super) write_rate: String,
     /// Time from the first scan to the one that confirms removals
     ///
-    /// Counted from start to start. Less than the deadline; such as 30s or 2m.
+    /// Counted from the end of the first scan. Less than the deadline; such as 30s or 2m.
     #[arg(long, value_name = "TIME", default_value = "30s")]
     pub(super) settle: String,
 }
