@@ -38,7 +38,7 @@ pub struct TableSettings {
     pub segments: u32,
     /// `--read-capacity`: read capacity units a second; `None`: as fast as the table allows.
     pub read_capacity: Option<u32>,
-    /// `--settle`: from the start of the first scan to the start of the confirming one.
+    /// `--settle`: from the end of the first scan to the start of the confirming one.
     pub settle: Duration,
     /// `--widest-ipv4`, `--widest-ipv6`: the shortest prefix length that the table may ask for.
     pub widest: PerFamily<u8>,

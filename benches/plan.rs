@@ -1,0 +1,233 @@
+//! How long the pure core takes, up to a million addresses in a hundred IP sets: `cargo bench`.
+//!
+//! Each bench runs at three sizes, so that the ratio of two lines of one run says how the cost grows.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a bench should stop at once")]
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use divan::counter::ItemsCount;
+use divan::{Bencher, black_box};
+use wafsync::cidr::{Cidr, Family, PerFamily};
+use wafsync::cli::{self, Invocation, Parsed};
+use wafsync::current::{Current, Fingerprint, GroupRule, LockToken, Mark, RuleGroup, Shard};
+use wafsync::desired::Desired;
+use wafsync::diff::Diff;
+use wafsync::guard::{self, Evidence};
+use wafsync::item::{Attribute, Item, ItemRules, TableView};
+use wafsync::limits::SET_CAPACITY;
+use wafsync::plan::{Basis, Plan, Restraint, set_name};
+use wafsync::reconcile::{Decision, End, Run};
+use wafsync::report::{Command, Document, text};
+use wafsync::rules::Target;
+use wafsync::settings::Settings;
+
+const SIZES: [usize; 3] = [10_000, 100_000, 1_000_000];
+
+/// One in so many addresses is replaced.
+const CHANGED: usize = 100;
+
+fn main() {
+    divan::main();
+}
+
+/// From items to what is wanted.
+#[divan::bench(args = SIZES, sample_count = 5, sample_size = 1)]
+fn read_the_table(bencher: Bencher<'_, '_>, size: usize) {
+    let items: Vec<Item> = (0..size).map(item).collect();
+    bencher.counter(ItemsCount::new(size)).bench_local(|| Desired::new(view(&items), &[], false, rules().widest));
+}
+
+/// The same, merged into the fewest CIDRs.
+#[divan::bench(args = SIZES, sample_count = 5, sample_size = 1)]
+fn aggregate_the_table(bencher: Bencher<'_, '_>, size: usize) {
+    let items: Vec<Item> = (0..size).map(item).collect();
+    bencher.counter(ItemsCount::new(size)).bench_local(|| Desired::new(view(&items), &[], true, rules().widest));
+}
+
+/// A plan that finds nothing to do.
+#[divan::bench(args = SIZES, sample_count = 5, sample_size = 1)]
+fn plan_nothing(bencher: Bencher<'_, '_>, size: usize) {
+    let world = World::new(size, 0);
+    bencher.counter(ItemsCount::new(size)).bench_local(|| world.decide());
+}
+
+/// A plan that replaces one address in a hundred, all over the IP sets.
+#[divan::bench(args = SIZES, sample_count = 5, sample_size = 1)]
+fn plan_changes(bencher: Bencher<'_, '_>, size: usize) {
+    let world = World::new(size, size / CHANGED);
+    bencher.counter(ItemsCount::new(size)).bench_local(|| world.decide());
+}
+
+/// A plan of 10,000 changed addresses among a million, as people read it.
+#[divan::bench(sample_count = 5, sample_size = 1)]
+fn print_10_000_changes_as_text(bencher: Bencher<'_, '_>) {
+    let world = World::new(1_000_000, 10_000);
+    let run = world.run();
+    bencher.bench_local(|| {
+        let document = Document::new(&run, &world.settings, Command::Plan);
+        let context = text::Context {
+            command: Command::Plan,
+            target: &run.target,
+            desired: run.scans.last(),
+            approve: Some("wafsync apply --table clusters"),
+        };
+        text::render(&document, context)
+    });
+}
+
+/// The same plan, in full, as JSON.
+#[divan::bench(sample_count = 5, sample_size = 1)]
+fn print_10_000_changes_as_json(bencher: Bencher<'_, '_>) {
+    let world = World::new(1_000_000, 10_000);
+    let run = world.run();
+    bencher.bench_local(|| {
+        serde_json::to_string(&Document::new(&run, &world.settings, Command::Plan)).expect("a document is JSON")
+    });
+}
+
+/// WAF in force, and a table that asks for other addresses in some places.
+struct World {
+    settings: Settings,
+    target: Target,
+    desired: Desired,
+    current: Current,
+}
+
+impl World {
+    /// `size` addresses in full IP sets; the table has let go of `changed` of them for others.
+    fn new(size: usize, changed: usize) -> Self {
+        let settings = settings();
+        let target = Target {
+            scope: "regional",
+            region: "eu-central-1".into(),
+            name: "wafsync".into(),
+            table: "eu-central-1/clusters".into(),
+        };
+        let mut held: Vec<Cidr> = (0..size).map(address).collect();
+        held.sort_unstable();
+        let shards: Vec<Shard> =
+            held.chunks(SET_CAPACITY).enumerate().map(|(index, cidrs)| shard(index, cidrs)).collect();
+        let group = |number: usize| RuleGroup {
+            number,
+            name: target.group_name(number),
+            id: format!("group-{number}"),
+            arn: format!("arn:group-{number}"),
+            token: LockToken("token".into()),
+            capacity: 120,
+            table: Some(target.table_tag()),
+            rule: GroupRule::Standard {
+                policy: settings.waf.policy.clone(),
+                references: shards
+                    .iter()
+                    .filter(|shard| shard.group == Some(number - 1))
+                    .map(|shard| shard.arn.clone())
+                    .collect(),
+                tidy: true,
+            },
+        };
+        let groups = vec![group(1), group(2)];
+        let items: Vec<Item> = (changed..size + changed).map(item).collect();
+        let desired = Desired::new(view(&items), &[], false, rules().widest);
+        Self { settings, target, desired, current: Current { shards, groups, ..Current::default() } }
+    }
+
+    fn decide(&self) -> Decision {
+        let diff = Diff::new(&self.desired, &[], &[], &self.current);
+        let judgement = guard::judge(&Evidence {
+            settings: &self.settings.guards,
+            target: &self.target,
+            diff: &diff,
+            current: &self.current,
+            entries: self.desired.view().entries().len(),
+            wanted: self.desired.from_table(),
+            rejections: 0,
+            rules: &[],
+            in_force_at_start: diff.in_force,
+            removed: &BTreeSet::new(),
+            approval: None,
+        });
+        let basis = Basis {
+            desired: &self.desired,
+            current: &self.current,
+            diff: &diff,
+            target: &self.target,
+            policy: &self.settings.waf.policy,
+            limits: self.settings.waf.limits,
+        };
+        let plan = Plan::new(basis, Restraint { held: &judgement.held, closed: &judgement.closed, proven: true });
+        Decision { plan: black_box(plan), diff, judgement }
+    }
+
+    fn run(&self) -> Run {
+        let decision = self.decide();
+        assert!(!decision.plan.changes.is_empty(), "there is something to print");
+        Run {
+            target: self.target.clone(),
+            scans: vec![self.desired.clone()],
+            consumed_capacity: 0.0,
+            current: Some(self.current.clone()),
+            decision: Some(decision),
+            rounds: Vec::new(),
+            last_plan_was_carried_out: false,
+            end: End::Done,
+        }
+    }
+}
+
+fn settings() -> Settings {
+    let arguments = ["wafsync", "plan", "--table=clusters"].map(Into::into);
+    match cli::parse(arguments, Vec::new()) {
+        Ok(Parsed { invocation: Invocation::Plan { settings, .. }, .. }) => settings,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn shard(index: usize, cidrs: &[Cidr]) -> Shard {
+    Shard {
+        name: set_name("wafsync", Family::Ipv4, index),
+        id: format!("set-{index}"),
+        arn: format!("arn:set-{index}"),
+        family: Family::Ipv4,
+        adopted: false,
+        mark: Some(Mark { fingerprint: Some(Fingerprint::of(cidrs.iter().copied())) }),
+        token: LockToken("token".into()),
+        cidrs: Arc::from(cidrs),
+        group: Some(index / 50),
+    }
+}
+
+/// The address of a cluster: neighbours in the table are none in the address space.
+fn address(number: usize) -> Cidr {
+    let spread = (number * 0x9E_3779 + 1) % (1 << 24);
+    Cidr::parse(&Ipv4Addr::from_bits(0x0A00_0000 + u32::try_from(spread).unwrap()).to_string()).unwrap()
+}
+
+fn item(number: usize) -> Item {
+    Item {
+        key: Some(Attribute::Text(format!("edge-{number:07}"))),
+        cidrs: Some(Attribute::Text(format!("[\"{}\"]", address(number)))),
+        expiry: None,
+    }
+}
+
+fn view(items: &[Item]) -> TableView {
+    let (mut view, rules) = (TableView::default(), rules());
+    for item in items {
+        view.read(item, &rules);
+    }
+    view
+}
+
+fn rules() -> ItemRules {
+    ItemRules {
+        cidr_attribute: "ips".into(),
+        expiry_attribute: None,
+        now: 0,
+        widest: PerFamily { ipv4: 24, ipv6: 48 },
+        max_per_item: 100,
+        ignored: BTreeSet::new(),
+    }
+}
