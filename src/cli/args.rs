@@ -112,7 +112,7 @@ pub(super) enum Command {
     ///
     /// A preflight: one line each, ok, warning or failure, and how to mend it. It changes nothing.
     #[command(after_help = CHECK_EXITS)]
-    Check(CheckArgs),
+    Check(LookArgs),
     /// Print the least-privilege IAM policy for these settings
     ///
     /// Prints an IAM policy document as JSON. It makes no call.
@@ -185,24 +185,12 @@ pub(super) struct ExplainArgs {
     /// An address or a CIDR
     pub(super) address: String,
     #[command(flatten)]
-    pub(super) table: TableArgs,
-    #[command(flatten)]
-    pub(super) entries: EntryArgs,
-    #[command(flatten)]
-    pub(super) waf: WafArgs,
-    #[command(flatten)]
-    pub(super) rule: RuleArgs,
-    #[command(flatten)]
-    pub(super) read: ReadArgs,
-    #[command(flatten)]
-    pub(super) output: OutputArgs,
-    #[command(flatten)]
-    pub(super) log: LogArgs,
+    pub(super) look: LookArgs,
 }
 
-/// `check`.
+/// What commands take that only look: `check`, and `explain` besides its address.
 #[derive(Args, Debug)]
-pub(super) struct CheckArgs {
+pub(super) struct LookArgs {
     #[command(flatten)]
     pub(super) table: TableArgs,
     #[command(flatten)]

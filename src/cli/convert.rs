@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::args::{Cli, Command, EntryArgs, GuardArgs, IamPolicyArgs, LogArgs, MetricsArgs, ReadArgs, RuleArgs};
+use super::args::{
+    Cli, Command, EntryArgs, GuardArgs, IamPolicyArgs, LogArgs, LookArgs, MetricsArgs, ReadArgs, RuleArgs,
+};
 use super::args::{RunArgs, TableArgs, WafArgs, WriteArgs};
 use super::environment::Environment;
 use super::values::{
@@ -64,15 +66,13 @@ pub(super) fn invocation(cli: Cli, env: &Environment, warnings: &mut Vec<String>
         },
         Command::Explain(args) => Invocation::Explain {
             address: cidr("ADDRESS", &args.address)?,
-            settings: reading(args.table, args.entries, args.waf, args.rule, &args.read, warnings)?,
-            output: args.output.output,
-            log: log(&args.log),
+            output: args.look.output.output,
+            log: log(&args.look.log),
+            settings: looking(args.look, warnings)?,
         },
-        Command::Check(args) => Invocation::Check {
-            settings: reading(args.table, args.entries, args.waf, args.rule, &args.read, warnings)?,
-            output: args.output.output,
-            log: log(&args.log),
-        },
+        Command::Check(args) => {
+            Invocation::Check { output: args.output.output, log: log(&args.log), settings: looking(args, warnings)? }
+        }
         Command::IamPolicy(args) => iam_policy(args, env)?,
         Command::Completions { shell } => Invocation::Completions(shell),
     })
@@ -86,20 +86,13 @@ const NO_REMOVALS: GuardSettings = GuardSettings {
     approve: None,
 };
 
-/// The settings of a command that only reads.
-fn reading(
-    table_args: TableArgs,
-    entries: EntryArgs,
-    waf_args: WafArgs,
-    rule: RuleArgs,
-    read: &ReadArgs,
-    warnings: &mut Vec<String>,
-) -> Checked<Settings> {
+/// The settings of a command that only looks.
+fn looking(args: LookArgs, warnings: &mut Vec<String>) -> Checked<Settings> {
     Ok(Settings {
-        table: table(table_args, entries, Duration::ZERO)?,
-        waf: waf(waf_args, rule, warnings)?,
+        table: table(args.table, args.entries, Duration::ZERO)?,
+        waf: waf(args.waf, args.rule, warnings)?,
         guards: NO_REMOVALS,
-        run: run(read, None)?,
+        run: run(&args.read, None)?,
     })
 }
 
