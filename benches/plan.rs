@@ -152,6 +152,7 @@ impl World {
         let basis = Basis {
             desired: &self.desired,
             current: &self.current,
+            at_start: None,
             diff: &diff,
             target: &self.target,
             policy: &self.settings.waf.policy,

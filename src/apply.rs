@@ -319,6 +319,8 @@ fn trouble(error: AwsError, fresh: bool) -> Trouble {
         Class::Unavailable | Class::Conflict | Class::Duplicate | Class::NotFound | Class::Again => {
             Trouble::Outdated(error)
         }
+        // The refusal of its repetition says nothing about an attempt whose answer was lost: look before believing it.
+        Class::Final if error.may_have_happened() => Trouble::Outdated(error),
         Class::Final => Trouble::Failed(error),
     }
 }

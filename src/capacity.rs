@@ -5,25 +5,28 @@ use crate::cidr::{Family, PerFamily};
 use crate::current::Current;
 use crate::desired::Desired;
 use crate::limits::Limits;
-use crate::number::grouped;
+use crate::number::{counted, grouped};
 
 /// More CIDRs are wanted than the IP sets can hold.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{} CIDRs are wanted ({} IPv4, {} IPv6), more than fit in {max_ip_sets} IP sets of {}; with --aggregate it would be \
-     {}; else raise --max-ip-sets and AWS's quota \"Maximum number of IP sets per account\"",
-    grouped(*wanted),
+    "{} CIDRs are wanted ({} IPv4, {} IPv6), which takes {} of {} each, and --max-ip-sets allows {max_ip_sets}; with \
+     --aggregate it would be {} in {}; else raise --max-ip-sets and AWS's quota \"Maximum number of IP sets per account\"",
+    grouped(by_family.ipv4 + by_family.ipv6),
     grouped(by_family.ipv4),
     grouped(by_family.ipv6),
+    counted(*ip_sets, "IP set"),
     grouped(*set_capacity),
-    grouped(*aggregated)
+    grouped(aggregated.ipv4 + aggregated.ipv6),
+    counted(aggregated.ipv4.div_ceil(*set_capacity) + aggregated.ipv6.div_ceil(*set_capacity), "IP set")
 )]
 pub struct TooMany {
-    wanted: usize,
     by_family: PerFamily<usize>,
+    /// Those that there are, and those that would have to come: each holds one family.
+    ip_sets: usize,
     max_ip_sets: usize,
     set_capacity: usize,
-    aggregated: usize,
+    aggregated: PerFamily<usize>,
 }
 
 /// Whether `desired` would fit if nothing else stood in the IP sets.
@@ -39,13 +42,14 @@ pub fn check(desired: &Desired, current: &Current, limits: Limits, widest: PerFa
         beyond.div_ceil(limits.set_capacity)
     };
     let new_sets = limits.max_ip_sets.saturating_sub(current.shards.len());
-    if further(Family::Ipv4) + further(Family::Ipv6) <= new_sets {
+    let further = further(Family::Ipv4) + further(Family::Ipv6);
+    if further <= new_sets {
         return Ok(());
     }
+    let ip_sets = current.shards.len() + further;
     let aggregated =
-        Family::ALL.iter().map(|family| aggregate::aggregate(desired.cidrs(*family), *widest.get(*family)).len()).sum();
-    let wanted = by_family.ipv4 + by_family.ipv6;
-    Err(TooMany { wanted, by_family, max_ip_sets: limits.max_ip_sets, set_capacity: limits.set_capacity, aggregated })
+        PerFamily::from_fn(|family| aggregate::aggregate(desired.cidrs(family), *widest.get(family)).len());
+    Err(TooMany { by_family, ip_sets, max_ip_sets: limits.max_ip_sets, set_capacity: limits.set_capacity, aggregated })
 }
 
 #[cfg(test)]
@@ -117,8 +121,8 @@ mod tests {
     #[test]
     fn the_message_has_the_counts_and_the_ways_out() {
         let error = check(&desired(16, 2), &current(&[]), LIMITS, WIDEST).unwrap_err();
-        let message = "18 CIDRs are wanted (16 IPv4, 2 IPv6), more than fit in 3 IP sets of 4; with --aggregate it would be \
-                       2; else raise --max-ip-sets and AWS's quota \"Maximum number of IP sets per account\"";
+        let message = "18 CIDRs are wanted (16 IPv4, 2 IPv6), which takes 5 IP sets of 4 each, and --max-ip-sets allows 3; \
+                       with --aggregate it would be 2 in 2 IP sets; else raise --max-ip-sets and AWS's quota \"Maximum number of IP sets per account\"";
         assert_eq!(error.to_string(), message);
     }
 }

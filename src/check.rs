@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::current::{Current, GroupRule, RuleGroup};
 use crate::item::TableView;
+use crate::number::grouped;
 use crate::plan::{GROUP_CAPACITY, GROUP_CAPACITY_ANY};
 use crate::settings::{Action, Position, Scope, Settings};
 use crate::text;
@@ -144,6 +145,13 @@ fn failed(subject: &'static str, trouble: &Trouble) -> Line {
     Line { subject, verdict: Verdict::Failure, finding: trouble.text.clone(), mend: None }
 }
 
+/// The preflight of a process that could not even begin to look.
+#[must_use]
+pub fn without_connection(error: &str) -> Report {
+    let line = Line { subject: "connection", verdict: Verdict::Failure, finding: error.to_owned(), mend: None };
+    Report { version: 1, ok: false, lines: vec![line] }
+}
+
 /// Judges what was seen.
 #[must_use]
 pub fn judge(settings: &Settings, seen: &Seen) -> Report {
@@ -197,7 +205,7 @@ fn table(table: &Answer<TableState>) -> Line {
     const SUBJECT: &str = "table";
     match table {
         Ok(table) if table.status == "ACTIVE" => {
-            ok(SUBJECT, format!("it is there, with {} when they were last counted", counted(table.items, "item")))
+            ok(SUBJECT, format!("it is there, with {} at the last count", counted(table.items, "item")))
         }
         Ok(table) if table.status == "UPDATING" => {
             warning(SUBJECT, "it is being changed and can be read meanwhile", "wait until it is ACTIVE")
@@ -228,6 +236,10 @@ fn attributes(settings: &Settings, sample: &Answer<TableView>) -> Line {
         return warning(SUBJECT, "there is no item to look at", mend);
     }
     let sampled = format!("of a sample of {}", counted(view.items, "item"));
+    if view.rejections.is_empty() && view.unnamed > 0 {
+        let finding = format!("{sampled}, {} without a key in {key}: reports cannot name them", grouped(view.unnamed));
+        return warning(SUBJECT, finding, "name the table's key with --key-attribute");
+    }
     if view.rejections.is_empty() {
         return ok(SUBJECT, format!("{sampled}, all can be used"));
     }

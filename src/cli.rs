@@ -253,6 +253,10 @@ fn approve_command(matches: &clap::ArgMatches) -> Option<String> {
             words.push(text::shell(&format!("--{flag}={}", value.to_str()?))?.into_owned());
         }
     }
+    // What suits plan alone may stand in the environment, which apply would read as well.
+    if name == "plan" && matches.get_one::<Output>("output") == Some(&Output::Markdown) {
+        words.push("--output=text".to_owned());
+    }
     Some(words.join(" "))
 }
 

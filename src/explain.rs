@@ -135,7 +135,7 @@ impl Explanation {
         let mut out = String::new();
         let verdict = match (self.wanted, self.in_force) {
             (true, true) => "is wanted and in force",
-            (true, false) => "is wanted but not in force: the next apply adds it",
+            (true, false) => "is wanted but not in force: the next apply adds it, if there is room",
             (false, true) => "is in force but not wanted: the next apply removes it",
             (false, false) => "is neither wanted nor in force",
         };

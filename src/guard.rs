@@ -111,12 +111,22 @@ impl fmt::Display for Reason {
                 grouped(*allowed)
             ),
             Self::Empties { family, in_force } => {
-                let (all, family) = (grouped(*in_force), family.title());
-                write!(f, "all {all} {family} CIDRs would be removed and none would be left")
+                let family = family.title();
+                match in_force {
+                    1 => write!(f, "the only {family} CIDR would be removed, and the table asks for no other"),
+                    all => write!(
+                        f,
+                        "all {} {family} CIDRs would be removed, and the table asks for no other",
+                        grouped(*all)
+                    ),
+                }
             }
             Self::BelowMinimum { family, left, minimum } => {
                 let (left, family, minimum) = (grouped(*left), family.title(), grouped(*minimum));
-                write!(f, "{left} {family} CIDRs would be left; --min-addresses asks for at least {minimum}")
+                write!(
+                    f,
+                    "{left} {family} CIDRs of the table would be left; --min-addresses asks for at least {minimum}"
+                )
             }
             Self::Rejections { rejections, removals } => write!(
                 f,

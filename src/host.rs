@@ -6,7 +6,7 @@ mod log;
 mod termination;
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -46,8 +46,6 @@ pub fn main() -> ExitCode {
     }
     let (mut out, mut err) = (std::io::stdout().lock(), std::io::stderr());
     let code = run(std::env::args_os(), std::env::vars_os(), &mut out, &mut err);
-    // A reader that has gone away changes nothing about what happened.
-    let _ = out.flush();
     ExitCode::from(code)
 }
 
@@ -73,11 +71,11 @@ fn run(
     let Parsed { invocation, warnings, approve } = match cli::parse(args, env) {
         Ok(parsed) => parsed,
         Err(usage) => {
-            let _ = if usage.to_stdout {
-                out.write_all(usage.text.as_bytes())
-            } else {
-                err.write_all(usage.text.as_bytes())
-            };
+            if usage.to_stdout {
+                log::start(LogSettings::default());
+                return delivered(write(out, usage.text.as_bytes()), usage.exit);
+            }
+            let _ = err.write_all(usage.text.as_bytes());
             return usage.exit;
         }
     };
@@ -107,11 +105,11 @@ fn run(
             awaiting(|signal| {
                 watch_(settings, every, metrics, signal, |finished| {
                     // Each result at once; a reader that has gone away does not end the daemon.
-                    let _ = out.write_all(&match output {
+                    let text = match output {
                         Output::Json => json_line(&finished.document),
                         _ => show(finished),
-                    });
-                    let _ = out.flush();
+                    };
+                    delivered(write(out, &text), 0);
                 })
             })
         }
@@ -120,8 +118,22 @@ fn run(
         }
         Invocation::Check { settings, output, .. } => awaiting(|signal| check_(settings, output, signal)),
     };
-    let _ = out.write_all(&text);
-    code
+    delivered(write(out, &text), code)
+}
+
+fn write(out: &mut impl Write, text: &[u8]) -> io::Result<()> {
+    out.write_all(text).and_then(|()| out.flush())
+}
+
+/// The exit code, which also says if nobody could get the result. A reader that has gone away had enough of it.
+fn delivered(written: io::Result<()>, code: u8) -> u8 {
+    match written {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            error!("the result could not be written to stdout: {error}");
+            if code == 0 { Outcome::Failed.exit_code() } else { code }
+        }
+        _ => code,
+    }
 }
 
 /// Runs a command until it ends, or until a second signal.
@@ -303,15 +315,13 @@ async fn explain_(settings: Settings, address: Cidr, output: Output, signal: Sig
 }
 
 async fn check_(settings: Settings, output: Output, signal: Signal) -> (Vec<u8>, u8) {
-    let connection = match connect(&settings).await {
-        Ok(connection) => connection,
-        Err(error) => {
-            error!("{error}");
-            return (Vec::new(), Outcome::Failed.exit_code());
+    let report = match connect(&settings).await {
+        Ok(connection) => {
+            let seen = connection.look(&settings, now(), &stop_for(&settings, &signal)).await;
+            check::judge(&settings, &seen)
         }
+        Err(error) => check::without_connection(&error),
     };
-    let seen = connection.look(&settings, now(), &stop_for(&settings, &signal)).await;
-    let report = check::judge(&settings, &seen);
     let text = match output {
         Output::Json => json(&report),
         _ => report.to_text().into_bytes(),

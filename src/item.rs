@@ -168,11 +168,11 @@ impl fmt::Display for RejectionReason {
         match self {
             Self::Missing { attribute } => write!(f, "the attribute {attribute} is missing"),
             Self::WrongType { attribute, found } => {
-                write!(f, "the attribute {attribute} is a {found}, not a string, string set or list of strings")
+                write!(f, "the attribute {attribute} is {}, not a string, string set or list of strings", one(found))
             }
             Self::NotJson { problem } => write!(f, "not valid JSON: {problem}"),
             Self::NotAnArray => f.write_str("JSON, but not an array of strings"),
-            Self::NotAString { found } => write!(f, "an element is a {found}, not a string"),
+            Self::NotAString { found } => write!(f, "an element is {}, not a string", one(found)),
             Self::NotACidr(error) => error.fmt(f),
             Self::TooWide { family, widest } => {
                 write!(f, "wider than /{widest}, the widest that --widest-{family} allows")
@@ -187,6 +187,15 @@ impl fmt::Display for RejectionReason {
                  expired"
             ),
         }
+    }
+}
+
+/// A type with its article.
+fn one(found: &str) -> String {
+    match found {
+        "null" => found.to_owned(),
+        "array" | "object" => format!("an {found}"),
+        _ => format!("a {found}"),
     }
 }
 
@@ -215,6 +224,8 @@ pub struct TableView {
     pub expired: u64,
     /// Items that ask for nothing, rightly.
     pub empty: u64,
+    /// Items without a key that can be shown: the attribute is missing, or neither a string nor a number.
+    pub unnamed: u64,
 }
 
 /// A million keys in one allocation.
@@ -244,6 +255,7 @@ impl TableView {
     pub fn read(&mut self, item: &Item, rules: &ItemRules) {
         self.items += 1;
         let key = item.key.as_ref().map_or("", Attribute::text);
+        self.unnamed += u64::from(key.is_empty());
         let mut found = Found { cidrs: Vec::new(), rejected: Vec::new() };
         if found.expired(item.expiry.as_ref(), rules) {
             self.expired += 1;
@@ -396,13 +408,15 @@ impl Found {
 fn allowed(text: &str, rules: &ItemRules) -> Result<Cidr, RejectionReason> {
     let cidr = Cidr::parse(text).map_err(RejectionReason::NotACidr)?;
     let widest = *rules.widest.get(cidr.family());
-    if let Some((_, what)) = reserved().into_iter().find(|(reserved, _)| reserved.overlaps(cidr)) {
-        return Err(RejectionReason::NotAClient { what });
-    }
+    let reserved = || reserved().into_iter().find(|(reserved, _)| reserved.overlaps(cidr));
+    // A wide range only happens to overlap some of them.
     if cidr.prefix() < widest {
-        return Err(RejectionReason::TooWide { family: cidr.family(), widest });
+        Err(RejectionReason::TooWide { family: cidr.family(), widest })
+    } else if let Some((_, what)) = reserved() {
+        Err(RejectionReason::NotAClient { what })
+    } else {
+        Ok(cidr)
     }
-    Ok(cidr)
 }
 
 /// What no client connects from (IANA's special-purpose address registries). Private addresses are not among them: an
@@ -511,6 +525,7 @@ mod tests {
         one("0.0.0.0/0", "/0 would let in everybody");
         one("198.51.0.0/16", "wider than /24, the widest that --widest-ipv4 allows");
         one("2001:db8::/32", "wider than /48, the widest that --widest-ipv6 allows");
+        one("128.0.0.0/1", "wider than /24, the widest that --widest-ipv4 allows");
         one("127.0.0.1", "no client has this address: loopback, 127.0.0.0/8");
         one("0.0.0.0", "no client has this address: \"this network\", 0.0.0.0/8");
         one("169.254.1.0/24", "no client has this address: link-local, 169.254.0.0/16");
@@ -539,7 +554,7 @@ mod tests {
             &[],
             &[": the attribute ips is a map, not a string, string set or list of strings"],
         );
-        check(Attribute::List(vec![Attribute::Other("null")]), &[], &[": an element is a null, not a string"]);
+        check(Attribute::List(vec![Attribute::Other("null")]), &[], &[": an element is null, not a string"]);
     }
 
     #[test]

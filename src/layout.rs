@@ -33,6 +33,9 @@ pub struct ShardInput<'a> {
     pub cidrs: &'a [Cidr],
     /// What may leave it in this run: unwanted and not held. Sorted; a subset of `cidrs`.
     pub leaving: Vec<Cidr>,
+    /// What it holds that was not in force through it when the run began: AWS may still be spreading it, so nothing that
+    /// leaves relies on it. Sorted; a subset of `cidrs`.
+    pub fresh: Vec<Cidr>,
     /// The rule group (index into [`Input::groups`]) that refers to it.
     pub group: Option<usize>,
     /// Nothing may be added to it in this run.
@@ -225,6 +228,11 @@ impl<'a> Draft<'a> {
     fn room(&self, capacity: usize) -> usize {
         let leaving = self.going.len() + self.doubled.len();
         (capacity + leaving).saturating_sub(self.shard.cidrs.len() + self.add.len())
+    }
+
+    /// How this CIDR of the shard counts.
+    fn force_of(&self, cidr: Cidr) -> Force {
+        if self.shard.fresh.binary_search(&cidr).is_ok() { Force::Idle } else { self.force }
     }
 
     /// Whether an update would leave nothing of what it holds now.

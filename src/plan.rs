@@ -146,6 +146,8 @@ pub struct Basis<'a> {
     pub desired: &'a Desired,
     /// What there is.
     pub current: &'a Current,
+    /// What there was when the run began, if something has been read since.
+    pub at_start: Option<&'a Current>,
     /// What there is and is not wanted.
     pub diff: &'a Diff,
     /// Where.
@@ -161,7 +163,8 @@ pub struct Basis<'a> {
 pub struct Plan {
     /// The writes, by stage and then by name.
     pub changes: Vec<Change>,
-    /// CIDRs that stay for this run, because what replaces them is not in force yet or an earlier scan wanted them.
+    /// CIDRs that stay for this run, because what replaces them is not in force yet, an earlier scan wanted them, or there
+    /// is no second scan that confirms their removal.
     pub deferred: Vec<Cidr>,
     /// Wanted CIDRs for which there is no room: sorted.
     pub unplaced: Vec<Cidr>,
@@ -192,7 +195,15 @@ impl Plan {
         let unwired = basis.current.shards.iter().zip(&layout.shards);
         let unwired = unwired.filter(|(_, to)| to.group.is_none()).map(|(shard, _)| shard.name.clone()).collect();
         let mut deferred: BTreeSet<Cidr> = layout.deferred.iter().copied().collect();
-        deferred.extend(basis.diff.unwanted.iter().flatten().filter(|u| u.class == Class::Unsettled).map(|u| u.cidr));
+        let waits = |class: Class, cidr: Cidr| match class {
+            Class::Unsettled => true,
+            Class::Covered | Class::Counted | Class::Adopted => {
+                !restraint.proven && restraint.held.binary_search(&cidr).is_err()
+            }
+            Class::Unwired | Class::Drift => false,
+        };
+        let unwanted = basis.diff.unwanted.iter().flatten().filter(|unwanted| waits(unwanted.class, unwanted.cidr));
+        deferred.extend(unwanted.map(|unwanted| unwanted.cidr));
         Self { changes, deferred: deferred.into_iter().collect(), unplaced: layout.unplaced, minimum, unwired }
     }
 
@@ -258,6 +269,7 @@ fn layout_input<'a>(basis: Basis<'a>, restraint: Restraint<'_>) -> Input<'a> {
                 family: shard.family,
                 cidrs: &shard.cidrs,
                 leaving,
+                fresh: basis.at_start.map_or_else(Vec::new, |start| fresh(shard, start)),
                 group: shard.group.and_then(position),
                 closed: closed || waits,
                 adopted: shard.adopted,
@@ -278,6 +290,15 @@ fn layout_input<'a>(basis: Basis<'a>, restraint: Restraint<'_>) -> Input<'a> {
     let new_sets = basis.limits.max_ip_sets.saturating_sub(basis.current.shards.len());
     let desired = PerFamily::from_fn(|family| basis.desired.cidrs(family));
     Input { limits: basis.limits, shards, groups, desired, new_sets }
+}
+
+/// What this shard has brought into force since then.
+fn fresh(shard: &Shard, start: &Current) -> Vec<Cidr> {
+    let was_in_force = |then: &&Shard| then.arn == shard.arn && (then.group.is_some() || then.adopted);
+    match start.shards.iter().find(was_in_force) {
+        Some(then) => shard.cidrs.iter().filter(|cidr| then.cidrs.binary_search(cidr).is_err()).copied().collect(),
+        None => shard.cidrs.to_vec(),
+    }
 }
 
 /// Shards to which this group refers although another one counts as theirs: such a reference is kept.

@@ -19,6 +19,7 @@ use crate::desired::Desired;
 use crate::diff::Diff;
 use crate::guard::{self, Approval, ApprovedPlan, Evidence, Judgement, Verdict};
 use crate::item::{ItemRules, TableView};
+use crate::number::counted;
 use crate::plan::{Basis, Change, Plan, Restraint};
 use crate::rules::{self, Target};
 use crate::settings::{OnRejection, Settings};
@@ -92,6 +93,8 @@ pub enum Why {
     NoTimeToConfirm,
     /// AWS has not spread a new IP set yet.
     Propagating(AwsError),
+    /// AWS did not answer this time when the table or WAF was to be read.
+    Unread(AwsError),
     /// Somebody else kept writing, or AWS kept refusing.
     Outdated(AwsError),
     /// What was written does not show yet.
@@ -112,7 +115,7 @@ pub enum Failure {
     #[error(transparent)]
     TooMany(#[from] TooMany),
     /// `--on-rejection abort`.
-    #[error("{} in the table could not be used, and --on-rejection is abort", crate::number::counted(*.0, "value"))]
+    #[error("{} in the table could not be used, and --on-rejection is abort", counted(*.0, "value"))]
     Rejections(usize),
 }
 
@@ -155,6 +158,7 @@ pub async fn reconcile(
         scans: Vec::new(),
         consumed_capacity: 0.0,
         current: None,
+        at_start: None,
         in_force_at_start: None,
         tried: BTreeSet::new(),
         approval: None,
@@ -194,6 +198,8 @@ struct Reconcile<'a> {
     scans: Vec<Desired>,
     consumed_capacity: f64,
     current: Option<Current>,
+    /// What WAF held when the run began, once it has been read again.
+    at_start: Option<Current>,
     in_force_at_start: Option<PerFamily<usize>>,
     /// Counted CIDRs that earlier rounds of this run set out to remove, whatever became of it.
     tried: BTreeSet<Cidr>,
@@ -237,6 +243,11 @@ impl Reconcile<'_> {
     fn scanned(&mut self, view: TableView) {
         self.consumed_capacity += view.consumed_capacity;
         let table = &self.settings.table;
+        if view.unnamed > 0 && self.scans.is_empty() {
+            let items = counted(view.unnamed, "item");
+            let key = crate::text::line(&table.key_attribute);
+            warn!("{items} without a key in the attribute {key}: reports cannot name them; hint: set --key-attribute");
+        }
         self.scans.push(Desired::new(view, &table.always, table.aggregate, table.widest));
     }
 
@@ -275,8 +286,15 @@ impl Reconcile<'_> {
         });
         self.approval.clone_from(&judgement.approval);
         let (held, closed) = (judgement.held.as_slice(), judgement.closed.as_slice());
-        let basis =
-            Basis { desired, current, diff: &diff, target: &self.target, policy: &waf.policy, limits: waf.limits };
+        let basis = Basis {
+            desired,
+            current,
+            at_start: self.at_start.as_ref(),
+            diff: &diff,
+            target: &self.target,
+            policy: &waf.policy,
+            limits: waf.limits,
+        };
         // A blocked plan is shown as it would be without the guards.
         let restraint = match judgement.verdict {
             Verdict::Blocked => Restraint { held: &[], closed: &[], proven },
@@ -399,7 +417,8 @@ impl Reconcile<'_> {
         for (_, applied) in &mut self.rounds {
             applied.acknowledge(&current);
         }
-        self.current = Some(current);
+        let before = self.current.replace(current);
+        self.at_start = self.at_start.take().or(before);
     }
 
     /// Checks what was written and says how the run ended.
@@ -455,7 +474,8 @@ impl Reconcile<'_> {
 fn ended(error: AwsError) -> End {
     match error.class() {
         Class::Stopped(reason) => End::partial(Why::Stopped(reason)),
-        _ if error.is_throttled() || error.vanished() => End::partial(Why::Outdated(error)),
+        Class::Again if !error.looks_lasting() => End::partial(Why::Unread(error)),
+        _ if error.vanished() => End::partial(Why::Outdated(error)),
         _ => End::failed(error),
     }
 }
@@ -463,7 +483,7 @@ fn ended(error: AwsError) -> End {
 /// What an error at reading again means, when AWS has answered before: what may pass is left to the next run.
 fn ended_later(error: AwsError) -> End {
     match error.class() {
-        Class::Again => End::partial(Why::Outdated(error)),
+        Class::Again => End::partial(Why::Unread(error)),
         _ => ended(error),
     }
 }
@@ -480,7 +500,8 @@ fn unfinished(trouble: Trouble) -> End {
 
 impl Decision {
     /// Whether the plan removes something that a second scan has to confirm.
-    fn removes_what_needs_proof(&self) -> bool {
+    #[must_use]
+    pub fn removes_what_needs_proof(&self) -> bool {
         let unproven = self.diff.unproven();
         let removed = |change: &Change| change.remove.iter().any(|cidr| unproven.binary_search(cidr).is_ok());
         self.plan.changes.iter().any(removed)

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::cidr::{Cidr, Family, PerFamily};
 use crate::current::{Current, WebAcl};
+use crate::desired::Desired;
 use crate::diff::Class;
 use crate::guard::Verdict;
 use crate::merged::Merged;
@@ -94,8 +95,7 @@ pub struct Document {
     /// What went wrong; present when the outcome is `failed`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// What `--approve` takes; absent if it did not come to a plan.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// What `--approve` takes; null if it did not come to a plan.
     pub digest: Option<String>,
     /// What the newest complete scan showed.
     pub table: Table,
@@ -111,11 +111,13 @@ pub struct Document {
     pub held: Vec<Cidr>,
     /// CIDRs that go in a later run.
     pub deferred: Vec<Cidr>,
+    /// Wanted CIDRs for which there is no room in this run: they are not in force.
+    pub unplaced: Vec<Cidr>,
     /// CIDRs that somebody put into our IP sets by hand, and that go without further proof.
     pub drift: Vec<Cidr>,
     /// How many API writes.
     pub writes: Writes,
-    /// Seconds that the planned writes take at least.
+    /// Seconds that carrying the plan out takes at least: the writes, and the wait for a second scan where one is due.
     pub estimate_seconds: f64,
     /// What the guards said.
     pub guard: Guard,
@@ -177,6 +179,9 @@ pub struct Write {
     pub target: String,
     /// CIDRs, or names of IP sets for a rule group.
     pub add: Names,
+    /// For each CIDR of `add` the key of an item that asks for it; null if only `--always` does.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub wanted_by: Vec<Option<String>>,
     /// CIDRs, or names of IP sets (ARNs of foreign ones) for a rule group.
     pub remove: Names,
 }
@@ -237,6 +242,8 @@ pub struct Acl {
     pub referred: Vec<String>,
     /// Our other rule groups that have IP sets.
     pub missing: Vec<String>,
+    /// Those of `missing` to which it refers, with an override that switches them off.
+    pub overridden: Vec<String>,
 }
 
 impl Document {
@@ -262,15 +269,19 @@ impl Document {
             current: run.current.as_ref().map_or_else(PerFamily::default, distinct),
             ip_sets: run.current.as_ref().map_or_else(Vec::new, sets),
             writes: Writes { planned: changes.len(), minimum, done },
-            changes: changes.into_iter().map(write).collect(),
+            changes: changes.into_iter().map(|change| write(change, run.scans.last())).collect(),
             web_acls: run.current.as_ref().map_or_else(Vec::new, web_acls),
             ..Self::empty()
         };
         if let Some(Decision { plan, diff, judgement }) = &run.decision {
             document.held.clone_from(&judgement.held);
             document.deferred.clone_from(&plan.deferred);
+            document.unplaced.clone_from(&plan.unplaced);
             document.drift = Family::ALL.iter().flat_map(|family| diff.distinct(*family, Class::Drift)).collect();
             document.estimate_seconds = plan.estimate_seconds(settings.run.read_rate, settings.run.write_rate);
+            if run.decision.as_ref().is_some_and(Decision::removes_what_needs_proof) {
+                document.estimate_seconds += settings.table.settle.as_secs_f64();
+            }
             let reasons = judgement.reasons.iter().map(|reason| crate::text::line(&reason.to_string()).into_owned());
             document.guard = Guard { verdict: verdict(judgement.verdict), reasons: reasons.collect() };
         }
@@ -299,6 +310,7 @@ impl Document {
             changes: Vec::new(),
             held: Vec::new(),
             deferred: Vec::new(),
+            unplaced: Vec::new(),
             drift: Vec::new(),
             writes: Writes::default(),
             estimate_seconds: 0.0,
@@ -321,7 +333,7 @@ impl Document {
 }
 
 fn table(run: &Run) -> Table {
-    let Some(view) = run.scans.last().map(crate::desired::Desired::view) else { return Table::default() };
+    let Some(view) = run.scans.last().map(Desired::view) else { return Table::default() };
     let rejected = |rejection: &crate::item::Rejection| Rejected {
         key: rejection.key.clone(),
         value: rejection.value.clone(),
@@ -373,7 +385,7 @@ fn ip_set(summary: plan::SetSummary) -> IpSet {
     IpSet { name, family, addresses, free, rule_group }
 }
 
-fn write(change: &Change) -> Write {
+fn write(change: &Change, scan: Option<&Desired>) -> Write {
     let names = |cidrs: &[Cidr], sets: &[String]| match &change.write {
         plan::Write::CreateIpSet(_) | plan::Write::UpdateIpSet { .. } => Names::Cidrs(cidrs.to_vec()),
         _ => Names::IpSets(sets.to_vec()),
@@ -382,6 +394,9 @@ fn write(change: &Change) -> Write {
         kind: change.write.kind(),
         target: change.write.target().to_owned(),
         add: names(&change.add, &change.refer),
+        wanted_by: scan.map_or_else(Vec::new, |scan| {
+            change.add.iter().map(|cidr| scan.asker(*cidr).map(|(key, _)| key.to_owned())).collect()
+        }),
         remove: names(&change.remove, &change.unrefer),
     }
 }
@@ -401,7 +416,13 @@ fn web_acls(current: &Current) -> Vec<Acl> {
         let (referred, missing): (Vec<_>, Vec<_>) =
             groups.map(|(_, group)| group).partition(|group| acl.refers_to.contains(&group.arn));
         let names = |groups: Vec<&crate::current::RuleGroup>| groups.iter().map(|group| group.name.clone()).collect();
-        Acl { name: acl.name.clone(), referred: names(referred), missing: names(missing) }
+        let overridden = missing.iter().copied().filter(|group| acl.overridden.contains(&group.arn)).collect();
+        Acl {
+            name: acl.name.clone(),
+            referred: names(referred),
+            missing: names(missing),
+            overridden: names(overridden),
+        }
     };
     current.web_acls.iter().flatten().map(acl).collect()
 }
@@ -443,43 +464,51 @@ fn reason(run: &Run, command: Command, document: &Document) -> String {
         Outcome::Planned if document.guard.verdict == "blocked" => {
             "blocked: nothing would be written before a person has looked".to_owned()
         }
-        Outcome::Planned if !document.held.is_empty() => format!(
-            "held: {} would wait for a person; {} would be made",
-            counted(document.held.len(), "removal"),
-            if pending == 0 { "no write".to_owned() } else { counted(pending, "write") }
-        ),
-        Outcome::Planned if pending == 0 => nothing_to_do(document),
-        Outcome::Planned => format!("{} would bring WAF in step with the table", counted(pending, "write")),
+        Outcome::Planned if !document.held.is_empty() => {
+            format!(
+                "held: {} would wait for a person; {} would be made",
+                counted(document.held.len(), "removal"),
+                if pending == 0 { "no write".to_owned() } else { counted(pending, "write") },
+            ) + &without_room(document)
+        }
+        Outcome::Planned => {
+            let unenforced = unenforced(document).map(|acls| format!("; but {acls}")).unwrap_or_default();
+            match pending {
+                0 => nothing_to_do(document) + &unenforced,
+                _ => format!("{} would bring WAF in step with the table{unenforced}", counted(pending, "write")),
+            }
+        }
         Outcome::Blocked => "blocked: nothing was written, a person has to look first".to_owned(),
         Outcome::Held if matches!(run.end, End::Blocked) => format!(
             "held: after {} WAF was edited by somebody else, and what is left to do needs a person",
             counted(document.writes.done, "write")
         ),
         Outcome::Held => format!(
-            "held: {} for a person; {} made",
+            "held: {} for a person; {} made{}",
             match document.held.len() {
                 1 => "1 removal waits".to_owned(),
                 held => format!("{} wait", counted(held, "removal")),
             },
-            were(document.writes.done)
+            were(document.writes.done),
+            without_room(document)
         ),
         Outcome::Unenforced => {
-            let acls: Vec<String> = document
-                .web_acls
-                .iter()
-                .filter(|acl| !acl.missing.is_empty())
-                .map(|acl| format!("{} does not enforce {}", crate::text::line(&acl.name), acl.missing.join(", ")))
-                .collect();
-            format!("unenforced: web ACL {}; {} made", acls.join("; web ACL "), were(document.writes.done))
+            let acls = unenforced(document).unwrap_or_default();
+            format!("unenforced: {acls}; {} made", were(document.writes.done))
         }
         Outcome::Partial => match &run.end {
             End::Partial(why) => {
-                let left = pending.saturating_sub(document.writes.done);
+                let unknown: usize = run.rounds.iter().map(|(_, applied)| applied.unsure.len()).sum();
+                let left = pending.saturating_sub(document.writes.done + unknown);
+                let unknown = match unknown {
+                    0 => String::new(),
+                    unknown => format!(", what became of {unknown} is not known"),
+                };
                 let made = match (command, left) {
                     (Command::Plan, _) => String::new(),
-                    (Command::Apply, 0) => format!("; {} made", were(document.writes.done)),
+                    (Command::Apply, 0) => format!("; {} made{unknown}", were(document.writes.done)),
                     (Command::Apply, left) => {
-                        format!("; {} made, {left} left to the next run", were(document.writes.done))
+                        format!("; {} made{unknown}, {left} left to the next run", were(document.writes.done))
                     }
                 };
                 format!("partial: {}{made}", why_partial(why))
@@ -491,6 +520,23 @@ fn reason(run: &Run, command: Command, document: &Document) -> String {
         }
         Outcome::Converged => nothing_to_do(document),
     }
+}
+
+/// What is shut out until the removals that wait are approved.
+fn without_room(document: &Document) -> String {
+    match document.unplaced.len() {
+        0 => String::new(),
+        unplaced => format!("; there is no room for {} until then", counted(unplaced, "wanted CIDR")),
+    }
+}
+
+/// Which web ACLs let nobody in by which of our rule groups.
+fn unenforced(document: &Document) -> Option<String> {
+    let acls = document.web_acls.iter().filter(|acl| !acl.missing.is_empty());
+    let acls: Vec<String> = acls
+        .map(|acl| format!("web ACL {} does not enforce {}", crate::text::line(&acl.name), acl.missing.join(", ")))
+        .collect();
+    (!acls.is_empty()).then(|| acls.join("; "))
 }
 
 fn nothing_to_do(document: &Document) -> String {
@@ -518,9 +564,10 @@ fn why_partial(why: &Why) -> String {
             "removals wait, for the scan that has to confirm them would begin after the deadline".to_owned()
         }
         Why::Propagating(error) => format!("AWS has not spread a new IP set yet: {error}"),
+        Why::Unread(error) => format!("not everything could be read this time: {error}"),
         Why::Outdated(error) => format!("somebody else kept writing, or AWS kept refusing: {error}"),
         Why::NotSeen => "what was written does not show in WAF yet".to_owned(),
-        Why::Deferred => "unwanted addresses stay in force until what replaces their CIDRs is".to_owned(),
+        Why::Deferred => "unwanted addresses that cannot go safely yet stay in force until a later run".to_owned(),
         Why::NoRoomYet => "wanted addresses wait for the room that others leave".to_owned(),
     }
 }

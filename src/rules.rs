@@ -110,11 +110,11 @@ impl fmt::Display for RulePolicy {
         })?;
         if let Some(forwarded) = &self.forwarded {
             let position = match forwarded.position {
-                Position::First => "first",
-                Position::Last => "last",
+                Position::First => "the first",
+                Position::Last => "the last",
                 Position::Any => "any",
             };
-            write!(f, " by the {position} address in {}", forwarded.header)?;
+            write!(f, " by {position} address in {}", forwarded.header)?;
         }
         Ok(())
     }

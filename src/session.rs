@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use tokio::time::Instant;
-use tracing::{Instrument as _, error, error_span, info};
+use tracing::{Instrument as _, error, error_span, info, warn};
 
 use crate::aws::{Connection, NoRegion, ReadCache, Reader, Writer};
 use crate::reconcile::{Mode, Run, reconcile};
@@ -97,7 +97,13 @@ fn log_end(command: Command, document: &Document, facts: &Facts) {
         (Some(error), Command::Plan) => error!("{error}"),
         (Some(error), Command::Apply) => error!(%outcome, writes, "{error}"),
         (None, Command::Plan) => {}
-        (None, Command::Apply) => info!(%outcome, writes, "{}", document.reason),
+        (None, Command::Apply) if outcome.exit_code() == 0 => info!(%outcome, writes, "{}", document.reason),
+        // Something is left to be done, by a person or by the next run.
+        (None, Command::Apply) => warn!(%outcome, writes, "{}", document.reason),
+    }
+    // Who reads it as it comes sees these in the result.
+    for reason in document.guard.reasons.iter().filter(|_| document.is_guarded()) {
+        warn!(target: FOR_PROGRAMS, guard = document.guard.verdict, digest = document.digest, "{reason}");
     }
     info!(
         target: FOR_PROGRAMS,
@@ -111,6 +117,7 @@ fn log_end(command: Command, document: &Document, facts: &Facts) {
         writes,
         held = document.held.len(),
         deferred = document.deferred.len(),
+        unplaced = document.unplaced.len(),
         guard = document.guard.verdict,
         throttled = facts.throttled,
         conflicts = facts.conflicts,

@@ -60,6 +60,12 @@ impl TableSettings {
     }
 }
 
+/// Whether this can be the name of an AWS Region.
+#[must_use]
+pub fn is_region(text: &str) -> bool {
+    (1..=32).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+}
+
 /// Where a web ACL can stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {

@@ -8,6 +8,11 @@ use tokio::time::Instant;
 /// No call starts with less time than this left: it would most likely be cut off.
 pub const SHORTEST_CALL: Duration = Duration::from_secs(1);
 
+/// Kept free of calls at the deadline, to say how the run ended.
+pub const EPILOGUE: Duration = Duration::from_millis(500);
+
+const _: () = assert!(EPILOGUE.as_millis() < SHORTEST_CALL.as_millis(), "a call that begins has some time");
+
 /// What ends a run early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StopReason {

@@ -19,11 +19,12 @@ use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::retry::ErrorKind;
 use aws_smithy_types::timeout::TimeoutConfig;
+use tokio::time::Instant;
 
 use super::error::{AwsError, Class};
 use super::governor::{Action, Governor};
 use crate::broken::{self, Defect};
-use crate::stop::Stop;
+use crate::stop::{EPILOGUE, Stop};
 
 /// Attempts of one call, the first included; the SDK's default.
 pub const ATTEMPTS: u32 = 3;
@@ -45,6 +46,8 @@ pub(super) struct Call<'a> {
     region: &'a str,
     governor: &'a Arc<Governor>,
     timeouts: TimeoutConfig,
+    /// When its time is up because of the deadline.
+    until: Option<Instant>,
     retries: Arc<Mutex<Retries>>,
 }
 
@@ -61,13 +64,15 @@ impl<'a> Call<'a> {
         if let Some(reason) = stop.reason() {
             return Err(stopped(reason));
         }
-        stop.sleep(governor.reserve(action, Duration::ZERO)).await.map_err(stopped)?;
-        let operation = stop.left().min(OPERATION_TIMEOUT);
+        governor.turn(action, stop).await.map_err(stopped)?;
+        let left = stop.left().saturating_sub(EPILOGUE);
+        let operation = left.min(OPERATION_TIMEOUT);
+        let until = (left < OPERATION_TIMEOUT).then(|| Instant::now() + left);
         let timeouts = TimeoutConfig::builder()
             .operation_timeout(operation)
             .operation_attempt_timeout(operation.min(ATTEMPT_TIMEOUT))
             .build();
-        Ok(Self { action, resource, region, governor, timeouts, retries: Arc::default() })
+        Ok(Self { action, resource, region, governor, timeouts, until, retries: Arc::default() })
     }
 
     /// What this one call of WAF is to be sent with.
@@ -112,6 +117,8 @@ impl<'a> Call<'a> {
                     error
                 };
                 drop(retries);
+                let cut_off = timed_out && self.until.is_some_and(|until| until <= Instant::now());
+                let error = if cut_off { error.cut_off() } else { error };
                 Err(error.with_lost_answer(lost))
             }
         }

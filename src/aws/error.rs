@@ -10,6 +10,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use serde_json::Value;
 
+use super::{BAD_ANSWER, locks};
 use crate::stop::StopReason;
 use crate::text;
 
@@ -22,10 +23,16 @@ const NO_CREDENTIALS: [&str; 2] = ["no credentials found in chain", "there was n
 /// AWS's usual name for a refusal of the pace.
 const THROTTLED: &str = "ThrottlingException";
 
+/// How hyper names that a connection could not be made.
+const CONNECTING: &str = "client error (Connect)";
+
+/// What the SDK puts between the name of one of its hooks and what that hook said.
+const INTERCEPTOR: &str = "interceptor encountered an error";
+
 /// What an error means for the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// It was not sent: the deadline or a signal came first.
+    /// The deadline or a signal came first: it was not sent, or its answer came too late.
     Stopped(StopReason),
     /// Something new that it refers to has not spread through AWS yet.
     Unavailable,
@@ -43,7 +50,11 @@ pub enum Class {
 
 /// A call that did not go through.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{operation} {resource}: {cause}{}", hint.as_ref().map(|hint| format!("; hint: {hint}")).unwrap_or_default())]
+#[error(
+    "{operation} {resource}: {}{}",
+    if hint.is_some() { cause.trim_end_matches('.') } else { cause },
+    hint.as_ref().map(|hint| format!("; hint: {hint}")).unwrap_or_default()
+)]
 pub struct AwsError {
     operation: &'static str,
     resource: String,
@@ -52,6 +63,7 @@ pub struct AwsError {
     hint: Option<String>,
     class: Class,
     lost: bool,
+    lasting: bool,
 }
 
 impl AwsError {
@@ -70,14 +82,15 @@ impl AwsError {
         let (cause, class) = match error {
             SdkError::ServiceError(service) => {
                 let what = code.clone().unwrap_or_else(|| format!("HTTP {}", service.raw().status().as_u16()));
-                let message = error.message().unwrap_or("no message");
+                let message = error.message().unwrap_or("an answer that is not AWS's");
                 let cause = format!("{what}: {message}{}", parameter(service.raw(), message));
                 (cause, class_of(operation, code.as_deref(), status))
             }
             SdkError::TimeoutError(_) => ("no answer in time".to_owned(), Class::Again),
-            SdkError::ResponseError(_) => {
-                (format!("the answer broke off or made no sense: {}", chain(error)), Class::Again)
+            SdkError::ResponseError(response) if response.raw().body().bytes().is_some() => {
+                (format!("the answer makes no sense: {}", chain(error)), Class::Again)
             }
+            SdkError::ResponseError(_) => (format!("the answer broke off: {}", chain(error)), Class::Again),
             SdkError::DispatchFailure(failure) if failure.is_timeout() || failure.is_io() => {
                 (format!("no connection: {}", chain(error)), Class::Again)
             }
@@ -91,14 +104,25 @@ impl AwsError {
             cause
         };
         let cause = cause.split_whitespace().collect::<Vec<_>>().join(" ");
+        let lasting = match error {
+            SdkError::DispatchFailure(failure) => failure.is_timeout() || is_about_connecting(error),
+            SdkError::ResponseError(response) => response.raw().body().bytes().is_some(),
+            _ => false,
+        };
+        Self { code, hint, class, lasting, ..Self::of(operation, resource, &cause) }
+    }
+
+    /// An error of which nothing is known but its cause.
+    fn of(operation: &'static str, resource: &str, cause: &str) -> Self {
         Self {
             operation,
-            resource: text::line(resource).into_owned(),
-            code,
-            cause: text::line(&without_account_ids(&cause)).into_owned(),
-            hint,
-            class,
+            resource: text::line(&without_account_ids(resource)).into_owned(),
+            code: None,
+            cause: text::line(&without_account_ids(cause)).into_owned(),
+            hint: None,
+            class: Class::Final,
             lost: false,
+            lasting: false,
         }
     }
 
@@ -114,34 +138,24 @@ impl AwsError {
         Self { code: Some(THROTTLED.to_owned()), cause, hint, ..self }
     }
 
+    /// The same error, of a call that the deadline cut off.
+    pub(super) fn cut_off(self) -> Self {
+        let cause = "no answer before the deadline".to_owned();
+        Self { class: Class::Stopped(StopReason::Deadline), cause, hint: None, ..self }
+    }
+
     /// A call that was not sent.
     pub(super) fn stopped(operation: &'static str, resource: &str, reason: StopReason) -> Self {
         let cause = match reason {
             StopReason::Deadline => "not sent: the deadline is near",
             StopReason::Signal => "not sent: asked to stop",
         };
-        Self {
-            operation,
-            resource: text::line(resource).into_owned(),
-            code: None,
-            cause: cause.to_owned(),
-            hint: None,
-            class: Class::Stopped(reason),
-            lost: false,
-        }
+        Self { class: Class::Stopped(reason), ..Self::of(operation, resource, cause) }
     }
 
     /// An answer that wafsync cannot go on with.
     pub(super) fn unusable(operation: &'static str, resource: &str, cause: &str, hint: Option<&str>) -> Self {
-        Self {
-            operation,
-            resource: text::line(resource).into_owned(),
-            code: None,
-            cause: text::line(&without_account_ids(cause)).into_owned(),
-            hint: hint.map(ToOwned::to_owned),
-            class: Class::Final,
-            lost: false,
-        }
+        Self { hint: hint.map(ToOwned::to_owned), ..Self::of(operation, resource, cause) }
     }
 
     /// What it means for the program.
@@ -161,6 +175,13 @@ impl AwsError {
     #[must_use]
     pub const fn may_have_happened(&self) -> bool {
         self.lost
+    }
+
+    /// Whether it looks like a mistake in the environment, and not like a moment's weakness: nobody could be reached, or
+    /// somebody else answered.
+    #[must_use]
+    pub const fn looks_lasting(&self) -> bool {
+        self.lasting
     }
 
     /// Whether AWS refused it for its pace.
@@ -283,13 +304,25 @@ fn hint<E: Error + 'static>(
     } else if matches!(error, SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_))
         && cause.to_lowercase().contains("credentials")
     {
-        "set AWS_PROFILE, or give the job a role".to_owned()
-    } else if matches!(error, SdkError::DispatchFailure(_) | SdkError::TimeoutError(_)) {
+        "give the job a role, or set AWS_PROFILE to a profile that has some".to_owned()
+    } else if cause.contains(locks::NOT_ENCRYPTED) {
+        "give AWS_ENDPOINT_URL as https".to_owned()
+    } else if is_about_the_network(error) {
         format!("check the network, the Region ({region}) and any AWS_ENDPOINT_URL")
+    } else if code.is_empty() {
+        BAD_ANSWER.to_owned()
     } else {
         return None;
     };
     Some(hint)
+}
+
+fn is_about_the_network<E>(error: &SdkError<E, HttpResponse>) -> bool {
+    match error {
+        SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) | SdkError::ConstructionFailure(_) => true,
+        SdkError::ResponseError(response) => response.raw().body().bytes().is_none(),
+        _ => false,
+    }
 }
 
 fn throttling_hint(operation: &str) -> &'static str {
@@ -315,13 +348,32 @@ fn chain(error: &dyn Error) -> String {
     let mut next = error.source();
     while let Some(error) = next {
         let part = error.to_string();
-        let wrapper = matches!(part.as_str(), "dispatch failure" | "client error (Connect)" | "io error" | "other");
-        if !wrapper && !parts.iter().any(|known| known.contains(&part)) {
-            parts.push(part);
+        let part = without_insides(&part);
+        let wrapper = matches!(part, "" | "dispatch failure" | CONNECTING | "io error" | "other");
+        if !wrapper && !parts.iter().any(|known| known.contains(part)) {
+            parts.push(part.to_owned());
         }
         next = error.source();
     }
     if parts.is_empty() { error.to_string() } else { parts.join(": ") }
+}
+
+/// Whether this or one of its causes is that no connection came about.
+fn is_about_connecting(error: &dyn Error) -> bool {
+    let mut next = error.source();
+    while let Some(error) = next {
+        if error.to_string() == CONNECTING {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}
+
+/// What the SDK says of its own insides says nothing to people: which hook of it failed, and the request as a value.
+fn without_insides(part: &str) -> &str {
+    let cause = part.split_once(INTERCEPTOR).map_or(part, |(_, cause)| cause.trim_start_matches([':', ' ']));
+    cause.split_once(" to request `").map_or(cause, |(cause, _)| cause)
 }
 
 /// Runs of exactly twelve digits are account ids.

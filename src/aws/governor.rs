@@ -4,10 +4,12 @@
 //! action may begin that long from now.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+use crate::stop::{Stop, StopReason};
 
 /// Attempts are spaced this much wider than the rate asks for, so that an attempt which starts a little late does not
 /// bring the next one into the same second.
@@ -68,16 +70,18 @@ pub struct Governor {
     lanes: Mutex<BTreeMap<Action, Lane>>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Lane {
     next: Option<Instant>,
+    /// Whoever waits for the next moment, in the order of coming.
+    queue: Arc<tokio::sync::Mutex<()>>,
     slowness: f64,
     throttled: u64,
 }
 
 impl Default for Lane {
     fn default() -> Self {
-        Self { next: None, slowness: 1.0, throttled: 0 }
+        Self { next: None, queue: Arc::default(), slowness: 1.0, throttled: 0 }
     }
 }
 
@@ -86,6 +90,28 @@ impl Governor {
     #[must_use]
     pub const fn new(read_rate: f64, write_rate: f64) -> Self {
         Self { read_rate, write_rate, lanes: Mutex::new(BTreeMap::new()) }
+    }
+
+    /// Waits for the turn of this action: first come, first served, and slower as soon as AWS has refused somebody in front.
+    ///
+    /// # Errors
+    ///
+    /// If the run has to end first.
+    pub async fn turn(&self, action: Action, stop: &Stop) -> Result<(), StopReason> {
+        let queue = self.with(action, |lane| Arc::clone(&lane.queue));
+        let _front = queue.lock().await;
+        if let Some(reason) = stop.reason() {
+            return Err(reason);
+        }
+        loop {
+            let wait = self.with(action, |lane| lane.next.map(|next| next.saturating_duration_since(Instant::now())));
+            match wait.filter(|wait| !wait.is_zero()) {
+                Some(wait) => stop.sleep(wait).await?,
+                None => break,
+            }
+        }
+        self.reserve(action, Duration::ZERO);
+        Ok(())
     }
 
     /// Takes the next free moment of this action that is at least `after` from now: how long from now it is.
@@ -103,9 +129,13 @@ impl Governor {
 
     /// AWS refused an attempt for its pace: go half as fast.
     pub fn throttled(&self, action: Action) {
+        let interval = self.rate(action).map(|rate| Duration::from_secs_f64(SLACK / rate));
         self.with(action, |lane| {
             lane.slowness = (lane.slowness * 2.0).min(SLOWEST);
             lane.throttled += 1;
+            // The attempt that was refused began at the old pace, and so would the next one.
+            let slower = interval.map(|interval| Instant::now() + interval.mul_f64(lane.slowness));
+            lane.next = lane.next.max(slower);
         });
     }
 
@@ -140,6 +170,7 @@ impl Governor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stop::Signal;
 
     fn waits(governor: &Governor, action: Action, attempts: usize) -> Vec<u128> {
         (0..attempts).map(|_| governor.reserve(action, Duration::ZERO).as_millis()).collect()
@@ -170,10 +201,35 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn whoever_waits_already_goes_slower_too() {
+        let (governor, stop) = (Governor::new(5.0, 1.0), Signal::default().stop(None));
+        let (governor, stop, began) = (&governor, &stop, Instant::now());
+        let turns = (0..4).map(|at| async move {
+            governor.turn(Action::UpdateIpSet, stop).await.unwrap();
+            if at == 1 {
+                governor.throttled(Action::UpdateIpSet);
+            }
+            began.elapsed().as_millis()
+        });
+        assert_eq!(futures_util::future::join_all(turns).await, [0, 1050, 3150, 5250]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_signal_ends_the_wait_of_everybody() {
+        let (governor, signal) = (Governor::new(5.0, 1.0), Signal::default());
+        let (governor, stop) = (&governor, &signal.stop(None));
+        let turns = (0..4).map(|_| async move { governor.turn(Action::UpdateIpSet, stop).await });
+        let raise = async { signal.raise() };
+        let (turns, ()) = tokio::join!(futures_util::future::join_all(turns), raise);
+        let stopped = Err(StopReason::Signal);
+        assert_eq!(turns, [Ok(()), stopped, stopped, stopped]);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn throttling_halves_the_pace_and_success_brings_it_back_slowly() {
         let governor = Governor::new(5.0, 1.0);
         governor.throttled(Action::UpdateIpSet);
-        assert_eq!(waits(&governor, Action::UpdateIpSet, 3), [0, 2100, 4200]);
+        assert_eq!(waits(&governor, Action::UpdateIpSet, 3), [2100, 4200, 6300]);
         for _ in 0..10 {
             governor.throttled(Action::UpdateIpSet);
         }

@@ -7,7 +7,7 @@ use aws_sdk_wafv2::types::{IpAddressVersion, IpSetSummary, Tag};
 use super::call::Call;
 use super::error::AwsError;
 use super::governor::Action;
-use super::{MAX_PAGES, Reader, Writer, waf_scope};
+use super::{BAD_ANSWER, MAX_PAGES, Reader, Writer, waf_scope};
 use crate::broken::{self, Defect};
 use crate::cidr::{Cidr, Family};
 use crate::current::LockToken;
@@ -43,8 +43,7 @@ impl Reader {
                 self.waf.list_ip_sets().scope(waf_scope(self.scope)).limit(LIST_LIMIT).set_next_marker(marker);
             let sent = request.customize().config_override(call.waf()).send().await;
             let answer = call.end(sent)?;
-            let page = answer.ip_sets.unwrap_or_default();
-            pages.seen(answer.next_marker, page.is_empty());
+            let page = pages.seen(Action::ListIpSets, answer.next_marker, answer.ip_sets)?;
             sets.extend(page);
         }
         Ok(sets)
@@ -190,10 +189,18 @@ impl Pages {
         Ok(Some(Next(self.next.clone())))
     }
 
-    /// A page has come.
-    pub(super) fn seen(&mut self, marker: Option<String>, empty: bool) {
-        self.ended = empty || marker.is_none() || (self.read > 1 && marker == self.next);
+    /// A page has come: what it lists. An answer without a list is none, and not an empty one.
+    pub(super) fn seen<T>(
+        &mut self,
+        action: Action,
+        marker: Option<String>,
+        page: Option<Vec<T>>,
+    ) -> Result<Vec<T>, AwsError> {
+        let no_list = || AwsError::unusable(action.name(), "all", "the answer has no list", Some(BAD_ANSWER));
+        let page = page.ok_or_else(no_list)?;
+        self.ended = page.is_empty() || marker.is_none() || (self.read > 1 && marker == self.next);
         self.next = marker;
+        Ok(page)
     }
 }
 
@@ -206,7 +213,8 @@ mod tests {
         let mut read = 0;
         while pages.next(Action::ListIpSets).unwrap().is_some() {
             let (marker, empty) = markers[read];
-            pages.seen(marker.map(ToOwned::to_owned), empty);
+            let page = if empty { Vec::new() } else { vec![()] };
+            pages.seen(Action::ListIpSets, marker.map(ToOwned::to_owned), Some(page)).unwrap();
             read += 1;
         }
         read
@@ -217,6 +225,12 @@ mod tests {
         assert_eq!(walk(&[(Some("a"), false), (Some("b"), false), (None, false)]), 3);
         assert_eq!(walk(&[(Some("a"), false), (Some("b"), true)]), 2);
         assert_eq!(walk(&[(Some("a"), false), (Some("b"), false), (Some("b"), false)]), 3);
+    }
+
+    #[test]
+    fn an_answer_without_a_list_is_no_empty_list() {
+        let error = Pages::default().seen::<()>(Action::ListIpSets, None, None).unwrap_err();
+        assert!(error.to_string().starts_with("ListIPSets all: the answer has no list; hint: "), "{error}");
     }
 
     #[test]

@@ -17,6 +17,9 @@ const READS: [&str; 4] = ["Get", "List", "Scan", "Describe"];
 /// The one that does not begin so.
 const CHECK_CAPACITY: &str = "CheckCapacity";
 
+/// What is said of an endpoint that is refused.
+pub(super) const NOT_ENCRYPTED: &str = "is not https, and not this machine";
+
 /// Lets nothing pass that writes.
 #[derive(Debug)]
 pub(super) struct ReadOnly;
@@ -58,11 +61,7 @@ impl Intercept for EncryptedUnlessLoopback {
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let uri = context.request().uri();
-        if is_encrypted_or_loopback(uri) {
-            Ok(())
-        } else {
-            Err(format!("{uri} is not https, and not this machine").into())
-        }
+        if is_encrypted_or_loopback(uri) { Ok(()) } else { Err(format!("{uri} {NOT_ENCRYPTED}").into()) }
     }
 }
 

@@ -26,7 +26,7 @@ pub use self::error::{AwsError, Class};
 pub use self::governor::{Action, Governor};
 pub use self::waf::ReadCache;
 use crate::rules::Target;
-use crate::settings::{Scope, Settings};
+use crate::settings::{Scope, Settings, is_region};
 
 /// Where CLOUDFRONT resources of WAF live.
 pub const CLOUDFRONT_REGION: &str = "us-east-1";
@@ -36,6 +36,9 @@ pub const IN_FLIGHT: usize = 8;
 
 /// Pages of one list or scan segment: a hundred million items; more is a marker that never ends.
 const MAX_PAGES: usize = 100_000;
+
+/// What to do about an answer that AWS would not give.
+const BAD_ANSWER: &str = "AWS does not answer like that: check AWS_ENDPOINT_URL, and any proxy in between";
 
 /// Clients, made once for a process.
 #[derive(Clone, Debug)]
@@ -69,22 +72,32 @@ pub struct Writer {
     tags: BTreeMap<String, String>,
 }
 
-/// No Region is set anywhere.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no AWS Region is set; hint: set AWS_REGION, or `region` in the profile")]
-pub struct NoRegion;
+/// The Region to work in is not known.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoRegion {
+    /// None is set anywhere.
+    #[error("no AWS Region is set; hint: set AWS_REGION, or `region` in the profile")]
+    Unset,
+    /// What is set cannot be one.
+    #[error("{} is no AWS Region; hint: set AWS_REGION to one such as eu-west-1", crate::text::key(.0))]
+    Malformed(String),
+}
 
 impl Connection {
     /// Clients for these settings, with Region, credentials and endpoints as the environment has them.
     ///
     /// # Errors
     ///
-    /// [`NoRegion`] if neither the settings nor the environment name the Region of the table or of WAF.
+    /// [`NoRegion`] if neither the settings nor the environment name the Region of the table or of WAF, or if what they name
+    /// cannot be one.
     pub fn new(sdk: SdkConfig, settings: &Settings) -> Result<Self, NoRegion> {
         let environment = sdk.region().map(ToString::to_string);
-        let table_region = settings.table.region.clone().or_else(|| environment.clone()).ok_or(NoRegion)?;
+        if let Some(region) = environment.as_ref().filter(|region| !is_region(region)) {
+            return Err(NoRegion::Malformed(region.clone()));
+        }
+        let table_region = settings.table.region.clone().or_else(|| environment.clone()).ok_or(NoRegion::Unset)?;
         let (scope, region) = match settings.waf.scope {
-            Scope::Regional => ("regional", environment.ok_or(NoRegion)?),
+            Scope::Regional => ("regional", environment.ok_or(NoRegion::Unset)?),
             Scope::Cloudfront => ("cloudfront", CLOUDFRONT_REGION.to_owned()),
         };
         let table = format!("{table_region}/{}", settings.table.name());

@@ -39,8 +39,7 @@ impl Reader {
                 self.waf.list_rule_groups().scope(waf_scope(self.scope)).limit(LIST_LIMIT).set_next_marker(marker);
             let sent = request.customize().config_override(call.waf()).send().await;
             let answer = call.end(sent)?;
-            let page = answer.rule_groups.unwrap_or_default();
-            pages.seen(answer.next_marker, page.is_empty());
+            let page = pages.seen(governor::Action::ListRuleGroups, answer.next_marker, answer.rule_groups)?;
             groups.extend(page);
         }
         Ok(groups)

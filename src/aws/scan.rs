@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::call::Call;
 use super::error::AwsError;
 use super::governor::{Action, Governor};
-use super::{MAX_PAGES, Reader};
+use super::{BAD_ANSWER, MAX_PAGES, Reader};
 use crate::broken::{self, Defect};
 use crate::item::{Attribute, Item, ItemRules, TableView};
 use crate::settings::TableSettings;
@@ -170,19 +170,30 @@ impl Request {
             .limit(self.items())
             .set_segment(parallel.map(|(segment, _)| segment))
             .set_total_segments(parallel.map(|(_, segments)| segments))
-            .set_exclusive_start_key(cursor.key)
+            .set_exclusive_start_key(cursor.key.clone())
             .customize()
             .config_override(call.dynamodb())
             .send()
             .await;
         let answer = call.end(sent)?;
         let consumed = answer.consumed_capacity.and_then(|capacity| capacity.capacity_units).unwrap_or_default();
-        let rows = answer.items.unwrap_or_default();
+        let unusable = |cause: &str| AwsError::unusable(action.name(), &resource, cause, Some(BAD_ANSWER));
+        let rows = answer.items.ok_or_else(|| unusable("the answer has no items"))?;
+        if usize::try_from(answer.count).is_ok_and(|count| count > rows.len()) {
+            return Err(unusable(&format!(
+                "a page says that it holds {} items, and holds {}",
+                answer.count,
+                rows.len()
+            )));
+        }
         if let Some(budget) = &self.budget {
             budget.spent(consumed, answer.scanned_count);
         }
         // Only an absent key is the end; an empty page is not.
         let next = answer.last_evaluated_key.filter(|key| !key.is_empty());
+        if next.is_some() && next == cursor.key {
+            return Err(unusable("the scan does not get on: two pages end at the same key"));
+        }
         let next = next.map(|key| Cursor { segment: cursor.segment, key: Some(key), pages: cursor.pages + 1 });
         Ok(Page { rows, consumed, next })
     }

@@ -21,6 +21,8 @@ use crate::text;
 pub struct ReadCache {
     sets: BTreeMap<String, IpSet>,
     groups: BTreeMap<String, Group>,
+    /// IP sets that are named like ours and are not: a warning of them is worth one line, not one a read.
+    strangers: Vec<String>,
 }
 
 /// What a list says of one resource.
@@ -73,10 +75,11 @@ impl Reader {
             place(set, settings, &mut current);
         }
         current.shards.sort_by(|a, b| a.name.cmp(&b.name));
-        if !current.strangers.is_empty() {
+        if !current.strangers.is_empty() && current.strangers != cache.strangers {
             let list = current.strangers.iter().map(|name| text::line(name)).collect::<Vec<_>>().join(", ");
             warn!(ip_sets = list, "left alone: named like ours, but not ours; their numbers are skipped");
         }
+        cache.strangers.clone_from(&current.strangers);
         Ok(current)
     }
 
@@ -111,7 +114,7 @@ impl Reader {
                     "it is not ours: its description does not begin with \"wafsync {} \", so it is left alone",
                     settings.name
                 );
-                let hint = "choose another --name, or rename that rule group";
+                let hint = "choose another --name, or delete that rule group if nobody needs it";
                 return Err(AwsError::unusable("GetRuleGroup", &group.name, &cause, Some(hint)));
             };
             let Group { name, id, arn, capacity, token, rule, .. } = group;

@@ -58,8 +58,7 @@ impl Reader {
                 self.waf.list_web_acls().scope(waf_scope(self.scope)).limit(LIST_LIMIT).set_next_marker(marker);
             let sent = request.customize().config_override(call.waf()).send().await;
             let answer = call.end(sent)?;
-            let page = answer.web_acls.unwrap_or_default();
-            pages.seen(answer.next_marker, page.is_empty());
+            let page = pages.seen(Action::ListWebAcls, answer.next_marker, answer.web_acls)?;
             acls.extend(page.into_iter().filter_map(|summary| Some((summary.name?, summary.arn?))));
         }
         Ok(acls)

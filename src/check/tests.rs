@@ -128,7 +128,7 @@ fn credentials_are_known() {
 fn the_table_can_be_read() {
     const SUBJECT: &str = "table";
     let state = |status: &str| Ok(TableState { status: status.to_owned(), items: 1 });
-    expect(SUBJECT, Verdict::Ok, "it is there, with 2 items when they were last counted", &[], |_| ());
+    expect(SUBJECT, Verdict::Ok, "it is there, with 2 items at the last count", &[], |_| ());
     let changing = report(&[], |seen| seen.table = state("UPDATING"));
     assert_eq!((changing.lines[1].verdict, changing.ok), (Verdict::Warning, true));
     let unknown = report(&[], |seen| seen.table = Err(denied()));
@@ -150,6 +150,12 @@ fn attributes_are_right_on_a_sample() {
     assert!(nothing.finding.starts_with("of a sample of 4 items, 4 values cannot be used: a: "), "{nothing:?}");
     assert!(nothing.finding.ends_with("; and 1 more"), "{nothing:?}");
     expect(SUBJECT, Verdict::Failure, "it is denied", &[], |seen| seen.sample = Err(denied()));
+    let unnamed = "of a sample of 2 items, 1 without a key in id: reports cannot name them";
+    expect(SUBJECT, Verdict::Warning, unnamed, &[], |seen| {
+        if let Ok(view) = &mut seen.sample {
+            view.unnamed = 1;
+        }
+    });
 }
 
 #[test]

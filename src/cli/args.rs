@@ -35,6 +35,7 @@ Exit codes:
   1   failed, and the next run will meet the same error
   2   with --detailed-exitcode: changes are pending
   3   with --detailed-exitcode: changes are pending that a guard would stop
+  4   AWS did not answer this time, or it was stopped; the next run may do better
   64  usage error
 
 Each setting can also be an environment variable, such as WAFSYNC_MAX_REMOVALS.";
@@ -416,7 +417,7 @@ pub(super) struct WriteArgs {
     /// More than 0, at most 1000, decimals allowed. The default is the quota of AWS, shared by everyone in the account.
     #[arg(long, value_name = "RATE", default_value = "1")]
     pub(super) write_rate: String,
-    /// Time from the first scan to the one that confirms removals
+    /// Time between the first scan and the one that confirms removals
     ///
     /// Counted from the end of the first scan. Less than the deadline; such as 30s or 2m.
     #[arg(long, value_name = "TIME", default_value = "30s")]

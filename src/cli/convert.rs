@@ -10,8 +10,7 @@ use super::args::{
 use super::args::{RunArgs, TableArgs, WafArgs, WriteArgs};
 use super::environment::Environment;
 use super::values::{
-    Checked, Invalid, MIN_RATE, arn, attribute, check, cidr, decimal, digits, duration, is_region, is_word, number,
-    rate,
+    Checked, Invalid, MIN_RATE, arn, attribute, check, cidr, decimal, digits, duration, is_word, number, rate,
 };
 use super::{Invocation, LogSettings, MAX_SEGMENTS, MetricsSettings};
 use crate::cidr::{Cidr, PerFamily};
@@ -52,13 +51,13 @@ pub(super) fn invocation(cli: Cli, env: &Environment, warnings: &mut Vec<String>
             log: log(&args.log),
         },
         Command::Apply(args) => Invocation::Apply {
-            settings: settings(args.run, warnings)?,
+            settings: writing(args.run, warnings)?,
             output: args.output.output,
             metrics: metrics(args.metrics, None)?,
             log: log(&args.log),
         },
         Command::Watch(args) => Invocation::Watch {
-            settings: settings(args.run, warnings)?,
+            settings: writing(args.run, warnings)?,
             every: every(&args.every)?,
             output: args.output.output,
             metrics: metrics(args.metrics, args.metrics_listen)?,
@@ -96,15 +95,24 @@ fn looking(args: LookArgs, warnings: &mut Vec<String>) -> Checked<Settings> {
     })
 }
 
+/// The settings of a command that writes.
+fn writing(args: RunArgs, warnings: &mut Vec<String>) -> Checked<Settings> {
+    let settings = settings(args, warnings)?;
+    let (settle, deadline) = (settings.table.settle, settings.run.deadline);
+    if settle >= deadline {
+        warnings.push(format!(
+            "--settle {} is no less than --deadline {}: removals wait, for no second scan can confirm them",
+            humantime::format_duration(settle),
+            humantime::format_duration(deadline)
+        ));
+    }
+    Ok(settings)
+}
+
 fn settings(args: RunArgs, warnings: &mut Vec<String>) -> Checked<Settings> {
     let run = run(&args.read, Some(&args.write))?;
-    let settle = duration("--settle", &args.write.settle)?;
-    if settle >= run.deadline {
-        let allowed = format!("must be less than --deadline, which is {}", humantime::format_duration(run.deadline));
-        return Err(Invalid::new("--settle", &args.write.settle, allowed));
-    }
     Ok(Settings {
-        table: table(args.table, args.entries, settle)?,
+        table: table(args.table, args.entries, duration("--settle", &args.write.settle)?)?,
         waf: waf(args.waf, args.rule, warnings)?,
         guards: guards(args.guards)?,
         run,
@@ -194,7 +202,7 @@ fn table_and_region(args: TableArgs) -> Checked<(String, Option<String>)> {
     let allowed = "must be a table name (3 to 255 of A-Z a-z 0-9 _ . -) or the ARN of a table";
     check("--table", &table, is_word(name, 3..=255, "_.-"), allowed)?;
     if let Some(region) = &args.table_region {
-        check(FLAG, region, is_region(region), "must be a Region such as eu-west-1")?;
+        check(FLAG, region, crate::settings::is_region(region), "must be a Region such as eu-west-1")?;
     }
     let of_arn = arn.map(|arn| arn.region.to_owned());
     match (of_arn, args.table_region) {

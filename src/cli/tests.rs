@@ -396,7 +396,7 @@ fn numbers_have_their_limits() {
         ),
         ("--deadline", &["9s", "25h", "0s"], "must be from 10s to 24h"),
         ("--deadline", &["10", "soon", ""], "must be a time with its unit, such as 30s, 5m or 1h 30m"),
-        ("--settle", &["30m", "1h"], "must be less than --deadline, which is 30m"),
+        ("--settle", &["soon", "30"], "must be a time with its unit, such as 30s, 5m or 1h 30m"),
     ] {
         for value in values {
             refused(&[&format!("{flag}={value}")], &format!("{flag} '{value}': {allowed}"));
@@ -404,6 +404,13 @@ fn numbers_have_their_limits() {
     }
     assert_eq!(settings(&["--max-removals", "2.5%"]).guards.max_removals, MaxRemovals::Percent(2.5));
     assert_eq!(settings(&["--max-removals", "0"]).guards.max_removals, MaxRemovals::Count(0));
+}
+
+#[test]
+fn a_second_scan_that_cannot_come_in_time_is_warned_about() {
+    let warning = "--settle 30s is no less than --deadline 10s: removals wait, for no second scan can confirm them";
+    assert_eq!(apply(&["--deadline=10s"], &[]).1, [warning]);
+    assert_eq!(apply(&["--deadline=31s"], &[]).1, [""; 0]);
 }
 
 #[test]
@@ -512,6 +519,15 @@ fn watch_has_an_interval_and_places_for_metrics() {
 fn an_approval_is_an_apply_whatever_showed_the_plan() {
     let args = ["watch", "--table=clusters", "--every=1m", "--metrics-file=x", "--min-addresses=3"];
     assert_eq!(run(&args, &[]).unwrap().approve.as_deref(), Some("wafsync apply --table=clusters --min-addresses=3"));
+}
+
+#[test]
+fn an_approval_also_works_where_the_environment_asks_for_what_only_plan_can_print() {
+    let env = [("WAFSYNC_OUTPUT", "markdown")];
+    let approve = run(&["plan", "--table=clusters"], &env).unwrap().approve.unwrap();
+    assert_eq!(approve, "wafsync apply --table=clusters --output=text");
+    let words: Vec<&str> = approve.split(' ').skip(1).collect();
+    assert!(run(&words, &env).is_ok());
 }
 
 #[test]

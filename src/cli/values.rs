@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::cidr::Cidr;
+use crate::settings::is_region;
 
 /// Calls a second. More than any quota of WAF that can be had, and less than what would do harm before it is noticed.
 const MAX_RATE: f64 = 1000.0;
@@ -79,10 +80,6 @@ pub(super) fn check(flag: &'static str, value: &str, right: bool, allowed: &str)
 /// ASCII letters, digits and `others`, this many.
 pub(super) fn is_word(text: &str, length: RangeInclusive<usize>, others: &str) -> bool {
     length.contains(&text.len()) && text.chars().all(|char| char.is_ascii_alphanumeric() || others.contains(char))
-}
-
-pub(super) fn is_region(text: &str) -> bool {
-    (1..=32).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
 }
 
 /// The parts of an ARN that matter here.

@@ -158,12 +158,12 @@ fn a_family_is_neither_emptied_nor_left_below_the_minimum() {
     case.settings.max_removals = MaxRemovals::Percent(100.0);
     assert_eq!(said(&case.judge()), PASS);
     case.settings.min_addresses = 4;
-    let reason = "3 IPv4 CIDRs would be left; --min-addresses asks for at least 4";
+    let reason = "3 IPv4 CIDRs of the table would be left; --min-addresses asks for at least 4";
     assert_eq!(said(&case.judge()), held(&[reason], 97));
     case.settings.min_addresses = 3;
     assert_eq!(said(&case.judge()), PASS);
     case.wanted = desired([Cidr::parse("2001:db8::/48").unwrap()]);
-    let reason = "all 100 IPv4 CIDRs would be removed and none would be left";
+    let reason = "all 100 IPv4 CIDRs would be removed, and the table asks for no other";
     assert_eq!(said(&case.judge()), held(&[reason], 100));
 }
 

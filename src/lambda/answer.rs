@@ -23,13 +23,14 @@ struct Totals {
     rejections: usize,
     ip_sets: usize,
     changes: usize,
-    /// Of all changes.
+    /// CIDRs of all changes.
     add: usize,
-    /// Of all changes.
+    /// CIDRs of all changes.
     remove: usize,
     held: usize,
     deferred: usize,
     drift: usize,
+    unplaced: usize,
 }
 
 impl Totals {
@@ -38,11 +39,12 @@ impl Totals {
             rejections: document.table.rejections.len(),
             ip_sets: document.ip_sets.len(),
             changes: document.changes.len(),
-            add: document.changes.iter().map(|change| change.add.len()).sum(),
-            remove: document.changes.iter().map(|change| change.remove.len()).sum(),
+            add: document.changes.iter().map(|change| cidrs(&change.add)).sum(),
+            remove: document.changes.iter().map(|change| cidrs(&change.remove)).sum(),
             held: document.held.len(),
             deferred: document.deferred.len(),
             drift: document.drift.len(),
+            unplaced: document.unplaced.len(),
         }
     }
 }
@@ -53,8 +55,7 @@ impl Answer {
         let totals = Totals::of(&document);
         let mut answer = Self { document, truncated: false, totals };
         for limit in LIMITS {
-            cut(&mut answer.document, limit);
-            answer.truncated = Totals::of(&answer.document) != totals;
+            answer.truncated |= cut(&mut answer.document, limit);
             if answer.to_json().len() <= bytes {
                 break;
             }
@@ -68,28 +69,38 @@ impl Answer {
     }
 }
 
-/// Cuts every list; what the changes add counts as one list, and so does what they remove.
-fn cut(document: &mut Document, limit: usize) {
-    document.table.rejections.truncate(limit);
-    document.ip_sets.truncate(limit);
-    document.changes.truncate(limit);
-    let (mut add, mut remove) = (limit, limit);
-    for change in &mut document.changes {
-        take(&mut change.add, &mut add);
-        take(&mut change.remove, &mut remove);
-    }
-    for cidrs in [&mut document.held, &mut document.deferred, &mut document.drift] {
-        cidrs.truncate(limit);
+/// CIDRs of a list; none where it is one of IP sets.
+fn cidrs(names: &Names) -> usize {
+    match names {
+        Names::Cidrs(cidrs) => cidrs.len(),
+        Names::IpSets(_) => 0,
     }
 }
 
-/// Leaves as many as are left, and takes them off.
-fn take(names: &mut Names, left: &mut usize) {
-    match names {
-        Names::Cidrs(cidrs) => cidrs.truncate(*left),
-        Names::IpSets(sets) => sets.truncate(*left),
+/// Cuts every list; answers whether there was something to cut.
+fn cut(document: &mut Document, limit: usize) -> bool {
+    let mut cut = shorten(&mut document.table.rejections, limit);
+    cut |= shorten(&mut document.ip_sets, limit);
+    cut |= shorten(&mut document.changes, limit);
+    for change in &mut document.changes {
+        for names in [&mut change.add, &mut change.remove] {
+            cut |= match names {
+                Names::Cidrs(cidrs) => shorten(cidrs, limit),
+                Names::IpSets(sets) => shorten(sets, limit),
+            };
+        }
+        shorten(&mut change.wanted_by, limit);
     }
-    *left -= names.len();
+    for cidrs in [&mut document.held, &mut document.deferred, &mut document.drift, &mut document.unplaced] {
+        cut |= shorten(cidrs, limit);
+    }
+    cut
+}
+
+fn shorten<T>(list: &mut Vec<T>, limit: usize) -> bool {
+    let longer = list.len() > limit;
+    list.truncate(limit);
+    longer
 }
 
 #[cfg(test)]
@@ -109,6 +120,7 @@ mod tests {
             kind: "update_ip_set",
             target: "wafsync-ipv4-000".to_owned(),
             add: Names::Cidrs(cidrs(add)),
+            wanted_by: vec![None; usize::try_from(add).unwrap()],
             remove: Names::Cidrs(cidrs(remove)),
         }
     }
@@ -128,17 +140,18 @@ mod tests {
     #[test]
     fn lists_are_cut_to_a_thousand_and_their_totals_told() {
         let mut document = Document::failed("");
-        document.changes = vec![change(600, 0), change(600, 10), change(10, 2000)];
+        document.changes = vec![change(1600, 0), change(600, 10), change(10, 2000)];
         document.held = cidrs(1001);
         let answer = Answer::fitting(document, 1_000_000);
         let lengths = |names: fn(&Write) -> &Names| {
             answer.document.changes.iter().map(|change| names(change).len()).collect::<Vec<_>>()
         };
-        assert_eq!(lengths(|change| &change.add), [600, 400, 0]);
-        assert_eq!(lengths(|change| &change.remove), [0, 10, 990]);
+        assert_eq!(lengths(|change| &change.add), [1000, 600, 10]);
+        assert_eq!(lengths(|change| &change.remove), [0, 10, 1000]);
+        assert_eq!(answer.document.changes[0].wanted_by.len(), 1000);
         assert_eq!(answer.document.held.len(), 1000);
         let Totals { changes, add, remove, held, .. } = answer.totals;
-        assert_eq!((answer.truncated, changes, add, remove, held), (true, 3, 1210, 2010, 1001));
+        assert_eq!((answer.truncated, changes, add, remove, held), (true, 3, 2210, 2010, 1001));
     }
 
     #[test]

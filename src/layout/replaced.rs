@@ -70,10 +70,11 @@ fn release_covered(drafts: &mut [Draft<'_>], family: Family) {
             continue;
         }
         draft.stuck.push(cidr);
+        let force = draft.force_of(cidr);
         if force == Force::Wired {
             wired = Some(cidr);
         }
-        if !covers(in_force, cidr) {
+        if force != Force::Idle && !covers(in_force, cidr) {
             in_force = Some(cidr);
         }
     }

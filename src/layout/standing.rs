@@ -84,9 +84,10 @@ impl Standing {
         let mut best = Force::Idle;
         let mut keeper = None;
         for (index, draft) in holders().filter_map(|index| drafts.get(index).map(|draft| (index, draft))) {
-            best = best.min(draft.force);
-            if draft.ends_wired && keeper.is_none_or(|kept| (draft.force, index) < kept) {
-                keeper = Some((draft.force, index));
+            let force = draft.force_of(cidr);
+            best = best.min(force);
+            if draft.ends_wired && keeper.is_none_or(|kept| (force, index) < kept) {
+                keeper = Some((force, index));
             }
         }
         for index in holders().filter(|&index| keeper.is_some_and(|(_, kept)| kept != index)) {
@@ -106,7 +107,7 @@ impl Standing {
     fn note_unwanted(&mut self, cidr: Cidr, holders: &[usize], drafts: &[Draft<'_>]) {
         let stays = |draft: &&Draft<'_>| draft.shard.closed || draft.shard.leaving.binary_search(&cidr).is_err();
         let holders = holders.iter().filter_map(|&index| drafts.get(index));
-        self.note_staying(cidr, holders.filter(stays).map(|draft| draft.force).min().unwrap_or(Force::Idle));
+        self.note_staying(cidr, holders.filter(stays).map(|draft| draft.force_of(cidr)).min().unwrap_or(Force::Idle));
     }
 
     fn note_staying(&mut self, cidr: Cidr, force: Force) {

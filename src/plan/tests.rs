@@ -209,8 +209,15 @@ fn plan(
     let closed: Vec<usize> =
         diff.unwanted.iter().enumerate().filter(|(_, cidrs)| waits(cidrs)).map(|(index, _)| index).collect();
     let target = target();
-    let basis =
-        Basis { desired: newest, current: &current, diff: &diff, target: &target, policy: &POLICY, limits: LIMITS };
+    let basis = Basis {
+        desired: newest,
+        current: &current,
+        at_start: None,
+        diff: &diff,
+        target: &target,
+        policy: &POLICY,
+        limits: LIMITS,
+    };
     Plan::new(basis, Restraint { held: &kept_back, closed: &closed, proven })
 }
 
@@ -290,8 +297,15 @@ fn names_take_the_lowest_free_numbers_and_keep_clear_of_strangers() {
     let wanted = desired(&(0..9).map(|host| Cidr::new([203, 0, 113, host].into(), 32).unwrap()).collect());
     let diff = Diff::new(&wanted, &[], &[], &current);
     let target = target();
-    let basis =
-        Basis { desired: &wanted, current: &current, diff: &diff, target: &target, policy: &POLICY, limits: LIMITS };
+    let basis = Basis {
+        desired: &wanted,
+        current: &current,
+        at_start: None,
+        diff: &diff,
+        target: &target,
+        policy: &POLICY,
+        limits: LIMITS,
+    };
     let plan = Plan::new(basis, Restraint { held: &[], closed: &[], proven: true });
     let targets: Vec<(Stage, &str)> = plan.changes.iter().map(|change| (change.stage, change.write.target())).collect();
     let expected = [

@@ -15,7 +15,10 @@ const LISTED: usize = 20;
 #[must_use]
 pub fn render(document: &Document, context: Context<'_>) -> String {
     let mut out = format!("## wafsync: {}\n", markdown(&document.reason));
-    let Some(digest) = &document.digest else { return out };
+    let Some(digest) = &document.digest else {
+        rejections(&mut out, document);
+        return out;
+    };
     let target = context.target;
     let _ = writeln!(
         out,
@@ -29,15 +32,31 @@ pub fn render(document: &Document, context: Context<'_>) -> String {
     families(&mut out, document);
     changes(&mut out, document, context);
     rejections(&mut out, document);
-    for (heading, cidrs) in [("Held", &document.held), ("Deferred", &document.deferred), ("Drift", &document.drift)] {
+    let lists = [
+        ("Held", &document.held),
+        ("Deferred", &document.deferred),
+        ("Drift", &document.drift),
+        ("No room", &document.unplaced),
+    ];
+    for (heading, cidrs) in lists {
         if !cidrs.is_empty() {
             let listed = cidrs.iter().take(LISTED).map(|cidr| format!("`{cidr}`")).collect::<Vec<_>>().join(", ");
             let _ = writeln!(out, "\n**{heading}:** {listed}{}", more(cidrs.len()));
         }
     }
-    for acl in document.web_acls.iter().filter(|acl| !acl.missing.is_empty()) {
-        let (name, missing) = (markdown(&acl.name), markdown(&acl.missing.join(", ")));
-        let _ = writeln!(out, "\n**Web ACL {name} does not enforce {missing}.**");
+    if document.web_acls.is_empty() {
+        out.push_str("\nWeb ACL: none was named with `--web-acl`, so none was looked at.\n");
+    }
+    for acl in &document.web_acls {
+        let name = markdown(&acl.name);
+        let _ = match (acl.missing.is_empty(), acl.referred.is_empty()) {
+            (false, _) => {
+                let groups = markdown(&super::text::without_effect(acl));
+                writeln!(out, "\n**Web ACL {name} does not enforce {groups}.**")
+            }
+            (true, false) => writeln!(out, "\nWeb ACL {name} refers to {}.", markdown(&acl.referred.join(", "))),
+            (true, true) => writeln!(out, "\nWeb ACL {name}: no rule group has an IP set yet."),
+        };
     }
     let _ = writeln!(out, "\nWrites: {}.", super::text::writes(document, context.command));
     let _ = writeln!(out, "\nGuard: **{}**", document.guard.verdict);
@@ -102,7 +121,8 @@ fn changes(out: &mut String, document: &Document, context: Context<'_>) {
 
 fn names(names: &Names, context: Context<'_>) -> String {
     let asker = |cidr: &Cidr| match context.desired.and_then(|desired| desired.asker(*cidr)) {
-        Some((key, _)) => format!("`{cidr}` {}", markdown(key)),
+        Some((key, 0)) => format!("`{cidr}` {}", markdown(key)),
+        Some((key, others)) => format!("`{cidr}` {} and {}", markdown(key), counted(others, "other item")),
         None => format!("`{cidr}`"),
     };
     let listed: Vec<String> = match names {
@@ -124,7 +144,8 @@ fn rejections(out: &mut String, document: &Document) {
     let heading = counted(rejections.len(), "value");
     let _ = writeln!(out, "\n| rejected: {heading} | item | reason |\n|---|---|---|");
     for rejection in rejections.iter().take(LISTED) {
-        let (value, key) = (markdown(&rejection.value), markdown(&rejection.key));
+        let value = markdown(&rejection.value);
+        let key = if rejection.key.is_empty() { "(without a key)".to_owned() } else { markdown(&rejection.key) };
         let ignored = if rejection.ignored { " (ignored)" } else { "" };
         let _ = writeln!(out, "| {value} | {key} | {}{ignored} |", markdown(&rejection.reason));
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use super::{Command, Document, Names, Outcome, Write};
+use super::{Acl, Command, Document, Names, Outcome, Write};
 use crate::cidr::{Cidr, PerFamily};
 use crate::desired::Desired;
 use crate::number::{counted, grouped};
@@ -21,6 +21,9 @@ const LISTED_IN_SETS: usize = 60;
 /// Each IP set that changes shows at least this many CIDRs.
 const LISTED_AT_LEAST: usize = 2;
 
+/// Characters of an item's key beside an address.
+const KEY_CHARS: usize = 32;
+
 /// What the text says besides the document.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
@@ -34,14 +37,15 @@ pub struct Context<'a> {
     pub approve: Option<&'a str>,
 }
 
-/// The whole text; ends with a newline. Empty if the run failed before it came to a plan: the error is in the log, and
-/// there is nothing else to say.
+/// The whole text; ends with a newline. Empty if the run failed before it came to a plan and the table is not to blame:
+/// the error is in the log, and there is nothing else to say.
 #[must_use]
 pub fn render(document: &Document, context: Context<'_>) -> String {
     let mut page = Page(String::new());
     if document.digest.is_none() {
-        if document.outcome != Outcome::Failed {
+        if document.outcome != Outcome::Failed || !document.table.rejections.is_empty() {
             page.paragraph("", &sentence(&document.reason));
+            rejections(&mut page, document);
         }
         return page.0;
     }
@@ -218,10 +222,19 @@ fn summary(change: &Write) -> String {
 /// The item that wants it.
 fn asker(cidr: Cidr, desired: Option<&Desired>) -> String {
     match desired.and_then(|desired| desired.asker(cidr)) {
-        Some((key, 0)) => text::key(key).into_owned(),
-        Some((key, others)) => format!("{} and {}", text::key(key), counted(others, "other item")),
+        Some((key, 0)) => short(key),
+        Some((key, others)) => format!("{} and {}", short(key), counted(others, "other item")),
         None => "--always".to_owned(),
     }
+}
+
+/// A key that leaves room for the address beside it.
+fn short(key: &str) -> String {
+    let mut start: String = key.chars().take(KEY_CHARS).collect();
+    if start.len() < key.len() {
+        start.push('…');
+    }
+    text::key(&start).into_owned()
 }
 
 /// The first of `all`, a line each behind `start`, and how many more there are.
@@ -257,7 +270,11 @@ fn rejections(page: &mut Page, document: &Document) {
             value => format!(": {}", text::key(value)),
         };
         let ignored = if rejection.ignored { " (ignored)" } else { "" };
-        page.paragraph("    ", &format!("  item {}{value}{ignored}", text::key(&rejection.key)));
+        let item = match rejection.key.as_str() {
+            "" => "an item without a key".to_owned(),
+            key => format!("item {}", text::key(key)),
+        };
+        page.paragraph("    ", &format!("  {item}{value}{ignored}"));
         page.paragraph("      ", &format!("      {}", text::line(&rejection.reason)));
     }
     more(page, "  ", rejections.len(), LISTED);
@@ -268,8 +285,9 @@ fn waiting(page: &mut Page, document: &Document) {
     let held: &[Cidr] = if is_blocked(document) { &[] } else { &document.held };
     let lists = [
         (held, "Held: stays in force until a person approves"),
-        (&document.deferred, "Deferred: goes in a later run, once what replaces it is in force"),
+        (&document.deferred, "Deferred: stays in force for now, goes in a later run"),
         (&document.drift, "Drift: was put into WAF by hand, goes at once"),
+        (&document.unplaced, "No room: wanted, and not in force until something else has gone"),
     ];
     for (cidrs, heading) in lists {
         if !cidrs.is_empty() {
@@ -292,14 +310,18 @@ fn web_acls(page: &mut Page, document: &Document) {
     for acl in &document.web_acls {
         let name = text::line(&acl.name);
         let line = match (acl.referred.is_empty(), acl.missing.is_empty()) {
-            (_, false) => {
-                format!("  {name} does NOT enforce {}: it lacks a reference, or overrides it", acl.missing.join(", "))
-            }
+            (_, false) => format!("  {name} does NOT enforce {}", without_effect(acl)),
             (false, true) => format!("  {name} refers to {}", acl.referred.join(", ")),
             (true, true) => format!("  {name}: no rule group has an IP set yet"),
         };
         page.paragraph("    ", &line);
     }
+}
+
+/// `wafsync-1 (overridden), wafsync-2 (no reference)`
+pub(super) fn without_effect(acl: &Acl) -> String {
+    let why = |group| if acl.overridden.contains(group) { "overridden" } else { "no reference" };
+    acl.missing.iter().map(|group| format!("{group} ({})", why(group))).collect::<Vec<_>>().join(", ")
 }
 
 fn guards(page: &mut Page, document: &Document, context: Context<'_>) {

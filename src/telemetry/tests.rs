@@ -120,6 +120,7 @@ fn what_waf_holds_moves_its_counts() {
         name: "front".to_owned(),
         referred: Vec::new(),
         missing: missing.iter().map(|name| (*name).to_owned()).collect(),
+        overridden: Vec::new(),
     };
     expect(
         |document, _| document.web_acls = vec![acl(&["one"]), acl(&["one", "two"]), acl(&[])],

@@ -236,7 +236,7 @@ async fn mistakes_on_the_command_line_leave_with_64() {
     for args in [
         &["apply", "--max-removals=lots"][..],
         &["apply", "--table="],
-        &["apply", "--settle=2h"],
+        &["apply", "--settle=soon"],
         &["apply", "--no-such-flag"],
         &["apply", "--output=markdown"],
         &["explain", "54.123.456.78"],
@@ -392,4 +392,45 @@ async fn a_second_signal_leaves_at_once() {
     hanging.terminate(&mut stderr, "left at once").await;
     assert_eq!(hanging.child.wait().await.unwrap().code(), Some(4));
     drop(hanging.release);
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_result_that_nobody_could_get_is_no_success() {
+    let bench = Bench::settled().await;
+    for args in [&["plan"][..], &["iam-policy"], &["completions", "bash"], &["--help"]] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let run = bench.command(args).stdout(full).stderr(std::process::Stdio::piped()).spawn().unwrap();
+        let ran: Ran = run.wait_with_output().await.unwrap().into();
+        let line = "the result could not be written to stdout: No space left on device (os error 28)";
+        assert!(ran.code == Some(1) && ran.stderr.contains(line), "{args:?}: {ran}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_region_that_is_none_and_a_check_without_one_are_said_in_a_line() {
+    let bench = Bench::new().await;
+    let ran: Ran = bench.command(&["plan"]).env("AWS_REGION", "x y").output().await.unwrap().into();
+    let line = "\"x y\" is no AWS Region; hint: set AWS_REGION to one such as eu-west-1\n";
+    assert_eq!((ran.code, ran.stderr), (Some(1), format!("ERROR {line}")));
+    let ran: Ran = bench.command(&["check"]).env("AWS_REGION", "x y").output().await.unwrap().into();
+    assert_eq!((ran.code, ran.stdout), (Some(1), format!("failure  connection        {line}")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_aborts_a_run_is_named() {
+    let bench = Bench::settled().await;
+    bench.item("cluster-bad", &["54.123.456.78/32"]);
+    let ran = bench.run(&["plan", "--on-rejection=abort"]).await;
+    assert_eq!(ran.code, Some(1));
+    insta::assert_snapshot!("aborted", ran);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn items_without_a_key_are_warned_about() {
+    let bench = Bench::settled().await;
+    let ran = bench.run(&["plan", "--key-attribute=cluster"]).await;
+    let warning =
+        "WARN 10 items without a key in the attribute cluster: reports cannot name them; hint: set --key-attribute";
+    assert!(ran.code == Some(0) && ran.stderr.contains(warning), "{ran}");
 }

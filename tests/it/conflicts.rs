@@ -213,3 +213,16 @@ async fn a_set_that_somebody_creates_under_our_next_name_is_skipped() {
     world.later().await;
     world.settled().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_write_whose_answer_was_lost_is_looked_for_before_the_refusal_of_its_repetition_is_believed() {
+    let world = World::new(&[]);
+    world.items(1..=5);
+    world.fail("CreateIPSet", When::After, FaultKind::ConnectionLost);
+    world.fail("CreateIPSet", When::Before, FaultKind::LimitsExceeded);
+    let document = world.apply().await;
+    assert_eq!(ended(&document), (Outcome::Changed, 4, 4), "{}", document.reason);
+    assert_eq!(world.in_force(), ips(1..=5));
+    world.later().await;
+    world.settled().await;
+}

@@ -78,12 +78,54 @@ async fn a_table_that_there_is_not_is_named_with_its_region() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_endpoint_that_nobody_reaches_is_named_with_what_to_check() {
-    for kind in [FaultKind::ConnectionLost, FaultKind::Never] {
-        let error = error_of("ListIPSets", kind.clone()).await;
-        let hint = "; hint: check the network, the Region (eu-central-1) and any AWS_ENDPOINT_URL";
-        assert!(error.starts_with("ListIPSets all: no ") && error.ends_with(hint), "{error}");
-        assert!(!error.contains("Error {") && !error.contains("Some(") && !error.contains('\n'), "{error}");
+async fn what_aws_does_not_answer_this_time_is_left_to_the_next_run() {
+    for kind in [FaultKind::ConnectionLost, FaultKind::Never, FaultKind::Unavailable503, FaultKind::InternalError] {
+        let world = world(&[]).await;
+        world.items(6..=6);
+        world.fail_times("ListIPSets", 3, When::Before, kind.clone());
+        let document = world.apply().await;
+        assert_eq!((document.outcome, document.writes.done), (Outcome::Partial, 0), "{}", document.reason);
+        let start = "partial: not everything could be read this time: ListIPSets all: ";
+        assert!(document.reason.starts_with(start), "{}", document.reason);
+        assert!(!document.reason.contains("Error {") && !document.reason.contains("Some("), "{}", document.reason);
+        world.aws.clear_faults();
+        assert_eq!(world.next_apply().await.outcome, Outcome::Changed);
+        world.later().await;
+        world.settled().await;
+    }
+}
+
+/// The error of a plan at this endpoint.
+async fn error_at(endpoint: &str) -> String {
+    let world = World::new(&[]);
+    let credentials = aws_sdk_wafv2::config::Credentials::new("AKID", "secret", None, None, "test");
+    let sdk = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(aws_config::Region::new("eu-central-1"))
+        .credentials_provider(aws_sdk_wafv2::config::SharedCredentialsProvider::new(credentials))
+        .endpoint_url(endpoint)
+        .build();
+    let reader = Connection::new(sdk, &world.settings).unwrap().reader();
+    let stop = world.signal.stop(None);
+    let run = reconcile(&world.settings, &reader, Mode::Plan, &mut ReadCache::default(), NOW, &stop).await;
+    let document = Document::new(&run, &world.settings, Command::Plan);
+    assert_eq!(document.outcome, Outcome::Failed, "{}", document.reason);
+    document.error.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_that_nobody_serves_or_that_is_none_is_named_with_what_to_check() {
+    let network = "; hint: check the network, the Region (eu-central-1) and any AWS_ENDPOINT_URL";
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let refused = error_at(&format!("http://{free}")).await;
+    assert!(refused.contains(": no connection: ") && refused.ends_with(network), "{refused}");
+    let none = error_at("not a url").await;
+    assert!(none.contains("not a url") && none.ends_with(network) && none.len() < 250, "{none}");
+    let plain = error_at("http://192.0.2.1").await;
+    let cause = "http://192.0.2.1/ is not https, and not this machine; hint: give AWS_ENDPOINT_URL as https";
+    assert!(plain.ends_with(cause), "{plain}");
+    for error in [refused, none, plain] {
+        assert!(!error.contains(" { ") && !error.contains("nterceptor"), "{error}");
     }
 }
 
@@ -98,7 +140,11 @@ async fn without_a_region_or_credentials_it_says_so() {
     let stop = world.signal.stop(None);
     let run = reconcile(&world.settings, &reader, Mode::Plan, &mut ReadCache::default(), NOW, &stop).await;
     let error = Document::new(&run, &world.settings, Command::Plan).error.unwrap();
-    assert_eq!(error, "ListIPSets all: no credentials were found; hint: set AWS_PROFILE, or give the job a role");
+    assert_eq!(
+        error,
+        "ListIPSets all: no credentials were found; hint: give the job a role, or set AWS_PROFILE to a profile that \
+                has some"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -90,7 +90,7 @@ async fn an_empty_table_is_blocked_until_it_is_approved() {
     let reasons = vec![
         "the table gave no address at all while 40 CIDRs are in force",
         "40 of 40 IPv4 CIDRs would be removed; --max-removals allows 5 in one run",
-        "all 40 IPv4 CIDRs would be removed and none would be left",
+        "all 40 IPv4 CIDRs would be removed, and the table asks for no other",
     ];
     assert_eq!(guard(&blocked), ("blocked", reasons));
     assert_eq!(world.in_force().len(), 41);
@@ -172,7 +172,7 @@ async fn a_family_is_not_left_below_the_minimum() {
     let world = world(&["--min-addresses", "38", "--max-removals", "100%"]).await;
     world.no_items(1..=3);
     let held = world.next_apply().await;
-    assert_eq!(held.guard.reasons, ["37 IPv4 CIDRs would be left; --min-addresses asks for at least 38"]);
+    assert_eq!(held.guard.reasons, ["37 IPv4 CIDRs of the table would be left; --min-addresses asks for at least 38"]);
     assert_eq!(ended(&held), (Outcome::Held, 0, 0));
     world.items(3..=3);
     assert_eq!(world.next_apply().await.outcome, Outcome::Changed);
@@ -188,7 +188,7 @@ async fn a_family_is_not_emptied_while_the_other_goes_on() {
     world.aws.delete_item(TABLE, "six");
     world.no_items(1..=1);
     let held = world.next_apply().await;
-    assert_eq!(guard(&held), ("held", vec!["all 2 IPv6 CIDRs would be removed and none would be left"]));
+    assert_eq!(guard(&held), ("held", vec!["all 2 IPv6 CIDRs would be removed, and the table asks for no other"]));
     assert_eq!(changes(&held), [format!("update_ip_set wafsync-ipv4-000 -{}", ip(1))]);
     assert_eq!(texts(&held.held), ["2001:db8:1::/48", "2001:db8:2::/48"]);
     world.set_approval().await;
@@ -272,8 +272,8 @@ async fn more_than_fits_fails_before_any_write_with_the_counts() {
     world.items(1..=9);
     let failed = world.apply().await;
     assert_eq!(ended(&failed), (Outcome::Failed, 0, 0));
-    let error = "9 CIDRs are wanted (9 IPv4, 0 IPv6), more than fit in 2 IP sets of 4; with --aggregate it would be 4; \
-                 else raise --max-ip-sets and AWS's quota \"Maximum number of IP sets per account\"";
+    let error = "9 CIDRs are wanted (9 IPv4, 0 IPv6), which takes 3 IP sets of 4 each, and --max-ip-sets allows 2; with \
+                 --aggregate it would be 4 in 1 IP set; else raise --max-ip-sets and AWS's quota \"Maximum number of IP sets per account\"";
     assert_eq!(failed.error.as_deref(), Some(error));
     assert_eq!(world.aws.ip_sets().len(), 0);
     world.no_items(9..=9);
@@ -293,9 +293,16 @@ async fn what_fits_beside_held_removals_is_added_in_sorted_order() {
     let held = world.next_apply().await;
     assert_eq!(changes(&held), [format!("update_ip_set wafsync-ipv4-000 +{} +{}", ip(11), ip(12))]);
     assert_eq!(held.outcome, Outcome::Held, "{}", held.reason);
+    // Who is shut out is said, now and for as long as it lasts.
+    assert_eq!(texts(&held.unplaced), [ip(13), ip(14)]);
+    let reason = "held: 6 removals wait for a person; 1 write was made; there is no room for 2 wanted CIDRs until then";
+    assert_eq!(held.reason, reason);
+    let still = world.next_apply().await;
+    assert_eq!((ended(&still), texts(&still.unplaced)), ((Outcome::Held, 0, 0), vec![ip(13), ip(14)]));
     world.set_approval().await;
     let approved = world.next_apply().await;
     assert_eq!(ended(&approved), (Outcome::Changed, 1, 1), "{}", approved.reason);
+    assert!(approved.unplaced.is_empty());
     world.later().await;
     world.settled().await;
 }

@@ -68,3 +68,24 @@ async fn only_what_is_urgent_enough_is_logged_and_it_has_its_id_too() {
     assert_eq!((events.len(), events[0]["level"].as_str()), (1, Some("WARN")), "{events:#?}");
     id(&events);
 }
+
+#[tokio::test]
+async fn what_needs_a_person_is_a_warning_with_its_reasons_and_digest() {
+    let process = Process::new().await;
+    process.item("a", &["198.51.100.7/32"]);
+    apply(&process, &[]).await;
+    process.item("a", &[]);
+    let ended = process.start(&["apply", "--log-format=json", "--log-level=warn"]).end().await;
+    assert_eq!(ended.code, Some(3), "{}", ended.stderr);
+    let events: Vec<Value> = ended.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let told: Vec<&str> = events.iter().map(|event| event["message"].as_str().unwrap()).collect();
+    assert_eq!(
+        told,
+        [
+            "blocked: nothing was written, a person has to look first",
+            "the table gave no address at all while 1 CIDR is in force",
+            "the only IPv4 CIDR would be removed, and the table asks for no other",
+        ]
+    );
+    assert!(events[1]["digest"].as_str().unwrap().starts_with("sha256:"), "{events:#?}");
+}

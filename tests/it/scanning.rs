@@ -40,12 +40,60 @@ async fn a_scan_that_breaks_off_in_the_middle_shows_nothing_at_all() {
         };
         world.aws.fail(fault);
         let document = world.apply().await;
-        assert_eq!(ended(&document), (Outcome::Failed, 0, 0), "{kind:?}: {}", document.reason);
+        assert_eq!(ended(&document), (Outcome::Partial, 0, 0), "{kind:?}: {}", document.reason);
+        let reason = "partial: not everything could be read this time: Scan table clusters: ";
+        assert!(document.reason.starts_with(reason), "{}", document.reason);
         assert_eq!(world.in_force(), ips(1..=20));
         world.aws.clear_faults();
         assert_eq!(ended(&world.next_apply().await), (Outcome::Changed, 1, 1));
         world.later().await;
         world.settled().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_aws_would_not_give_is_no_scan() {
+    let hint = "; hint: AWS does not answer like that: check AWS_ENDPOINT_URL, and any proxy in between";
+    for (body, cause) in [
+        ("{}", "the answer has no items"),
+        (r#"{"Items": [], "Count": 1, "ScannedCount": 1}"#, "a page says that it holds 1 items, and holds 0"),
+        ("<html>", "HTTP 200: an answer that is not AWS's"),
+        (r#"{"Items": 5}"#, "HTTP 200: an answer that is not AWS's"),
+    ] {
+        let world = World::new(&[]);
+        world.items(1..=2);
+        world.apply().await;
+        world.later().await;
+        world.fail_times("Scan", 3, When::Before, FaultKind::Body(body));
+        let document = world.apply().await;
+        assert_eq!(ended(&document), (Outcome::Failed, 0, 0), "{body}: {}", document.reason);
+        assert_eq!(document.error.unwrap(), format!("Scan table clusters: {cause}{hint}"));
+        assert_eq!(world.in_force(), ips(1..=2));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scan_that_does_not_get_on_ends() {
+    let page = r#"{"Items": [], "Count": 0, "ScannedCount": 0, "LastEvaluatedKey": {"id": {"S": "a"}}}"#;
+    let world = World::new(&[]);
+    world.items(1..=2);
+    world.fail_times("Scan", 100, When::Before, FaultKind::Body(page));
+    let document = world.apply().await;
+    assert_eq!(ended(&document), (Outcome::Failed, 0, 0));
+    let cause = "Scan table clusters: the scan does not get on: two pages end at the same key; hint: ";
+    assert!(document.error.as_ref().unwrap().starts_with(cause), "{:?}", document.error);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_is_missing_is_no_empty_list() {
+    for operation in ["ListIPSets", "ListRuleGroups"] {
+        let world = World::new(&[]);
+        world.items(1..=2);
+        world.fail(operation, When::Before, FaultKind::Body("{}"));
+        let document = world.apply().await;
+        assert_eq!(ended(&document), (Outcome::Failed, 0, 0));
+        let cause = format!("{operation} all: the answer has no list; hint: ");
+        assert!(document.error.as_ref().unwrap().starts_with(&cause), "{:?}", document.error);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use wafsync::report::Outcome;
-use wafsync_test_aws::{Config, Phase};
+use wafsync_test_aws::{Config, FaultKind, Phase, When};
 
 use crate::world::{World, ended, ip, ips};
 
@@ -195,4 +195,34 @@ async fn an_address_that_stands_in_two_sets_is_never_taken_from_both() {
     assert_eq!(world.in_force(), ips(1..=7));
     world.later().await;
     world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_the_deadline_cuts_off_is_not_said_not_to_have_happened() {
+    let world = World::new(&["--deadline", "10s", "--settle", "1s"]);
+    world.items(1..=5);
+    world.apply().await;
+    world.later().await;
+    world.items(6..=6);
+    world.fail("UpdateIPSet", When::After, FaultKind::Never);
+    let began = tokio::time::Instant::now();
+    let document = world.apply().await;
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    assert_eq!(ended(&document), (Outcome::Partial, 1, 0));
+    assert_eq!(document.reason, "partial: the deadline was near; no write was made, what became of 1 is not known");
+    assert_eq!(world.in_force(), ips(1..=6));
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_that_the_deadline_cuts_off_is_no_failure() {
+    let world = World::new(&["--deadline", "10s", "--settle", "1s"]);
+    world.items(1..=5);
+    world.fail("Scan", When::Before, FaultKind::Never);
+    let document = world.apply().await;
+    assert_eq!(
+        (ended(&document), document.reason.as_str()),
+        ((Outcome::Partial, 0, 0), "partial: the deadline was near; no write was made")
+    );
 }

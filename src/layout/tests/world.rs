@@ -81,6 +81,7 @@ impl World {
     pub(super) fn with_input<T>(&self, f: impl FnOnce(&Input<'_>) -> T) -> T {
         let contents: Vec<Vec<Cidr>> = self.shards.iter().map(|shard| shard.cidrs.iter().copied().collect()).collect();
         let shards = self.shards.iter().zip(&contents).map(|(shard, cidrs)| ShardInput {
+            fresh: Vec::new(),
             name: &shard.name,
             family: shard.family,
             cidrs,

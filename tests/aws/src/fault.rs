@@ -39,6 +39,8 @@ pub enum FaultKind {
     InternalError,
     /// HTTP 503 with a body of plain text, as a proxy answers.
     Unavailable503,
+    /// HTTP 200 with this body, as nobody at AWS would answer.
+    Body(&'static str),
     /// The connection breaks before the first byte of the answer.
     ConnectionLost,
     /// The connection breaks in the middle of the answer's body.
@@ -108,7 +110,12 @@ impl FaultKind {
                 "ProvisionedThroughputExceededException",
                 "The level of configured provisioned throughput for the table was exceeded",
             ),
-            Self::Unavailable503 | Self::ConnectionLost | Self::Truncated | Self::Slow(_) | Self::Never => return None,
+            Self::Unavailable503
+            | Self::Body(_)
+            | Self::ConnectionLost
+            | Self::Truncated
+            | Self::Slow(_)
+            | Self::Never => return None,
         };
         Some(error)
     }

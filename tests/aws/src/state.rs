@@ -243,6 +243,10 @@ fn answer(result: Result<Done, ApiError>, request: &Request, fault: Option<&Faul
             let reply = Reply { status: 503, content_type: "text/plain".to_owned(), body };
             (Answer::Whole(reply), Outcome::Error { status: 503, code: String::new() })
         }
+        Some(FaultKind::Body(body)) => {
+            let body = Bytes::from_static(body.as_bytes());
+            (Answer::Whole(Reply { status: 200, content_type: content_type.to_owned(), body }), outcome)
+        }
         Some(FaultKind::ConnectionLost) => (Answer::Lost, Outcome::Lost),
         Some(FaultKind::Never) => (Answer::Never, Outcome::Lost),
         Some(FaultKind::Truncated) => (Answer::Cut(reply), Outcome::Lost),
