@@ -7,6 +7,9 @@ use wafsync::telemetry::METRICS;
 
 const FILE: &str = include_str!("../../docs/alerts.yaml");
 
+/// What promtool is shown, by `tests/deploy/run`.
+const PROMTOOL: &str = include_str!("../deploy/alerts.yaml");
+
 fn alerts() -> Vec<Value> {
     let file: Value = serde_saphyr::from_str(FILE).unwrap();
     let groups = file["groups"].as_array().unwrap();
@@ -70,5 +73,13 @@ fn no_two_alerts_have_a_name_in_common_and_each_says_how_urgent_it_is() {
     assert_eq!(names.len(), alerts.len());
     for alert in &alerts {
         assert!(["critical", "warning"].contains(&alert["labels"]["severity"].as_str().unwrap()), "{alert}");
+    }
+}
+
+#[test]
+fn promtool_is_shown_every_alert() {
+    for alert in alerts() {
+        let fires = format!("alertname=\"{}\"", alert["alert"].as_str().unwrap());
+        assert!(PROMTOOL.contains(&fires), "{fires}");
     }
 }
