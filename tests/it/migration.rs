@@ -1,4 +1,5 @@
-//! From the event-driven Lambda to wafsync without a gap: the way that `docs/operations.md` describes, played through.
+//! From the event-driven Lambda to wafsync without a gap, and back: the ways that `docs/operations.md` describes, played
+//! through.
 //!
 //! The Lambda writes one IP set from the events of the table's stream, and the web ACL refers to that set directly.
 
@@ -55,11 +56,10 @@ fn lambda_hears_of(world: &World, address: &str) {
     world.aws.describe_ip_set(SET, None);
 }
 
-#[tokio::test(start_paused = true)]
-async fn the_lambda_of_the_article_is_replaced_without_a_gap() {
-    let mut world = World::new(&SETTINGS);
+/// The Lambda's set, and the web ACL with the rule that refers to it, which is returned. The events of the fourth item and
+/// of a deletion were lost.
+fn the_article(world: &World) -> Value {
     world.items(1..=4);
-    // The event of the fourth item was lost too.
     let before = [ip(1), ip(2), ip(3), STALE.to_owned()];
     let set = world.aws.put_ip_set("REGIONAL", SET, "IPV4", &before.each_ref().map(String::as_str), None);
     let direct = json!({
@@ -70,6 +70,23 @@ async fn the_lambda_of_the_article_is_replaced_without_a_gap() {
         "VisibilityConfig": {"SampledRequestsEnabled": true, "CloudWatchMetricsEnabled": true, "MetricName": "m"},
     });
     world.aws.put_web_acl("REGIONAL", WEB_ACL, "Block", json!([direct]));
+    direct
+}
+
+/// The rule groups, beside the rules that are there.
+fn attach_rule_groups(world: &World) {
+    let groups = ["wafsync-1", "wafsync-2"].map(|name| world.aws.rule_group(name).unwrap().arn);
+    world.aws.edit_web_acl(WEB_ACL, |rules| {
+        let references = groups.iter().zip(0..).map(|(group, priority)| reference_to(group, priority));
+        rules.as_array_mut().unwrap().extend(references);
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_lambda_of_the_article_is_replaced_without_a_gap() {
+    let mut world = World::new(&SETTINGS);
+    let direct = the_article(&world);
+    let before = [ip(1), ip(2), ip(3), STALE.to_owned()];
     never_locked_out(&world, ips(1..=3));
 
     // 1. Look. What the Lambda has missed shows, and nothing is written.
@@ -90,11 +107,7 @@ async fn the_lambda_of_the_article_is_replaced_without_a_gap() {
     assert_eq!(let_in(&world.aws, &front(&world.aws)), ips(1..=3));
 
     // 4. Attach the rule groups beside the old rule. The address that the Lambda had missed gets in.
-    let groups = ["wafsync-1", "wafsync-2"].map(|name| world.aws.rule_group(name).unwrap().arn);
-    world.aws.edit_web_acl(WEB_ACL, |rules| {
-        let references = groups.iter().zip(0..).map(|(group, priority)| reference_to(group, priority));
-        rules.as_array_mut().unwrap().extend(references);
-    });
+    attach_rule_groups(&world);
     assert_eq!(let_in(&world.aws, &front(&world.aws)), ips(1..=4));
     never_locked_out(&world, ips(1..=4));
     world.set(&SETTINGS);
@@ -138,6 +151,46 @@ async fn the_lambda_of_the_article_is_replaced_without_a_gap() {
     // `--adopt` stays for good: without it the set is somebody else's, and dropping it needs a person.
     world.set(&["--web-acl", WEB_ACL, "--always", &ip(6)]);
     assert_eq!(world.next_apply().await.outcome, Outcome::Blocked);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_lambda_of_the_article_takes_over_again_without_a_gap() {
+    let mut world = World::new(&SETTINGS);
+    let direct = the_article(&world);
+    world.next_apply().await;
+    world.set_approval().await;
+    world.next_apply().await;
+    attach_rule_groups(&world);
+    world.aws.edit_web_acl(WEB_ACL, |rules| rules.as_array_mut().unwrap().retain(|rule| *rule != direct));
+    world.set(&SETTINGS);
+    world.items(5..=5);
+    assert_eq!(world.next_apply().await.outcome, Outcome::Changed);
+    assert_eq!(let_in(&world.aws, &front(&world.aws)), ips(1..=5));
+
+    // wafsync is stopped: from here on nothing of it runs. The old rule comes back beside the references.
+    world.aws.edit_web_acl(WEB_ACL, |rules| rules.as_array_mut().unwrap().push(direct.clone()));
+    assert_eq!(let_in(&world.aws, &front(&world.aws)), ips(1..=5));
+
+    // Alone it would lock out whom wafsync let in by a set of its own.
+    let only_the_old_rule = json!([direct]);
+    assert!(!let_in(&world.aws, &only_the_old_rule).contains(&ip(4)));
+
+    // Its mapping is switched on first, so that nothing falls between the table that it reads and the events.
+    world.items(6..=6);
+    lambda_hears_of(&world, &ip(6));
+    world.aws.edit_ip_set(SET, |set| *set = ips(1..=6));
+    assert_eq!(world.aws.ip_set(SET).unwrap().addresses, ips(1..=6));
+    assert_eq!(let_in(&world.aws, &front(&world.aws)), ips(1..=6));
+
+    // Only then the references go.
+    world.aws.edit_web_acl(WEB_ACL, |rules| *rules = only_the_old_rule.clone());
+    assert_eq!(let_in(&world.aws, &front(&world.aws)), ips(1..=6));
+
+    // The sets and rule groups that stay let nobody in.
+    world.no_items(4..=4);
+    world.aws.edit_ip_set(SET, |set| set.retain(|address| *address != ip(4)));
+    assert!(world.in_force().contains(&ip(4)));
+    assert_eq!(let_in(&world.aws, &front(&world.aws)), [ips(1..=3), ips(5..=6)].concat());
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,6 +9,7 @@ use wafsync::iam_policy;
 use wafsync::telemetry::METRICS;
 
 const FILE: &str = include_str!("../../lambda.yaml");
+const README: &str = include_str!("../../README.md");
 
 const TABLE: &str = "arn:aws:dynamodb:eu-central-1:111122223333:table/clusters";
 const WEB_ACL: &str =
@@ -259,4 +260,27 @@ fn every_parameter_is_asked_for_in_a_group_and_used() {
         let used = FILE.contains(&format!("{{ Ref: {name} }}")) || FILE.contains(&format!("${{{name}}}"));
         assert!(used, "{name}");
     }
+}
+
+#[test]
+fn the_deployments_that_are_shown_give_parameters_that_there_are() {
+    let template: Value = serde_saphyr::from_str(FILE).unwrap();
+    let parameters = template["Parameters"].as_object().unwrap();
+    let required: BTreeSet<&str> =
+        parameters.iter().filter(|(_, of)| of.get("Default").is_none()).map(|(name, _)| name.as_str()).collect();
+    for text in [README, FILE] {
+        let commands = text.replace("\\\n", " ");
+        let (_, rest) = commands.split_once("--parameter-overrides ").unwrap();
+        let given = rest.lines().next().unwrap().split_whitespace().map(|word| word.split_once('=').unwrap());
+        let given: Vec<(&str, &str)> = given.collect();
+        for (name, value) in &given {
+            let parameter = parameters.get(*name).unwrap_or_else(|| panic!("no parameter {name}"));
+            let allowed = parameter.get("AllowedValues").and_then(Value::as_array);
+            assert!(allowed.is_none_or(|allowed| allowed.contains(&json!(value))), "{name}={value}");
+        }
+        let names: BTreeSet<&str> = given.into_iter().map(|(name, _)| name).collect();
+        assert!(required.is_subset(&names), "{required:?} of {names:?}");
+    }
+    let output = README.split("OutputKey=='").nth(1).unwrap().split('\'').next().unwrap();
+    assert!(template["Outputs"].get(output).is_some(), "no output {output}");
 }
