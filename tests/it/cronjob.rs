@@ -7,6 +7,7 @@ use wafsync::aws::OPERATION_TIMEOUT;
 use wafsync::cli::{self, Invocation};
 
 const FILE: &str = include_str!("../../cronjob.yaml");
+const IMAGE: &str = include_str!("../../Dockerfile");
 
 fn documents() -> Vec<Value> {
     serde_saphyr::from_multiple(FILE).unwrap()
@@ -107,6 +108,15 @@ fn the_pod_has_no_more_rights_than_it_needs() {
         assert!(container["resources"]["requests"][resource].is_string(), "{resource}");
     }
     assert!(container["resources"]["limits"]["memory"].is_string());
+}
+
+#[test]
+fn the_image_is_made_for_the_user_of_the_pod_and_starts_the_program() {
+    let cronjob = document("CronJob", "wafsync");
+    let context = &pod(&cronjob)["securityContext"];
+    let user = format!("USER {}:{}", context["runAsUser"], context["runAsGroup"]);
+    let lines: Vec<&str> = IMAGE.lines().rev().take(2).collect();
+    assert_eq!(lines, ["ENTRYPOINT [\"/wafsync\"]", user.as_str()], "the args of the container follow the program");
 }
 
 #[test]
