@@ -10,12 +10,11 @@ use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use aws_config::BehaviorVersion;
 use tokio::signal::unix::{self, SignalKind, signal};
 use tokio::time::Instant;
 use tracing::{error, warn};
 
-use crate::aws::{AwsError, Connection, ReadCache};
+use crate::aws::{self, AwsError, Connection, ReadCache};
 use crate::cidr::Cidr;
 use crate::cli::{self, Invocation, LogSettings, MetricsSettings, Output, Parsed};
 use crate::desired::Desired;
@@ -182,12 +181,12 @@ async fn asked(interrupt: &mut unix::Signal, terminate: &mut unix::Signal) {
 }
 
 async fn session(settings: Settings) -> Result<Session, String> {
-    let sdk = aws_config::load_defaults(BehaviorVersion::latest()).await;
+    let sdk = aws::environment().await.map_err(|error| error.to_string())?;
     Session::new(sdk, settings).map_err(|error| error.to_string())
 }
 
 async fn connect(settings: &Settings) -> Result<Connection, String> {
-    let sdk = aws_config::load_defaults(BehaviorVersion::latest()).await;
+    let sdk = aws::environment().await.map_err(|error| error.to_string())?;
     Connection::new(sdk, settings).map_err(|error| error.to_string())
 }
 

@@ -18,6 +18,7 @@ use tracing::{error, warn};
 
 use self::answer::Answer;
 use self::event::Request;
+use crate::aws;
 use crate::cli::{self, LogSettings};
 use crate::report::{Command, Document, Outcome};
 use crate::session::Session;
@@ -85,7 +86,7 @@ impl Function {
     }
 
     async fn session(settings: Settings) -> Result<Session, String> {
-        let sdk = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
+        let sdk = aws::environment().await.map_err(|error| error.to_string())?;
         Session::new(sdk, settings).map_err(|error| error.to_string())
     }
 

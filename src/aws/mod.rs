@@ -17,7 +17,7 @@ mod web_acls;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use aws_config::SdkConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_dynamodb::config::Region;
 use aws_smithy_types::retry::{RetryConfig, RetrySpec};
 
@@ -81,6 +81,23 @@ pub enum NoRegion {
     /// What is set cannot be one.
     #[error("{} is no AWS Region; hint: set AWS_REGION to one such as eu-west-1", crate::text::key(.0))]
     Malformed(String),
+}
+
+/// TLS has no CA certificate to trust.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no CA certificates are found; hint: install ca-certificates, or name a file of them in SSL_CERT_FILE")]
+pub struct NoRoots;
+
+/// Region, credentials and endpoints, as the environment and the files of AWS have them.
+///
+/// # Errors
+///
+/// [`NoRoots`], with which the SDK would panic at its first call.
+pub async fn environment() -> Result<SdkConfig, NoRoots> {
+    if rustls_native_certs::load_native_certs().certs.is_empty() {
+        return Err(NoRoots);
+    }
+    Ok(aws_config::load_defaults(BehaviorVersion::latest()).await)
 }
 
 impl Connection {

@@ -189,6 +189,7 @@ async fn what_aws_refuses_is_one_line() {
     let no_table = bench.run(&["plan", "--table=absent"]).await;
     let wrong_region = bench.command(&["plan"]).env("AWS_REGION", "us-west-2").output().await.unwrap().into();
     let no_region = bench.command(&["plan"]).env_remove("AWS_REGION").output().await.unwrap().into();
+    let no_roots = bench.command(&["plan"]).env("SSL_CERT_FILE", "/dev/null").output().await.unwrap().into();
     let no_credentials: Ran = bench
         .command(&["plan"])
         .env_remove("AWS_ACCESS_KEY_ID")
@@ -208,6 +209,7 @@ async fn what_aws_refuses_is_one_line() {
         ("no such table", no_table),
         ("another Region", wrong_region),
         ("no Region", no_region),
+        ("no CA certificates", no_roots),
         ("no credentials", no_credentials.whichever_call()),
         ("nobody there", nobody_there.whichever_call()),
         ("access denied", denied),
