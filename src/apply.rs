@@ -144,6 +144,9 @@ pub async fn apply(plan: &ApprovedPlan, writer: &Writer, stop: &Stop) -> Applied
         run.stage(plan.stage(Stage::Wire)).await;
     }
     run.stage(plan.stage(Stage::Strip)).await;
+    if broken::has(Defect::RemovesBeforeAdding) {
+        run.stage(plan.stage(Stage::Remove)).await;
+    }
     run.stage(plan.stage(Stage::Add)).await;
     let mut waiting = run.stage(plan.stage(Stage::Wire)).await;
     run.stage(plan.stage(Stage::Remove)).await;

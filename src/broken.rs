@@ -8,6 +8,10 @@
 pub enum Defect {
     /// Rules refer to a set before what is not wanted has gone from it.
     WiresBeforeStripping,
+    /// What only removes goes before what adds.
+    RemovesBeforeAdding,
+    /// A CIDR goes although other sets have yet to show what replaces it.
+    ReplacesAtOnce,
     /// Whatever is named like ours is taken for ours.
     IgnoresMarks,
     /// What was removed from a set that was adopted and not written yet needs no approval.
@@ -20,10 +24,14 @@ pub enum Defect {
     ScansTooEarly,
     /// Guards look away.
     SkipsGuards,
+    /// Each round of a run counts its removals anew.
+    ForgetsEarlierRounds,
     /// Rejections hold nothing back.
     IgnoresRejections,
-    /// After a conflict the same contents are sent with a token that was fetched for it.
+    /// The lock token is fetched when the write is due, whatever has happened since its contents were planned.
     FetchesTokensLate,
+    /// After a conflict the same contents are sent once more, with a token that was fetched for it.
+    RetriesStalePlans,
     /// Attempts that failed are repeated without regard to the pace.
     RetriesUnpaced,
     /// One answer that an IP set does not exist is believed, whatever the list shows.

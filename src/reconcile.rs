@@ -270,7 +270,8 @@ impl Reconcile<'_> {
         let in_force_at_start = *self.in_force_at_start.get_or_insert(diff.in_force);
         let changes = rules::guarded_changes(current, &waf.policy, &self.target);
         // What WAF no longer holds is gone, also if the answer to its removal was lost.
-        let removed = self.tried.iter().filter(|cidr| !current.holds_in_force(**cidr)).copied().collect();
+        let gone = |cidr: &&Cidr| !current.holds_in_force(**cidr) && !broken::has(Defect::ForgetsEarlierRounds);
+        let removed = self.tried.iter().filter(gone).copied().collect();
         let judgement = guard::judge(&Evidence {
             settings: &self.settings.guards,
             target: &self.target,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aws_sdk_wafv2::types::{IpAddressVersion, IpSetSummary, Tag};
 
 use super::call::Call;
-use super::error::AwsError;
+use super::error::{AwsError, Class};
 use super::governor::Action;
 use super::{BAD_ANSWER, MAX_PAGES, Reader, Writer, waf_scope};
 use crate::broken::{self, Defect};
@@ -131,12 +131,27 @@ impl Writer {
     ) -> Result<(), AwsError> {
         let late;
         let token = if broken::has(Defect::FetchesTokensLate) {
-            let read = self.waf.get_ip_set().scope(waf_scope(self.scope)).name(&spec.name).id(id).send().await;
-            late = LockToken(read.ok().and_then(|read| read.lock_token).unwrap_or_default());
+            late = self.newest_token(id, spec).await;
             &late
         } else {
             token
         };
+        let sent = self.send_update(id, token, spec, stop).await;
+        match sent {
+            Err(error) if broken::has(Defect::RetriesStalePlans) && error.class() == Class::Conflict => {
+                self.send_update(id, &self.newest_token(id, spec).await, spec, stop).await
+            }
+            sent => sent,
+        }
+    }
+
+    /// A token apart from what it guards, which only a defect asks for.
+    async fn newest_token(&self, id: &str, spec: &IpSetSpec) -> LockToken {
+        let read = self.waf.get_ip_set().scope(waf_scope(self.scope)).name(&spec.name).id(id).send().await;
+        LockToken(read.ok().and_then(|read| read.lock_token).unwrap_or_default())
+    }
+
+    async fn send_update(&self, id: &str, token: &LockToken, spec: &IpSetSpec, stop: &Stop) -> Result<(), AwsError> {
         let call = Call::begin(&self.governor, Action::UpdateIpSet, &spec.name, &self.region, stop).await?;
         let request = self
             .waf

@@ -6,6 +6,7 @@
 
 use super::standing::{Loose, Standing};
 use super::{Draft, Force};
+use crate::broken::{self, Defect};
 use crate::cidr::{Cidr, Family};
 
 /// Decides for one family what leaves and what is stuck, and places what has to be there for it to leave.
@@ -27,6 +28,7 @@ fn settle_one(index: usize, draft: &mut Draft<'_>, standing: &mut Standing, capa
     for &cidr in &draft.shard.leaving {
         match standing.needed_for(cidr, draft.force).count() {
             0 => draft.going.push(cidr),
+            _ if broken::has(Defect::ReplacesAtOnce) => draft.going.push(cidr),
             needs => waiting.push((needs, cidr)),
         }
     }

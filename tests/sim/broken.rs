@@ -1,8 +1,10 @@
 //! The observer is proven to see: each defect on purpose is caught by some seed, and by what it is said to break.
 
 use std::panic::AssertUnwindSafe;
+use std::time::Duration;
 
 use wafsync::broken::{self, Defect};
+use wafsync::report::Outcome;
 use wafsync_test_aws::{Config, Fault, FaultKind, When};
 
 use crate::seeds::relive;
@@ -12,7 +14,9 @@ use crate::world::{World, small};
 const TRIES: u64 = 374;
 
 /// Every defect that chance finds, and words of which the simulation says one when it catches it.
-const DEFECTS: [(Defect, &[&str]); 10] = [
+const DEFECTS: [(Defect, &[&str]); 13] = [
+    (Defect::RemovesBeforeAdding, &["adds after a removal"]),
+    (Defect::ReplacesAtOnce, &["a gap while it spreads"]),
     (Defect::WiresBeforeStripping, &["leak after call"]),
     (Defect::IgnoresMarks, &["foreign resources changed"]),
     (Defect::IgnoresAdoption, &["from an adopted set without approval"]),
@@ -21,6 +25,7 @@ const DEFECTS: [(Defect, &[&str]); 10] = [
     (Defect::SkipsGuards, &["of a family removed in one run"]),
     (Defect::IgnoresRejections, &["although the table has rejections"]),
     (Defect::FetchesTokensLate, &["WAF was read after the newest scan", "lock-out after call"]),
+    (Defect::RetriesStalePlans, &["WAF was read after the newest scan", "lock-out after call"]),
     (Defect::RetriesUnpaced, &["calls in a second"]),
     (Defect::ForgetsLostAnswers, &["writes done, but"]),
 ];
@@ -73,6 +78,37 @@ fn belief_in_one_answer_is_caught_where_a_set_is_said_not_to_exist() {
         });
     };
     caught(Defect::BelievesOneAnswer, lives, &["lock-out after call"]);
+}
+
+/// What is new to be removed in a later round comes from somebody else: what a run itself once wanted it lets stand.
+#[test]
+fn a_limit_that_each_round_counts_anew_is_caught_where_another_run_adds_what_is_no_longer_wanted() {
+    let lives = || {
+        in_a_runtime(async {
+            let world = World::new(small(), &[]);
+            world.item("a", &["198.51.100.1/32", "198.51.100.2/32"]);
+            world.item("b", &["198.51.100.3/32", "198.51.100.4/32", "198.51.100.5/32"]);
+            world.converges().await;
+            world.later().await;
+            world.item("c", &["198.51.100.6/32", "198.51.100.7/32", "198.51.100.8/32"]);
+            let slow = FaultKind::Slow(Duration::from_secs(6));
+            world.aws.fail(once("UpdateIPSet", 0, slow));
+            let (early, late) = (world.process("early"), world.process("late"));
+            let soon = async {
+                tokio::time::sleep(Duration::from_millis(1500)).await;
+                for gone in ["a", "c"] {
+                    world.observer.delete_item(&world.aws, gone);
+                }
+                // Two of these go where two are removed, the third into the set that the other run is writing.
+                world.item("d", &["203.0.113.1/32", "203.0.113.2/32", "203.0.113.3/32"]);
+                world.apply(&late).await
+            };
+            let (_, run) = tokio::join!(world.apply(&early), soon);
+            world.sound();
+            assert_eq!(run.outcome, Outcome::Held, "{}\n{}", run.reason, world.history());
+        });
+    };
+    caught(Defect::ForgetsEarlierRounds, lives, &["of a family removed in one run"]);
 }
 
 fn in_a_runtime(lives: impl Future<Output = ()>) {

@@ -23,4 +23,5 @@ mod ranges;
 mod seeds;
 mod several;
 mod snapshot;
+mod watching;
 mod world;

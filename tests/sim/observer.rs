@@ -3,6 +3,9 @@
 //!
 //! While runs overlap they are seen as one: "before the run" is before the first of them began.
 
+mod honesty;
+mod proof;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -69,6 +72,8 @@ struct Epoch {
     rejected: bool,
     /// The table had no entry all the time, while something that it once gave was in force.
     emptied: bool,
+    /// What stands in each set that was wired or adopted and has stood there all the time: AWS has spread it.
+    spread: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// One run under way.
@@ -87,6 +92,8 @@ struct Watched {
     /// At which attempt the newest scan began, and when.
     newest_scan: Option<(usize, Duration)>,
     newest_list: usize,
+    /// The newest update that took something from force and added nothing.
+    newest_removal: usize,
     /// What the table has wanted at some time since that scan began.
     seen: Ranges,
     removed: BTreeSet<String>,
@@ -198,8 +205,11 @@ impl Observer {
     }
 
     /// The promises that were broken so far.
-    pub(crate) fn broken(&self) -> Vec<String> {
-        self.with(|state| state.broken.clone())
+    pub(crate) fn broken(&self, aws: &Aws) -> Vec<String> {
+        let mut broken = self.with(|state| state.broken.clone());
+        // What the stand-in itself finds, but for its rates: several callers keep to them each on its own.
+        broken.extend(aws.violations().into_iter().filter(|found| !found.starts_with("rate: ")));
+        broken
     }
 }
 
@@ -224,6 +234,7 @@ impl State {
             steady: wanted,
             rejected: self.has_rejection(),
             emptied: self.is_empty() && self.holds_what_the_table_gave(),
+            spread: self.now.counting(&self.terms.adopted),
         });
     }
 
@@ -271,6 +282,7 @@ impl State {
             self.by_hand.extend(fresh.into_iter().map(|cidr| (name.clone(), cidr.clone())));
         }
         let (effective, holds) = (self.effective(), self.holds_what_the_table_gave());
+        self.keeps_spread();
         if let Some(epoch) = &mut self.epoch {
             epoch.emptied &= holds;
             epoch.allowed = epoch.allowed.or(&edited).or(&effective);
@@ -288,16 +300,21 @@ impl State {
         self.attempts = call.index + 1;
         let old = std::mem::replace(&mut self.now, Snapshot::take(aws));
         self.keeps_pace(&attempt);
-        if call.operation.starts_with("Delete") || call.operation.ends_with("WebACL") && attempt.effect {
+        let reads = ["Get", "List", "Scan"].iter().any(|verb| call.operation.starts_with(verb));
+        let writes = ["CreateIPSet", "UpdateIPSet", "CreateRuleGroup", "UpdateRuleGroup"];
+        if !reads && !writes.contains(&call.operation.as_str()) {
             self.says(format!("call {}: {} is never to be called", call.index, call.operation));
         }
         self.follows(&attempt);
         if attempt.effect {
             self.waf_changed_for_others(&attempt.caller);
+            self.keeps_order(&attempt, &old);
+            self.leaves_no_gap(&attempt, &old);
             self.has_proof(&attempt, &old);
         }
+        self.keeps_spread();
         self.keeps_invariants(&attempt);
-        self.leaves_alone(aws, &attempt);
+        self.leaves_alone(aws, &attempt, &old);
     }
 
     /// Another run's writes are as foreign as a hand edit.
@@ -362,60 +379,6 @@ impl State {
         }
     }
 
-    /// Whatever goes from force has gone twice from the table, is within the limit, and is not held.
-    fn has_proof(&mut self, attempt: &Attempt, old: &Snapshot) {
-        let Attempt { target, caller, .. } = attempt;
-        let counts = old.wired.contains(target) || self.terms.adopted.contains(target);
-        let (Some(before), Some(after)) = (old.sets.get(target), self.now.sets.get(target)) else { return };
-        let mut found = Vec::new();
-        let (Some(run), Some(epoch)) = (self.runs.get_mut(caller), &self.epoch) else { return };
-        if run.approved && run.newest_scan.is_none() {
-            found.push("written without any scan".to_owned());
-        }
-        if epoch.emptied && !run.approved {
-            found.push(format!("{} {target} although the table is empty", attempt.operation));
-        }
-        let read = self.tokens.get(&(caller.clone(), target.clone())).map(|(_, at)| *at);
-        for cidr in before.difference(after).filter(|_| counts) {
-            let by_hand = self.by_hand.contains(&(target.clone(), cidr.clone()));
-            // What stays covered as the newest scan saw it, or stands twice, is no loss.
-            if by_hand || Ranges::of([cidr]).within(&run.seen) {
-                continue;
-            }
-            let text = format!("{target}: {cidr} removed");
-            match (run.first_scan, run.newest_scan, read) {
-                (Some(first), Some((_, newest)), Some(read)) => {
-                    if newest < first + self.terms.settle {
-                        found.push(format!("{text} without a second scan, or too early"));
-                    } else if newest < read {
-                        found.push(format!("{text}, but WAF was read after the newest scan"));
-                    }
-                }
-                _ => found.push(format!("{text} without a scan or a read")),
-            }
-            if run.approved {
-                continue;
-            }
-            if !old.marked.contains(target) && self.terms.adopted.contains(target) {
-                found.push(format!("{text} from an adopted set without approval"));
-            }
-            if epoch.rejected && self.terms.holds_rejections {
-                found.push(format!("{text} although the table has rejections"));
-            }
-            if !self.now.stands(cidr, &self.terms.adopted) {
-                run.removed.insert(cidr.clone());
-            }
-        }
-        for ipv6 in [false, true] {
-            let removed = run.removed.iter().filter(|cidr| cidr.contains(':') == ipv6).count();
-            if removed > self.terms.max_removals && !run.approved {
-                found.push(format!("{removed} of a family removed in one run: {:?}", run.removed));
-            }
-        }
-        let call = self.attempts - 1;
-        self.broken.extend(found.into_iter().map(|text| format!("call {call} by {caller}: {text}")));
-    }
-
     fn keeps_invariants(&mut self, attempt: &Attempt) {
         let effective = self.effective();
         let Some(epoch) = &mut self.epoch else { return };
@@ -431,62 +394,15 @@ impl State {
         epoch.protected = epoch.protected.or(&effective.and(&epoch.steady));
     }
 
-    fn leaves_alone(&mut self, aws: &Aws, attempt: &Attempt) {
+    fn leaves_alone(&mut self, aws: &Aws, attempt: &Attempt, old: &Snapshot) {
         let sets = self.foreign_sets.iter().filter(|set| aws.ip_set(&set.name).as_ref() != Some(*set));
         let groups = self.foreign_groups.iter().filter(|group| aws.rule_group(&group.name).as_ref() != Some(*group));
-        let touched: Vec<&String> = sets.map(|set| &set.name).chain(groups.map(|group| &group.name)).collect();
+        let acls = old.web_acls.iter().filter(|acl| !self.now.web_acls.contains(acl)).map(|acl| &acl.name);
+        let touched = sets.map(|set| &set.name).chain(groups.map(|group| &group.name)).chain(acls);
+        let touched: Vec<&String> = touched.collect();
         if !touched.is_empty() {
             let text = format!("{} {}: foreign resources changed: {touched:?}", attempt.operation, attempt.target);
             self.broken.push(text);
         }
-    }
-
-    /// Whether what a run says of itself is true.
-    fn judge(&mut self, caller: &str, run: &Watched, said: &Value) {
-        let outcome = said["outcome"].as_str().unwrap_or_default().to_owned();
-        let done = said["writes"]["done"].as_u64().unwrap_or(u64::MAX);
-        let planned = said["writes"]["planned"].as_u64().unwrap_or_default();
-        let mut found = Vec::new();
-        let code = match outcome.as_str() {
-            "converged" | "changed" => 0,
-            "blocked" | "held" | "unenforced" => 3,
-            "partial" => 4,
-            "failed" => 1,
-            _ => u64::MAX,
-        };
-        if said["exit_code"].as_u64() != Some(code) {
-            found.push(format!("exit code {}", said["exit_code"]));
-        }
-        let effects = run.effects as u64;
-        // What AWS denied, and what could not be looked at any more, nobody can know.
-        let looked = run.newest_list > run.newest_effect && outcome != "partial" && outcome != "failed";
-        let undisturbed = self.waf_changed <= run.began;
-        let knows = !run.lied_to && (looked && undisturbed || run.faults == 0);
-        // Nor whose write it was, if others made the same one and an answer was lost.
-        let may_be_others = run.faults > 0 && self.waf_changed > run.began;
-        if done > effects && !may_be_others || done < effects && knows {
-            found.push(format!("{done} writes done, but {effects} had an effect"));
-        }
-        if done > planned {
-            found.push(format!("{done} writes done, {planned} planned"));
-        }
-        if (outcome == "converged" || outcome == "blocked") && effects > 0 && !run.lied_to {
-            found.push(format!("{effects} writes had an effect"));
-        }
-        if outcome == "changed" && effects == 0 && !may_be_others {
-            found.push("nothing was written".to_owned());
-        }
-        // Reads lag, so what others did to WAF during a run need not show in it.
-        let quiet = run.newest_scan.is_some_and(|(first_page, _)| first_page > self.table_changed)
-            && run.began >= self.waf_changed;
-        let wanted = self.wanted();
-        if (outcome == "converged" || outcome == "changed") && quiet && self.now.in_force != wanted {
-            found.push(format!("in force is {:?}, wanted is {wanted:?}", self.now.in_force));
-        }
-        if run.faults == 0 && self.hanging == 0 && quiet && outcome == "failed" {
-            found.push(format!("it failed, but nothing was wrong: {}", said["reason"]));
-        }
-        let reason = said["reason"].as_str().unwrap_or_default();
-        self.broken.extend(found.into_iter().map(|text| format!("{caller} says {outcome} ({reason}): {text}")));
     }
 }

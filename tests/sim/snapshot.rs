@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use wafsync_test_aws::{Aws, IpSetView, RuleGroupView};
+use wafsync_test_aws::{Aws, IpSetView, RuleGroupView, WebAclView};
 
 use crate::ranges::Ranges;
 
@@ -20,6 +20,8 @@ pub(crate) struct Snapshot {
     pub(crate) marked: BTreeSet<String>,
     /// What the wired sets let in.
     pub(crate) in_force: Ranges,
+    /// Every web ACL: all of them belong to others.
+    pub(crate) web_acls: Vec<WebAclView>,
 }
 
 impl Snapshot {
@@ -32,6 +34,7 @@ impl Snapshot {
         Self {
             wired: wired.iter().map(|set| set.name.clone()).collect(),
             in_force,
+            web_acls: aws.web_acls(),
             marked: sets.iter().filter(|set| is_marked(set)).map(|set| set.name.clone()).collect(),
             sets: sets.into_iter().map(|set| (set.name, set.addresses.into_iter().collect())).collect(),
         }
@@ -41,6 +44,13 @@ impl Snapshot {
     pub(crate) fn with_adopted(&self, adopted: &BTreeSet<String>) -> Ranges {
         let sets = adopted.iter().filter_map(|name| self.sets.get(name));
         Ranges::of(sets.flatten()).or(&self.in_force)
+    }
+
+    /// The contents of the wired sets and these.
+    pub(crate) fn counting(&self, adopted: &BTreeSet<String>) -> BTreeMap<String, BTreeSet<String>> {
+        let counts = |name: &String| self.wired.contains(name) || adopted.contains(name);
+        let sets = self.sets.iter().filter(|(name, _)| counts(name));
+        sets.map(|(name, cidrs)| (name.clone(), cidrs.clone())).collect()
     }
 
     /// Whether this CIDR, as it is written, stands in a set that counts.

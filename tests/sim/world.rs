@@ -126,7 +126,7 @@ impl World {
         Document::new(&run, &process.settings, command)
     }
 
-    fn sdk(&self, caller: &str) -> SdkConfig {
+    pub(crate) fn sdk(&self, caller: &str) -> SdkConfig {
         let credentials = Credentials::new(caller, "secret", None, None, "test");
         SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -178,7 +178,7 @@ impl World {
 
     /// No promise was broken so far.
     pub(crate) fn sound(&self) {
-        let broken = self.observer.broken();
+        let broken = self.observer.broken(&self.aws);
         assert!(broken.is_empty(), "{}\n{}", broken.join("\n"), self.history());
     }
 

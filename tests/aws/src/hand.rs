@@ -66,6 +66,23 @@ pub struct RuleGroupView {
     pub tags: BTreeMap<String, String>,
 }
 
+/// A web ACL as reads meet it once they no longer lag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebAclView {
+    /// Its name.
+    pub name: String,
+    /// Its ARN.
+    pub arn: String,
+    /// `Block` or `Allow`.
+    pub default_action: String,
+    /// An array of rules, as the API has them.
+    pub rules: Value,
+    /// ARNs of what it protects.
+    pub resources: Vec<String>,
+    /// The token that the next write needs.
+    pub lock_token: String,
+}
+
 impl Aws {
     /// An empty table. Its name may stand in several regions; then say `REGION/NAME` wherever a table is asked for.
     pub fn create_table(&self, region: &str, name: &str) {
@@ -222,6 +239,12 @@ impl Aws {
         self.state().waf.rule_groups.all().iter().map(rule_group_view).collect()
     }
 
+    /// All web ACLs, in the order of their creation.
+    #[must_use]
+    pub fn web_acls(&self) -> Vec<WebAclView> {
+        self.state().waf.web_acls.all().iter().map(web_acl_view).collect()
+    }
+
     fn change_rule_group(&self, name: &str, change: impl FnOnce(&mut RuleGroup)) {
         let mut state = self.state();
         let (token, lag) = (state.waf.uuid(), state.waf.config.read_lag);
@@ -273,5 +296,18 @@ fn rule_group_view(entity: &Entity<RuleGroup>) -> RuleGroupView {
         rules: group.rules.clone(),
         lock_token: version.token.clone(),
         tags: group.tags.clone(),
+    }
+}
+
+fn web_acl_view(entity: &Entity<WebAcl>) -> WebAclView {
+    let version = entity.newest();
+    let acl = &version.content;
+    WebAclView {
+        name: entity.name.clone(),
+        arn: entity.arn.clone(),
+        default_action: acl.default_action.clone(),
+        rules: acl.rules.clone(),
+        resources: acl.resources.clone(),
+        lock_token: version.token.clone(),
     }
 }

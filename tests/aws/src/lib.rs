@@ -32,6 +32,6 @@ mod wire;
 pub use aws::{Aws, Call, Phase};
 pub use config::Config;
 pub use fault::{Fault, FaultKind, When};
-pub use hand::{IpSetView, RuleGroupView};
+pub use hand::{IpSetView, RuleGroupView, WebAclView};
 pub use server::Server;
 pub use state::{Attempt, Outcome};
