@@ -244,8 +244,9 @@ fn attributes(settings: &Settings, sample: &Answer<TableView>) -> Line {
         return ok(SUBJECT, format!("{sampled}, all can be used"));
     }
     let shown = view.rejections.iter().take(SHOWN_REJECTIONS);
-    let shown: Vec<String> =
-        shown.map(|rejection| format!("{}: {}", text::key(&rejection.key), rejection.reason)).collect();
+    let shown: Vec<String> = shown
+        .map(|rejection| format!("{}: {}", text::key(&rejection.key), text::line(&rejection.reason.to_string())))
+        .collect();
     let more = view.rejections.len().saturating_sub(SHOWN_REJECTIONS);
     let more = if more > 0 { format!("; and {more} more") } else { String::new() };
     let finding = format!("{sampled}, {} cannot be used: {}{more}", count(view.rejections.len()), shown.join("; "));

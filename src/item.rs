@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -98,8 +99,9 @@ impl ItemRules {
 /// Something in the table that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
-    /// The key of the item, empty if it has none.
-    pub key: String,
+    /// The key of the item, empty if it has none. All rejections of an item share it, for a long key with many bad
+    /// values would take a hundred times what it takes in the table.
+    pub key: Arc<str>,
     /// The offending value as it stands there, cut to [`REJECTED_VALUE_CHARS`]; not escaped for any output.
     pub value: String,
     /// Why.
@@ -272,8 +274,11 @@ impl TableView {
             self.entries.extend(found.cidrs.into_iter().map(|cidr| Entry { cidr, item }));
         }
         let ignored = rules.ignored.contains(key);
-        let rejection = |(value, reason)| Rejection { key: key.to_owned(), value, reason, ignored };
-        self.rejections.extend(found.rejected.into_iter().map(rejection));
+        if !found.rejected.is_empty() {
+            let key: Arc<str> = key.into();
+            let rejection = |(value, reason)| Rejection { key: Arc::clone(&key), value, reason, ignored };
+            self.rejections.extend(found.rejected.into_iter().map(rejection));
+        }
     }
 
     /// Sorts what was read, so that it can be searched.
@@ -311,7 +316,9 @@ impl Found {
     fn expired(&mut self, expiry: Option<&Attribute>, rules: &ItemRules) -> bool {
         let (Some(expiry), Some(attribute)) = (expiry, &rules.expiry_attribute) else { return false };
         let seconds = match expiry {
-            Attribute::Number(text) => text.parse::<f64>().ok().filter(|seconds| *seconds <= LATEST_EXPIRY),
+            Attribute::Number(text) => {
+                text.parse::<f64>().ok().filter(|seconds| seconds.is_finite() && *seconds <= LATEST_EXPIRY)
+            }
             _ => None,
         };
         let Some(seconds) = seconds else {
@@ -485,7 +492,7 @@ mod tests {
         assert_eq!(found, wanted);
         let reasons: Vec<String> = view.rejections.iter().map(|r| format!("{}: {}", r.value, r.reason)).collect();
         assert_eq!(reasons, rejected);
-        assert!(view.rejections.iter().all(|r| r.key == "cluster-a" && !r.ignored));
+        assert!(view.rejections.iter().all(|r| &*r.key == "cluster-a" && !r.ignored));
         assert!(view.entries().iter().all(|entry| view.key(entry) == "cluster-a"));
     }
 
@@ -586,6 +593,7 @@ mod tests {
             (text("soon"), "soon"),
             (Attribute::Other("boolean"), "boolean"),
             (Attribute::Number("NaN".into()), "NaN"),
+            (Attribute::Number("-inf".into()), "-inf"),
         ] {
             let view = read("a", Some(text("198.51.100.7")), Some(expiry));
             assert_eq!(view.entries().len(), 1);
@@ -616,7 +624,43 @@ mod tests {
         assert!(view.rejections[0].reason.to_string().starts_with("not valid JSON: recursion limit exceeded"));
     }
 
+    #[test]
+    fn the_rejections_of_an_item_share_its_key() {
+        let bad = Attribute::TextSet(vec!["no".into(), "neither".into(), "nor this".into()]);
+        let view = read(&"k".repeat(2048), Some(bad), None);
+        let [first, others @ ..] = view.rejections.as_slice() else { panic!("{view:?}") };
+        assert!(others.len() == 2 && others.iter().all(|other| Arc::ptr_eq(&other.key, &first.key)));
+    }
+
+    /// An attribute of any type, nested as `DynamoDB` lets it be.
+    fn attributes() -> impl Strategy<Value = Attribute> {
+        let leaf = prop_oneof![
+            any::<String>().prop_map(Attribute::Text),
+            proptest::collection::vec(any::<String>(), 0..6)
+                .prop_map(|texts| Attribute::Text(serde_json::json!(texts).to_string())),
+            any::<String>().prop_map(Attribute::Number),
+            proptest::collection::vec(any::<String>(), 0..6).prop_map(Attribute::TextSet),
+            Just(Attribute::Other("map")),
+        ];
+        leaf.prop_recursive(3, 12, 6, |inner| proptest::collection::vec(inner, 0..6).prop_map(Attribute::List))
+    }
+
     proptest! {
+        #[test]
+        fn every_rejection_names_its_item_and_is_cut(
+            key in any::<String>(),
+            cidrs in proptest::option::of(attributes()),
+            expiry in proptest::option::of(attributes()),
+        ) {
+            let view = read(&key, cidrs, expiry);
+            prop_assert!(view.rejections.iter().all(|rejection| *rejection.key == *key));
+            let short = |rejection: &Rejection| rejection.value.chars().count() <= REJECTED_VALUE_CHARS;
+            prop_assert!(view.rejections.iter().all(short));
+            // One for the expiry, and one for each value at most.
+            prop_assert!(view.rejections.len() <= 1 + rules().max_per_item);
+            prop_assert!(view.entries().iter().all(|entry| view.key(entry) == key));
+        }
+
         #[test]
         fn whatever_stands_in_an_item_is_an_entry_or_a_rejection(value in any::<String>(), json in any::<bool>()) {
             let value = if json { serde_json::json!([value]).to_string() } else { value };

@@ -6,8 +6,9 @@ pub mod markdown;
 pub mod text;
 
 use std::fmt;
+use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::cidr::{Cidr, Family, PerFamily};
 use crate::current::{Current, WebAcl};
@@ -146,7 +147,8 @@ pub struct Table {
 #[derive(Clone, Debug, Serialize)]
 pub struct Rejected {
     /// The key of its item.
-    pub key: String,
+    #[serde(serialize_with = "shared_text")]
+    pub key: Arc<str>,
     /// The value, cut to 128 characters.
     pub value: String,
     /// Why.
@@ -332,10 +334,14 @@ impl Document {
     }
 }
 
+fn shared_text<S: Serializer>(text: &Arc<str>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(text)
+}
+
 fn table(run: &Run) -> Table {
     let Some(view) = run.scans.last().map(Desired::view) else { return Table::default() };
     let rejected = |rejection: &crate::item::Rejection| Rejected {
-        key: rejection.key.clone(),
+        key: Arc::clone(&rejection.key),
         value: rejection.value.clone(),
         reason: rejection.reason.to_string(),
         ignored: rejection.ignored,

@@ -79,7 +79,6 @@ pub fn html(text: &str) -> String {
     safe
 }
 
-/// Whether the character has an entity, which is then put out.
 /// A JSON document that steers no terminal when it is shown there: the same document, with what JSON itself leaves as
 /// it is (bidirectional marks, the controls from U+007F on) written as escapes.
 #[must_use]
@@ -99,6 +98,7 @@ pub fn json(document: &str) -> String {
     out
 }
 
+/// Whether the character has an entity, which is then put out.
 fn push_entity(out: &mut String, character: char) -> bool {
     let entity = match character {
         '&' => "&amp;",

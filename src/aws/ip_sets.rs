@@ -7,7 +7,7 @@ use aws_sdk_wafv2::types::{IpAddressVersion, IpSetSummary, Tag};
 use super::call::Call;
 use super::error::{AwsError, Class};
 use super::governor::Action;
-use super::{BAD_ANSWER, MAX_PAGES, Reader, Writer, waf_scope};
+use super::{BAD_ANSWER, MAX_LIST_PAGES, Reader, Writer, waf_scope};
 use crate::broken::{self, Defect};
 use crate::cidr::{Cidr, Family};
 use crate::current::LockToken;
@@ -59,6 +59,9 @@ impl Reader {
         let (Some(found), Some(token)) = (answer.ip_set, answer.lock_token) else {
             return Err(unusable("the answer lacks the IP set or its lock token"));
         };
+        if found.name != name || found.id != id {
+            return Err(unusable("the answer is about another IP set"));
+        }
         let family = match found.ip_address_version {
             IpAddressVersion::Ipv4 => Family::Ipv4,
             IpAddressVersion::Ipv6 => Family::Ipv6,
@@ -197,7 +200,7 @@ impl Pages {
         if self.ended {
             return Ok(None);
         }
-        if self.read >= MAX_PAGES {
+        if self.read >= MAX_LIST_PAGES {
             return Err(AwsError::unusable(action.name(), "all", "the list does not end", None));
         }
         self.read += 1;
@@ -250,7 +253,7 @@ mod tests {
 
     #[test]
     fn a_list_without_an_end_is_an_error() {
-        let mut pages = Pages { read: MAX_PAGES, ..Pages::default() };
+        let mut pages = Pages { read: MAX_LIST_PAGES, ..Pages::default() };
         let error = pages.next(Action::ListIpSets).unwrap_err();
         assert_eq!(error.to_string(), "ListIPSets all: the list does not end");
     }

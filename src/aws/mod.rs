@@ -34,8 +34,11 @@ pub const CLOUDFRONT_REGION: &str = "us-east-1";
 /// Calls under way at once; the governor paces them, this bounds memory: a call holds up to half a megabyte.
 pub const IN_FLIGHT: usize = 8;
 
-/// Pages of one list or scan segment: a hundred million items; more is a marker that never ends.
+/// Pages of one scan segment: a hundred million items; more is a marker that never ends.
 const MAX_PAGES: usize = 100_000;
+
+/// Pages of one list of WAF: a hundred thousand IP sets, a thousand times AWS's quota; more is a marker that never ends.
+const MAX_LIST_PAGES: usize = 1000;
 
 /// What to do about an answer that AWS would not give.
 const BAD_ANSWER: &str = "AWS does not answer like that: check AWS_ENDPOINT_URL, and any proxy in between";

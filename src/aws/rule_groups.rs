@@ -51,10 +51,13 @@ impl Reader {
         let request = self.waf.get_rule_group().scope(waf_scope(self.scope)).name(name).id(id);
         let sent = request.customize().config_override(call.waf()).send().await;
         let answer = call.end(sent)?;
+        let unusable = |cause| AwsError::unusable(governor::Action::GetRuleGroup.name(), name, cause, None);
         let (Some(group), Some(token)) = (answer.rule_group, answer.lock_token) else {
-            let cause = "the answer lacks the rule group or its lock token";
-            return Err(AwsError::unusable(governor::Action::GetRuleGroup.name(), name, cause, None));
+            return Err(unusable("the answer lacks the rule group or its lock token"));
         };
+        if group.name != name || group.id != id {
+            return Err(unusable("the answer is about another rule group"));
+        }
         let rule = group_rule(group.rules.as_deref().unwrap_or_default(), &self.target.name, name);
         Ok(Group {
             name: group.name,

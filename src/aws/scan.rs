@@ -293,6 +293,23 @@ fn element(value: AttributeValue) -> Attribute {
 mod tests {
     use super::*;
 
+    #[tokio::test]
+    async fn a_scan_without_an_end_is_an_error() {
+        let args = ["wafsync", "plan", "--table=clusters"].map(std::ffi::OsString::from);
+        let crate::cli::Invocation::Plan { settings, .. } = crate::cli::parse(args, []).unwrap().invocation else {
+            panic!("not a plan");
+        };
+        let sdk = aws_config::SdkConfig::builder()
+            .behavior_version(aws_config::BehaviorVersion::latest())
+            .region(aws_config::Region::new("eu-central-1"))
+            .build();
+        let reader = crate::aws::Connection::new(sdk, &settings).unwrap().reader();
+        let cursor = |pages| Cursor { segment: 0, key: None, pages };
+        let request = reader.request(&settings.table, None);
+        let error = request.page(cursor(MAX_PAGES), &crate::stop::Signal::default().stop(None)).await.unwrap_err();
+        assert_eq!(error.to_string(), "Scan table clusters: the scan does not end");
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_budget_waits_for_what_was_spent_and_asks_for_pages_that_fit() {
         let budget = Budget::new(100);

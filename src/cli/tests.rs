@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::settings::{MaxRemovals, Position, Scope};
 
@@ -586,5 +588,46 @@ fn completions_know_the_settings() {
     for shell in [Shell::Bash, Shell::Elvish, Shell::Fish, Shell::PowerShell, Shell::Zsh] {
         let script = String::from_utf8(completions(shell)).unwrap();
         assert!(script.contains("max-removals"), "{shell}");
+    }
+}
+
+/// Values of which some are meant for a setting, and most are not.
+fn values() -> impl Strategy<Value = String> {
+    prop_oneof![
+        proptest::sample::select(EVERY_SETTING.map(|(_, value)| value.to_owned()).to_vec()),
+        any::<String>(),
+        "[-+.,:/%=0-9a-zA-Z ]{0,24}",
+        any::<i64>().prop_map(|number| number.to_string()),
+    ]
+}
+
+fn flags() -> impl Strategy<Value = &'static str> {
+    proptest::sample::select(EVERY_SETTING.map(|(flag, _)| flag).to_vec())
+}
+
+proptest! {
+    // Each case builds the whole command line three times.
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn whatever_is_given_is_settings_or_a_usage_error(
+        given in proptest::collection::vec((flags(), values()), 0..5),
+        env in proptest::collection::vec((flags(), values()), 0..5),
+        command in proptest::sample::select(vec!["plan", "apply", "watch", "check", "iam-policy", "explain"]),
+    ) {
+        let mut args = vec!["wafsync".into(), command.into(), "--table=clusters".into()];
+        args.extend(given.into_iter().map(|(flag, value)| OsString::from(format!("--{flag}={value}"))));
+        let variable = |flag: &str| OsString::from(format!("WAFSYNC_{}", flag.to_uppercase().replace('-', "_")));
+        let env = env.into_iter().map(|(flag, value)| (variable(flag), value.into()));
+        match parse(args, env) {
+            Ok(parsed) => {
+                let mut shown = parsed.warnings.iter().chain(&parsed.approve);
+                prop_assert!(shown.all(|line| text::line(line) == line.as_str() || line.chars().count() > text::MAX_CHARS));
+            }
+            Err(usage) => {
+                prop_assert!(usage.exit == 64 && !usage.to_stdout);
+                prop_assert!(usage.text.ends_with('\n'));
+                prop_assert!(usage.text.chars().all(|c| c == '\n' || !c.is_control()));
+            }
+        }
     }
 }

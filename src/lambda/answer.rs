@@ -157,7 +157,8 @@ mod tests {
     #[test]
     fn what_is_still_too_long_is_cut_further() {
         let mut document = Document::failed("");
-        let rejected = Rejected { key: "k".repeat(2000), value: String::new(), reason: String::new(), ignored: false };
+        let rejected =
+            Rejected { key: "k".repeat(2000).into(), value: String::new(), reason: String::new(), ignored: false };
         document.table.rejections = vec![rejected; 1000];
         let answer = Answer::fitting(document, 300_000);
         assert_eq!((answer.document.table.rejections.len(), answer.totals.rejections), (100, 1000));

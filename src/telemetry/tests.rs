@@ -85,7 +85,7 @@ fn what_the_table_holds_moves_its_counts() {
     expect(|document, _| document.table.expired = 2, &[("wafsync_expired_items", 2.0)]);
     expect(|document, _| document.table.empty = 4, &[("wafsync_empty_items", 4.0)]);
     expect(|document, _| document.table.consumed_capacity = 0.5, &[("wafsync_read_capacity_units", 0.5)]);
-    let rejected = Rejected { key: "a".to_owned(), value: "b".to_owned(), reason: "c".to_owned(), ignored: false };
+    let rejected = Rejected { key: "a".into(), value: "b".to_owned(), reason: "c".to_owned(), ignored: false };
     expect(|document, _| document.table.rejections.push(rejected), &[("wafsync_rejections", 1.0)]);
     expect(
         |document, _| document.desired = PerFamily { ipv4: 15_000, ipv6: 5_000 },

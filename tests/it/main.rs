@@ -12,6 +12,7 @@
 mod adoption;
 mod aggregation;
 mod alerts;
+mod bad_answers;
 mod basics;
 mod binary;
 mod check;
@@ -22,6 +23,7 @@ mod documents;
 mod drift;
 mod errors;
 mod explain;
+mod foreign_text;
 mod full_size;
 mod growth;
 mod guards;

@@ -1,0 +1,244 @@
+//! Answers of AWS that no service should give: each is an error that names its call, or does no harm.
+//!
+//! Whatever comes out, nothing panics, nothing is read for ever, and nothing in an output steers a terminal.
+
+use std::ffi::OsString;
+use std::sync::{Arc, Mutex};
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_wafv2::config::{Credentials, SharedCredentialsProvider};
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use serde_json::{Value, json};
+use wafsync::aws::{Connection, ReadCache};
+use wafsync::cli::{self, Invocation};
+use wafsync::reconcile::{Mode, Run, reconcile};
+use wafsync::report::text::Context;
+use wafsync::report::{Command, Document, Outcome, markdown, text};
+use wafsync::settings::Settings;
+use wafsync::stop::Signal;
+
+use crate::world::{NOW, World, reference_to};
+
+/// The body of an answer, by operation and how often that was called before.
+type Tells = Box<dyn FnMut(&str, usize) -> String + Send>;
+
+/// An AWS that tells whatever it is told to, always with success.
+#[derive(Clone)]
+struct Liar(Arc<Mutex<(Tells, Vec<String>)>>);
+
+impl Liar {
+    fn new(tells: impl FnMut(&str, usize) -> String + Send + 'static) -> Self {
+        Self(Arc::new(Mutex::new((Box::new(tells), Vec::new()))))
+    }
+
+    fn calls(&self, operation: &str) -> usize {
+        self.0.lock().unwrap().1.iter().filter(|known| *known == operation).count()
+    }
+}
+
+impl std::fmt::Debug for Liar {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Liar")
+    }
+}
+
+impl HttpConnector for Liar {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let target = request.headers().get("x-amz-target").unwrap_or_default();
+        let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
+        let earlier = self.calls(&operation);
+        let mut state = self.0.lock().unwrap();
+        let body = (state.0)(&operation, earlier);
+        state.1.push(operation);
+        HttpConnectorFuture::ready(Ok(HttpResponse::new(200.try_into().unwrap(), SdkBody::from(body))))
+    }
+}
+
+impl HttpClient for Liar {
+    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+fn settings() -> Settings {
+    let args = ["wafsync", "plan", "--table=clusters", "--read-rate=1000", "--web-acl=front"].map(OsString::from);
+    match cli::parse(args, []).unwrap().invocation {
+        Invocation::Plan { settings, .. } => settings,
+        _ => panic!("not a plan"),
+    }
+}
+
+/// A plan without a deadline: nothing but the program's own limits ends it.
+async fn plan(http: SharedHttpClient, settings: &Settings) -> (Run, Document) {
+    let sdk = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("eu-central-1"))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::new("AKID", "secret", None, None, "test")))
+        .http_client(http)
+        .build();
+    let connection = Connection::new(sdk, settings).unwrap();
+    fastrand::seed(1);
+    let cache = &mut ReadCache::default();
+    let run = reconcile(settings, &connection.reader(), Mode::Plan, cache, NOW, &Signal::default().stop(None)).await;
+    let document = Document::new(&run, settings, Command::Plan);
+    (run, document)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_next_marker_that_never_ends_is_an_error_after_a_thousand_pages() {
+    for operation in ["ListIPSets", "ListRuleGroups", "ListWebACLs"] {
+        let liar = Liar::new(move |called, earlier| {
+            let list = called.strip_prefix("List").unwrap_or("none");
+            let page = json!([{"Name": "n", "Id": "i", "ARN": "arn:x", "LockToken": "t", "Description": ""}]);
+            let endless = called == operation;
+            let marker = if endless { json!(earlier.to_string()) } else { Value::Null };
+            json!({list: if endless { page } else { json!([]) }, "NextMarker": marker}).to_string()
+        });
+        let settings = if operation == "ListWebACLs" { settings() } else { without_acls() };
+        let (_, document) = plan(SharedHttpClient::new(liar.clone()), &settings).await;
+        assert_eq!(document.outcome, Outcome::Failed);
+        assert_eq!(document.reason, format!("failed: {operation} all: the list does not end"));
+        assert_eq!(liar.calls(operation), 1000);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_of_a_million_tiny_values_is_one_rejection_for_each_item() {
+    let million = |value: &str| vec![value; 1_000_000].join(",");
+    let numbers = Value::from(format!("[{}]", million("1")));
+    let liar = Liar::new(move |called, _| match called {
+        "Scan" => format!(
+            r#"{{"Items":[{{"id":{{"S":"list"}},"ips":{{"L":[{}]}}}},{{"id":{{"S":"text"}},"ips":{{"S":{numbers}}}}}]}}"#,
+            million(r#"{"S":""}"#),
+        ),
+        _ => "{}".to_owned(),
+    });
+    let (_, document) = plan(SharedHttpClient::new(liar), &without_acls()).await;
+    let named: Vec<String> =
+        document.table.rejections.iter().map(|found| format!("{}: {}", found.key, found.reason)).collect();
+    let reason = "the item asks for 1000000 CIDRs, --max-per-item allows 100: all of it is rejected";
+    assert_eq!(named, [format!("list: {reason}"), format!("text: {reason}")]);
+}
+
+fn without_acls() -> Settings {
+    let mut settings = settings();
+    settings.waf.web_acls.clear();
+    settings
+}
+
+/// Passes everything on, but for one operation, whose answers are changed.
+#[derive(Clone, Debug)]
+struct Garbler {
+    http: SharedHttpClient,
+    operation: &'static str,
+    garble: fn(&mut Value, usize) -> bool,
+    place: usize,
+    reached: Arc<Mutex<bool>>,
+}
+
+#[derive(Debug)]
+struct Garbling(Garbler, SharedHttpConnector);
+
+impl HttpConnector for Garbling {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let target = request.headers().get("x-amz-target").unwrap_or_default();
+        let concerned = target.rsplit('.').next() == Some(self.0.operation);
+        let (garbler, answer) = (self.0.clone(), self.1.call(request));
+        HttpConnectorFuture::new(async move {
+            let answer = answer.await?;
+            if !concerned {
+                return Ok(answer);
+            }
+            let status = answer.status();
+            let body = http_body_util::BodyExt::collect(answer.into_body()).await.unwrap().to_bytes();
+            let mut body: Value = serde_json::from_slice(&body).unwrap();
+            *garbler.reached.lock().unwrap() |= (garbler.garble)(&mut body, garbler.place);
+            Ok(HttpResponse::new(status, SdkBody::from(body.to_string())))
+        })
+    }
+}
+
+impl HttpClient for Garbler {
+    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(Garbling(self.clone(), self.http.http_connector(settings, components)))
+    }
+}
+
+/// The value at this place, counted as one reads.
+fn at<'v>(value: &'v mut Value, place: &mut usize) -> Option<&'v mut Value> {
+    if *place == 0 {
+        return Some(value);
+    }
+    *place -= 1;
+    match value {
+        Value::Array(parts) => parts.iter_mut().find_map(|part| at(part, place)),
+        Value::Object(members) => members.values_mut().find_map(|member| at(member, place)),
+        _ => None,
+    }
+}
+
+fn put(body: &mut Value, mut place: usize, value: Value) -> bool {
+    at(body, &mut place).map(|found| *found = value).is_some()
+}
+
+/// What a value is replaced by.
+const GARBLES: [fn(&mut Value, usize) -> bool; 5] = [
+    |body, place| put(body, place, Value::Null),
+    |body, place| put(body, place, json!(-7.5e300)),
+    |body, place| put(body, place, json!("evil\u{1b}[31m\u{9b}|`\u{202e}<b>\n")),
+    |body, place| put(body, place, json!([[], {}, "", null])),
+    |body, place| put(body, place, json!({"": {}})),
+];
+
+#[tokio::test(start_paused = true)]
+async fn whatever_stands_at_any_place_of_an_answer_is_an_error_or_does_no_harm() {
+    let mut world = World::new(&[]);
+    world.item("cluster-a", &["198.51.100.7/32", "2001:db8:1::/48"]);
+    world.apply().await;
+    let arn = world.aws.rule_group("wafsync-1").unwrap().arn;
+    world.aws.put_web_acl("REGIONAL", "front", "Block", json!([reference_to(&arn, 0)]));
+    world.set(&["--web-acl", "front", "--read-rate=1000"]);
+    world.item("cluster-b", &["198.51.100.8/32", "no address"]);
+    let operations = ["Scan", "ListIPSets", "GetIPSet", "ListRuleGroups", "GetRuleGroup", "ListWebACLs", "GetWebACL"];
+    let (mut tried, mut failed) = (0, 0);
+    for operation in operations {
+        for garble in GARBLES {
+            for place in 0.. {
+                let reached = Arc::new(Mutex::new(false));
+                let http = world.aws.http_client();
+                let garbler = Garbler { http, operation, garble, place, reached: Arc::clone(&reached) };
+                world.later().await;
+                let (run, document) = plan(SharedHttpClient::new(garbler), &world.settings).await;
+                if !*reached.lock().unwrap() {
+                    break;
+                }
+                tried += 1;
+                failed += usize::from(document.outcome == Outcome::Failed);
+                harmless(&run, &document, &format!("{operation}, place {place}"));
+            }
+        }
+    }
+    assert!(tried > 300 && failed > 50 && failed < tried, "{tried} answers, of which {failed} are errors");
+}
+
+#[track_caller]
+fn harmless(run: &Run, document: &Document, what: &str) {
+    let context =
+        Context { command: Command::Plan, target: &run.target, desired: run.scans.last(), approve: Some("wafsync") };
+    let page = markdown::render(document, context);
+    let json = wafsync::text::json(&serde_json::to_string(document).unwrap());
+    for output in [text::render(document, context), page.clone(), json] {
+        let steers = |c: char| c != '\n' && c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c);
+        assert!(!output.contains(steers), "{what}: {output}");
+    }
+    assert!(!page.contains("<b>"), "{what}: {page}");
+    if document.outcome == Outcome::Failed {
+        let named = ["Scan ", "List", "Get"].iter().any(|call| document.reason.contains(call));
+        assert!(named, "{what}: {}", document.reason);
+    }
+}

@@ -1,0 +1,107 @@
+//! Text that somebody wrote into the table reaches no output raw: not text, JSON, Markdown, the log, `explain` or
+//! `check`; and the command that a plan suggests is safe to paste. All of it from the real binary.
+
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+use crate::process::{Ended, Process};
+use crate::world::TABLE;
+
+/// Colours, the title of the window, a line of its own, what turns text around, Markdown, HTML and a shell.
+const EVIL: &str =
+    "evil\u{1b}[31m\u{1b}]0;title\u{7}\u{9b}2J\r\n\u{202e}\u{2066}\u{200b}|`*[x](http://a)*<b>&$(reboot)'\"";
+
+/// A table in which the key, a value and an expiry are foreign, and clusters whose addresses are all in force.
+async fn world() -> Process {
+    let process = Process::new().await;
+    for number in 0..20 {
+        process.item(&format!("cluster-{number}"), &[&format!("203.0.113.{number}/32")]);
+    }
+    assert_eq!(process.start(&["apply"]).end().await.code, Some(0));
+    process.item(EVIL, &["198.51.100.7/32", EVIL]);
+    let expiry = json!({"id": {"S": EVIL}, "ips": {"S": EVIL}, "expires": {"S": EVIL}});
+    process.aws.put_item(TABLE, "expiry", expiry);
+    process
+}
+
+async fn ended(process: &Process, args: &[&str]) -> Ended {
+    process.start(&[args, &["--expiry-attribute=expires"]].concat()).end().await
+}
+
+/// Line feeds stand between lines; nothing else steers.
+#[track_caller]
+fn tame(output: &str, what: &str) {
+    let steers = |c: char| {
+        c != '\n' && c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    assert!(!output.contains(steers), "{what}: {output:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn foreign_text_reaches_no_output_raw() {
+    let process = world().await;
+    for args in [
+        ["plan", "--output=text", "--log-format=text"].as_slice(),
+        &["plan", "--output=json", "--log-format=json"],
+        &["plan", "--output=markdown", "--log-level=debug"],
+        &["explain", "198.51.100.7", "--output=text"],
+        &["explain", "198.51.100.7", "--output=json"],
+        &["check", "--output=text"],
+        &["check", "--output=json"],
+        &["apply", "--output=text", "--log-format=text", "--log-level=debug"],
+        &["apply", "--output=json", "--log-format=json", "--log-level=debug"],
+    ] {
+        let run = ended(&process, args).await;
+        assert!(run.stdout.contains("evil"), "{args:?} shows who it is about: {}", run.stdout);
+        tame(&run.stdout, &format!("{args:?}, stdout"));
+        tame(&run.stderr, &format!("{args:?}, stderr"));
+        if args.contains(&"--output=json") {
+            let document: Value = serde_json::from_str(&run.stdout).unwrap();
+            let whole = document.to_string();
+            assert!(whole.contains(&Value::from(EVIL).to_string()) || args[0] == "check", "{whole}");
+        }
+        if args.contains(&"--output=markdown") {
+            assert!(!run.stdout.contains("<b>") && !run.stdout.contains("](http"), "{}", run.stdout);
+            assert!(!run.stdout.contains("|`"), "{}", run.stdout);
+        }
+    }
+}
+
+/// The line that a person is to paste.
+fn suggested(stdout: &str) -> Option<&str> {
+    stdout.lines().map(str::trim).find(|line| line.starts_with("wafsync ") && line.contains(" --approve "))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_suggested_command_does_what_it_says_and_nothing_else_when_it_is_pasted() {
+    let process = world().await;
+    for number in 0..15 {
+        process.aws.delete_item(TABLE, &format!("cluster-{number}"));
+    }
+    let nasty =
+        ["$(touch pasted)", "`touch pasted`", "a; touch pasted", "it's \"quoted\" \\ & | > pasted", "~ * ? # !"];
+    let ignored: Vec<String> = nasty.iter().map(|key| format!("--ignore-item={key}")).collect();
+    let ignored: Vec<&str> = ignored.iter().map(String::as_str).collect();
+    let run = ended(&process, &[&["plan"], ignored.as_slice()].concat()).await;
+    let command = suggested(&run.stdout).unwrap_or_else(|| panic!("no command: {}", run.stdout));
+
+    let folder = std::env::temp_dir().join(format!("wafsync-paste-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    // What a shell makes of the line: one argument a line, and no other program to be found.
+    let script = format!("wafsync() {{ printf '%s\\n' \"$@\"; }}\n{command}\n");
+    let mut shell = Command::new("/bin/sh");
+    let shell = shell.args(["-c", &script]).current_dir(&folder).stdin(Stdio::null()).output().await.unwrap();
+    let left: Vec<_> = std::fs::read_dir(&folder).unwrap().collect();
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert!(left.is_empty() && shell.stderr.is_empty(), "{command}: {left:?}");
+    let arguments = String::from_utf8(shell.stdout).unwrap();
+    assert_eq!(arguments.lines().filter(|line| ignored.contains(line)).count(), nasty.len(), "{arguments}");
+
+    // What nobody could check before pasting it is not suggested.
+    let hidden = ended(&process, &["plan", &format!("--ignore-item={EVIL}")]).await;
+    assert_eq!(suggested(&hidden.stdout), None, "{}", hidden.stdout);
+    tame(&hidden.stdout, "stdout");
+}
