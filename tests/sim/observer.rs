@@ -313,7 +313,7 @@ impl State {
             self.has_proof(&attempt, &old);
         }
         self.keeps_spread();
-        self.keeps_invariants(&attempt);
+        self.keeps_invariants(&attempt, &old);
         self.leaves_alone(aws, &attempt, &old);
     }
 
@@ -379,8 +379,9 @@ impl State {
         }
     }
 
-    fn keeps_invariants(&mut self, attempt: &Attempt) {
-        let effective = self.effective();
+    fn keeps_invariants(&mut self, attempt: &Attempt, old: &Snapshot) {
+        let (effective, wanted) = (self.effective(), self.wanted());
+        let before = old.with_adopted(&self.terms.adopted);
         let Some(epoch) = &mut self.epoch else { return };
         let what =
             format!("after call {}, {} {} by {}", self.attempts - 1, attempt.operation, attempt.target, attempt.caller);
@@ -390,8 +391,10 @@ impl State {
         if !self.now.in_force.within(&epoch.allowed) {
             self.broken.push(format!("leak {what}: {:?}", self.now.in_force.without(&epoch.allowed)));
         }
-        // What has come into force and is wanted all the time stays in force as well.
-        epoch.protected = epoch.protected.or(&effective.and(&epoch.steady));
+        // What is wanted all the time stays in force as well once it is, and so does what comes into force because it
+        // is wanted now: whoever reads WAF from here on scans the table after that.
+        let fresh = effective.without(&before).and(&wanted);
+        epoch.protected = epoch.protected.or(&effective.and(&epoch.steady)).or(&fresh);
     }
 
     fn leaves_alone(&mut self, aws: &Aws, attempt: &Attempt, old: &Snapshot) {
