@@ -1,7 +1,10 @@
 //! Defects on purpose: the proof that the simulation sees what it watches for.
 //!
 //! Without the feature `broken-on-purpose`, which nothing but that test asks for, `has` is a constant and every defect
-//! is compiled out.
+//! is compiled out. A release refuses the feature.
+
+#[cfg(all(feature = "broken-on-purpose", not(debug_assertions)))]
+compile_error!("defects on purpose are for the simulation: no release has them");
 
 /// Something that a careless program would do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

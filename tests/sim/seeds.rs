@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::ops::Range;
 use std::panic::AssertUnwindSafe;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -16,6 +17,9 @@ use crate::world::{Process, World};
 
 /// Seeds that every test run tries: as many as the table of faults has cells.
 const SEEDS: u64 = 374;
+
+/// One seed in so many is lived through a second time, by processes that live on between their runs.
+const WARM: u64 = 7;
 
 /// Which seeds to try instead: `FROM..TO`.
 const VARIABLE: &str = "WAFSYNC_SEEDS";
@@ -185,11 +189,12 @@ fn cell(seed: u64) -> (FaultKind, &'static str, When) {
 }
 
 /// Makes the world of a seed, lets everything happen in it, and answers its history and what was reached.
-async fn live(seed: u64) -> (String, Tally) {
+async fn live(seed: u64, lives_on: bool) -> (String, Tally) {
     let mut chance = Chance::new(seed);
     let mut tally = Tally::default();
     let (struck, operation, when) = cell(seed);
-    let world = crate::genesis::world(&mut chance, operation, &mut |branch| tally.took(branch)).await;
+    let mut world = crate::genesis::world(&mut chance, operation, &mut |branch| tally.took(branch)).await;
+    world.warm = lives_on.then(Mutex::default);
     world.later().await;
     world.aws.clear_log();
 
@@ -278,13 +283,19 @@ fn hurry(world: &World, chance: &mut Chance, number: usize) -> Process {
 
 /// Runs one seed in a runtime of its own, so that nothing of one reaches another.
 pub(crate) fn relive(seed: u64) -> (String, Tally) {
+    relive_as(seed, false)
+}
+
+/// The same; where processes live on, as with `watch` and in a warm Lambda, each remembers what it has read.
+fn relive_as(seed: u64, lives_on: bool) -> (String, Tally) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
-        match AssertUnwindSafe(live(seed)).catch_unwind().await {
+        match AssertUnwindSafe(live(seed, lives_on)).catch_unwind().await {
             Ok(lived) => lived,
             Err(panic) => {
                 println!(
-                    "seed {seed} failed; to see it again: {VARIABLE}={seed}..{} cargo test --test sim seeds",
+                    "seed {seed} failed; to see it again: {VARIABLE}={seed}..{} cargo test --test sim no_seed -- \
+                     --nocapture",
                     seed + 1
                 );
                 std::panic::resume_unwind(panic);
@@ -310,9 +321,12 @@ fn no_seed_breaks_a_promise_and_every_branch_is_reached() {
         std::thread::spawn(move || {
             let (mut tally, mut failed) = (Tally::default(), Vec::new());
             for seed in seeds {
-                match std::panic::catch_unwind(|| relive(seed)) {
-                    Ok((_, reached)) => tally.add(reached),
-                    Err(_) => failed.push(seed),
+                // Some of them once more with processes that live on.
+                for lives_on in if seed % WARM == 0 { vec![false, true] } else { vec![false] } {
+                    match std::panic::catch_unwind(|| relive_as(seed, lives_on)) {
+                        Ok((_, reached)) => tally.add(reached),
+                        Err(_) => failed.push(seed),
+                    }
                 }
             }
             (tally, failed)
@@ -346,6 +360,12 @@ fn a_set_that_could_not_be_created_is_not_forgotten_while_a_rule_group_waits() {
 #[test]
 fn a_second_scan_keeps_its_distance_from_a_first_one_that_was_held_up() {
     relive(3204);
+}
+
+#[test]
+fn a_process_that_lives_on_reads_less() {
+    let reads = |lives_on| relive_as(WARM, lives_on).0.matches(" GetIPSet ").count();
+    assert!(reads(true) < reads(false));
 }
 
 #[test]

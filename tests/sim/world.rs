@@ -1,9 +1,10 @@
 //! A small account, a table, and installations of wafsync that run on them under a paused clock, watched at every call.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt::Write as _;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -41,6 +42,8 @@ pub(crate) struct World {
     pub(crate) settings: Settings,
     /// Nobody else changes anything any more.
     pub(crate) calm: Arc<AtomicBool>,
+    /// What each caller has read, where processes live on from run to run: one that is killed forgets it.
+    pub(crate) warm: Option<Mutex<BTreeMap<String, ReadCache>>>,
 }
 
 /// How one run is made.
@@ -68,7 +71,7 @@ impl World {
         let mut settings = settings(args);
         (settings.waf.limits.set_capacity, settings.waf.limits.group_references) = limits;
         let observer = Observer::new(&aws, terms(&settings));
-        Self { aws, observer, settings, calm: Arc::default() }
+        Self { aws, observer, settings, calm: Arc::default(), warm: None }
     }
 
     pub(crate) fn item(&self, key: &str, cidrs: &[&str]) {
@@ -121,8 +124,13 @@ impl World {
             Command::Plan => Mode::Plan,
             Command::Apply => Mode::Apply(&writer),
         };
-        let cache = &mut ReadCache::default();
-        let run = reconcile(&process.settings, &connection.reader(), mode, cache, NOW, &stop).await;
+        let warm = |edit: &mut dyn FnMut(&mut BTreeMap<String, ReadCache>)| {
+            self.warm.iter().for_each(|caches| edit(&mut caches.lock().unwrap()));
+        };
+        let mut cache = ReadCache::default();
+        warm(&mut |caches| cache = caches.remove(&process.caller).unwrap_or_default());
+        let run = reconcile(&process.settings, &connection.reader(), mode, &mut cache, NOW, &stop).await;
+        warm(&mut |caches| drop(caches.insert(process.caller.clone(), std::mem::take(&mut cache))));
         Document::new(&run, &process.settings, command)
     }
 
