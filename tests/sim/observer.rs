@@ -68,6 +68,8 @@ struct Epoch {
     steady: Ranges,
     /// What has to stay in force.
     protected: Ranges,
+    /// What came into force because it was wanted just then, and has been wanted since.
+    fresh: Ranges,
     /// The table had a rejection all the time.
     rejected: bool,
     /// The table had no entry all the time, while something that it once gave was in force.
@@ -92,6 +94,8 @@ struct Watched {
     /// At which attempt the newest scan began, and when.
     newest_scan: Option<(usize, Duration)>,
     newest_list: usize,
+    /// The sets that were wired when it read the rule groups.
+    wired: BTreeSet<String>,
     /// The newest update that took something from force and added nothing.
     newest_removal: usize,
     /// What the table has wanted at some time since that scan began.
@@ -231,6 +235,7 @@ impl State {
         self.epoch = Some(Epoch {
             allowed: effective.or(&wanted),
             protected: effective.and(&wanted),
+            fresh: Ranges::default(),
             steady: wanted,
             rejected: self.has_rejection(),
             emptied: self.is_empty() && self.holds_what_the_table_gave(),
@@ -264,6 +269,7 @@ impl State {
             epoch.allowed = epoch.allowed.or(&wanted);
             epoch.steady = epoch.steady.and(&wanted);
             epoch.protected = epoch.protected.and(&wanted);
+            epoch.fresh = epoch.fresh.and(&wanted);
             epoch.rejected &= rejected;
             epoch.emptied &= empty;
         }
@@ -287,6 +293,7 @@ impl State {
             epoch.emptied &= holds;
             epoch.allowed = epoch.allowed.or(&edited).or(&effective);
             epoch.protected = epoch.protected.without(&before.without(&effective));
+            epoch.fresh = epoch.fresh.and(&effective);
         }
     }
 
@@ -365,6 +372,9 @@ impl State {
         }
         if ok && operation.starts_with("List") {
             run.newest_list = index;
+            if operation == "ListRuleGroups" {
+                run.wired.clone_from(&self.now.wired);
+            }
         }
         let key = (caller.clone(), target.clone());
         match &attempt.shown_token {
@@ -391,10 +401,15 @@ impl State {
         if !self.now.in_force.within(&epoch.allowed) {
             self.broken.push(format!("leak {what}: {:?}", self.now.in_force.without(&epoch.allowed)));
         }
-        // What is wanted all the time stays in force as well once it is, and so does what comes into force because it
-        // is wanted now: whoever reads WAF from here on scans the table after that.
-        let fresh = effective.without(&before).and(&wanted);
-        epoch.protected = epoch.protected.or(&effective.and(&epoch.steady)).or(&fresh);
+        // Whoever reads WAF from here on scans the table after that. But what one run read as not wired, and strips,
+        // another may have wired meanwhile: what only the newer scan wants is then out until the next run.
+        let strips = self.runs.get(&attempt.caller).is_none_or(|run| !run.wired.contains(&attempt.target));
+        if !strips && !epoch.fresh.within(&effective) {
+            self.broken.push(format!("lock-out {what}: {:?}", epoch.fresh.without(&effective)));
+        }
+        epoch.fresh = epoch.fresh.and(&effective).or(&effective.without(&before).and(&wanted));
+        // What has come into force and is wanted all the time stays in force as well.
+        epoch.protected = epoch.protected.or(&effective.and(&epoch.steady));
     }
 
     fn leaves_alone(&mut self, aws: &Aws, attempt: &Attempt, old: &Snapshot) {

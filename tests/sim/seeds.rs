@@ -363,6 +363,11 @@ fn a_second_scan_keeps_its_distance_from_a_first_one_that_was_held_up() {
 }
 
 #[test]
+fn a_leftover_that_one_run_wires_while_another_strips_it_is_back_after_the_next_run() {
+    relive(2640);
+}
+
+#[test]
 fn a_process_that_lives_on_reads_less() {
     let reads = |lives_on| relive_as(WARM, lives_on).0.matches(" GetIPSet ").count();
     assert!(reads(true) < reads(false));
