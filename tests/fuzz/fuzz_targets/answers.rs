@@ -1,4 +1,8 @@
-//! Whatever AWS answers is a view or an error: nothing panics, and nothing is read for ever.
+//! Whatever AWS answers is a plan or an error: nothing panics, nothing is read for ever, and nothing that steers a
+//! terminal comes out of it, in any output of `plan`, `explain` and `check`.
+//!
+//! The input is text: each line is an operation, a blank and the body of one answer to it, behind `!` as an error of
+//! status 400, behind `?` of 500. An operation for which no line is left is answered with an empty document.
 #![no_main]
 
 use std::ffi::OsString;
@@ -13,23 +17,44 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use libfuzzer_sys::fuzz_target;
+use tokio::runtime::Runtime;
 use wafsync::aws::{Connection, ReadCache};
+use wafsync::cidr::Cidr;
 use wafsync::cli::{self, Invocation};
-use wafsync::item::ItemRules;
+use wafsync::reconcile::{Mode, reconcile};
+use wafsync::report::text::Context;
+use wafsync::report::{self, Command, Document};
 use wafsync::settings::Settings;
 use wafsync::stop::Signal;
+use wafsync::{check, explain, text};
 
-/// Answers with these bodies in turn, then with an error that is not repeated.
-#[derive(Clone, Debug)]
-struct Says(Arc<Mutex<Vec<(bool, Vec<u8>)>>>);
+/// What is left of the answers.
+#[derive(Clone, Debug, Default)]
+struct Says(Arc<Mutex<Vec<String>>>);
+
+impl Says {
+    fn take(&self, operation: &str) -> String {
+        let mut lines = self.0.lock().unwrap();
+        let body = |line: &String| line.strip_prefix(operation)?.strip_prefix(' ').map(str::to_owned);
+        let found = lines.iter().enumerate().find_map(|(index, line)| Some((index, body(line)?)));
+        found.map_or_else(
+            || "{}".to_owned(),
+            |(index, body)| {
+                lines.remove(index);
+                body
+            },
+        )
+    }
+}
 
 impl HttpConnector for Says {
-    fn call(&self, _: HttpRequest) -> HttpConnectorFuture {
-        let next = self.0.lock().unwrap().pop();
-        let (status, body) = match next {
-            Some((true, body)) => (200, body),
-            Some((false, body)) => (400, body),
-            None => (400, br#"{"__type":"ValidationException","message":"no more"}"#.to_vec()),
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let target = request.headers().get("x-amz-target").unwrap_or("sts.GetCallerIdentity");
+        let answer = self.take(target.rsplit('.').next().unwrap_or_default());
+        let (status, body) = match answer.split_at_checked(1) {
+            Some(("!", body)) => (400, body.to_owned()),
+            Some(("?", body)) => (500, body.to_owned()),
+            _ => (200, answer),
         };
         HttpConnectorFuture::ready(Ok(HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body))))
     }
@@ -41,35 +66,76 @@ impl HttpClient for Says {
     }
 }
 
-fn settings() -> Settings {
-    let args = ["wafsync", "plan", "--table=clusters", "--read-rate=1000", "--web-acl=front"].map(OsString::from);
-    match cli::parse(args, []).unwrap().invocation {
-        Invocation::Plan { settings, .. } => settings,
-        _ => unreachable!(),
-    }
+/// What all inputs share, for it is slow to make.
+struct Bench {
+    runtime: Runtime,
+    settings: Settings,
+    connection: Connection,
+    says: Says,
 }
 
-fuzz_target!(|bodies: Vec<(bool, Vec<u8>)>| {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-    runtime.block_on(async {
-        fastrand::seed(1);
-        let settings = settings();
+impl Bench {
+    fn new() -> Self {
+        let args = ["wafsync", "plan", "--table=clusters", "--read-rate=1000", "--web-acl=front", "--adopt=offices"];
+        let args = args.into_iter().chain(["--expiry-attribute=expires", "--settle=0s"]).map(OsString::from);
+        let Invocation::Plan { settings, .. } = cli::parse(args, []).unwrap().invocation else { unreachable!() };
+        let says = Says::default();
         let sdk = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("eu-central-1"))
-            .credentials_provider(SharedCredentialsProvider::new(Credentials::new("AKID", "secret", None, None, "fuzz")))
-            .http_client(Says(Arc::new(Mutex::new(bodies.clone()))))
+            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+                "AKID", "secret", None, None, "fuzz",
+            )))
+            .http_client(says.clone())
             .build();
-        let connection = Connection::new(sdk.clone(), &settings).unwrap();
-        let stop = Signal::default().stop(None);
-        let shown = |error: String| assert!(!error.chars().any(char::is_control), "{error:?}");
-        if let Err(error) = connection.reader().scan(&settings.table, &ItemRules::new(&settings.table, 0), &stop).await {
-            shown(error.to_string());
-        }
-        let sdk = sdk.into_builder().http_client(Says(Arc::new(Mutex::new(bodies)))).build();
         let connection = Connection::new(sdk, &settings).unwrap();
-        if let Err(error) = connection.reader().read_waf(&settings.waf, &mut ReadCache::default(), &stop).await {
-            shown(error.to_string());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        Self { runtime, settings, connection, says }
+    }
+
+    async fn plan_explain_and_check(&self, input: &str) {
+        let Self { settings, connection, says, .. } = self;
+        let answers = || *says.0.lock().unwrap() = input.lines().map(str::to_owned).collect();
+        // The SDK's back-off draws from here.
+        fastrand::seed(1);
+        answers();
+        let mut cache = ReadCache::default();
+        let stop = Signal::default().stop(None);
+        let run = reconcile(settings, &connection.reader(), Mode::Plan, &mut cache, 1_800_000_000, &stop).await;
+        let document = Document::new(&run, settings, Command::Plan);
+        let approve = Some("wafsync apply");
+        let context = Context { command: Command::Plan, target: &run.target, desired: run.scans.last(), approve };
+        shown(&report::text::render(&document, context));
+        let markdown = report::markdown::render(&document, context);
+        shown(&markdown);
+        // Of HTML there is nothing but our own line breaks.
+        assert!(!markdown.replace("<br>", "").contains(['<', '>']), "{markdown}");
+        shown(&text::json(&serde_json::to_string_pretty(&document).unwrap()));
+        if let (Some(desired), Some(current)) = (run.scans.last(), &run.current) {
+            let explanation = explain::explain(Cidr::parse("198.51.100.0/24").unwrap(), desired, current);
+            shown(&explanation.to_text());
+            shown(&text::json(&serde_json::to_string(&explanation).unwrap()));
         }
-    });
+        answers();
+        let report = check::judge(settings, &connection.look(settings, 1_800_000_000, &stop).await);
+        shown(&report.to_text());
+        shown(&text::json(&serde_json::to_string(&report).unwrap()));
+    }
+}
+
+/// What is printed may hold line feeds and nothing else that steers.
+fn shown(output: &str) {
+    assert!(!output.contains(|char| char != '\n' && steers(char)), "{output:?}");
+}
+
+fn steers(char: char) -> bool {
+    char.is_control() || matches!(char, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+thread_local! {
+    static BENCH: Bench = Bench::new();
+}
+
+fuzz_target!(|input: &str| {
+    BENCH.with(|bench| bench.runtime.block_on(bench.plan_explain_and_check(input)));
 });

@@ -1,4 +1,7 @@
-//! Arguments and environment are settings or a usage error, and what is suggested for pasting is one line.
+//! Arguments and environment are settings or a usage error, and what is suggested for pasting is one line that a shell
+//! reads as it was meant.
+//!
+//! The input is text: each line is an argument, or a variable if it begins with `WAFSYNC_` and has a `=`.
 #![no_main]
 
 use std::ffi::OsString;
@@ -6,14 +9,19 @@ use std::ffi::OsString;
 use libfuzzer_sys::fuzz_target;
 use wafsync::cli;
 
-fuzz_target!(|data: (Vec<String>, Vec<(String, String)>)| {
-    let (args, env) = data;
-    let args = std::iter::once("wafsync".to_owned()).chain(args).map(OsString::from);
-    let env = env.into_iter().map(|(name, value)| (OsString::from(format!("WAFSYNC_{name}")), OsString::from(value)));
+fuzz_target!(|input: &str| {
+    let variable = |line: &&str| line.starts_with("WAFSYNC_") && line.contains('=');
+    let args = input.lines().filter(|line| !variable(line));
+    let args = std::iter::once("wafsync").chain(args).map(OsString::from);
+    let env = input.lines().filter(variable).filter_map(|line| line.split_once('='));
+    let env = env.map(|(name, value)| (OsString::from(name), OsString::from(value)));
     match cli::parse(args, env) {
         Ok(parsed) => {
             let shown = parsed.warnings.iter().chain(&parsed.approve);
             assert!(shown.flat_map(|line| line.chars()).all(|char| !char.is_control()));
+            if let Some(command) = &parsed.approve {
+                assert_eq!(words(command).first().map(String::as_str), Some("wafsync"), "{command}");
+            }
         }
         Err(usage) => {
             assert!(usage.exit == 64 || (usage.exit == 0 && usage.to_stdout));
@@ -21,3 +29,24 @@ fuzz_target!(|data: (Vec<String>, Vec<(String, String)>)| {
         }
     }
 });
+
+/// The words of a command in which nothing is special but single quotes and `\'` between them: whatever else a shell
+/// would act on has to stand in quotes.
+fn words(command: &str) -> Vec<String> {
+    let (mut words, mut word, mut quoted) = (Vec::new(), String::new(), false);
+    let mut chars = command.chars();
+    while let Some(char) = chars.next() {
+        match char {
+            '\'' => quoted = !quoted,
+            '\\' if !quoted => assert_eq!(chars.next(), Some('\''), "{command}"),
+            ' ' if !quoted => words.push(std::mem::take(&mut word)),
+            _ => {
+                assert!(quoted || char.is_ascii_alphanumeric() || "_@%+=:,./-".contains(char), "{command}");
+                word.push(char);
+            }
+        }
+    }
+    assert!(!quoted, "{command}");
+    words.push(word);
+    words
+}

@@ -1,4 +1,8 @@
-//! Whatever stands in an item is entries or rejections, and every output of it is free of control characters.
+//! Whatever stands in an item is entries or rejections, each with the key of its item, and every output of it is free of
+//! control characters. Whatever is a CIDR reads back as itself.
+//!
+//! The input is text: the key, the type of the attribute (`S`, `SS`, `L`, `N`, anything else), the expiry (empty: none)
+//! and the value, of which each line is an element of a set or list.
 #![no_main]
 
 use std::collections::BTreeSet;
@@ -6,41 +10,58 @@ use std::collections::BTreeSet;
 use libfuzzer_sys::fuzz_target;
 use wafsync::cidr::{Cidr, PerFamily};
 use wafsync::item::{Attribute, Item, ItemRules, REJECTED_VALUE_CHARS, TableView};
-use wafsync::text;
+use wafsync::{ownership, text};
 
-fuzz_target!(|data: (String, String, Vec<String>, u8)| {
-    let (key, ips, list, form) = data;
-    let cidrs = match form % 5 {
-        0 => Attribute::Text(ips.clone()),
-        1 => Attribute::TextSet(list.clone()),
-        2 => Attribute::List(list.iter().cloned().map(Attribute::Text).collect()),
-        3 => Attribute::Number(ips.clone()),
+/// `--max-per-item`
+const MOST: usize = 100;
+
+fuzz_target!(|input: &str| {
+    let mut parts = input.splitn(4, '\n');
+    let mut part = || parts.next().unwrap_or_default().to_owned();
+    let (key, kind, expiry, value) = (part(), part(), part(), part());
+    let texts = || value.lines().map(str::to_owned);
+    let cidrs = match kind.as_str() {
+        "S" => Attribute::Text(value.clone()),
+        "SS" => Attribute::TextSet(texts().collect()),
+        "L" => Attribute::List(texts().map(Attribute::Text).chain([Attribute::Other("null")]).collect()),
+        "N" => Attribute::Number(value.clone()),
         _ => Attribute::Other("map"),
     };
-    let expiry = (form & 64 > 0).then(|| Attribute::Number(ips.clone()));
     let rules = ItemRules {
         cidr_attribute: "ips".into(),
-        expiry_attribute: (form & 128 > 0).then(|| "expires".into()),
+        expiry_attribute: Some("expires".into()),
         now: 1_800_000_000,
         widest: PerFamily { ipv4: 24, ipv6: 48 },
-        max_per_item: 100,
+        max_per_item: MOST,
         ignored: BTreeSet::new(),
     };
     let mut view = TableView::default();
+    let expiry = (!expiry.is_empty()).then(|| Attribute::Number(expiry.clone()));
     view.read(&Item { key: Some(Attribute::Text(key.clone())), cidrs: Some(cidrs), expiry }, &rules);
-    assert!(view.entries().len() <= 100);
+    assert!(view.entries().len() <= MOST && view.rejections.len() <= MOST + 1);
+    assert!(view.expired + view.empty > 0 || !view.entries().is_empty() || !view.rejections.is_empty());
     for entry in view.entries() {
-        let cidr = entry.cidr;
-        assert_eq!(Cidr::parse(&cidr.to_string()), Ok(cidr));
-        assert_eq!(Cidr::from_waf(&cidr.to_string()), Some(cidr));
-        assert!(cidr.prefix() >= *rules.widest.get(cidr.family()));
+        reads_back(entry.cidr);
+        assert!(entry.cidr.prefix() >= *rules.widest.get(entry.cidr.family()));
         assert_eq!(view.key(entry), key);
     }
     for rejection in &view.rejections {
-        assert_eq!(rejection.key, key);
+        assert_eq!(&*rejection.key, key);
         assert!(rejection.value.chars().count() <= REJECTED_VALUE_CHARS);
         for shown in [text::line(&rejection.value), text::key(&key), text::line(&rejection.reason.to_string())] {
-            assert!(!shown.chars().any(char::is_control));
+            assert!(!shown.contains(char::is_control));
         }
     }
+    if let Ok(cidr) = Cidr::parse(&value) {
+        reads_back(cidr);
+    }
+    if let Some(cidr) = Cidr::from_waf(&value) {
+        assert_eq!(Cidr::from_waf(&cidr.to_string()), Some(cidr));
+    }
+    let _ = (ownership::mark(&value, "wafsync"), ownership::SetArn::parse(&value));
 });
+
+fn reads_back(cidr: Cidr) {
+    assert_eq!(Cidr::parse(&cidr.to_string()), Ok(cidr));
+    assert_eq!(Cidr::from_waf(&cidr.to_string()), Some(cidr));
+}
