@@ -242,3 +242,31 @@ fn harmless(run: &Run, document: &Document, what: &str) {
         assert!(named, "{what}: {}", document.reason);
     }
 }
+
+/// What a person would give a small job.
+#[cfg(target_os = "linux")]
+const MEMORY: u32 = 256 * 1024;
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_of_the_most_values_that_its_pages_can_hold_fits_in_little_memory() {
+    let process = crate::process::Process::new().await;
+    let none = json!({"NULL": true});
+    // An item may have 400 KB, and an element of a list takes two bytes at least.
+    let most = |key: &str| json!({"id": {"S": key}, "ips": {"L": vec![none.clone(); 190_000]}});
+    for number in 0..10 {
+        let key = format!("item-{number}");
+        process.aws.put_item(crate::world::TABLE, &key, most(&key));
+    }
+    let nested = json!({"id": {"S": "nested"}, "ips": {"S": r#"[["#.repeat(195_000)}});
+    process.aws.put_item(crate::world::TABLE, "nested", nested);
+    let long = "k".repeat(2048);
+    let bad = json!({"id": {"S": long}, "ips": {"SS": (0..100).map(|n| n.to_string()).collect::<Vec<_>>()}});
+    for number in 0..1000 {
+        process.aws.put_item(crate::world::TABLE, &format!("long-{number}"), bad.clone());
+    }
+    let run = process.start_in(MEMORY, &["plan"]).end().await;
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    // Ten lists, one text, and each value of the items with the long keys.
+    assert!(run.stdout.contains("100,011 values in the table that cannot be used"), "{}", run.stdout);
+}

@@ -56,8 +56,22 @@ impl Process {
 
     /// With these further variables.
     pub(crate) fn start_with(&self, args: &[&str], env: &[(&str, &str)]) -> Running {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_wafsync"))
-            .args(args)
+        let mut program = Command::new(env!("CARGO_BIN_EXE_wafsync"));
+        program.args(args);
+        self.started(program, env)
+    }
+
+    /// With no more memory than this, in KiB: allocations beyond it fail.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn start_in(&self, memory: u32, args: &[&str]) -> Running {
+        let mut shell = Command::new("/bin/sh");
+        let script = format!("ulimit -d {memory} && exec \"$@\"");
+        shell.args(["-c", &script, "sh", env!("CARGO_BIN_EXE_wafsync")]).args(args);
+        self.started(shell, &[])
+    }
+
+    fn started(&self, mut program: Command, env: &[(&str, &str)]) -> Running {
+        let mut child = program
             .env_clear()
             .env("AWS_ENDPOINT_URL", self.server.url())
             .env("AWS_REGION", "eu-central-1")
