@@ -258,7 +258,7 @@ async fn a_table_of_the_most_values_that_its_pages_can_hold_fits_in_little_memor
         let key = format!("item-{number}");
         process.aws.put_item(crate::world::TABLE, &key, most(&key));
     }
-    let nested = json!({"id": {"S": "nested"}, "ips": {"S": r#"[["#.repeat(195_000)}});
+    let nested = json!({"id": {"S": "nested"}, "ips": {"S": "[[".repeat(195_000)}});
     process.aws.put_item(crate::world::TABLE, "nested", nested);
     let long = "k".repeat(2048);
     let bad = json!({"id": {"S": long}, "ips": {"SS": (0..100).map(|n| n.to_string()).collect::<Vec<_>>()}});
