@@ -363,6 +363,12 @@ fn a_second_scan_keeps_its_distance_from_a_first_one_that_was_held_up() {
 }
 
 #[test]
+fn what_a_run_added_in_an_earlier_round_replaces_nothing_yet() {
+    relive(3035);
+    relive(3343);
+}
+
+#[test]
 fn a_leftover_that_one_run_wires_while_another_strips_it_is_back_after_the_next_run() {
     relive(2640);
 }
