@@ -276,7 +276,8 @@ impl State {
     }
 
     fn waf_was_edited(&mut self, new: Snapshot) {
-        self.waf_changed = self.attempts;
+        // While a run is under way it is one of the calls that come now, at the earliest the run's first.
+        self.waf_changed = self.attempts + usize::from(!self.runs.is_empty());
         let before = self.effective();
         let old = std::mem::replace(&mut self.now, new);
         let mut edited = Ranges::default();

@@ -369,6 +369,11 @@ fn what_a_run_added_in_an_earlier_round_replaces_nothing_yet() {
 }
 
 #[test]
+fn an_edit_at_the_first_call_of_a_run_whose_reads_lag_need_not_show_in_it() {
+    relive_as(4466, true);
+}
+
+#[test]
 fn a_leftover_that_one_run_wires_while_another_strips_it_is_back_after_the_next_run() {
     relive(2640);
 }
