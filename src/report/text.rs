@@ -270,7 +270,7 @@ fn rejections(page: &mut Page, document: &Document) {
             value => format!(": {}", text::key(value)),
         };
         let ignored = if rejection.ignored { " (ignored)" } else { "" };
-        let item = match rejection.key.as_str() {
+        let item = match rejection.key.as_ref() {
             "" => "an item without a key".to_owned(),
             key => format!("item {}", text::key(key)),
         };
