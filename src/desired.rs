@@ -131,7 +131,7 @@ fn union(entries: impl Iterator<Item = Cidr>, always: &[Cidr], family: Family) -
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
@@ -141,22 +141,34 @@ mod tests {
         Cidr::parse(text).unwrap()
     }
 
-    fn desired(items: &[(&str, &str)], always: &[&str], aggregate: bool) -> Desired {
-        let rules = ItemRules {
+    fn rules() -> ItemRules {
+        ItemRules {
             cidr_attribute: "ips".into(),
             expiry_attribute: None,
             now: 0,
-            widest: PerFamily { ipv4: 24, ipv6: 48 },
-            max_per_item: 10,
+            widest: PerFamily { ipv4: 8, ipv6: 16 },
+            max_per_item: 10_000,
             ignored: BTreeSet::new(),
-        };
+        }
+    }
+
+    /// What a table of one item wants.
+    pub(crate) fn wanting(cidrs: impl IntoIterator<Item: ToString>) -> Desired {
+        let cidrs = cidrs.into_iter().map(|cidr| cidr.to_string()).collect();
+        let mut view = TableView::default();
+        view.read(&Item { cidrs: Some(Attribute::TextSet(cidrs)), ..Item::default() }, &rules());
+        assert_eq!(view.rejections, []);
+        Desired::new(view, &[], false, rules().widest)
+    }
+
+    fn desired(items: &[(&str, &str)], always: &[&str], aggregate: bool) -> Desired {
         let mut view = TableView::default();
         for (key, ips) in items {
             let text = |text: &str| Some(Attribute::Text(text.to_owned()));
-            view.read(&Item { key: text(key), cidrs: text(ips), expiry: None }, &rules);
+            view.read(&Item { key: text(key), cidrs: text(ips), expiry: None }, &rules());
         }
         let always: Vec<Cidr> = always.iter().map(|text| cidr(text)).collect();
-        Desired::new(view, &always, aggregate, rules.widest)
+        Desired::new(view, &always, aggregate, rules().widest)
     }
 
     fn list(desired: &Desired) -> Vec<String> {

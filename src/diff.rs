@@ -170,31 +170,14 @@ fn count_in_force(current: &Current, unwanted: &[Vec<Unwanted>], family: Family,
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
     use crate::current::{LockToken, Mark};
-    use crate::item::{Attribute, Item, ItemRules, TableView};
+    use crate::desired::tests::wanting;
 
     fn cidrs(list: &[&str]) -> Vec<Cidr> {
         let mut cidrs: Vec<Cidr> = list.iter().map(|text| Cidr::parse(text).unwrap()).collect();
         cidrs.sort_unstable();
         cidrs
-    }
-
-    fn desired(list: &[&str]) -> Desired {
-        let rules = ItemRules {
-            cidr_attribute: "ips".into(),
-            expiry_attribute: None,
-            now: 0,
-            widest: PerFamily { ipv4: 24, ipv6: 48 },
-            max_per_item: 100,
-            ignored: BTreeSet::new(),
-        };
-        let mut view = TableView::default();
-        let texts = list.iter().map(ToString::to_string).collect();
-        view.read(&Item { cidrs: Some(Attribute::TextSet(texts)), ..Item::default() }, &rules);
-        Desired::new(view, &[], false, rules.widest)
     }
 
     /// A wired shard that holds these, written when it held `written`.
@@ -214,8 +197,8 @@ mod tests {
 
     fn classes(shards: Vec<Shard>, newest: &[&str], earlier: &[&[&str]]) -> Vec<(String, Class)> {
         let current = Current { shards, ..Current::default() };
-        let earlier: Vec<Desired> = earlier.iter().map(|list| desired(list)).collect();
-        let diff = Diff::new(&desired(newest), &earlier, &[], &current);
+        let earlier: Vec<Desired> = earlier.iter().map(|list| wanting(*list)).collect();
+        let diff = Diff::new(&wanting(newest), &earlier, &[], &current);
         diff.unwanted.iter().flatten().map(|unwanted| (unwanted.cidr.to_string(), unwanted.class)).collect()
     }
 
@@ -288,12 +271,12 @@ mod tests {
         let unwired = Shard { group: None, ..shard(&[C], &[C]) };
         let shards = vec![shard(&[A, B], &[A]), shard(&[B], &[B]), unwired];
         let current = Current { shards, ..Current::default() };
-        let diff = Diff::new(&desired(&[A]), &[], &cidrs(&[A]), &current);
+        let diff = Diff::new(&wanting([A]), &[], &cidrs(&[A]), &current);
         // B is drift in the first set, but the table put it in the second.
         assert_eq!((diff.in_force.ipv4, diff.in_force_by_table.ipv4), (1, 1));
         assert_eq!(diff.unproven(), cidrs(&[B]));
         let current = Current { shards: vec![shard(&[A, B], &[A])], ..Current::default() };
-        let diff = Diff::new(&desired(&[A]), &[], &[], &current);
+        let diff = Diff::new(&wanting([A]), &[], &[], &current);
         assert_eq!((diff.in_force.ipv4, diff.in_force_by_table.ipv4), (2, 1));
     }
 }

@@ -177,7 +177,7 @@ fn is_shard(current: &Current, arn: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::cidr::Family;
     use crate::current::{LockToken, Shard};
@@ -185,7 +185,7 @@ mod tests {
 
     const ALLOW: RulePolicy = RulePolicy { action: Action::Allow, forwarded: None };
 
-    fn target() -> Target {
+    pub(crate) fn target() -> Target {
         Target {
             scope: "regional",
             region: "eu-central-1".into(),

@@ -1,7 +1,8 @@
 use super::*;
 use crate::current::{Mark, Shard};
 use crate::desired::Desired;
-use crate::item::{Attribute, Item, ItemRules, TableView};
+use crate::desired::tests::wanting;
+use crate::item::TableView;
 use crate::spec::IpSetSpec;
 
 /// What guards look at, with room to change each part.
@@ -20,21 +21,6 @@ struct Case {
 fn host(number: u32) -> Cidr {
     let [_, _, c, d] = number.to_be_bytes();
     Cidr::new([10, 0, c, d].into(), 32).unwrap()
-}
-
-fn desired(cidrs: impl IntoIterator<Item = Cidr>) -> Desired {
-    let rules = ItemRules {
-        cidr_attribute: "ips".into(),
-        expiry_attribute: None,
-        now: 0,
-        widest: PerFamily { ipv4: 8, ipv6: 16 },
-        max_per_item: 10_000,
-        ignored: BTreeSet::new(),
-    };
-    let mut view = TableView::default();
-    let texts = cidrs.into_iter().map(|cidr| cidr.to_string()).collect();
-    view.read(&Item { cidrs: Some(Attribute::TextSet(texts)), ..Item::default() }, &rules);
-    Desired::new(view, &[], false, rules.widest)
 }
 
 fn shard(name: &str, cidrs: impl IntoIterator<Item = Cidr>) -> Shard {
@@ -68,7 +54,7 @@ impl Case {
                 table: "eu-central-1/clusters".into(),
             },
             current: Current { shards: vec![shard("wafsync-ipv4-000", (0..100).map(host))], ..Current::default() },
-            wanted: desired(numbers.map(host)),
+            wanted: wanting(numbers.map(host)),
             rejections: 0,
             rules: Vec::new(),
             in_force_at_start: None,
@@ -162,7 +148,7 @@ fn a_family_is_neither_emptied_nor_left_below_the_minimum() {
     assert_eq!(said(&case.judge()), held(&[reason], 97));
     case.settings.min_addresses = 3;
     assert_eq!(said(&case.judge()), PASS);
-    case.wanted = desired([Cidr::parse("2001:db8::/48").unwrap()]);
+    case.wanted = wanting([Cidr::parse("2001:db8::/48").unwrap()]);
     let reason = "all 100 IPv4 CIDRs would be removed, and the table asks for no other";
     assert_eq!(said(&case.judge()), held(&[reason], 100));
 }
@@ -236,7 +222,7 @@ fn an_approval_names_what_it_lets_through_and_nothing_else() {
     let mut later = Case::wanting(19..100);
     later.settings = case.settings.clone();
     assert_eq!(said(&later.judge_after(first.approval.as_ref())), (Verdict::Approved, vec![], 0), "less is fine");
-    later.wanted = desired((21..100).map(host));
+    later.wanted = wanting((21..100).map(host));
     let more = later.judge_after(first.approval.as_ref());
     assert_eq!(
         (said(&more), &more.held[..]),

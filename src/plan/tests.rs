@@ -9,8 +9,9 @@ use fastrand::Rng;
 
 use super::*;
 use crate::current::{GroupRule, Mark};
-use crate::item::{Attribute, Item, ItemRules, TableView};
+use crate::desired::tests::wanting;
 use crate::ownership;
+use crate::rules::tests::target;
 use crate::settings::Action;
 
 const LIMITS: Limits = Limits { set_capacity: 4, group_references: 2, max_ip_sets: 4 };
@@ -42,15 +43,6 @@ struct Group {
     table: Option<String>,
 }
 
-fn target() -> Target {
-    Target {
-        scope: "regional",
-        region: "eu-central-1".into(),
-        name: "wafsync".into(),
-        table: "eu-central-1/clusters".into(),
-    }
-}
-
 fn arn(name: &str) -> String {
     format!("arn:{name}")
 }
@@ -66,22 +58,6 @@ fn some_cidrs(rng: &mut Rng, most: usize) -> BTreeSet<Cidr> {
         Cidr::new([203, 0, 113, rng.u8(..16) >> (32 - prefix) << (32 - prefix)].into(), prefix).unwrap()
     };
     (0..rng.usize(..=most)).map(|_| cidr(rng)).collect()
-}
-
-fn desired(cidrs: &BTreeSet<Cidr>) -> Desired {
-    let rules = ItemRules {
-        cidr_attribute: "ips".into(),
-        expiry_attribute: None,
-        now: 0,
-        widest: PerFamily { ipv4: 24, ipv6: 48 },
-        max_per_item: 100,
-        ignored: BTreeSet::new(),
-    };
-    let mut view = TableView::default();
-    let texts = cidrs.iter().map(ToString::to_string).collect();
-    view.read(&Item { cidrs: Some(Attribute::TextSet(texts)), ..Item::default() }, &rules);
-    assert_eq!(view.rejections, []);
-    Desired::new(view, &[], false, rules.widest)
 }
 
 impl World {
@@ -252,7 +228,7 @@ fn no_state_on_the_way_locks_out_what_is_wanted_or_lets_in_what_is_not() {
         let earlier: Vec<BTreeSet<Cidr>> = (0..rng.usize(..2)).map(|_| some_cidrs(&mut rng, 10)).collect();
         let (proven, holds) = (rng.u8(..4) > 0, rng.bool());
         let mut draw = rng.fork();
-        let plan = plan(&world, &desired(&newest), &earlier.iter().map(desired).collect::<Vec<_>>(), proven, |_| {
+        let plan = plan(&world, &wanting(&newest), &earlier.iter().map(wanting).collect::<Vec<_>>(), proven, |_| {
             holds && draw.bool()
         });
         assert!(plan.minimum <= plan.writes(), "seed {seed}: {} < {}", plan.writes(), plan.minimum);
@@ -271,7 +247,7 @@ fn from_any_state_a_few_runs_bring_exactly_what_is_wanted_into_force() {
         let wanted = some_cidrs(&mut rng, 8);
         let mut runs = 0;
         loop {
-            let plan = plan(&world, &desired(&wanted), &[], true, |_| false);
+            let plan = plan(&world, &wanting(&wanted), &[], true, |_| false);
             if plan.changes.is_empty() {
                 assert_eq!((plan.deferred.as_slice(), plan.unplaced.as_slice()), (&[][..], &[][..]), "seed {seed}");
                 break;
@@ -294,7 +270,7 @@ fn from_any_state_a_few_runs_bring_exactly_what_is_wanted_into_force() {
 fn names_take_the_lowest_free_numbers_and_keep_clear_of_strangers() {
     let world = World { sets: BTreeMap::new(), groups: BTreeMap::new() };
     let current = Current { strangers: vec!["wafsync-ipv4-000".into(), "wafsync-ipv4-002".into()], ..world.current() };
-    let wanted = desired(&(0..9).map(|host| Cidr::new([203, 0, 113, host].into(), 32).unwrap()).collect());
+    let wanted = wanting((0..9).map(|host| Cidr::new([203, 0, 113, host].into(), 32).unwrap()));
     let diff = Diff::new(&wanted, &[], &[], &current);
     let target = target();
     let basis = Basis {
