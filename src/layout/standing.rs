@@ -86,13 +86,18 @@ impl Standing {
         for (index, draft) in holders().filter_map(|index| drafts.get(index).map(|draft| (index, draft))) {
             let force = draft.force_of(cidr);
             best = best.min(force);
-            if draft.ends_wired && keeper.is_none_or(|kept| (force, index) < kept) {
-                keeper = Some((force, index));
+            let rank = (force, draft.force, index);
+            if draft.ends_wired && keeper.is_none_or(|kept| rank < kept) {
+                keeper = Some(rank);
             }
         }
-        for index in holders().filter(|&index| keeper.is_some_and(|(_, kept)| kept != index)) {
-            if let Some(draft) = drafts.get_mut(index).filter(|draft| draft.takes_more()) {
-                draft.doubled.push(cidr);
+        if let Some((kept, _, keeper)) = keeper {
+            for index in holders().filter(|&index| index != keeper) {
+                // A copy in force goes only where another surely is.
+                let spare = |draft: &&mut Draft<'_>| draft.force == Force::Idle || kept <= draft.force;
+                if let Some(draft) = drafts.get_mut(index).filter(|draft| draft.takes_more()).filter(spare) {
+                    draft.doubled.push(cidr);
+                }
             }
         }
         if keeper.is_none() {

@@ -100,6 +100,14 @@ impl World {
         Self { sets, groups }
     }
 
+    /// What this world may have been before a first round of the run added the rest.
+    fn some_of_it(&self, rng: &mut Rng) -> Self {
+        let mut before = self.clone();
+        before.sets.values_mut().for_each(|set| set.cidrs.retain(|_| rng.bool()));
+        before.groups.values_mut().for_each(|group| group.references.retain(|_| rng.u8(..4) > 0));
+        before
+    }
+
     fn current(&self) -> Current {
         let groups: Vec<RuleGroup> = self.groups.iter().map(|(number, group)| rule_group(*number, group)).collect();
         let shards = self.sets.iter().map(|(name, set)| Shard {
@@ -168,6 +176,7 @@ fn rule_group(number: usize, group: &Group) -> RuleGroup {
 /// The plan for this world, under what the guards leave of it.
 fn plan(
     world: &World,
+    at_start: Option<&Current>,
     newest: &Desired,
     earlier: &[Desired],
     proven: bool,
@@ -188,7 +197,7 @@ fn plan(
     let basis = Basis {
         desired: newest,
         current: &current,
-        at_start: None,
+        at_start,
         diff: &diff,
         target: &target,
         policy: &POLICY,
@@ -227,10 +236,10 @@ fn no_state_on_the_way_locks_out_what_is_wanted_or_lets_in_what_is_not() {
         let newest = some_cidrs(&mut rng, 10);
         let earlier: Vec<BTreeSet<Cidr>> = (0..rng.usize(..2)).map(|_| some_cidrs(&mut rng, 10)).collect();
         let (proven, holds) = (rng.u8(..4) > 0, rng.bool());
+        let at_start = rng.bool().then(|| world.some_of_it(&mut rng).current());
+        let earlier_scans: Vec<Desired> = earlier.iter().map(wanting).collect();
         let mut draw = rng.fork();
-        let plan = plan(&world, &wanting(&newest), &earlier.iter().map(wanting).collect::<Vec<_>>(), proven, |_| {
-            holds && draw.bool()
-        });
+        let plan = plan(&world, at_start.as_ref(), &wanting(&newest), &earlier_scans, proven, |_| holds && draw.bool());
         assert!(plan.minimum <= plan.writes(), "seed {seed}: {} < {}", plan.writes(), plan.minimum);
         let wanted = bits(newest.iter().chain(earlier.iter().flatten()));
         for _ in 0..4 {
@@ -247,7 +256,7 @@ fn from_any_state_a_few_runs_bring_exactly_what_is_wanted_into_force() {
         let wanted = some_cidrs(&mut rng, 8);
         let mut runs = 0;
         loop {
-            let plan = plan(&world, &wanting(&wanted), &[], true, |_| false);
+            let plan = plan(&world, None, &wanting(&wanted), &[], true, |_| false);
             if plan.changes.is_empty() {
                 assert_eq!((plan.deferred.as_slice(), plan.unplaced.as_slice()), (&[][..], &[][..]), "seed {seed}");
                 break;

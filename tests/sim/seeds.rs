@@ -369,6 +369,11 @@ fn what_a_run_added_in_an_earlier_round_replaces_nothing_yet() {
 }
 
 #[test]
+fn what_a_run_added_in_an_earlier_round_makes_no_copy_elsewhere_worth_more() {
+    relive(4464);
+}
+
+#[test]
 fn an_edit_at_the_first_call_of_a_run_whose_reads_lag_need_not_show_in_it() {
     relive_as(4466, true);
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
-use super::world::{GROUP, SMALL, World, cidrs, config, flat_worlds, nested_worlds, wired};
+use super::world::{GROUP, SMALL, World, cidrs, config, flat_worlds, nested_worlds, replanned_worlds, wired};
 use crate::cidr::Cidr;
 use crate::layout::Layout;
 use crate::{minimum, tally};
@@ -36,6 +36,17 @@ proptest! {
         let (bound, planned) = (bound(&world, &layout), world.writes(&layout));
         prop_assert!(bound <= planned, "{bound} {planned} {layout:#?}");
         prop_assert!(bound == planned || has_deferred_copies(&world, &layout), "{bound} {planned} {layout:#?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(config(0xb0bd, 2000))]
+
+    #[test]
+    fn the_bound_holds_where_a_run_plans_again(world in replanned_worlds()) {
+        let layout = world.lay_out();
+        let (bound, planned) = (bound(&world, &layout), world.writes(&layout));
+        prop_assert!(bound <= planned, "{bound} {planned} {layout:#?}");
     }
 }
 

@@ -161,6 +161,16 @@ fn the_copy_in_force_is_the_one_that_is_kept() {
 }
 
 #[test]
+fn a_copy_that_the_run_itself_has_added_stays_until_another_is_surely_in_force() {
+    for other in [idle("s-000", "203.0.113.1/32"), adopted("s-000", "203.0.113.1/32")] {
+        let mut added = wired("s-001", 0, "203.0.113.1/32 203.0.113.9/32");
+        added.fresh = added.cidrs.clone();
+        let layout = world(vec![other, added], vec![GROUP, GROUP], "203.0.113.1/32").lay_out();
+        assert_eq!(layout.shards[1].remove, list("203.0.113.9/32"));
+    }
+}
+
+#[test]
 fn a_closed_set_is_left_alone() {
     let closed = Shard { closed: true, ..adopted("hand-made", "203.0.113.0/32 203.0.113.9/32") };
     let layout = world(vec![closed], vec![GROUP], "203.0.113.0/32 203.0.113.1/32").lay_out();

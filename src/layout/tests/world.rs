@@ -15,6 +15,8 @@ pub(super) struct Shard {
     pub(super) name: String,
     pub(super) family: Family,
     pub(super) cidrs: BTreeSet<Cidr>,
+    /// What earlier rounds of the same run brought into force.
+    pub(super) fresh: BTreeSet<Cidr>,
     pub(super) group: Option<usize>,
     pub(super) closed: bool,
     pub(super) adopted: bool,
@@ -81,11 +83,11 @@ impl World {
     pub(super) fn with_input<T>(&self, f: impl FnOnce(&Input<'_>) -> T) -> T {
         let contents: Vec<Vec<Cidr>> = self.shards.iter().map(|shard| shard.cidrs.iter().copied().collect()).collect();
         let shards = self.shards.iter().zip(&contents).map(|(shard, cidrs)| ShardInput {
-            fresh: Vec::new(),
             name: &shard.name,
             family: shard.family,
             cidrs,
             leaving: self.leaving(shard),
+            fresh: shard.fresh.iter().copied().collect(),
             group: shard.group,
             closed: shard.closed,
             adopted: shard.adopted,
@@ -118,6 +120,7 @@ impl World {
                 name: format!("t-{:03}", after.shards.len()),
                 family: new.family,
                 cidrs: new.cidrs.iter().copied().collect(),
+                fresh: BTreeSet::new(),
                 group: Some(new.group),
                 closed: false,
                 adopted: false,
@@ -159,7 +162,8 @@ pub(super) const SMALL: Limits = Limits { set_capacity: 3, group_references: 2, 
 pub(super) fn wired(name: &str, group: usize, contents: &str) -> Shard {
     let cidrs = cidrs(contents);
     let family = cidrs.first().map_or(Family::Ipv4, |cidr| cidr.family());
-    Shard { name: name.to_owned(), family, cidrs, group: Some(group), closed: false, adopted: false }
+    let fresh = BTreeSet::new();
+    Shard { name: name.to_owned(), family, cidrs, fresh, group: Some(group), closed: false, adopted: false }
 }
 
 /// The same, not wired.
@@ -201,6 +205,19 @@ pub(super) fn nested_worlds() -> impl Strategy<Value = World> {
     worlds(nested, 10)
 }
 
+/// The same in a later round of a run, which has brought some of what is there into force itself.
+pub(super) fn replanned_worlds() -> impl Strategy<Value = World> {
+    (nested_worlds(), prop::num::u32::ANY).prop_map(|(mut world, draws)| {
+        let in_force = world.shards.iter_mut().filter(|shard| shard.group.is_some() || shard.adopted);
+        for (at, shard) in in_force.enumerate() {
+            let is_fresh = |bit: usize| draws >> ((at * 5 + bit) % 32) & 1 == 1;
+            let new = shard.cidrs.iter().enumerate().filter(|(bit, _)| is_fresh(*bit)).map(|(_, cidr)| *cidr);
+            shard.fresh = if is_fresh(4) { new.collect() } else { BTreeSet::new() };
+        }
+        world
+    })
+}
+
 fn worlds(universe: fn(Family) -> Vec<Cidr>, most_wanted: usize) -> impl Strategy<Value = World> {
     let limits = (1..=4_usize, 1..=3_usize, 1..=6_usize);
     let limits = limits.prop_map(|(set_capacity, group_references, max_ip_sets)| Limits {
@@ -235,7 +252,8 @@ fn worlds(universe: fn(Family) -> Vec<Cidr>, most_wanted: usize) -> impl Strateg
             let free = |group: &usize| used(group) + world.groups[*group].references < limits.group_references;
             // From the last group on, so that a lower one has room now and then.
             let group = (0..world.groups.len()).rev().find(free).filter(|_| is_wired);
-            world.shards.push(Shard { name: format!("s-{at:03}"), family, cidrs, group, closed, adopted });
+            let (name, fresh) = (format!("s-{at:03}"), BTreeSet::new());
+            world.shards.push(Shard { name, family, cidrs, fresh, group, closed, adopted });
         }
         world.held = if holds { held } else { BTreeSet::new() };
         world.strict_hold = strict_hold;
