@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::time::Instant;
 use wafsync_test_aws::{Attempt, Aws, Call, IpSetView, Outcome, Phase, RuleGroupView};
 
 use crate::ranges::Ranges;
@@ -30,6 +31,8 @@ pub(crate) struct Terms {
     pub(crate) settle: Duration,
     /// `--on-rejection hold`.
     pub(crate) holds_rejections: bool,
+    /// For so long AWS may still show what was before.
+    pub(crate) read_lag: Duration,
 }
 
 #[derive(Clone)]
@@ -44,13 +47,15 @@ struct State {
     now: Snapshot,
     /// What a person put where by hand.
     by_hand: BTreeSet<(String, String)>,
-    /// Attempts seen.
+    /// Number of the call that was handled last, from 1: calls are numbered as they come in.
     attempts: usize,
+    /// The highest of them.
+    newest: usize,
     /// Attempts that have arrived and were not handled: slow ones, also those whose caller has given up.
     hanging: usize,
-    /// The newest attempt before the table or WAF was changed by somebody outside.
+    /// The newest call before the table or WAF was changed by somebody outside, and when WAF was.
     table_changed: usize,
-    waf_changed: usize,
+    waf_changed: (usize, Option<Instant>),
     epoch: Option<Epoch>,
     /// The token of the newest read of each resource by each caller, and when it was.
     tokens: BTreeMap<(String, String), (String, Duration)>,
@@ -81,8 +86,12 @@ struct Epoch {
 /// One run under way.
 #[derive(Default)]
 struct Watched {
-    /// Attempts before it.
+    /// The newest call before it.
     began: usize,
+    /// When.
+    began_at: Option<Instant>,
+    /// How many calls hung then.
+    hanging: usize,
     approved: bool,
     effects: usize,
     /// At which attempt the newest effect was.
@@ -114,9 +123,10 @@ impl Observer {
             now: Snapshot::take(aws),
             by_hand: BTreeSet::new(),
             attempts: 0,
+            newest: 0,
             hanging: 0,
             table_changed: 0,
-            waf_changed: 0,
+            waf_changed: (0, None),
             epoch: None,
             tokens: BTreeMap::new(),
             pace: BTreeMap::new(),
@@ -179,7 +189,8 @@ impl Observer {
                 state.now = Snapshot::take(aws);
                 state.begin();
             }
-            let run = Watched { began: state.attempts, approved, ..Watched::default() };
+            let (began, began_at, hanging) = (state.newest, Some(Instant::now()), state.hanging);
+            let run = Watched { began, began_at, hanging, approved, ..Watched::default() };
             state.runs.insert(caller.to_owned(), run);
         });
     }
@@ -260,7 +271,7 @@ impl State {
     }
 
     fn table_is_new(&mut self) {
-        self.table_changed = self.attempts;
+        self.table_changed = self.newest;
         let (wanted, rejected, empty) = (self.wanted(), self.has_rejection(), self.is_empty());
         for run in self.runs.values_mut() {
             run.seen = run.seen.or(&wanted);
@@ -276,8 +287,7 @@ impl State {
     }
 
     fn waf_was_edited(&mut self, new: Snapshot) {
-        // While a run is under way it is one of the calls that come now, at the earliest the run's first.
-        self.waf_changed = self.attempts + usize::from(!self.runs.is_empty());
+        self.waf_changed = (self.newest, Some(Instant::now()));
         let before = self.effective();
         let old = std::mem::replace(&mut self.now, new);
         let mut edited = Ranges::default();
@@ -306,6 +316,7 @@ impl State {
         self.hanging -= 1;
         let Some(attempt) = aws.last_attempt() else { return };
         self.attempts = call.index + 1;
+        self.newest = self.newest.max(self.attempts);
         let old = std::mem::replace(&mut self.now, Snapshot::take(aws));
         self.keeps_pace(&attempt);
         let reads = ["Get", "List", "Scan"].iter().any(|verb| call.operation.starts_with(verb));
@@ -328,8 +339,15 @@ impl State {
     /// Another run's writes are as foreign as a hand edit.
     fn waf_changed_for_others(&mut self, caller: &str) {
         if self.runs.len() > 1 || !self.runs.contains_key(caller) {
-            self.waf_changed = self.attempts;
+            self.waf_changed = (self.newest, Some(Instant::now()));
         }
+    }
+
+    /// Whether all that others did to WAF was done before this run, and shows in what it read.
+    fn is_undisturbed(&self, run: &Watched) -> bool {
+        let (call, at) = self.waf_changed;
+        let shows = at.zip(run.began_at).is_none_or(|(at, began)| at + self.terms.read_lag <= began);
+        call <= run.began && shows
     }
 
     /// Never more than AWS's rate in any second.

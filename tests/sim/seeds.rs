@@ -376,6 +376,17 @@ fn what_a_run_added_in_an_earlier_round_makes_no_copy_elsewhere_worth_more() {
 #[test]
 fn an_edit_at_the_first_call_of_a_run_whose_reads_lag_need_not_show_in_it() {
     relive_as(4466, true);
+    relive(7735);
+}
+
+#[test]
+fn a_call_that_is_held_up_does_not_turn_the_observers_clock_back() {
+    relive(7595);
+}
+
+#[test]
+fn of_a_write_that_hangs_and_that_another_run_makes_nobody_can_say_whose_it_was() {
+    relive(6673);
 }
 
 #[test]

@@ -65,12 +65,12 @@ pub(crate) fn small() -> Config {
 impl World {
     /// An empty table and an empty WAF.
     pub(crate) fn new(config: Config, args: &[&str]) -> Self {
-        let limits = (config.set_capacity, config.group_references);
+        let (limits, read_lag) = ((config.set_capacity, config.group_references), config.read_lag);
         let aws = Aws::new(config);
         aws.create_table("eu-central-1", TABLE);
         let mut settings = settings(args);
         (settings.waf.limits.set_capacity, settings.waf.limits.group_references) = limits;
-        let observer = Observer::new(&aws, terms(&settings));
+        let observer = Observer::new(&aws, terms(&settings, read_lag));
         Self { aws, observer, settings, calm: Arc::default(), warm: None }
     }
 
@@ -223,7 +223,7 @@ pub(crate) fn settings(args: &[&str]) -> Settings {
     }
 }
 
-fn terms(settings: &Settings) -> Terms {
+fn terms(settings: &Settings, read_lag: Duration) -> Terms {
     Terms {
         adopted: settings.waf.adopt.clone(),
         always: settings.table.always.iter().map(ToString::to_string).collect(),
@@ -233,5 +233,6 @@ fn terms(settings: &Settings) -> Terms {
         },
         settle: settings.table.settle,
         holds_rejections: settings.guards.on_rejection == OnRejection::Hold,
+        read_lag,
     }
 }

@@ -24,10 +24,10 @@ impl State {
         let effects = run.effects as u64;
         // What AWS denied, and what could not be looked at any more, nobody can know.
         let looked = run.newest_list > run.newest_effect && outcome != "partial" && outcome != "failed";
-        let undisturbed = self.waf_changed <= run.began;
+        let undisturbed = self.is_undisturbed(run);
         let knows = !run.lied_to && (looked && undisturbed || run.faults == 0);
-        // Nor whose write it was, if others made the same one and an answer was lost.
-        let may_be_others = run.faults > 0 && self.waf_changed > run.began;
+        // Nor whose write it was, if others made the same one and an answer, or the call itself, was lost.
+        let may_be_others = (run.faults > 0 || self.hanging > run.hanging) && !undisturbed;
         if done > effects && !may_be_others || done < effects && knows {
             found.push(format!("{done} writes done, but {effects} had an effect"));
         }
@@ -41,8 +41,7 @@ impl State {
             found.push("nothing was written".to_owned());
         }
         // Reads lag, so what others did to WAF during a run need not show in it.
-        let quiet = run.newest_scan.is_some_and(|(first_page, _)| first_page > self.table_changed)
-            && run.began >= self.waf_changed;
+        let quiet = run.newest_scan.is_some_and(|(first_page, _)| first_page > self.table_changed) && undisturbed;
         let wanted = self.wanted();
         if (outcome == "converged" || outcome == "changed") && quiet && self.now.in_force != wanted {
             found.push(format!("in force is {:?}, wanted is {wanted:?}", self.now.in_force));

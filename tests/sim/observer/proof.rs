@@ -43,7 +43,7 @@ impl State {
     pub(super) fn leaves_no_gap(&mut self, attempt: &Attempt, old: &Snapshot) {
         let Attempt { target, caller, .. } = attempt;
         // Whoever else writes to WAF meanwhile can take away what the run relies on, or seem to have spread it.
-        let knows = self.runs.get(caller).is_some_and(|run| self.waf_changed <= run.began);
+        let knows = self.runs.get(caller).is_some_and(|run| self.is_undisturbed(run));
         let wired = old.wired.contains(target);
         let counts = wired || self.terms.adopted.contains(target);
         let (Some(before), Some(after), Some(epoch), true, true) =
