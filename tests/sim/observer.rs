@@ -103,7 +103,8 @@ struct Watched {
     /// At which attempt the newest scan began, and when.
     newest_scan: Option<(usize, Duration)>,
     newest_list: usize,
-    /// The sets that were wired when it read the rule groups.
+    /// The sets that were wired when it read or wrote the rule groups. Another run may wire one of the others meanwhile, which
+    /// does not change the token of the set: what this one then strips from it came into force only just now.
     wired: BTreeSet<String>,
     /// The newest update that took something from force and added nothing.
     newest_removal: usize,
@@ -391,9 +392,10 @@ impl State {
         }
         if ok && operation.starts_with("List") {
             run.newest_list = index;
-            if operation == "ListRuleGroups" {
-                run.wired.clone_from(&self.now.wired);
-            }
+        }
+        // Its own writes it knows without reading them.
+        if ok && operation == "ListRuleGroups" || attempt.effect && operation.ends_with("RuleGroup") {
+            run.wired.clone_from(&self.now.wired);
         }
         let key = (caller.clone(), target.clone());
         match &attempt.shown_token {

@@ -392,6 +392,8 @@ fn of_a_write_that_hangs_and_that_another_run_makes_nobody_can_say_whose_it_was(
 #[test]
 fn a_leftover_that_one_run_wires_while_another_strips_it_is_back_after_the_next_run() {
     relive(2640);
+    relive(791);
+    relive(10170);
 }
 
 #[test]

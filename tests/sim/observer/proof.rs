@@ -33,7 +33,8 @@ impl State {
                 let text = format!("call {} by {caller}: {operation} {target} adds after a removal", index - 1);
                 self.broken.push(text);
             }
-        } else if old.wired.contains(target) && before.difference(after).next().is_some() {
+        } else if old.wired.contains(target) && run.wired.contains(target) && before.difference(after).next().is_some()
+        {
             run.newest_removal = run.newest_removal.max(index);
         }
     }
@@ -64,10 +65,10 @@ impl State {
     /// Whatever goes from force has gone twice from the table, is within the limit, and is not held.
     pub(super) fn has_proof(&mut self, attempt: &Attempt, old: &Snapshot) {
         let Attempt { target, caller, .. } = attempt;
-        let counts = old.wired.contains(target) || self.terms.adopted.contains(target);
         let (Some(before), Some(after)) = (old.sets.get(target), self.now.sets.get(target)) else { return };
         let mut found = Vec::new();
         let (Some(run), Some(epoch)) = (self.runs.get_mut(caller), &self.epoch) else { return };
+        let counts = old.wired.contains(target) && run.wired.contains(target) || self.terms.adopted.contains(target);
         if run.approved && run.newest_scan.is_none() {
             found.push("written without any scan".to_owned());
         }
