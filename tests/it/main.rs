@@ -39,6 +39,7 @@ mod process;
 mod readme;
 mod rules;
 mod scanning;
+mod several;
 mod stopping;
 mod template;
 mod watch;

@@ -183,17 +183,22 @@ impl World {
 
     /// Every address that WAF would let in by our rules: contents of the IP sets that a rule refers to.
     pub(crate) fn in_force(&self) -> Vec<String> {
-        let rules: String = self.aws.rule_groups().iter().map(|group| group.rules.to_string()).collect();
-        let wired = self.aws.ip_sets().into_iter().filter(|set| rules.contains(&set.arn));
-        let mut addresses: Vec<String> = wired.flat_map(|set| set.addresses).collect();
-        addresses.sort_unstable();
-        addresses
+        in_force(&self.aws)
     }
 
     /// How often each operation was attempted.
     pub(crate) fn calls(&self, operation: &str) -> usize {
         self.aws.log().iter().filter(|attempt| attempt.operation == operation).count()
     }
+}
+
+/// What our rules let in.
+pub(crate) fn in_force(aws: &Aws) -> Vec<String> {
+    let rules: String = aws.rule_groups().iter().map(|group| group.rules.to_string()).collect();
+    let wired = aws.ip_sets().into_iter().filter(|set| rules.contains(&set.arn));
+    let mut addresses: Vec<String> = wired.flat_map(|set| set.addresses).collect();
+    addresses.sort_unstable();
+    addresses
 }
 
 /// The settings of `apply --table clusters` and these further arguments.
