@@ -211,7 +211,9 @@ fn place(set: IpSet, settings: &WafSettings, current: &mut Current) {
     let group = current.groups.iter().position(|group| group.rule.references().contains(&set.arn));
     let right_name = ownership::family_of(&set.name, &settings.name) == Some(set.family);
     let ours = right_name && (mark.is_some() || group.is_some() || broken::has(Defect::IgnoresMarks));
-    let adopted = !ours && settings.adopt.contains(&set.name);
+    // Also where its name fits and a rule of ours refers to it by now: until it is marked, what is in it was put there by
+    // somebody else.
+    let adopted = settings.adopt.contains(&set.name);
     if ours || adopted {
         let IpSet { name, id, arn, family, token, cidrs, .. } = set;
         current.shards.push(Shard { name, id, arn, family, adopted, mark, token, cidrs, group });

@@ -66,6 +66,28 @@ async fn a_set_that_holds_nothing_unwanted_is_taken_over_without_a_question() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_set_that_is_named_like_ours_is_adopted_with_the_same_care() {
+    let mut world = World::new(&["--adopt", "wafsync-ipv4-000"]);
+    world.aws.put_ip_set("REGIONAL", "wafsync-ipv4-000", "IPV4", &[&ip(1), "203.0.113.0/24"], Some("Offices"));
+    world.items(1..=2);
+    let first = world.apply().await;
+    assert_eq!((ended(&first), texts(&first.held)), ((Outcome::Held, 3, 3), vec!["203.0.113.0/24".to_owned()]));
+    // By now a rule of ours refers to it, and still nobody has approved anything.
+    world.items(3..=3);
+    let second = world.next_apply().await;
+    assert_eq!(changes(&second), [format!("update_ip_set wafsync-ipv4-001 +{}", ip(3))]);
+    assert_eq!((ended(&second), texts(&second.held)), ((Outcome::Held, 1, 1), vec!["203.0.113.0/24".to_owned()]));
+    assert_eq!(world.aws.ip_set("wafsync-ipv4-000").unwrap().description.as_deref(), Some("Offices"));
+
+    world.set_approval().await;
+    let approved = world.next_apply().await;
+    assert_eq!(changes(&approved), ["update_ip_set wafsync-ipv4-000 -203.0.113.0/24"]);
+    assert_eq!((ended(&approved), approved.guard.verdict), ((Outcome::Changed, 1, 1), "approved"));
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_set_to_adopt_that_there_is_not_fails() {
     let world = World::new(&["--adopt", "offices"]);
     let document = world.apply().await;
