@@ -24,6 +24,7 @@ use aws_smithy_types::retry::{RetryConfig, RetrySpec};
 pub use self::call::{ATTEMPT_TIMEOUT, ATTEMPTS, OPERATION_TIMEOUT};
 pub use self::error::{AwsError, Class};
 pub use self::governor::{Action, Governor};
+use self::scan::Budget;
 pub use self::waf::ReadCache;
 use crate::rules::Target;
 use crate::settings::{Scope, Settings, is_region};
@@ -52,6 +53,7 @@ pub struct Connection {
     scope: Scope,
     tags: BTreeMap<String, String>,
     governor: Arc<Governor>,
+    budget: Option<Arc<Budget>>,
 }
 
 /// What can look at the table and at WAF, and cannot change either.
@@ -60,6 +62,7 @@ pub struct Reader {
     dynamodb: aws_sdk_dynamodb::Client,
     waf: aws_sdk_wafv2::Client,
     governor: Arc<Governor>,
+    budget: Option<Arc<Budget>>,
     target: Target,
     scope: Scope,
     table_region: String,
@@ -124,7 +127,8 @@ impl Connection {
         let target = Target { scope, region, name: settings.waf.name.clone(), table };
         let governor = Arc::new(Governor::new(settings.run.read_rate, settings.run.write_rate));
         let tags = settings.waf.tags.clone();
-        Ok(Self { sdk, table_region, target, scope: settings.waf.scope, tags, governor })
+        let budget = settings.table.read_capacity.map(|units| Arc::new(Budget::new(units)));
+        Ok(Self { sdk, table_region, target, scope: settings.waf.scope, tags, governor, budget })
     }
 
     /// A reader. However it is used, nothing in AWS changes.
@@ -140,6 +144,7 @@ impl Connection {
             dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb),
             waf: aws_sdk_wafv2::Client::from_conf(self.waf_config().interceptor(locks::ReadOnly).build()),
             governor: Arc::clone(&self.governor),
+            budget: self.budget.clone(),
             target: self.target.clone(),
             scope: self.scope,
             table_region: self.table_region.clone(),

@@ -15,7 +15,7 @@ use super::{BAD_ANSWER, MAX_PAGES, Reader};
 use crate::broken::{self, Defect};
 use crate::item::{Attribute, Item, ItemRules, TableView};
 use crate::settings::TableSettings;
-use crate::stop::Stop;
+use crate::stop::{Stop, StopReason};
 
 /// Items of a sample: a handful of read units, and enough to see what they look like.
 const SAMPLE: i32 = 100;
@@ -32,7 +32,7 @@ struct Request {
     names: HashMap<String, String>,
     projection: String,
     segments: i32,
-    budget: Option<Budget>,
+    budget: Option<Arc<Budget>>,
     /// Items of the only page that is read, for a sample.
     sample: Option<i32>,
 }
@@ -131,7 +131,7 @@ impl Reader {
             names,
             projection: projection.join(", "),
             segments,
-            budget: settings.read_capacity.map(Budget::new),
+            budget: self.budget.clone(),
             sample,
         }
     }
@@ -144,7 +144,7 @@ fn broken_off(settings: &TableSettings) -> AwsError {
 impl Request {
     /// Items of the next page, at most.
     fn items(&self) -> i32 {
-        self.sample.or_else(|| self.budget.as_ref().map(Budget::items)).unwrap_or(MOST_ITEMS)
+        self.sample.or_else(|| self.budget.as_ref().map(|budget| budget.items())).unwrap_or(MOST_ITEMS)
     }
 
     async fn page(&self, cursor: Cursor, stop: &Stop) -> Result<Page, AwsError> {
@@ -153,10 +153,13 @@ impl Request {
         if cursor.pages >= MAX_PAGES {
             return Err(AwsError::unusable(action.name(), &resource, "the scan does not end", None));
         }
-        if let Some(budget) = &self.budget {
-            let stopped = |reason| AwsError::stopped(action.name(), &resource, reason);
-            stop.sleep(budget.wait()).await.map_err(stopped)?;
-        }
+        let _turn = match &self.budget {
+            Some(budget) => {
+                let stopped = |reason| AwsError::stopped(action.name(), &resource, reason);
+                Some(budget.turn(stop).await.map_err(stopped)?)
+            }
+            None => None,
+        };
         let call = Call::begin(&self.governor, action, &resource, &self.region, stop).await?;
         let parallel = (self.segments > 1).then_some((cursor.segment, self.segments));
         let sent = self
@@ -199,10 +202,13 @@ impl Request {
     }
 }
 
-/// Read capacity units a second, paid after each page, for only the answer says what it cost.
+/// Read capacity units a second, for all scans of a process. A page is paid after it was read, for only the answer says
+/// what it cost, and the next one, of whatever segment, comes when that is paid.
 #[derive(Debug)]
-struct Budget {
+pub(super) struct Budget {
     units_per_second: f64,
+    /// Whoever holds it may read a page.
+    turn: tokio::sync::Mutex<()>,
     state: Mutex<Spending>,
 }
 
@@ -212,23 +218,31 @@ struct Spending {
     items: i32,
 }
 
-/// Items of the first page: at most as many units, unless items are larger than 4 KB.
-const FIRST_ITEMS: i32 = 100;
+/// Items of the first page, at most: one unit each, unless they are larger than 4 KB.
+const FIRST_ITEMS: u32 = 100;
 
 /// Items of any page: its 1 MB may hold so many tiny ones that they take a hundred times that once they are decoded.
 const MOST_ITEMS: i32 = 10_000;
 
 impl Budget {
-    fn new(units_per_second: u32) -> Self {
-        let state = Mutex::new(Spending { next: Instant::now(), items: FIRST_ITEMS });
-        Self { units_per_second: f64::from(units_per_second), state }
+    pub(super) fn new(units_per_second: u32) -> Self {
+        let items = i32::try_from(units_per_second.min(FIRST_ITEMS)).unwrap_or(1);
+        let state = Mutex::new(Spending { next: Instant::now(), items });
+        Self { units_per_second: f64::from(units_per_second), turn: tokio::sync::Mutex::default(), state }
     }
 
     fn with<T>(&self, f: impl FnOnce(&mut Spending) -> T) -> T {
         f(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Until the next page may be read.
+    /// Waits until a page may be read; the next one has to wait for this one.
+    async fn turn(&self, stop: &Stop) -> Result<tokio::sync::MutexGuard<'_, ()>, StopReason> {
+        let turn = self.turn.lock().await;
+        stop.sleep(self.wait()).await?;
+        Ok(turn)
+    }
+
+    /// Until all that was read is paid.
     fn wait(&self) -> Duration {
         self.with(|state| state.next.saturating_duration_since(Instant::now()))
     }
@@ -312,8 +326,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_budget_waits_for_what_was_spent_and_asks_for_pages_that_fit() {
+        assert_eq!(Budget::new(10).items(), 10);
+        let budget = Budget::new(250);
+        assert_eq!((budget.wait(), budget.items()), (Duration::ZERO, 100));
         let budget = Budget::new(100);
-        assert_eq!((budget.wait(), budget.items()), (Duration::ZERO, FIRST_ITEMS));
+        assert_eq!((budget.wait(), budget.items()), (Duration::ZERO, 100));
         budget.spent(250.0, 100);
         assert_eq!((budget.wait(), budget.items()), (Duration::from_millis(2500), 40));
         tokio::time::advance(Duration::from_mins(1)).await;

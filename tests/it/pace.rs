@@ -83,15 +83,36 @@ async fn independent_writes_go_side_by_side() {
     world.settled().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn scans_keep_to_their_budget_and_say_what_they_consumed() {
-    let world = World::new(&["--read-capacity", "10"]);
+/// Items of one read unit each.
+fn large_items(world: &World, count: usize) {
     let padding = "x".repeat(4000);
-    for number in 1..=200 {
+    for number in 1..=count {
         let key = format!("c{number}");
         let item = json!({"id": {"S": key}, "ips": {"S": "[]"}, "padding": {"S": padding}});
         world.aws.put_item(TABLE, &key, item);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn segments_share_the_budget_of_scans() {
+    let world = World::new(&["--read-capacity", "100", "--segments", "16"]);
+    large_items(&world, 800);
+    let document = world.plan().await;
+    let (times, units) = (times(&world, "Scan"), document.table.consumed_capacity);
+    assert!(units > 700.0 && times.len() >= 16, "{units} {times:?}");
+    // Each page takes less than two seconds' units, and comes when those before it are paid.
+    for (pages, at) in times.iter().enumerate() {
+        let paid = 100.0 * (at.as_secs_f64() - times[0].as_secs_f64());
+        let read = units / f64::from(u32::try_from(times.len()).unwrap()) * f64::from(u32::try_from(pages).unwrap());
+        assert!(read <= paid + 200.0, "{read} units before {at:?}: {times:?}");
+    }
+    assert_eq!(document.table.items, 800);
+}
+
+#[tokio::test(start_paused = true)]
+async fn scans_keep_to_their_budget_and_say_what_they_consumed() {
+    let world = World::new(&["--read-capacity", "10"]);
+    large_items(&world, 200);
     let began = tokio::time::Instant::now();
     let document = world.plan().await;
     let seconds = began.elapsed().as_secs_f64();
