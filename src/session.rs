@@ -25,7 +25,8 @@ pub struct Session {
     settings: Settings,
     connection: Connection,
     reader: Reader,
-    writer: Writer,
+    /// Made by the first `apply`: a process that only plans never has one.
+    writer: Option<Writer>,
     cache: ReadCache,
     throttled: u64,
 }
@@ -49,8 +50,8 @@ impl Session {
     /// As [`Connection::new`].
     pub fn new(sdk: SdkConfig, settings: Settings) -> Result<Self, NoRegion> {
         let connection = Connection::new(sdk, &settings)?;
-        let (reader, writer) = (connection.reader(), connection.writer());
-        Ok(Self { settings, connection, reader, writer, cache: ReadCache::default(), throttled: 0 })
+        let reader = connection.reader();
+        Ok(Self { settings, connection, reader, writer: None, cache: ReadCache::default(), throttled: 0 })
     }
 
     /// The settings of the next run.
@@ -78,7 +79,7 @@ impl Session {
         info!(target: FOR_PROGRAMS, ?command, table, name, "the run begins");
         let mode = match command {
             Command::Plan => Mode::Plan,
-            Command::Apply => Mode::Apply(&self.writer),
+            Command::Apply => Mode::Apply(self.writer.get_or_insert_with(|| self.connection.writer())),
         };
         let run = reconcile(&self.settings, &self.reader, mode, &mut self.cache, now, stop).await;
         let document = Document::new(&run, &self.settings, command);
@@ -124,4 +125,41 @@ fn log_end(command: Command, document: &Document, facts: &Facts) {
         seconds = facts.duration.as_secs_f64(),
         "the run has ended"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_config::{BehaviorVersion, Region};
+    use aws_sdk_wafv2::config::{Credentials, SharedCredentialsProvider};
+    use serde_json::json;
+    use wafsync_test_aws::{Aws, Config};
+
+    use super::*;
+    use crate::cli::{self, Invocation};
+    use crate::report::Outcome;
+    use crate::stop::Signal;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_process_that_only_plans_never_has_what_can_write() {
+        let aws = Aws::new(Config::default());
+        aws.create_table("eu-central-1", "clusters");
+        aws.put_item("clusters", "a", json!({"id": {"S": "a"}, "ips": {"S": "198.51.100.7"}}));
+        let sdk = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("eu-central-1"))
+            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+                "AKID", "secret", None, None, "test",
+            )))
+            .http_client(aws.http_client())
+            .build();
+        let line = ["wafsync", "plan", "--table=clusters"].map(std::ffi::OsString::from);
+        let Invocation::Plan { settings, .. } = cli::parse(line, []).unwrap().invocation else { panic!("not a plan") };
+        let mut session = Session::new(sdk, settings).unwrap();
+        let stop = Signal::default().stop(None);
+        let planned = session.run(Command::Plan, 0, &stop).await;
+        assert_eq!((planned.document.outcome, planned.document.changes.len()), (Outcome::Planned, 3));
+        assert!(session.writer.is_none());
+        assert_eq!(session.run(Command::Apply, 0, &stop).await.document.outcome, Outcome::Changed);
+        assert!(session.writer.is_some());
+    }
 }
