@@ -209,12 +209,15 @@ pub fn parse(
     // Once to learn which flags were given, help and mistakes included, and once more with the others filled in: so a
     // variable goes the very same way as its flag.
     let given = command().try_get_matches_from(&args).map_err(|error| usage(&error, &[]))?;
+    if given.subcommand_name() != Some("completions") {
+        env.only_settings(&command()).map_err(|message| Usage::error(&message))?;
+    }
     let filled = env.fill(&command(), &given, args).map_err(|message| Usage::error(&message))?;
     let matches =
         command().try_get_matches_from(&filled.args).map_err(|error| usage(&error, &filled.from_environment))?;
     let approve = approve_command(&matches);
     let cli = args::Cli::from_arg_matches(&matches).map_err(|error| usage(&error, &filled.from_environment))?;
-    let mut warnings = env.unread(&command());
+    let mut warnings = Vec::new();
     let invocation = convert::invocation(cli, &env, &mut warnings).map_err(|invalid| {
         Usage::error(&describe(invalid.flag, invalid.value.as_deref(), &invalid.allowed, &filled.from_environment))
     })?;

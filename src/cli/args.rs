@@ -397,7 +397,7 @@ pub(super) struct GuardArgs {
 pub(super) struct ReadArgs {
     /// Calls a second to each Get or List action of WAF
     ///
-    /// More than 0, at most 1000, decimals allowed. The default is the quota of AWS, shared by everyone in the account.
+    /// 0.001 to 1000. The default is the quota of AWS, shared by everyone in the account.
     #[arg(long, value_name = "RATE", default_value = "5")]
     pub(super) read_rate: String,
     /// Time after which the run has stopped, 10s to 24h
@@ -414,12 +414,12 @@ pub(super) struct ReadArgs {
 pub(super) struct WriteArgs {
     /// Calls a second to each Create or Update action of WAF
     ///
-    /// More than 0, at most 1000, decimals allowed. The default is the quota of AWS, shared by everyone in the account.
+    /// 0.001 to 1000. The default is the quota of AWS, shared by everyone in the account.
     #[arg(long, value_name = "RATE", default_value = "1")]
     pub(super) write_rate: String,
-    /// Time between the first scan and the one that confirms removals
+    /// Time between the first scan and the one that confirms removals, 0s to 24h
     ///
-    /// Counted from the end of the first scan. Less than the deadline; such as 30s or 2m.
+    /// Counted from the end of the first scan. Less than the deadline, or nothing is removed; such as 30s or 2m.
     #[arg(long, value_name = "TIME", default_value = "30s")]
     pub(super) settle: String,
 }

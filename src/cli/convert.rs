@@ -31,6 +31,8 @@ const MAX_READ_CAPACITY: u32 = 1_000_000;
 const MIN_DEADLINE: Duration = Duration::from_secs(10);
 /// Longer than any schedule that makes sense; keeps sums with the clock from overflowing.
 const MAX_DEADLINE: Duration = Duration::from_hours(24);
+/// No run lasts longer, so no second scan would ever come.
+const MAX_SETTLE: Duration = Duration::from_hours(24);
 /// More often would be as good as without a pause: a run that has nothing to do takes a second or two.
 const MIN_EVERY: Duration = Duration::from_secs(10);
 /// Whoever wants fewer runs than one a day wants a schedule.
@@ -112,7 +114,7 @@ fn writing(args: RunArgs, warnings: &mut Vec<String>) -> Checked<Settings> {
 fn settings(args: RunArgs, warnings: &mut Vec<String>) -> Checked<Settings> {
     let run = run(&args.read, Some(&args.write))?;
     Ok(Settings {
-        table: table(args.table, args.entries, duration("--settle", &args.write.settle)?)?,
+        table: table(args.table, args.entries, settle(&args.write.settle)?)?,
         waf: waf(args.waf, args.rule, warnings)?,
         guards: guards(args.guards)?,
         run,
@@ -130,6 +132,13 @@ fn run(read: &ReadArgs, write: Option<&WriteArgs>) -> Checked<RunSettings> {
         write_rate: write.map_or(Ok(MIN_RATE), |write| rate("--write-rate", &write.write_rate))?,
         deadline,
     })
+}
+
+fn settle(text: &str) -> Checked<Duration> {
+    const FLAG: &str = "--settle";
+    let settle = duration(FLAG, text)?;
+    check(FLAG, text, settle <= MAX_SETTLE, "must be at most 24h")?;
+    Ok(settle)
 }
 
 fn every(text: &str) -> Checked<Duration> {

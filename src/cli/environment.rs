@@ -71,16 +71,24 @@ impl Environment {
         Ok(Filled { args, from_environment })
     }
 
-    /// A warning for each variable that looks like a setting and is none: a mistyped guard must not go unnoticed.
-    pub(super) fn unread(&self, command: &Command) -> Vec<String> {
+    /// Whatever looks like a setting has to be one: a mistyped guard would guard nothing.
+    pub(super) fn only_settings(&self, command: &Command) -> Result<(), String> {
         let known: BTreeSet<String> = command
             .get_subcommands()
             .flat_map(Command::get_arguments)
             .filter_map(|arg| arg.get_long().and_then(variable))
             .collect();
         let ours = self.0.keys().filter(|name| name.starts_with(PREFIX) && !known.contains(*name));
-        let unread = ours.filter(|name| !KUBERNETES.iter().any(|part| name.contains(part)));
-        unread.map(|name| format!("the environment variable {} is no setting: ignored", text::line(name))).collect()
+        let unknown = ours.filter(|name| !KUBERNETES.iter().any(|part| name.contains(part)));
+        unknown.map(|name| Err(no_setting(name))).next().unwrap_or(Ok(()))
+    }
+}
+
+/// What is wrong with a variable that looks like a setting.
+fn no_setting(name: &str) -> String {
+    match name.strip_prefix(PREFIX) {
+        Some("APPROVE") => format!("{name}: an approval must not outlive its run, so --approve is a flag alone"),
+        _ => format!("{}: there is no such setting; `wafsync apply --help` lists those there are", text::line(name)),
     }
 }
 

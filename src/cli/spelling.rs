@@ -41,7 +41,7 @@ spelling!(Position {
 });
 
 spelling!(OnRejection {
-    Hold = "hold": "Add, but remove nothing",
+    Hold = "hold": "Add, and let removals wait",
     Skip = "skip": "Go on without what was rejected",
     Abort = "abort": "Change nothing and fail",
 });

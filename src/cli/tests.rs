@@ -181,20 +181,25 @@ fn the_variable_of_another_commands_setting_is_ignored() {
 }
 
 #[test]
-fn a_variable_that_is_no_setting_is_warned_about() {
-    let env = [
-        ("WAFSYNC_MAX_REMOVAL", "0"),
-        ("WAFSYNC_APPROVE", DIGEST),
+fn a_variable_that_is_no_setting_is_refused() {
+    let refusal = |name: &str| refusal(&["plan", "--table", "clusters"], &[(name, "1")]);
+    assert_eq!(
+        refusal("WAFSYNC_MIN_ADRESSES"),
+        "error: WAFSYNC_MIN_ADRESSES: there is no such setting; `wafsync apply --help` lists those there are\n"
+    );
+    assert_eq!(
+        refusal("WAFSYNC_APPROVE"),
+        "error: WAFSYNC_APPROVE: an approval must not outlive its run, so --approve is a flag alone\n"
+    );
+    // Kubernetes sets these for a Service of that name, and an empty variable counts as unset.
+    let others = [
         ("WAFSYNC_PORT_80_TCP", "tcp://192.0.2.1:80"),
         ("WAFSYNC_METRICS_SERVICE_HOST", "192.0.2.1"),
+        ("WAFSYNC_MIN_ADRESSES", ""),
     ];
-    let (settings, warnings) = apply(&[], &env);
-    assert_eq!(settings.guards.approve, None);
-    assert_eq!(
-        warnings,
-        ["APPROVE", "MAX_REMOVAL"]
-            .map(|name| format!("the environment variable WAFSYNC_{name} is no setting: ignored"))
-    );
+    assert_eq!(apply(&[], &others).1, [""; 0]);
+    // Whoever only wants to type less need not mend the environment first.
+    assert!(run(&["completions", "bash"], &[("WAFSYNC_APPROVE", DIGEST)]).is_ok());
 }
 
 #[test]
@@ -399,6 +404,7 @@ fn numbers_have_their_limits() {
         ("--deadline", &["9s", "25h", "0s"], "must be from 10s to 24h"),
         ("--deadline", &["10", "soon", ""], "must be a time with its unit, such as 30s, 5m or 1h 30m"),
         ("--settle", &["soon", "30"], "must be a time with its unit, such as 30s, 5m or 1h 30m"),
+        ("--settle", &["25h", "500000000000y"], "must be at most 24h"),
     ] {
         for value in values {
             refused(&[&format!("{flag}={value}")], &format!("{flag} '{value}': {allowed}"));
