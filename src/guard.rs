@@ -228,7 +228,7 @@ pub struct Evidence<'a> {
 pub struct Judgement {
     /// Pass, held, blocked or approved.
     pub verdict: Verdict,
-    /// Why, unless it is a pass.
+    /// Why, unless it is a pass: what stands in the way, or what would have without the approval.
     pub reasons: Vec<Reason>,
     /// CIDRs that may not be removed now: sorted, distinct.
     pub held: Vec<Cidr>,
@@ -253,7 +253,7 @@ pub fn judge(evidence: &Evidence<'_>) -> Judgement {
     let approval =
         evidence.approval.cloned().or_else(|| (evidence.settings.approve.as_ref() == Some(&digest)).then(granted));
 
-    let (blocking, blocked_anyway) =
+    let (blocking, mut passed) =
         split(empty.into_iter().map(|reason| (approval.as_ref().is_some_and(|a| a.empty_table), reason)).chain(
             evidence.rules.iter().map(|change| {
                 (approval.as_ref().is_some_and(|a| a.rules.contains(change)), Reason::Rule(change.clone()))
@@ -261,25 +261,27 @@ pub fn judge(evidence: &Evidence<'_>) -> Judgement {
         ));
     let mut reasons = Vec::new();
     let mut held = BTreeSet::new();
-    let mut passed = blocked_anyway;
-    for family in Family::ALL {
-        let found = family_reasons(evidence, family, counted.get(family));
-        if found.is_empty() {
-            continue;
+    let mut weigh = |removals: &[Cidr], found: Vec<Reason>| {
+        // Whatever an approval does not name is held, for that reason alone, further down.
+        if approval.is_some() {
+            passed.extend(found);
+        } else if !found.is_empty() {
+            held.extend(removals);
+            reasons.extend(found);
         }
-        passed |= hold(counted.get(family), approval.as_ref(), found, &mut held, &mut reasons);
+    };
+    for family in Family::ALL {
+        weigh(counted.get(family), family_reasons(evidence, family, counted.get(family)));
     }
     let all: Vec<Cidr> = counted.ipv4.iter().chain(&counted.ipv6).copied().collect();
     let rejections = if broken::has(Defect::IgnoresRejections) { 0 } else { evidence.rejections };
     if evidence.settings.on_rejection == OnRejection::Hold && rejections > 0 && !all.is_empty() {
-        let found = vec![Reason::Rejections { rejections, removals: all.len() }];
-        passed |= hold(&all, approval.as_ref(), found, &mut held, &mut reasons);
+        weigh(&all, vec![Reason::Rejections { rejections, removals: all.len() }]);
     }
     for (shard, unwanted) in evidence.current.shards.iter().zip(&evidence.diff.unwanted) {
         let here = adopted_removals(unwanted);
         if !here.is_empty() {
-            let found = vec![Reason::Adopted { ip_set: shard.name.clone(), removals: here.len() }];
-            passed |= hold(&here, approval.as_ref(), found, &mut held, &mut reasons);
+            weigh(&here, vec![Reason::Adopted { ip_set: shard.name.clone(), removals: here.len() }]);
         }
     }
     if let Some(approval) = &approval {
@@ -297,12 +299,15 @@ pub fn judge(evidence: &Evidence<'_>) -> Judgement {
         Verdict::Blocked
     } else if !held.is_empty() {
         Verdict::Held
-    } else if passed {
-        Verdict::Approved
-    } else {
+    } else if passed.is_empty() {
         Verdict::Pass
+    } else {
+        Verdict::Approved
     };
-    let mut reasons: Vec<Reason> = blocking.into_iter().chain(reasons).collect();
+    let mut reasons: Vec<Reason> = match verdict {
+        Verdict::Approved => passed,
+        _ => blocking.into_iter().chain(reasons).collect(),
+    };
     if matches!(verdict, Verdict::Blocked | Verdict::Held)
         && approval.is_none()
         && let Some(given) = &evidence.settings.approve
@@ -316,33 +321,11 @@ fn adopted_removals(unwanted: &[Unwanted]) -> Vec<Cidr> {
     unwanted.iter().filter(|u| u.class == Class::Adopted).map(|u| u.cidr).collect()
 }
 
-fn split(reasons: impl Iterator<Item = (bool, Reason)>) -> (Vec<Reason>, bool) {
-    let (mut blocking, mut approved) = (Vec::new(), false);
-    for (is_approved, reason) in reasons {
-        if is_approved {
-            approved = true;
-        } else {
-            blocking.push(reason);
-        }
-    }
-    (blocking, approved)
-}
-
-/// Holds what the approval does not name; answers whether the approval let something through.
-fn hold(
-    removals: &[Cidr],
-    approval: Option<&Approval>,
-    found: Vec<Reason>,
-    held: &mut BTreeSet<Cidr>,
-    reasons: &mut Vec<Reason>,
-) -> bool {
-    if approval.is_some() {
-        // Whatever the approval does not name is held, for that reason alone, at the end of `judge`.
-        return true;
-    }
-    held.extend(removals);
-    reasons.extend(found);
-    false
+/// Reasons that stand, and those that a person approved.
+fn split(reasons: impl Iterator<Item = (bool, Reason)>) -> (Vec<Reason>, Vec<Reason>) {
+    let (approved, blocking): (Vec<_>, Vec<_>) = reasons.partition(|(is_approved, _)| *is_approved);
+    let only = |reasons: Vec<(bool, Reason)>| reasons.into_iter().map(|(_, reason)| reason).collect();
+    (only(blocking), only(approved))
 }
 
 fn empty_table(evidence: &Evidence<'_>) -> Option<Reason> {

@@ -231,7 +231,7 @@ pub struct Writes {
 pub struct Guard {
     /// `pass`, `held`, `blocked` or `approved`.
     pub verdict: &'static str,
-    /// Why it is not a pass.
+    /// Why it is not a pass: what stands in the way, or what would have without the approval.
     pub reasons: Vec<String>,
 }
 

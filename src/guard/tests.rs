@@ -99,6 +99,11 @@ fn held(reasons: &[&str], count: usize) -> (Verdict, Vec<String>, usize) {
     (Verdict::Held, reasons.iter().map(ToString::to_string).collect(), count)
 }
 
+/// What would have been held or blocked, had it not been approved.
+fn approved(reasons: &[&str]) -> (Verdict, Vec<String>, usize) {
+    (Verdict::Approved, reasons.iter().map(ToString::to_string).collect(), 0)
+}
+
 const PASS: (Verdict, Vec<String>, usize) = (Verdict::Pass, Vec::new(), 0);
 
 #[test]
@@ -160,7 +165,11 @@ fn a_table_without_any_entry_blocks_while_something_is_in_force() {
     let judgement = case.judge();
     assert_eq!(judgement.verdict, Verdict::Blocked);
     assert_eq!(judgement.reasons.first(), Some(&Reason::EmptyTable { in_force: 100 }));
-    assert_eq!(said(&case.approved().judge()), (Verdict::Approved, vec![], 0));
+    let reasons = [
+        "the table gave no address at all while 100 CIDRs are in force",
+        "all 100 IPv4 CIDRs would be removed, and the table asks for no other",
+    ];
+    assert_eq!(said(&case.approved().judge()), approved(&reasons));
     let mut nothing = Case::wanting(0..0);
     nothing.current.shards.clear();
     assert_eq!(said(&nothing.judge()), PASS);
@@ -190,8 +199,8 @@ fn an_adopted_set_that_is_not_marked_is_closed_until_its_removals_are_approved()
     let judgement = case.judge();
     let reason = "2 CIDRs would be removed from the adopted IP set offices, which wafsync has not written before";
     assert_eq!((said(&judgement), &judgement.closed[..]), (held(&[reason], 2), &[0][..]));
-    let approved = case.approved().judge();
-    assert_eq!((said(&approved), &approved.closed[..]), ((Verdict::Approved, vec![], 0), &[][..]));
+    let judgement = case.approved().judge();
+    assert_eq!((said(&judgement), &judgement.closed[..]), (approved(&[reason]), &[][..]));
 }
 
 #[test]
@@ -209,7 +218,8 @@ fn every_change_of_a_rule_blocks_until_it_is_approved() {
         let judgement = case.judge();
         assert_eq!((judgement.verdict, &judgement.reasons[..]), (Verdict::Blocked, &[Reason::Rule(change)][..]));
         digests.insert(judgement.digest);
-        assert_eq!(said(&case.approved().judge()), (Verdict::Approved, vec![], 0));
+        let reason = judgement.reasons[0].to_string();
+        assert_eq!(said(&case.approved().judge()), approved(&[&reason]));
     }
     assert_eq!(digests.len(), 4);
 }
@@ -218,10 +228,12 @@ fn every_change_of_a_rule_blocks_until_it_is_approved() {
 fn an_approval_names_what_it_lets_through_and_nothing_else() {
     let case = Case::wanting(20..100).approved();
     let first = case.judge();
-    assert_eq!(said(&first), (Verdict::Approved, vec![], 0));
+    let reason =
+        |removals| format!("{removals} of 100 IPv4 CIDRs would be removed; --max-removals allows 10 in one run");
+    assert_eq!(said(&first), approved(&[&reason(20)]));
     let mut later = Case::wanting(19..100);
     later.settings = case.settings.clone();
-    assert_eq!(said(&later.judge_after(first.approval.as_ref())), (Verdict::Approved, vec![], 0), "less is fine");
+    assert_eq!(said(&later.judge_after(first.approval.as_ref())), approved(&[&reason(19)]), "less is fine");
     later.wanted = wanting((21..100).map(host));
     let more = later.judge_after(first.approval.as_ref());
     assert_eq!(
