@@ -287,7 +287,7 @@ async fn send(writer: &Writer, stop: &Stop, change: &Change, write: &Write, fres
                 lock_token,
                 added = change.add.len(),
                 removed = change.remove.len(),
-                references = change.refer.len(),
+                references = new_references(change, write),
                 "written"
             );
             Answer::Written { arn }
@@ -297,6 +297,16 @@ async fn send(writer: &Writer, stop: &Stop, change: &Change, write: &Write, fres
             let unsure = error.may_have_happened();
             Answer::Trouble { trouble: trouble(error, fresh), unsure }
         }
+    }
+}
+
+/// References that are new to the rule group: those that were left out of what was sent do not count.
+fn new_references(change: &Change, write: &Write) -> usize {
+    match write {
+        Write::CreateRuleGroup(spec) | Write::UpdateRuleGroup { spec, .. } => {
+            spec.references.iter().filter(|reference| change.refer.contains(&reference.name)).count()
+        }
+        Write::CreateIpSet(_) | Write::UpdateIpSet { .. } => 0,
     }
 }
 

@@ -46,7 +46,7 @@ pub struct Run {
     pub scans: Vec<Desired>,
     /// Read capacity units of all scans.
     pub consumed_capacity: f64,
-    /// What WAF held when it was read last.
+    /// What WAF held when it was read last, and what was written since.
     pub current: Option<Current>,
     /// The last plan and what guards said of it.
     pub decision: Option<Decision>,
@@ -163,6 +163,7 @@ pub async fn reconcile(
         tried: BTreeSet::new(),
         approval: None,
         rounds: Vec::new(),
+        unread: false,
         last_is_done: false,
         last: None,
     };
@@ -173,6 +174,11 @@ pub async fn reconcile(
             Mode::Apply(writer) => run.converge(writer).await,
         },
     };
+    if run.unread
+        && let (Some(current), Some((_, applied))) = (&mut run.current, run.rounds.last())
+    {
+        current.take_over(&applied.ip_sets, &applied.rule_groups);
+    }
     Run {
         target: run.target,
         scans: run.scans,
@@ -205,6 +211,8 @@ struct Reconcile<'a> {
     tried: BTreeSet<Cidr>,
     approval: Option<Approval>,
     rounds: Vec<(Plan, Applied)>,
+    /// Whether WAF was not read since the last round wrote to it.
+    unread: bool,
     /// Whether `last` was carried out.
     last_is_done: bool,
     last: Option<Decision>,
@@ -335,6 +343,7 @@ impl Reconcile<'_> {
                 applied.settle_with(earlier);
             }
             self.rounds.push((approved.into_inner(), applied));
+            self.unread = true;
             self.last_is_done = true;
             if !outdated {
                 break;
@@ -418,6 +427,7 @@ impl Reconcile<'_> {
         for (_, applied) in &mut self.rounds {
             applied.acknowledge(&current);
         }
+        self.unread = false;
         let before = self.current.replace(current);
         self.at_start = self.at_start.take().or(before);
     }

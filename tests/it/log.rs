@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
+use wafsync_test_aws::{Fault, FaultKind, When};
 
 use crate::process::Process;
 
@@ -88,4 +89,20 @@ async fn what_needs_a_person_is_a_warning_with_its_reasons_and_digest() {
         ]
     );
     assert!(events[1]["digest"].as_str().unwrap().starts_with("sha256:"), "{events:#?}");
+}
+
+#[tokio::test]
+async fn a_rule_group_that_was_written_without_a_set_that_failed_tells_of_no_reference_to_it() {
+    let process = Process::new().await;
+    process.item("a", &["198.51.100.7/32"]);
+    let (operation, kind) = (Some("CreateIPSet".to_owned()), FaultKind::AccessDenied);
+    process.aws.fail(Fault { operation, target: None, skip: 0, times: usize::MAX, when: When::Before, kind });
+    let ended = process.start(&["apply", "--log-format=json"]).end().await;
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    let events: Vec<Value> = ended.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let told: BTreeSet<_> = messages(&events, "written")
+        .iter()
+        .map(|event| (event["target"].as_str().unwrap(), event["references"].as_u64().unwrap()))
+        .collect();
+    assert_eq!(told, [("wafsync-1", 0), ("wafsync-2", 0)].into());
 }

@@ -117,6 +117,11 @@ async fn what_a_killed_run_left_unwired_is_wired_by_the_next() {
     let killed = world.apply().await;
     assert_eq!(ended(&killed), (Outcome::Partial, 2, 1), "{}", killed.reason);
     assert_eq!(killed.reason, "partial: asked to stop; 1 write was made, 1 left to the next run");
+    // Nothing was read since, and yet what was written is shown.
+    let sets: Vec<_> =
+        killed.ip_sets.iter().map(|set| (set.name.as_str(), set.addresses, set.rule_group.as_deref())).collect();
+    assert_eq!(sets, [("wafsync-ipv4-000", 2, Some("wafsync-1")), ("wafsync-ipv4-001", 2, None)]);
+    assert_eq!(killed.current.ipv4, 4);
     assert_eq!(world.in_force(), ips(1..=2));
     world.signal = wafsync::stop::Signal::default();
     let next = world.next_apply().await;
