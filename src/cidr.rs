@@ -142,11 +142,11 @@ impl Cidr {
         let (Some(network), Some(host)) = (Self::new(address, prefix), Self::new(address, bits)) else {
             return Err(ParseError::Prefix { bits });
         };
-        if network.network() != address {
-            return Err(ParseError::HostBits { network, host });
-        }
         if matches!(address, IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some()) {
             return Err(ParseError::Mapped);
+        }
+        if network.network() != address {
+            return Err(ParseError::HostBits { network, host });
         }
         Ok(network)
     }
@@ -316,7 +316,9 @@ mod tests {
             message("10.0.0.5/24"),
             "host bits are set: write 10.0.0.0/24 for the network or 10.0.0.5/32 for the one address"
         );
-        assert_eq!(message("::ffff:198.51.100.7"), "an IPv4-mapped IPv6 address: write it as IPv4");
+        for mapped in ["::ffff:198.51.100.7", "::ffff:198.51.100.7/96"] {
+            assert_eq!(message(mapped), "an IPv4-mapped IPv6 address: write it as IPv4");
+        }
     }
 
     #[test]

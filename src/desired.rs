@@ -10,6 +10,7 @@ use crate::item::{Entry, TableView};
 pub struct Desired {
     cidrs: PerFamily<Vec<Cidr>>,
     always: Vec<Cidr>,
+    aggregated: bool,
     view: TableView,
 }
 
@@ -25,7 +26,7 @@ impl Desired {
             let cidrs = union(of_family(view.entries(), family).iter().map(|entry| entry.cidr), &always, family);
             if aggregate { aggregate::aggregate(&cidrs, *widest.get(family)) } else { cidrs }
         });
-        Self { cidrs, always, view }
+        Self { cidrs, always, aggregated: aggregate, view }
     }
 
     /// The wanted CIDRs of one family: sorted, no duplicates.
@@ -51,11 +52,15 @@ impl Desired {
         coverage::overlaps(self.cidrs(cidr.family()), cidr)
     }
 
-    /// How many CIDRs are wanted, those of `--always` left out.
+    /// How many CIDRs are wanted, those left out that only `--always` asks for.
     #[must_use]
     pub fn from_table(&self) -> PerFamily<usize> {
+        let of_always = |cidr: &Cidr| self.always.binary_search(cidr).is_ok();
+        // Aggregation can have merged what the table asks for into a wider CIDR of `--always`.
+        let merged = |cidr: &Cidr| self.entries_overlapping(*cidr).any(|entry| !of_always(&entry.cidr));
         PerFamily::from_fn(|family| {
-            self.cidrs(family).iter().filter(|cidr| self.always.binary_search(cidr).is_err()).count()
+            let merged = |cidr: &Cidr| self.aggregated && merged(cidr);
+            self.cidrs(family).iter().filter(|cidr| !of_always(cidr) || merged(cidr)).count()
         })
     }
 
@@ -134,6 +139,8 @@ fn union(entries: impl Iterator<Item = Cidr>, always: &[Cidr], family: Family) -
 pub(crate) mod tests {
     use std::collections::BTreeSet;
 
+    use proptest::prelude::*;
+
     use super::*;
     use crate::item::{Attribute, Item, ItemRules};
 
@@ -169,6 +176,49 @@ pub(crate) mod tests {
         }
         let always: Vec<Cidr> = always.iter().map(|text| cidr(text)).collect();
         Desired::new(view, &always, aggregate, rules().widest)
+    }
+
+    #[test]
+    fn what_the_table_asks_for_counts_also_where_aggregation_merges_it_into_what_always_asks_for() {
+        let items = [("a", "10.1.2.3"), ("b", "10.1.2.4"), ("c", "203.0.113.1")];
+        let always = ["10.0.0.0/8", "203.0.113.1"];
+        let counted = |aggregate| desired(&items, &always, aggregate).from_table().ipv4;
+        assert_eq!((counted(false), counted(true)), (2, 1));
+        let only_always = desired(&[("c", "203.0.113.1")], &always, true);
+        assert_eq!(only_always.from_table().ipv4, 0);
+    }
+
+    /// Everything that is shown of it: CIDRs, who asks for them, and what cannot be used.
+    fn shown(desired: &Desired) -> [Vec<String>; 3] {
+        let cidrs = || Family::ALL.iter().flat_map(|family| desired.cidrs(*family));
+        let askers = cidrs().map(|cidr| format!("{:?}", desired.asker(*cidr)));
+        let rejections = desired.view().rejections.iter().map(|r| format!("{} {} {}", r.key, r.value, r.reason));
+        [list(desired), askers.collect(), rejections.collect()]
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_in_which_items_come_changes_nothing(
+            items in prop::collection::vec((0_u8..4, 0_u8..12), 0..12).prop_shuffle(), aggregate: bool,
+        ) {
+            let texts: Vec<(String, String)> = items.iter().map(|(key, value)| {
+                // Some cannot be used.
+                let value = match value {
+                    0..8 => format!("[\"198.51.100.{value}\", \"2001:db8:{}::/48\"]", value / 2),
+                    8 => "nonsense".to_owned(),
+                    9 => "[\"198.51.100.7/25\", \"198.51.100.1\"]".to_owned(),
+                    _ => "[\"\", 1]".to_owned(),
+                };
+                (format!("cluster-{key}"), value)
+            }).collect();
+            let of = |texts: &[(String, String)]| {
+                let items: Vec<(&str, &str)> = texts.iter().map(|(key, ips)| (key.as_str(), ips.as_str())).collect();
+                shown(&desired(&items, &[], aggregate))
+            };
+            let mut sorted = texts.clone();
+            sorted.sort();
+            prop_assert_eq!(of(&texts), of(&sorted));
+        }
     }
 
     fn list(desired: &Desired) -> Vec<String> {

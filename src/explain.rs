@@ -50,8 +50,10 @@ pub struct Place {
     pub name: String,
     /// The entries that have an address in common with what was asked about.
     pub entries: Vec<Cidr>,
-    /// The rule group that refers to it; absent: it lets nobody in.
+    /// The rule group of ours that refers to it; absent: by our rules it lets nobody in.
     pub rule_group: Option<String>,
+    /// `--adopt` names it, so that somebody else's rule may refer to it.
+    pub adopted: bool,
 }
 
 /// What a named web ACL does with the rule groups in question.
@@ -109,6 +111,7 @@ pub fn explain(address: Cidr, desired: &Desired, current: &Current) -> Explanati
             name: shard.name.clone(),
             entries: entries.clone(),
             rule_group: shard.group.and_then(group_name),
+            adopted: shard.adopted,
         })
         .collect();
     let items: Vec<&str> = desired.askers(address);
@@ -136,7 +139,8 @@ impl Explanation {
         let verdict = match (self.wanted, self.in_force) {
             (true, true) => "is wanted and in force",
             (true, false) => "is wanted but not in force: the next apply adds it, if there is room",
-            (false, true) => "is in force but not wanted: the next apply removes it",
+            (false, true) => "is in force but not wanted: the next apply removes it, unless a guard holds it",
+            (false, false) if self.partly_wanted || self.partly_in_force => "is not wanted and in force as a whole",
             (false, false) => "is neither wanted nor in force",
         };
         let _ = writeln!(out, "{} {verdict}.", self.address);
@@ -164,10 +168,13 @@ impl Explanation {
             let entries = place.entries.iter().take(5).map(ToString::to_string).collect::<Vec<_>>().join(", ");
             let more = place.entries.len().saturating_sub(5);
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            let group = place.rule_group.as_ref().map_or_else(
-                || "no rule group refers to it, so it lets nobody in".to_owned(),
-                |group| format!("rule group {group}"),
-            );
+            let group = match &place.rule_group {
+                Some(group) => format!("rule group {group}"),
+                None if place.adopted => {
+                    "no rule group of ours refers to it yet; whether another rule does, nobody looked".to_owned()
+                }
+                None => "no rule group refers to it, so it lets nobody in".to_owned(),
+            };
             let _ = writeln!(out, "  IP set {}: {entries}{more}; {group}", text::line(&place.name));
         }
         if self.ip_sets.is_empty() {

@@ -202,7 +202,7 @@ fn one(found: &str) -> String {
 }
 
 /// A CIDR and the item that asks for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// The CIDR.
     pub cidr: Cidr,
@@ -214,7 +214,7 @@ pub struct Entry {
 pub struct TableView {
     entries: Vec<Entry>,
     keys: Keys,
-    /// What cannot be used, in the order of the scan.
+    /// What cannot be used: by key and value once the view is sorted.
     pub rejections: Vec<Rejection>,
     /// Items read.
     pub items: u64,
@@ -281,12 +281,18 @@ impl TableView {
         }
     }
 
-    /// Sorts what was read, so that it can be searched.
+    /// Sorts what was read, so that it can be searched and does not depend on the order in which items came: segments
+    /// that are read in parallel come in any.
     pub(crate) fn sort(&mut self) {
-        self.entries.sort_unstable();
+        let keys = &self.keys;
+        let key = |entry: &Entry| keys.get(entry.item);
+        self.entries.sort_unstable_by(|a, b| a.cidr.cmp(&b.cidr).then_with(|| key(a).cmp(key(b))));
+        let reason = |rejection: &Rejection| rejection.reason.to_string();
+        self.rejections
+            .sort_by(|a, b| (&a.key, &a.value).cmp(&(&b.key, &b.value)).then_with(|| reason(a).cmp(&reason(b))));
     }
 
-    /// What is asked for: by CIDR once the view is sorted.
+    /// What is asked for: by CIDR and key once the view is sorted.
     #[must_use]
     pub fn entries(&self) -> &[Entry] {
         &self.entries
@@ -367,7 +373,8 @@ impl Found {
 
     /// A string that holds a JSON array of strings, or one CIDR.
     fn text(&mut self, text: &str, rules: &ItemRules) {
-        if !text.trim_start().starts_with(['[', '{', '"']) {
+        let text = text.trim();
+        if !text.starts_with(['[', '{', '"']) {
             if self.fits(1, rules) {
                 self.cidr(text, rules);
             }
@@ -413,13 +420,19 @@ impl Found {
 }
 
 fn allowed(text: &str, rules: &ItemRules) -> Result<Cidr, RejectionReason> {
-    let cidr = Cidr::parse(text).map_err(RejectionReason::NotACidr)?;
+    let reserved = |cidr: Cidr| reserved().into_iter().find(|(reserved, _)| reserved.overlaps(cidr));
+    let cidr = Cidr::parse(text).map_err(|error| match error {
+        // Neither of the two readings could be used.
+        ParseError::HostBits { host, .. } if let Some((_, what)) = reserved(host) => {
+            RejectionReason::NotAClient { what }
+        }
+        other => RejectionReason::NotACidr(other),
+    })?;
     let widest = *rules.widest.get(cidr.family());
-    let reserved = || reserved().into_iter().find(|(reserved, _)| reserved.overlaps(cidr));
     // A wide range only happens to overlap some of them.
     if cidr.prefix() < widest {
         Err(RejectionReason::TooWide { family: cidr.family(), widest })
-    } else if let Some((_, what)) = reserved() {
+    } else if let Some((_, what)) = reserved(cidr) {
         Err(RejectionReason::NotAClient { what })
     } else {
         Ok(cidr)

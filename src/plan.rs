@@ -170,8 +170,6 @@ pub struct Plan {
     pub unplaced: Vec<Cidr>,
     /// The fewest writes that any plan could need, from counts alone.
     pub minimum: usize,
-    /// IP sets that no rule group has room for.
-    pub unwired: Vec<String>,
 }
 
 impl Plan {
@@ -192,8 +190,6 @@ impl Plan {
         let mut changes = set_changes(basis, &layout, &names);
         changes.extend(group_changes(basis, &layout, &names));
         changes.sort_by(|a, b| (a.stage, a.write.target()).cmp(&(b.stage, b.write.target())));
-        let unwired = basis.current.shards.iter().zip(&layout.shards);
-        let unwired = unwired.filter(|(_, to)| to.group.is_none()).map(|(shard, _)| shard.name.clone()).collect();
         let mut deferred: BTreeSet<Cidr> = layout.deferred.iter().copied().collect();
         let waits = |class: Class, cidr: Cidr| match class {
             Class::Unsettled => true,
@@ -204,7 +200,7 @@ impl Plan {
         };
         let unwanted = basis.diff.unwanted.iter().flatten().filter(|unwanted| waits(unwanted.class, unwanted.cidr));
         deferred.extend(unwanted.map(|unwanted| unwanted.cidr));
-        Self { changes, deferred: deferred.into_iter().collect(), unplaced: layout.unplaced, minimum, unwired }
+        Self { changes, deferred: deferred.into_iter().collect(), unplaced: layout.unplaced, minimum }
     }
 
     /// Seconds that the writes take at least, and the reads that check them.

@@ -34,17 +34,21 @@ impl Slots {
 
     /// The rule group of each of `count` new references, or of as many as there is room for.
     ///
-    /// Groups that every web ACL refers to come first, for elsewhere a shard would not be enforced. Among them those
-    /// that are written anyway, then the fewest others, then the lowest.
+    /// Groups that every web ACL refers to come first, for elsewhere a shard would not be enforced. Among them those that
+    /// are written anyway and the fewest others are used, the lowest numbers first.
     pub(super) fn take(&self, count: usize) -> Vec<usize> {
         let mut taken = Vec::new();
         for referred in [true, false] {
-            for written_anyway in [true, false] {
-                let tier = |group: &&Group| group.referred == referred && group.written_anyway == written_anyway;
-                let tier: Vec<Bin> = self.groups.iter().filter(tier).map(|group| group.free).collect();
-                for group in fewest(&tier, count - taken.len()) {
-                    taken.extend(std::iter::repeat_n(group.id, group.room.min(count - taken.len())));
-                }
+            let tier = |written_anyway: bool| -> Vec<Bin> {
+                let fits = |group: &&Group| group.referred == referred && group.written_anyway == written_anyway;
+                self.groups.iter().filter(fits).map(|group| group.free).collect()
+            };
+            let mut used = tier(true);
+            let rest = (count - taken.len()).saturating_sub(used.iter().map(|group| group.room).sum());
+            used.extend(fewest(&tier(false), rest));
+            used.sort_by_key(|group| group.id);
+            for group in used {
+                taken.extend(std::iter::repeat_n(group.id, group.room.min(count - taken.len())));
             }
         }
         taken

@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Write as _};
 
+use textwrap::core::display_width;
+
 use super::{Acl, Command, Document, Names, Outcome, Write};
 use crate::cidr::{Cidr, PerFamily};
 use crate::desired::Desired;
@@ -21,8 +23,11 @@ const LISTED_IN_SETS: usize = 60;
 /// Each IP set that changes shows at least this many CIDRs.
 const LISTED_AT_LEAST: usize = 2;
 
-/// Characters of an item's key beside an address.
-const KEY_CHARS: usize = 32;
+/// Columns of an item's key beside an address, at most: fewer where the address leaves less room.
+const KEY_COLUMNS: usize = 32;
+
+/// Columns of an item's key beside an address, at least, however long the address.
+const KEY_COLUMNS_AT_LEAST: usize = 8;
 
 /// What the text says besides the document.
 #[derive(Clone, Copy, Debug)]
@@ -91,8 +96,9 @@ impl Page {
 
 /// What a person who reads nothing but the verdict should know as well.
 fn caveats(page: &mut Page, document: &Document) {
+    let approved = if document.guard.verdict == "approved" { "approved: " } else { "" };
     for reason in &document.guard.reasons {
-        page.paragraph("  ", &format!("- {reason}"));
+        page.paragraph("  ", &format!("- {approved}{reason}"));
     }
     let rejected = document.table.rejections.iter().filter(|rejection| !rejection.ignored).count();
     let deferred = document.deferred.len();
@@ -115,9 +121,10 @@ fn overview(page: &mut Page, document: &Document, context: Context<'_>) {
         }
     }
     facts.push(counted(whole(table.consumed_capacity), "read unit"));
-    page.heading(&format!("Table  {table_name} in {table_region}"));
+    page.0.push('\n');
+    page.paragraph("       ", &format!("Table  {table_name} in {table_region}"));
     page.line(&format!("       {}", facts.join(", ")));
-    page.line(&format!("WAF    {name} in {region}, {scope}"));
+    page.paragraph("       ", &format!("WAF    {name} in {region}, {scope}"));
     page.line(&format!("       {}", sets(document)));
 }
 
@@ -182,12 +189,13 @@ fn changes(page: &mut Page, document: &Document, context: Context<'_>) {
     }
     let most = (LISTED_IN_SETS / sets.len().max(1)).clamp(LISTED_AT_LEAST, LISTED);
     for change in sets {
-        page.line(&format!("  {}", summary(change)));
+        page.paragraph("      ", &format!("  {}", summary(change)));
         let (Names::Cidrs(add), Names::Cidrs(remove)) = (&change.add, &change.remove) else { continue };
         let added: Vec<String> = add.iter().take(listed(add.len(), most)).map(ToString::to_string).collect();
         let width = added.iter().map(String::len).max().unwrap_or_default();
         for (cidr, text) in add.iter().zip(added) {
-            page.line(&format!("      + {text:<width$}  {}", asker(*cidr, context.desired)));
+            let start = format!("      + {text:<width$}  ");
+            page.line(&format!("{start}{}", asker(*cidr, context.desired, WIDTH.saturating_sub(start.len()))));
         }
         more(page, "      ", add.len(), most);
         list(page, "      - ", remove, most);
@@ -196,7 +204,7 @@ fn changes(page: &mut Page, document: &Document, context: Context<'_>) {
         page.heading(&format!("Rule groups{condition}"));
     }
     for change in groups {
-        page.line(&format!("  {}", summary(change)));
+        page.paragraph("      ", &format!("  {}", summary(change)));
         let (Names::IpSets(add), Names::IpSets(remove)) = (&change.add, &change.remove) else { continue };
         for (sign, names) in [('+', add), ('-', remove)] {
             let names: Vec<_> = names.iter().map(|name| text::line(name)).collect();
@@ -214,27 +222,41 @@ fn summary(change: &Write) -> String {
     let what = match (parts.is_empty(), sign) {
         (false, _) => parts.join(", "),
         (true, '+') => "empty, for growth".to_owned(),
-        (true, _) => "no address or IP set changes".to_owned(),
+        (true, _) => "rule or description, no address or IP set".to_owned(),
     };
     format!("{sign} {}  {verb}: {what}", text::line(&change.target))
 }
 
-/// The item that wants it.
-fn asker(cidr: Cidr, desired: Option<&Desired>) -> String {
+/// The item that wants it, in so many columns if that can be.
+fn asker(cidr: Cidr, desired: Option<&Desired>, columns: usize) -> String {
     match desired.and_then(|desired| desired.asker(cidr)) {
-        Some((key, 0)) => short(key),
-        Some((key, others)) => format!("{} and {}", short(key), counted(others, "other item")),
+        Some((key, others)) => {
+            let others = match others {
+                0 => String::new(),
+                others => format!(" and {}", counted(others, "other item")),
+            };
+            short(key, columns.saturating_sub(others.len())) + &others
+        }
         None => "--always".to_owned(),
     }
 }
 
-/// A key that leaves room for the address beside it.
-fn short(key: &str) -> String {
-    let mut start: String = key.chars().take(KEY_CHARS).collect();
-    if start.len() < key.len() {
-        start.push('…');
+/// A key, cut to what fits in so many columns.
+fn short(key: &str, columns: usize) -> String {
+    let columns = columns.clamp(KEY_COLUMNS_AT_LEAST, KEY_COLUMNS);
+    let whole = text::key(key);
+    if display_width(&whole) <= columns {
+        return whole.into_owned();
     }
-    text::key(&start).into_owned()
+    // No character takes less than a column.
+    let mut start: Vec<char> = key.chars().take(columns).collect();
+    loop {
+        start.pop();
+        let cut = text::key(&format!("{}…", start.iter().collect::<String>())).into_owned();
+        if display_width(&cut) <= columns || start.is_empty() {
+            return cut;
+        }
+    }
 }
 
 /// The first of `all`, a line each behind `start`, and how many more there are.

@@ -58,6 +58,24 @@ async fn every_line_fits_eighty_columns() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn every_line_fits_also_where_names_and_keys_are_long_or_wide() {
+    let name = format!("--name={}", "n".repeat(60));
+    let world = World::new(&[&name]);
+    let keys = ["k".repeat(90), "集群".repeat(30), format!("a {}", "\u{202e}".repeat(40))];
+    for (number, key) in keys.iter().enumerate() {
+        let ips = [format!("2001:db8:aaaa:bbbb:cccc:dddd:eeee:111{number}"), format!("198.51.100.{number}")];
+        let ips = ips.each_ref().map(String::as_str);
+        world.item(key, &ips);
+        world.item(&format!("{key}2"), &ips);
+    }
+    let text = world.text(Command::Plan).await;
+    for line in text.lines() {
+        assert!(textwrap::core::display_width(line) <= 80, "{line}");
+    }
+    assert!(text.contains("  kkkkkkkk") && text.contains('…'), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_same_world_gives_the_same_document_byte_for_byte() {
     let document = || async { serde_json::to_string(&busy().await.apply().await).unwrap() };
     assert_eq!(document().await, document().await);
