@@ -12,7 +12,7 @@ use crate::world::{NOW, World, reference_to};
 const LOAD_BALANCER: &str =
     "arn:aws:elasticloadbalancing:eu-central-1:111122223333:loadbalancer/app/front/0123456789abcdef";
 
-async fn check(world: &World) -> Report {
+pub(crate) async fn check(world: &World) -> Report {
     let seen = world.connection().look(&world.settings, NOW, &world.signal.stop(None)).await;
     judge(&world.settings, &seen)
 }

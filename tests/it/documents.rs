@@ -1,6 +1,8 @@
 //! Whole documents: what programs get to read. What people get is in `pages`.
 
-use serde_json::json;
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
 use wafsync::report::{Command, Outcome};
 
 use crate::world::{TABLE, World, ip, reference_to};
@@ -79,4 +81,50 @@ async fn every_line_fits_also_where_names_and_keys_are_long_or_wide() {
 async fn the_same_world_gives_the_same_document_byte_for_byte() {
     let document = || async { serde_json::to_string(&busy().await.apply().await).unwrap() };
     assert_eq!(document().await, document().await);
+}
+
+/// Every key in `value`: with dots in between, and `[]` behind a list.
+pub(crate) fn keys(value: &Value, path: &str, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(object) => {
+            for (key, value) in object {
+                keys(value, &if path.is_empty() { key.clone() } else { format!("{path}.{key}") }, found);
+            }
+        }
+        Value::Array(list) => {
+            found.insert(format!("{path}[]"));
+            list.iter()
+                .filter(|element| element.is_object())
+                .for_each(|element| keys(element, &format!("{path}[]"), found));
+        }
+        _ => drop(found.insert(path.to_owned())),
+    }
+}
+
+/// The keys that a section of the page describes.
+pub(crate) fn described(heading: &str) -> BTreeSet<String> {
+    let page = include_str!("../../docs/json.md");
+    let section = page.split("\n## ").find(|section| section.starts_with(heading)).unwrap();
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.split_once(" |")).map(|(keys, _)| keys);
+    rows.flat_map(|keys| keys.split(", ")).map(|key| key.trim_matches('`').to_owned()).collect()
+}
+
+fn assert_described(heading: &str, documents: &[Value]) {
+    let mut found = BTreeSet::new();
+    documents.iter().for_each(|document| keys(document, "", &mut found));
+    assert_eq!(found, described(heading));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_page_about_documents_describes_every_key_and_no_other() {
+    let run = serde_json::to_value(&busy().await.apply().await).unwrap();
+    let mut world = World::new(&[]);
+    world.settings.table.table = "typo".to_owned();
+    let failed = serde_json::to_value(&world.apply().await).unwrap();
+    assert_described("A run", &[run, failed]);
+
+    let explanation = busy().await.explain("2001:db8:1::1").await;
+    assert_described("An explanation", &[serde_json::to_value(&explanation).unwrap()]);
+    let report = crate::check::check(&World::new(&[])).await;
+    assert_described("A preflight", &[serde_json::to_value(&report).unwrap()]);
 }

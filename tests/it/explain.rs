@@ -11,7 +11,7 @@ use wafsync_test_aws::Config;
 use crate::world::{NOW, World, ip, reference_to};
 
 impl World {
-    async fn explain(&self, address: &str) -> Explanation {
+    pub(crate) async fn explain(&self, address: &str) -> Explanation {
         let (reader, stop) = (self.connection().reader(), self.signal.stop(None));
         let table = &self.settings.table;
         let view = reader.scan(table, &ItemRules::new(table, NOW), &stop).await.unwrap();

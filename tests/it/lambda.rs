@@ -1,5 +1,6 @@
 //! The binary as a Lambda function, against a stand-in for Lambda's runtime API.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -13,6 +14,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Mutex as Queue, mpsc};
 use wafsync_test_aws::{Fault, FaultKind, When};
 
+use crate::documents;
 use crate::process::{Process, Running};
 use crate::world::TABLE;
 
@@ -135,6 +137,11 @@ async fn each_kind_of_event_starts_a_run() {
     let planned = runtime.invoke(json!({"dry_run": true})).await.document();
     assert_eq!((&planned["outcome"], &planned["writes"]["planned"]), (&"planned".into(), &3.into()));
     assert_eq!(process.aws.ip_sets().len(), 0);
+    let mut described = documents::described("What Lambda adds");
+    described.extend(documents::described("A run"));
+    let mut keys = BTreeSet::new();
+    documents::keys(&planned, "", &mut keys);
+    assert!(keys.is_subset(&described) && keys.contains("totals.held"), "{keys:?}");
     let changed = runtime.invoke(json!({})).await.document();
     assert_eq!((&changed["outcome"], &changed["truncated"]), (&"changed".into(), &false.into()));
     for event in [
