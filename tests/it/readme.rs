@@ -6,7 +6,8 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use wafsync::cli;
+use wafsync::cli::{self, Invocation};
+use wafsync::iam_policy;
 use wafsync::report::{Command, Outcome};
 
 use crate::world::{TABLE, World, reference_to};
@@ -107,11 +108,23 @@ fn the_snippets_are_well_formed_and_agree() {
     // CloudFormation alone writes `Arn`.
     let rules: Value = serde_json::from_str(&rules.replace("\"ARN\"", "\"Arn\"")).unwrap();
     assert_eq!(stack["Resources"]["WebACL"]["Properties"]["Rules"], rules);
-    let [json] = blocks("json").try_into().unwrap();
+    let [json, _policy] = blocks("json").try_into().unwrap();
     assert_eq!(label_rule[0], serde_json::from_str::<Value>(json).unwrap());
     for group in ["wafsync-1", "wafsync-2"] {
         assert!(label_rule[0].to_string().contains(&format!("awswaf:111122223333:rulegroup:{group}:wafsync")));
     }
+}
+
+#[test]
+fn the_policy_is_what_the_command_above_it_prints() {
+    let commands = blocks("sh").join("\n").replace("\\\n", " ");
+    let command = commands.lines().rfind(|line| line.starts_with("wafsync iam-policy ")).unwrap();
+    let words = command.split_whitespace().map(OsString::from);
+    let Invocation::IamPolicy { scope, access } = cli::parse(words, []).unwrap().invocation else {
+        panic!("no policy")
+    };
+    let [_rule, policy] = blocks("json").try_into().unwrap();
+    assert_eq!(serde_json::from_str::<Value>(policy).unwrap(), iam_policy::policy(access, &scope));
 }
 
 #[test]
