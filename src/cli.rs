@@ -162,7 +162,7 @@ pub enum LogLevel {
     Info,
     /// And each call.
     Debug,
-    /// And the insides of the AWS SDK.
+    /// And connections and retries of the AWS SDK.
     Trace,
 }
 

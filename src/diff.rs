@@ -13,7 +13,8 @@ use crate::merged::Merged;
 pub enum Class {
     /// It stands in a shard that no rule refers to: it lets nobody in, so it goes without proof.
     Unwired,
-    /// The shard's description proves that somebody put it there by hand: it goes at once.
+    /// The shard's description proves that somebody put it there by hand: it goes at once, after a second look at the
+    /// table, which may ask for it by now.
     Drift,
     /// All its addresses stay wanted through other CIDRs: it goes, guards do not count it.
     Covered,
@@ -80,7 +81,7 @@ impl Diff {
         Family::ALL.into_iter().flat_map(|family| self.distinct(family, Class::Counted))
     }
 
-    /// The distinct CIDRs, of both families, whose removal needs a second scan: sorted.
+    /// The distinct CIDRs, of both families, whose removal needs a second scan when things have settled: sorted.
     #[must_use]
     pub fn unproven(&self) -> Vec<Cidr> {
         let needs = |u: &&Unwanted| matches!(u.class, Class::Covered | Class::Counted | Class::Adopted);

@@ -193,10 +193,10 @@ impl Plan {
         let mut deferred: BTreeSet<Cidr> = layout.deferred.iter().copied().collect();
         let waits = |class: Class, cidr: Cidr| match class {
             Class::Unsettled => true,
-            Class::Covered | Class::Counted | Class::Adopted => {
+            Class::Drift | Class::Covered | Class::Counted | Class::Adopted => {
                 !restraint.proven && restraint.held.binary_search(&cidr).is_err()
             }
-            Class::Unwired | Class::Drift => false,
+            Class::Unwired => false,
         };
         let unwanted = basis.diff.unwanted.iter().flatten().filter(|unwanted| waits(unwanted.class, unwanted.cidr));
         deferred.extend(unwanted.map(|unwanted| unwanted.cidr));
@@ -254,8 +254,7 @@ fn layout_input<'a>(basis: Basis<'a>, restraint: Restraint<'_>) -> Input<'a> {
             let free = |cidr: Cidr| restraint.held.binary_search(&cidr).is_err();
             let may_leave = |class: Class, cidr: Cidr| match class {
                 Class::Unwired => true,
-                Class::Drift => free(cidr),
-                Class::Covered | Class::Counted | Class::Adopted => restraint.proven && free(cidr),
+                Class::Drift | Class::Covered | Class::Counted | Class::Adopted => restraint.proven && free(cidr),
                 Class::Unsettled => false,
             };
             let leaving = unwanted.iter().filter(|u| !closed && may_leave(u.class, u.cidr)).map(|u| u.cidr).collect();

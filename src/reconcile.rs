@@ -13,10 +13,10 @@ use crate::apply::{self, Applied, Trouble};
 use crate::aws::{AwsError, Class, ReadCache, Reader, Writer};
 use crate::broken::{self, Defect};
 use crate::capacity::{self, TooMany};
-use crate::cidr::{Cidr, PerFamily};
+use crate::cidr::{Cidr, Family, PerFamily};
 use crate::current::Current;
 use crate::desired::Desired;
-use crate::diff::Diff;
+use crate::diff::{self, Diff};
 use crate::guard::{self, Approval, ApprovedPlan, Evidence, Judgement, Verdict};
 use crate::item::{ItemRules, TableView};
 use crate::number::counted;
@@ -373,9 +373,11 @@ impl Reconcile<'_> {
     /// A plan that may be carried out: guarded, and confirmed by a second scan where it removes something.
     async fn approve(&mut self, proof: &mut Proof) -> Result<ApprovedPlan, End> {
         let decision = self.decide(!matches!(proof, Proof::Unavailable(_)))?;
-        let removes = decision.removes_what_needs_proof();
-        if decision.judgement.verdict != Verdict::Blocked && removes && matches!(proof, Proof::Missing) {
-            *proof = self.confirm().await;
+        if decision.judgement.verdict != Verdict::Blocked
+            && let Some(care) = decision.care()
+            && matches!(proof, Proof::Missing)
+        {
+            *proof = self.confirm(care).await;
             let rejections = self.rejections();
             if self.settings.guards.on_rejection == OnRejection::Abort && rejections > 0 {
                 return Err(End::failed(Failure::Rejections(rejections)));
@@ -387,9 +389,11 @@ impl Reconcile<'_> {
     }
 
     /// Scans again, late enough for the answer to mean something.
-    async fn confirm(&mut self) -> Proof {
-        let settle = self.settings.table.settle;
-        let settle = if broken::has(Defect::ScansTooEarly) { Duration::ZERO } else { settle };
+    async fn confirm(&mut self, care: Care) -> Proof {
+        let settle = match care {
+            Care::Settled if !broken::has(Defect::ScansTooEarly) => self.settings.table.settle,
+            Care::Settled | Care::Glance => Duration::ZERO,
+        };
         let wait = (self.scanned_at + settle).saturating_duration_since(Instant::now());
         info!(?wait, "something would be removed: scanning the table again");
         match self.stop.sleep(wait).await {
@@ -509,12 +513,30 @@ fn unfinished(trouble: Trouble) -> End {
     }
 }
 
+/// How sure a run has to be before it removes something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Care {
+    /// Somebody put it there by hand, yet the table may ask for it by now and the scan have missed it: a second scan,
+    /// at once.
+    Glance,
+    /// The table gave it: a second scan when things have settled.
+    Settled,
+}
+
 impl Decision {
-    /// Whether the plan removes something that a second scan has to confirm.
+    /// What it takes before this plan may remove what it removes from force; `None` if it removes nothing.
     #[must_use]
-    pub fn removes_what_needs_proof(&self) -> bool {
-        let unproven = self.diff.unproven();
-        let removed = |change: &Change| change.remove.iter().any(|cidr| unproven.binary_search(cidr).is_ok());
-        self.plan.changes.iter().any(removed)
+    pub fn care(&self) -> Option<Care> {
+        let removes = |cidrs: &[Cidr]| {
+            let removed = |change: &Change| change.remove.iter().any(|cidr| cidrs.binary_search(cidr).is_ok());
+            self.plan.changes.iter().any(removed)
+        };
+        if removes(&self.diff.unproven()) {
+            Some(Care::Settled)
+        } else if Family::ALL.iter().any(|family| removes(&self.diff.distinct(*family, diff::Class::Drift))) {
+            Some(Care::Glance)
+        } else {
+            None
+        }
     }
 }

@@ -18,7 +18,7 @@ use crate::guard::Verdict;
 use crate::merged::Merged;
 use crate::number::counted;
 use crate::plan::{self, Change, Plan};
-use crate::reconcile::{Decision, End, Run, Why};
+use crate::reconcile::{Care, Decision, End, Run, Why};
 use crate::settings::Settings;
 use crate::stop::StopReason;
 
@@ -114,7 +114,7 @@ pub struct Document {
     pub deferred: Vec<Cidr>,
     /// Wanted CIDRs for which there is no room in this run: they are not in force.
     pub unplaced: Vec<Cidr>,
-    /// CIDRs that somebody put into our IP sets by hand, and that go without further proof.
+    /// CIDRs that somebody put into our IP sets by hand: no guard holds them, and they go without a wait.
     pub drift: Vec<Cidr>,
     /// How many API writes.
     pub writes: Writes,
@@ -281,7 +281,7 @@ impl Document {
             document.unplaced.clone_from(&plan.unplaced);
             document.drift = Family::ALL.iter().flat_map(|family| diff.distinct(*family, Class::Drift)).collect();
             document.estimate_seconds = plan.estimate_seconds(settings.run.read_rate, settings.run.write_rate);
-            if run.decision.as_ref().is_some_and(Decision::removes_what_needs_proof) {
+            if run.decision.as_ref().is_some_and(|decision| decision.care() == Some(Care::Settled)) {
                 document.estimate_seconds += settings.table.settle.as_secs_f64();
             }
             let reasons = judgement.reasons.iter().map(|reason| crate::text::line(&reason.to_string()).into_owned());

@@ -69,5 +69,5 @@ spelling!(LogLevel {
     Warn = "warn": "And what a person should look at",
     Info = "info": "And what changed, each removed CIDR included",
     Debug = "debug": "And each call",
-    Trace = "trace": "And the insides of the AWS SDK",
+    Trace = "trace": "And connections and retries of the AWS SDK",
 });

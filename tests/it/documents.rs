@@ -111,7 +111,9 @@ pub(crate) fn described(heading: &str) -> BTreeSet<String> {
 
 fn assert_described(heading: &str, documents: &[Value]) {
     let mut found = BTreeSet::new();
-    documents.iter().for_each(|document| keys(document, "", &mut found));
+    for document in documents {
+        keys(document, "", &mut found);
+    }
     assert_eq!(found, described(heading));
 }
 

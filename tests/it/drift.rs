@@ -1,8 +1,9 @@
 //! Hand edits of what is ours are put right, at once where it is proven that they are hand edits.
 
+use std::time::Duration;
+
 use wafsync::report::Outcome;
-use wafsync_test_aws::FaultKind;
-use wafsync_test_aws::When;
+use wafsync_test_aws::{Fault, FaultKind, When};
 
 use crate::world::{World, changes, ended, ip, ips, texts};
 
@@ -16,13 +17,30 @@ async fn world(args: &[&str]) -> World {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_added_by_hand_goes_at_once_without_a_second_scan() {
+async fn what_was_added_by_hand_goes_after_a_second_look_and_without_a_wait() {
     let world = world(&["--max-removals", "0"]).await;
     world.aws.edit_ip_set(SET, |set| set.extend((1..=9).map(|n| format!("203.0.113.{n}/32"))));
+    let began = tokio::time::Instant::now();
     let document = world.next_apply().await;
     assert_eq!(ended(&document), (Outcome::Changed, 1, 1), "{}", document.reason);
-    assert_eq!((document.drift.len(), document.guard.verdict, world.calls("Scan")), (9, "pass", 1));
+    assert_eq!((document.drift.len(), document.guard.verdict, world.calls("Scan")), (9, "pass", 2));
+    assert!(began.elapsed() < world.settings.table.settle + Duration::from_mins(1), "a minute lies between two runs");
     assert_eq!(world.in_force(), ips(1..=20));
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_added_by_hand_stays_if_the_second_look_fails() {
+    let world = world(&[]).await;
+    world.aws.edit_ip_set(SET, |set| set.push("203.0.113.9/32".into()));
+    world.items(21..=21);
+    let (operation, kind) = (Some("Scan".to_owned()), FaultKind::InternalError);
+    world.aws.fail(Fault { operation, target: None, skip: 1, times: 3, when: When::Before, kind });
+    let document = world.next_apply().await;
+    assert_eq!(changes(&document), [format!("update_ip_set {SET} +{}", ip(21))]);
+    assert_eq!((document.outcome, texts(&document.deferred)), (Outcome::Partial, vec!["203.0.113.9/32".to_owned()]));
+    assert_eq!(world.next_apply().await.outcome, Outcome::Changed);
     world.later().await;
     world.settled().await;
 }
