@@ -96,6 +96,7 @@ impl fmt::Display for RuleChange {
                 write!(f, "the rules of rule group {group} were edited by hand and would be replaced")
             }
             Self::DroppedReference { group, ip_set } => {
+                let ip_set = crate::text::without_account_ids(ip_set);
                 write!(f, "rule group {group} would no longer refer to {ip_set}, which is not one of ours")
             }
         }

@@ -16,6 +16,27 @@ pub fn hex(bytes: &[u8]) -> String {
 /// The most characters of foreign text in one place; an item's key can have 2,048 bytes, an AWS error any number.
 pub const MAX_CHARS: usize = 512;
 
+/// Digits of an AWS account id.
+const ACCOUNT_ID_DIGITS: usize = 12;
+
+/// The same text without account ids: words of exactly twelve digits. Part of a longer word, such as a digest, is none.
+#[must_use]
+pub fn without_account_ids(text: &str) -> Cow<'_, str> {
+    let is_id = |word: &str| word.len() == ACCOUNT_ID_DIGITS && word.bytes().all(|byte| byte.is_ascii_digit());
+    let words = || text.split_inclusive(|character: char| !character.is_alphanumeric());
+    let bare = |word: &str| word.trim_end_matches(|character: char| !character.is_alphanumeric()).len();
+    if !words().any(|word| is_id(word.get(..bare(word)).unwrap_or_default())) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    for word in words() {
+        let (bare, end) = word.split_at(bare(word));
+        out.push_str(if is_id(bare) { "************" } else { bare });
+        out.push_str(end);
+    }
+    Cow::Owned(out)
+}
+
 /// Text for one line of a terminal or of a log: what a terminal could act on, or what would change how its
 /// neighbours read, becomes `\u{…}`; what is longer than [`MAX_CHARS`] is cut, with `…` at its end.
 #[must_use]
@@ -174,6 +195,16 @@ mod tests {
         assert_eq!(line("a\u{1b}[2J\u{9b}\r\nb"), r"a\u{1b}[2J\u{9b}\u{d}\u{a}b");
         assert_eq!(line("\u{202e}gpj\u{200b}\u{feff}\u{2028}"), r"\u{202e}gpj\u{200b}\u{feff}\u{2028}");
         assert_eq!(line("\u{e0041}\u{ad}\u{fe0f}"), r"\u{e0041}\u{ad}\u{fe0f}");
+    }
+
+    #[test]
+    fn account_ids_are_masked_and_other_numbers_are_not() {
+        let text = "arn:aws:sts::111122223333:assumed-role/x may not, at 1800000000 or 1111222233334";
+        let masked = "arn:aws:sts::************:assumed-role/x may not, at 1800000000 or 1111222233334";
+        assert_eq!(without_account_ids(text), masked);
+        assert_eq!(without_account_ids("111122223333"), "************");
+        let digest = "sha256:a111122223333b and 111122223333ü";
+        assert_eq!(without_account_ids(digest), digest);
     }
 
     #[test]

@@ -10,12 +10,9 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use serde_json::Value;
 
-use super::{BAD_ANSWER, locks};
+use super::{BAD_ANSWER, transport};
 use crate::stop::StopReason;
 use crate::text;
-
-/// Digits of an AWS account id.
-const ACCOUNT_ID_DIGITS: usize = 12;
 
 /// What the SDK says when every source of credentials is empty; a source that failed says something else.
 const NO_CREDENTIALS: [&str; 2] = ["no credentials found in chain", "there was no identity resolver"];
@@ -116,9 +113,9 @@ impl AwsError {
     fn of(operation: &'static str, resource: &str, cause: &str) -> Self {
         Self {
             operation,
-            resource: text::line(&without_account_ids(resource)).into_owned(),
+            resource: text::line(&text::without_account_ids(resource)).into_owned(),
             code: None,
-            cause: text::line(&without_account_ids(cause)).into_owned(),
+            cause: text::line(&text::without_account_ids(cause)).into_owned(),
             hint: None,
             class: Class::Final,
             lost: false,
@@ -305,7 +302,7 @@ fn hint<E: Error + 'static>(
         && cause.to_lowercase().contains("credentials")
     {
         "give the job a role, or set AWS_PROFILE to a profile that has some".to_owned()
-    } else if cause.contains(locks::NOT_ENCRYPTED) {
+    } else if cause.contains(transport::NOT_ENCRYPTED) {
         "give AWS_ENDPOINT_URL as https".to_owned()
     } else if is_about_the_network(error) {
         format!("check the network, the Region ({region}) and any AWS_ENDPOINT_URL")
@@ -376,26 +373,6 @@ fn without_insides(part: &str) -> &str {
     cause.split_once(" to request `").map_or(cause, |(cause, _)| cause)
 }
 
-/// Runs of exactly twelve digits are account ids.
-fn without_account_ids(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut digits = String::new();
-    let flush = |digits: &mut String, out: &mut String| {
-        out.push_str(if digits.len() == ACCOUNT_ID_DIGITS { "************" } else { digits });
-        digits.clear();
-    };
-    for char in text.chars() {
-        if char.is_ascii_digit() {
-            digits.push(char);
-        } else {
-            flush(&mut digits, &mut out);
-            out.push(char);
-        }
-    }
-    flush(&mut digits, &mut out);
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -431,13 +408,5 @@ mod tests {
         assert_eq!(class_of("Scan", None, Some(503)), Class::Again);
         assert_eq!(class_of("Scan", Some("SomethingNew"), Some(500)), Class::Again);
         assert_eq!(class_of("Scan", None, Some(404)), Class::Final);
-    }
-
-    #[test]
-    fn account_ids_are_masked_and_other_numbers_are_not() {
-        let text = "arn:aws:sts::111122223333:assumed-role/x may not, at 1800000000 or 1111222233334";
-        let masked = "arn:aws:sts::************:assumed-role/x may not, at 1800000000 or 1111222233334";
-        assert_eq!(without_account_ids(text), masked);
-        assert_eq!(without_account_ids("111122223333"), "************");
     }
 }

@@ -1,7 +1,5 @@
 //! Second locks on the clients: what may not happen is refused before it is sent, whatever the code in front does.
 
-use std::net::IpAddr;
-
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::{
     BeforeSerializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
@@ -11,14 +9,13 @@ use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 
+use super::transport::{NOT_ENCRYPTED, is_encrypted_or_loopback};
+
 /// How the names of operations begin that change nothing.
 const READS: [&str; 4] = ["Get", "List", "Scan", "Describe"];
 
 /// The one that does not begin so.
 const CHECK_CAPACITY: &str = "CheckCapacity";
-
-/// What is said of an endpoint that is refused.
-pub(super) const NOT_ENCRYPTED: &str = "is not https, and not this machine";
 
 /// Lets nothing pass that writes.
 #[derive(Debug)]
@@ -44,7 +41,7 @@ impl Intercept for ReadOnly {
     }
 }
 
-/// Lets nothing pass over plain HTTP but to this machine.
+/// Lets nothing pass over plain HTTP but to this machine, whatever client sends it.
 #[derive(Debug)]
 pub(super) struct EncryptedUnlessLoopback;
 
@@ -65,18 +62,6 @@ impl Intercept for EncryptedUnlessLoopback {
     }
 }
 
-fn is_encrypted_or_loopback(uri: &str) -> bool {
-    let Some((scheme, rest)) = uri.split_once("://") else { return false };
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    let host = match host.strip_prefix('[') {
-        Some(ipv6) => ipv6.split(']').next().unwrap_or_default(),
-        None => host.split(':').next().unwrap_or_default(),
-    };
-    let loopback = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-    scheme.eq_ignore_ascii_case("https") || (scheme.eq_ignore_ascii_case("http") && loopback)
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -85,7 +70,6 @@ mod tests {
     use aws_sdk_wafv2::config::{Credentials, Region, SharedCredentialsProvider};
     use wafsync_test_aws::{Aws, Config};
 
-    use super::*;
     use crate::aws::{Connection, Writer};
     use crate::cidr::Family;
     use crate::cli::{self, Invocation};
@@ -169,28 +153,5 @@ mod tests {
         writer.create_ip_set(&ip_set(), &stop).await.unwrap();
         writer.create_rule_group(&rule_group(&connection.reader().target()), &stop).await.unwrap();
         assert_eq!((aws.ip_sets().len(), aws.rule_groups().len()), (1, 1));
-    }
-
-    #[test]
-    fn plain_http_reaches_this_machine_alone() {
-        for uri in [
-            "https://wafv2.eu-central-1.amazonaws.com/",
-            "http://127.0.0.1:8000/",
-            "http://[::1]:8000/",
-            "http://localhost",
-        ] {
-            assert!(is_encrypted_or_loopback(uri), "{uri}");
-        }
-        for uri in [
-            "http://wafv2.eu-central-1.amazonaws.com/",
-            "http://192.0.2.1:8000/",
-            "http://127.0.0.1@192.0.2.1/",
-            "http://127.0.0.1.example.com/",
-            "http://localhost.example.com/",
-            "ftp://127.0.0.1/",
-            "127.0.0.1",
-        ] {
-            assert!(!is_encrypted_or_loopback(uri), "{uri}");
-        }
     }
 }

@@ -11,6 +11,7 @@ mod ip_sets;
 mod locks;
 mod rule_groups;
 mod scan;
+mod transport;
 mod waf;
 mod web_acls;
 
@@ -103,7 +104,7 @@ pub async fn environment() -> Result<SdkConfig, NoRoots> {
     if rustls_native_certs::load_native_certs().certs.is_empty() {
         return Err(NoRoots);
     }
-    Ok(aws_config::load_defaults(BehaviorVersion::latest()).await)
+    Ok(aws_config::defaults(BehaviorVersion::latest()).http_client(transport::http_client()).load().await)
 }
 
 impl Connection {

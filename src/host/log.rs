@@ -1,6 +1,7 @@
-//! The log on stderr: text for a person at a terminal, one JSON object a line for everything else.
+//! The log on stderr: text for a person at a terminal, one JSON object a line for everything else. No credentials and no
+//! account ids, whoever logs them.
 
-use std::io::IsTerminal as _;
+use std::io::{self, IsTerminal as _, Write};
 
 use tracing::Level;
 use tracing::level_filters::LevelFilter;
@@ -10,6 +11,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::cli::{LogFormat, LogLevel, LogSettings};
 use crate::session::FOR_PROGRAMS;
+use crate::text;
 
 /// Starts the log of this process.
 pub(super) fn start(settings: LogSettings) {
@@ -23,7 +25,7 @@ pub(super) fn start(settings: LogSettings) {
     let filter = if json { filter } else { filter.with_target(FOR_PROGRAMS, LevelFilter::OFF) };
     let registry = tracing_subscriber::registry().with(filter);
     // The module that an event comes from would hide the `target` that is written: one key for two things.
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
+    let layer = tracing_subscriber::fmt::layer().with_writer(|| WithoutAccountIds(io::stderr())).with_target(false);
     // Every event of a run carries the run's id: in JSON as `span.id`.
     // A second start, as in tests, keeps the first.
     let _ = if json {
@@ -34,14 +36,32 @@ pub(super) fn start(settings: LogSettings) {
     };
 }
 
-/// The insides of the SDK show at `trace` alone.
+/// Of the crates below, those that log neither credentials nor what is signed with them; at `trace` alone.
+const QUIET_ABOUT_SECRETS: [&str; 5] =
+    ["aws_smithy_http_client", "aws_smithy_runtime::client::retries", "hyper", "hyper_util", "rustls"];
+
 fn filter(level: LogLevel) -> Targets {
-    let (own, level) = match level {
-        LogLevel::Error => (true, Level::ERROR),
-        LogLevel::Warn => (true, Level::WARN),
-        LogLevel::Info => (true, Level::INFO),
-        LogLevel::Debug => (true, Level::DEBUG),
-        LogLevel::Trace => (false, Level::TRACE),
+    let own = match level {
+        LogLevel::Error => Level::ERROR,
+        LogLevel::Warn => Level::WARN,
+        LogLevel::Info => Level::INFO,
+        LogLevel::Debug => Level::DEBUG,
+        LogLevel::Trace => Level::TRACE,
     };
-    if own { Targets::new().with_target("wafsync", level) } else { Targets::new().with_default(level) }
+    let others = QUIET_ABOUT_SECRETS.into_iter().filter(|_| level == LogLevel::Trace);
+    Targets::new().with_target("wafsync", own).with_targets(others.map(|target| (target, Level::TRACE)))
+}
+
+/// Each event comes in one piece.
+struct WithoutAccountIds<W>(W);
+
+impl<W: Write> Write for WithoutAccountIds<W> {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        self.0.write_all(text::without_account_ids(&String::from_utf8_lossy(event)).as_bytes())?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }

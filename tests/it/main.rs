@@ -39,6 +39,7 @@ mod process;
 mod readme;
 mod rules;
 mod scanning;
+mod secrecy;
 mod several;
 mod stopping;
 mod template;

@@ -195,6 +195,11 @@ impl Receiver {
         Self { url, requests }
     }
 
+    /// Whether nothing has come.
+    pub(crate) fn is_untouched(&self) -> bool {
+        self.requests.is_empty()
+    }
+
     /// What came next.
     pub(crate) async fn received(&mut self) -> Received {
         self.requests.recv().await.unwrap()
