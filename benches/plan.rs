@@ -170,6 +170,7 @@ impl World {
             scans: vec![self.desired.clone()],
             consumed_capacity: 0.0,
             current: Some(self.current.clone()),
+            digest: Some(decision.judgement.digest.clone()),
             decision: Some(decision),
             rounds: Vec::new(),
             last_plan_was_carried_out: false,

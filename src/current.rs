@@ -76,6 +76,8 @@ pub enum GroupRule {
     Foreign {
         /// The ARNs of the IP sets that it refers to anywhere.
         references: Vec<String>,
+        /// The fingerprint of all of it, to tell one edit from another.
+        seen: String,
     },
 }
 
@@ -85,7 +87,7 @@ impl GroupRule {
     pub fn references(&self) -> &[String] {
         match self {
             Self::Empty => &[],
-            Self::Standard { references, .. } | Self::Foreign { references } => references,
+            Self::Standard { references, .. } | Self::Foreign { references, .. } => references,
         }
     }
 }

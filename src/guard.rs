@@ -370,6 +370,13 @@ fn allowed_removals(limit: MaxRemovals, in_force: usize) -> usize {
     }
 }
 
+/// The digest of what is left of a plan for a person to approve, once some of it was carried out: what `diff` shows now.
+#[must_use]
+pub fn digest_of_the_rest(target: &Target, diff: &Diff, rules: &[RuleChange]) -> String {
+    let of_class = |class| Family::ALL.into_iter().flat_map(move |family| diff.distinct(family, class));
+    digest(target, &of_class(Class::Counted).chain(of_class(Class::Adopted)).collect(), rules)
+}
+
 /// `sha256:` and 64 hexadecimal digits over what a guard can stop.
 fn digest(target: &Target, removals: &BTreeSet<Cidr>, rules: &[RuleChange]) -> String {
     let mut hash = Sha256::new();
@@ -383,7 +390,7 @@ fn digest(target: &Target, removals: &BTreeSet<Cidr>, rules: &[RuleChange]) -> S
         line(format!("remove {cidr}"));
     }
     for change in rules {
-        line(format!("rule {change}"));
+        line(format!("rule {change}{}", change.seen()));
     }
     let bytes: [u8; 32] = hash.finalize().into();
     format!("sha256:{}", hex(&bytes))

@@ -50,6 +50,8 @@ pub struct Run {
     pub current: Option<Current>,
     /// The last plan and what guards said of it.
     pub decision: Option<Decision>,
+    /// What `--approve` takes: for the last plan, or for what a guard holds of it after the rest was carried out.
+    pub digest: Option<String>,
     /// What was carried out, a round each.
     pub rounds: Vec<(Plan, Applied)>,
     /// Whether the last round is the last plan; else that plan was made and not carried out.
@@ -179,7 +181,9 @@ pub async fn reconcile(
     {
         current.take_over(&applied.ip_sets, &applied.rule_groups);
     }
+    let digest = run.digest();
     Run {
+        digest,
         target: run.target,
         scans: run.scans,
         consumed_capacity: run.consumed_capacity,
@@ -434,6 +438,22 @@ impl Reconcile<'_> {
         self.unread = false;
         let before = self.current.replace(current);
         self.at_start = self.at_start.take().or(before);
+    }
+
+    /// What a person would approve now.
+    fn digest(&self) -> Option<String> {
+        let Decision { judgement, .. } = self.last.as_ref()?;
+        let written = self.rounds.iter().any(|(_, applied)| applied.done() > 0);
+        match (&self.current, self.scans.split_last()) {
+            (Some(current), Some((desired, earlier)))
+                if judgement.verdict == Verdict::Held && written && !self.unread =>
+            {
+                let diff = Diff::new(desired, earlier, &self.settings.table.always, current);
+                let changes = rules::guarded_changes(current, &self.settings.waf.policy, &self.target);
+                Some(guard::digest_of_the_rest(&self.target, &diff, &changes))
+            }
+            _ => Some(judgement.digest.clone()),
+        }
     }
 
     /// Checks what was written and says how the run ended.

@@ -262,7 +262,7 @@ impl Document {
         let sets = |current: &Current| plan::summaries(current, limits).into_iter().map(ip_set).collect();
         let mut document = Self {
             error,
-            digest: run.decision.as_ref().map(|decision| decision.judgement.digest.clone()),
+            digest: run.digest.clone(),
             table: table(run),
             desired: run
                 .scans

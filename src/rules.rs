@@ -70,6 +70,8 @@ pub enum RuleChange {
     Edited {
         /// The rule group.
         group: String,
+        /// The fingerprint of what stands there.
+        seen: String,
     },
     /// A reference to an IP set that is not ours would go.
     DroppedReference {
@@ -78,6 +80,17 @@ pub enum RuleChange {
         /// The ARN of the IP set.
         ip_set: String,
     },
+}
+
+impl RuleChange {
+    /// What an approval is about besides its text: of two hand edits it passes the one that was seen.
+    #[must_use]
+    pub fn seen(&self) -> &str {
+        match self {
+            Self::Edited { seen, .. } => seen,
+            _ => "",
+        }
+    }
 }
 
 impl fmt::Display for RuleChange {
@@ -92,7 +105,7 @@ impl fmt::Display for RuleChange {
             Self::Policy { group, from, to } => {
                 write!(f, "rule group {group} would change from \"{from}\" to \"{to}\"")
             }
-            Self::Edited { group } => {
+            Self::Edited { group, .. } => {
                 write!(f, "the rules of rule group {group} were edited by hand and would be replaced")
             }
             Self::DroppedReference { group, ip_set } => {
@@ -138,8 +151,8 @@ pub fn guarded_changes(current: &Current, policy: &RulePolicy, target: &Target) 
                 let (from, to) = (now.to_string(), policy.to_string());
                 changes.push(RuleChange::Policy { group: group.name.clone(), from, to });
             }
-            GroupRule::Foreign { .. } if !references.is_empty() => {
-                changes.push(RuleChange::Edited { group: group.name.clone() });
+            GroupRule::Foreign { seen, .. } if !references.is_empty() => {
+                changes.push(RuleChange::Edited { group: group.name.clone(), seen: seen.clone() });
             }
             _ => {}
         }
@@ -289,7 +302,8 @@ pub(crate) mod tests {
     fn an_edited_rule_needs_a_person_if_it_refers_to_something() {
         let message = "the rules of rule group wafsync-1 were edited by hand and would be replaced";
         let foreign = |references: &[&str]| {
-            group(GroupRule::Foreign { references: references.iter().map(ToString::to_string).collect() })
+            let references = references.iter().map(ToString::to_string).collect();
+            group(GroupRule::Foreign { references, seen: String::new() })
         };
         assert_eq!(seen(foreign(&["ours"]), &ALLOW), (vec![message.to_owned()], true));
         assert_eq!(seen(foreign(&[]), &ALLOW), (vec![], true));

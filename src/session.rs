@@ -83,6 +83,10 @@ impl Session {
         };
         let run = reconcile(&self.settings, &self.reader, mode, &mut self.cache, now, stop).await;
         let document = Document::new(&run, &self.settings, command);
+        if document.guard.verdict == "approved" {
+            // Once: the next plan with that digest is another one.
+            self.settings.guards.approve = None;
+        }
         let throttled = self.connection.throttled_attempts();
         let facts = Facts::new(&run, now, began.elapsed(), throttled - self.throttled);
         self.throttled = throttled;

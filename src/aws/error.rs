@@ -88,7 +88,10 @@ impl AwsError {
                 (format!("the answer makes no sense: {}", chain(error)), Class::Again)
             }
             SdkError::ResponseError(_) => (format!("the answer broke off: {}", chain(error)), Class::Again),
-            SdkError::DispatchFailure(failure) if failure.is_timeout() || failure.is_io() => {
+            // Of a connection that was closed without an answer the SDK says only that it is worth another try.
+            SdkError::DispatchFailure(failure)
+                if failure.is_timeout() || failure.is_io() || failure.as_other().is_some() =>
+            {
                 (format!("no connection: {}", chain(error)), Class::Again)
             }
             _ => (chain(error), Class::Final),

@@ -4,6 +4,7 @@ use aws_sdk_wafv2::types::{
     AllowAction, CountAction, FallbackBehavior, ForwardedIpPosition, IpSetForwardedIpConfig, IpSetReferenceStatement,
     Label, OrStatement, Rule, RuleAction, RuleGroupSummary, Statement, VisibilityConfig,
 };
+use sha2::{Digest as _, Sha256};
 
 use super::call::Call;
 use super::error::AwsError;
@@ -14,6 +15,7 @@ use crate::current::{GroupRule, LockToken};
 use crate::settings::{Action, Forwarded, Position, RulePolicy};
 use crate::spec::RuleGroupSpec;
 use crate::stop::Stop;
+use crate::text::hex;
 
 /// A rule group as one read showed it.
 #[derive(Clone, Debug)]
@@ -204,7 +206,9 @@ fn group_rule(rules: &[Rule], installation: &str, group: &str) -> GroupRule {
     standard.unwrap_or_else(|| {
         let mut references = Vec::new();
         rules.iter().filter_map(|rule| rule.statement.as_ref()).for_each(|s| collect_references(s, &mut references));
-        GroupRule::Foreign { references }
+        // Nobody reads this text: it only differs where the rules do.
+        let seen = hex(&Sha256::digest(format!("{rules:?}")));
+        GroupRule::Foreign { references, seen }
     })
 }
 

@@ -209,7 +209,8 @@ fn every_change_of_a_rule_blocks_until_it_is_approved() {
     let changes = [
         RuleChange::OtherTable { group: group(), found: "00000000".into(), ours: "11111111".into() },
         RuleChange::Policy { group: group(), from: "allow".into(), to: "count and label".into() },
-        RuleChange::Edited { group: group() },
+        RuleChange::Edited { group: group(), seen: "a".into() },
+        RuleChange::Edited { group: group(), seen: "b".into() },
         RuleChange::DroppedReference { group: group(), ip_set: "arn:offices".into() },
     ];
     let mut digests = BTreeSet::new();
@@ -221,7 +222,7 @@ fn every_change_of_a_rule_blocks_until_it_is_approved() {
         let reason = judgement.reasons[0].to_string();
         assert_eq!(said(&case.approved().judge()), approved(&[&reason]));
     }
-    assert_eq!(digests.len(), 4);
+    assert_eq!(digests.len(), 5);
 }
 
 #[test]
@@ -240,7 +241,7 @@ fn an_approval_names_what_it_lets_through_and_nothing_else() {
         (said(&more), &more.held[..]),
         (held(&["1 removal is not in the plan that was approved"], 1), &[host(20)][..])
     );
-    later.rules = vec![RuleChange::Edited { group: "wafsync-1".into() }];
+    later.rules = vec![RuleChange::Edited { group: "wafsync-1".into(), seen: String::new() }];
     assert_eq!(later.judge_after(first.approval.as_ref()).verdict, Verdict::Blocked);
 }
 

@@ -161,7 +161,7 @@ impl World {
 fn rule_group(number: usize, group: &Group) -> RuleGroup {
     let references: Vec<String> = group.references.iter().map(|name| arn(name)).collect();
     let rule = if group.edited {
-        GroupRule::Foreign { references }
+        GroupRule::Foreign { references, seen: String::new() }
     } else if references.is_empty() {
         GroupRule::Empty
     } else {

@@ -4,8 +4,9 @@ use aws_config::{BehaviorVersion, SdkConfig};
 use wafsync::aws::{Connection, ReadCache};
 use wafsync::reconcile::{Mode, reconcile};
 use wafsync::report::{Command, Document, Outcome};
-use wafsync_test_aws::{Config, FaultKind, When};
+use wafsync_test_aws::{Config, Fault, FaultKind, When};
 
+use crate::process::Process;
 use crate::world::{NOW, World, changes, ended, ip, ips};
 
 async fn world(args: &[&str]) -> World {
@@ -216,4 +217,27 @@ async fn a_final_error_is_not_hidden_by_a_conflict_elsewhere() {
     });
     let document = world.apply().await;
     assert_eq!(document.outcome, Outcome::Failed, "{}", document.reason);
+}
+
+#[tokio::test]
+async fn a_connection_that_is_closed_without_an_answer_is_left_to_the_next_run() {
+    let process = Process::new().await;
+    process.item("a", &["198.51.100.7/32"]);
+    let (when, kind) = (When::Before, FaultKind::ConnectionLost);
+    for operation in ["Scan", "ListIPSets", "ListRuleGroups"] {
+        let operation = Some(operation.to_owned());
+        process.aws.fail(Fault {
+            operation: operation.clone(),
+            target: None,
+            skip: 0,
+            times: 3,
+            when,
+            kind: kind.clone(),
+        });
+        let ended = process.start(&["apply", "--output=json"]).end().await;
+        let document: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+        assert_eq!((ended.code, document["outcome"].as_str()), (Some(4), Some("partial")), "{operation:?} {document}");
+        assert!(document["reason"].as_str().unwrap().contains("no connection: "), "{document}");
+    }
+    assert_eq!(process.start(&["apply"]).end().await.code, Some(0));
 }

@@ -46,6 +46,47 @@ async fn half_of_the_table_is_held_until_its_digest_is_approved() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_digest_of_a_run_that_was_held_passes_what_it_held() {
+    let mut world = world(&[]).await;
+    world.item("six", &["2001:db8:1::/48", "2001:db8:2::/48"]);
+    world.next_apply().await;
+    // Too many of one family, and one of the other: that one goes.
+    world.no_items(21..=40);
+    world.item("six", &["2001:db8:1::/48"]);
+    let held = world.next_apply().await;
+    assert_eq!((ended(&held), held.held.len()), ((Outcome::Held, 1, 1), 20), "{}", held.reason);
+    world.later().await;
+    assert_eq!(world.plan().await.digest, held.digest, "what the next plan will show");
+    world.settings.guards.approve = held.digest;
+    let approved = world.next_apply().await;
+    assert_eq!((ended(&approved), approved.guard.verdict), ((Outcome::Changed, 1, 1), "approved"));
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_approval_passes_one_plan_of_a_process_that_lives_on() {
+    let mut world = world(&[]).await;
+    world.no_items(21..=40);
+    world.set_approval().await;
+    let mut session = world.session();
+    let stop = world.signal.stop(None);
+    let mut verdicts = Vec::new();
+    for back in [false, true, false] {
+        if back {
+            world.items(21..=40);
+        } else {
+            world.no_items(21..=40);
+        }
+        world.later().await;
+        let run = session.run(wafsync::report::Command::Apply, crate::world::NOW, &stop).await;
+        verdicts.push((run.document.outcome, run.document.guard.verdict));
+    }
+    let expected = [(Outcome::Changed, "approved"), (Outcome::Changed, "pass"), (Outcome::Held, "held")];
+    assert_eq!(verdicts, expected);
+}
+
+#[tokio::test(start_paused = true)]
 async fn additions_do_not_change_the_digest() {
     let mut world = world(&[]).await;
     world.no_items(21..=40);

@@ -126,7 +126,8 @@ async fn a_reference_to_a_set_that_is_not_ours_is_not_dropped_without_approval()
         let theirs = json!({"IPSetReferenceStatement": {"ARN": arn}});
         rules[0]["Statement"] = json!({"OrStatement": {"Statements": [ours, theirs]}});
     });
-    let reason = format!("rule group wafsync-1 would no longer refer to {arn}, which is not one of ours");
+    let shown = arn.replace("111122223333", "************");
+    let reason = format!("rule group wafsync-1 would no longer refer to {shown}, which is not one of ours");
     blocked_then_approved(&mut world, &reason).await;
     assert_eq!(world.in_force(), ips(1..=10));
 }
