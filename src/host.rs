@@ -75,6 +75,7 @@ fn run(
                 return delivered(write(out, usage.text.as_bytes()), usage.exit);
             }
             let _ = err.write_all(usage.text.as_bytes());
+            termination::log_usage(&usage.text);
             return usage.exit;
         }
     };
