@@ -6,10 +6,12 @@
 # for it: rust:…@sha256:….
 FROM rust:1.95.0-slim-bookworm AS build
 WORKDIR /build
+# What is declared in Cargo.toml has to be there, also what is not built.
 COPY Cargo.toml Cargo.lock ./
 COPY src src
 COPY tests tests
 COPY examples examples
+COPY benches benches
 RUN cargo build --release --locked --bin wafsync
 COPY deploy deploy
 RUN deploy/image-root target/release/wafsync /image

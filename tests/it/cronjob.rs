@@ -1,6 +1,9 @@
 //! `cronjob.yaml` as Kubernetes and the program would read it.
 
 use std::ffi::OsString;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Command;
 
 use serde_json::{Value, json};
 use wafsync::aws::OPERATION_TIMEOUT;
@@ -8,6 +11,7 @@ use wafsync::cli::{self, Invocation};
 
 const FILE: &str = include_str!("../../cronjob.yaml");
 const IMAGE: &str = include_str!("../../Dockerfile");
+const IGNORED: &str = include_str!("../../.dockerignore");
 
 fn documents() -> Vec<Value> {
     serde_saphyr::from_multiple(FILE).unwrap()
@@ -117,6 +121,31 @@ fn the_image_is_made_for_the_user_of_the_pod_and_starts_the_program() {
     let user = format!("USER {}:{}", context["runAsUser"], context["runAsGroup"]);
     let lines: Vec<&str> = IMAGE.lines().rev().take(2).collect();
     assert_eq!(lines, ["ENTRYPOINT [\"/wafsync\"]", user.as_str()], "the args of the container follow the program");
+}
+
+#[test]
+fn what_the_image_is_built_from_is_all_that_cargo_asks_for() {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (before, _) = IMAGE.split_once("RUN cargo build --release --locked --bin wafsync\n").unwrap();
+    let copied: Vec<&str> = before.lines().filter_map(|line| line.strip_prefix("COPY ")).collect();
+    let directory = std::env::temp_dir().join(format!("wafsync-image-{:016x}", fastrand::u64(..)));
+    std::fs::create_dir(&directory).unwrap();
+    for line in copied {
+        let (sources, target) = line.rsplit_once(' ').unwrap();
+        for source in sources.split(' ') {
+            assert!(!IGNORED.lines().any(|ignored| ignored == source), "{source} is not sent to the builder");
+            let target = if target == "./" { source } else { target };
+            symlink(repository.join(source), directory.join(target)).unwrap();
+        }
+    }
+    // It reads the whole manifest, as a build does, and then has nothing to do.
+    let cargo = Command::new(std::env::var_os("CARGO").unwrap())
+        .args(["fetch", "--locked", "--offline", "--target", &format!("{}-unknown-linux-gnu", std::env::consts::ARCH)])
+        .current_dir(&directory)
+        .output()
+        .unwrap();
+    std::fs::remove_dir_all(&directory).unwrap();
+    assert!(cargo.status.success(), "{}", String::from_utf8_lossy(&cargo.stderr));
 }
 
 #[test]
