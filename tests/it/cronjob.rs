@@ -3,14 +3,25 @@
 use std::ffi::OsString;
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::process::Command;
+use std::process;
+use std::sync::mpsc;
 
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::time::{Duration, Instant};
 use wafsync::aws::OPERATION_TIMEOUT;
-use wafsync::cli::{self, Invocation};
+use wafsync::cli::{self, Invocation, MetricsSettings};
+use wafsync::report::{Command, Outcome};
+use wafsync::serve::Board;
+use wafsync::telemetry::export::Exporter;
+use wafsync::telemetry::samples;
+use wafsync_test_aws::{FaultKind, Phase, When};
+
+use crate::world::{NOW, World};
 
 const FILE: &str = include_str!("../../cronjob.yaml");
 const IMAGE: &str = include_str!("../../Dockerfile");
+const README: &str = include_str!("../../README.md");
 const IGNORED: &str = include_str!("../../.dockerignore");
 
 fn documents() -> Vec<Value> {
@@ -25,13 +36,18 @@ fn document(kind: &str, name: &str) -> Value {
     document
 }
 
+/// The environment that a `ConfigMap` makes.
+fn variables(settings: &Value) -> Vec<(OsString, OsString)> {
+    let data = settings["data"].as_object().unwrap().iter();
+    data.map(|(name, value)| (name.into(), value.as_str().unwrap().into())).collect()
+}
+
 /// What the container is started with.
 fn invocation(cronjob: &Value) -> Invocation {
     let container = container(cronjob);
     assert_eq!(container["envFrom"], json!([{"configMapRef": {"name": "wafsync"}}]));
     let args = container["args"].as_array().unwrap().iter().map(|arg| arg.as_str().unwrap());
-    let env = document("ConfigMap", "wafsync")["data"].as_object().unwrap().clone();
-    let env = env.into_iter().map(|(name, value)| (name.into(), value.as_str().unwrap().into()));
+    let env = variables(&document("ConfigMap", "wafsync"));
     let parsed = cli::parse(["wafsync"].into_iter().chain(args).map(OsString::from), env).unwrap();
     assert_eq!(parsed.warnings, Vec::<String>::new());
     parsed.invocation
@@ -73,9 +89,52 @@ fn the_program_stops_by_itself_before_kubernetes_stops_it() {
     let Invocation::Apply { settings, .. } = invocation(&applies) else { panic!("not an apply") };
     let (active, grace) = (&job(&applies)["activeDeadlineSeconds"], &pod(&applies)["terminationGracePeriodSeconds"]);
     let (active, grace) = (active.as_u64().unwrap(), grace.as_u64().unwrap());
-    assert!(grace > OPERATION_TIMEOUT.as_secs(), "a call under way may end");
     // The rest is for the image and for a node to start on.
     assert!(active >= settings.run.deadline.as_secs() + grace + 60);
+}
+
+/// Between what is measured and the end of the grace period, for a node that is busy.
+const MARGIN: Duration = Duration::from_secs(5);
+
+#[tokio::test(start_paused = true)]
+async fn the_grace_period_is_longer_than_the_time_from_a_signal_to_the_exit() {
+    // Its backlog takes connections, and nobody answers them.
+    let gateway = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let push = format!("http://{}", gateway.local_addr().unwrap());
+    let (mut run, mut all) = (Duration::ZERO, Duration::ZERO);
+    for operation in ["Scan", "ListIPSets", "CreateIPSet", "UpdateIPSet", "UpdateRuleGroup"] {
+        let world = World::new(&["--max-ip-sets=4"]);
+        if operation.starts_with("Update") {
+            world.items(1..=3);
+            world.apply().await;
+            world.no_items(1..=1);
+            world.later().await;
+        }
+        world.item("six", &["2001:db8:1::/48"]);
+        world.fail_times(operation, usize::MAX, When::Before, FaultKind::Never);
+        let signal = world.signal.clone();
+        let (tell, told) = mpsc::channel();
+        world.once(operation, Phase::Before, move |_, _| {
+            signal.raise();
+            tell.send(Instant::now()).unwrap();
+        });
+        // What `apply` and `watch` do, one after the other.
+        let metrics = MetricsSettings { push: Some(push.clone()), ..MetricsSettings::default() };
+        let exporter = Exporter::new(metrics, "wafsync", Board::default());
+        let mut session = world.session();
+        let finished = session.run(Command::Apply, NOW, &world.signal.stop(None)).await;
+        assert_eq!(finished.document.outcome, Outcome::Partial, "{operation}: {}", finished.document.reason);
+        let raised = told.recv().unwrap();
+        run = run.max(raised.elapsed());
+        exporter.export(&samples(&finished.document, session.settings(), &finished.facts)).await;
+        all = all.max(raised.elapsed());
+    }
+    assert_eq!(run, OPERATION_TIMEOUT, "a call under way may end");
+    assert!(all > run, "a Pushgateway is waited for");
+    let applies = document("CronJob", "wafsync");
+    let grace = pod(&applies)["terminationGracePeriodSeconds"].as_u64().unwrap();
+    assert!(Duration::from_secs(grace) >= all + MARGIN, "{all:?}");
+    assert!(README.contains(&format!("It may take {} seconds to stop (`TimeoutStopSec={grace}`", all.as_secs())));
 }
 
 #[test]
@@ -108,6 +167,7 @@ fn the_pod_has_no_more_rights_than_it_needs() {
             "capabilities": {"drop": ["ALL"]},
         })
     );
+    assert_eq!(container["terminationMessagePolicy"], "FallbackToLogsOnError", "a crash leaves no line of its own");
     for resource in ["cpu", "memory"] {
         assert!(container["resources"]["requests"][resource].is_string(), "{resource}");
     }
@@ -139,7 +199,7 @@ fn what_the_image_is_built_from_is_all_that_cargo_asks_for() {
         }
     }
     // It reads the whole manifest, as a build does, and then has nothing to do.
-    let cargo = Command::new(std::env::var_os("CARGO").unwrap())
+    let cargo = process::Command::new(std::env::var_os("CARGO").unwrap())
         .args(["fetch", "--locked", "--offline", "--target", &format!("{}-unknown-linux-gnu", std::env::consts::ARCH)])
         .current_dir(&directory)
         .output()
@@ -153,6 +213,20 @@ fn everything_is_in_the_one_namespace() {
     for document in documents() {
         let namespace = if document["kind"] == "Namespace" { Value::Null } else { json!("wafsync") };
         assert_eq!(document["metadata"]["namespace"], namespace, "{}", document["kind"]);
+    }
+}
+
+#[test]
+fn the_setting_in_a_comment_is_one_that_pushes_metrics() {
+    let file = FILE.replace("  # WAFSYNC_METRICS_PUSH:", "  WAFSYNC_METRICS_PUSH:");
+    let documents: Vec<Value> = serde_saphyr::from_multiple(&file).unwrap();
+    let settings = documents.iter().find(|document| document["kind"] == "ConfigMap").unwrap();
+    for command in ["apply", "plan"] {
+        let parsed = cli::parse(["wafsync", command].map(OsString::from), variables(settings)).unwrap();
+        assert_eq!(parsed.warnings, Vec::<String>::new());
+        if let Invocation::Apply { metrics, .. } = parsed.invocation {
+            assert_eq!(metrics.push.as_deref(), Some("http://pushgateway.monitoring:9091"));
+        }
     }
 }
 
