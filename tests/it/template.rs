@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::sync::LazyLock;
 
 use serde_json::{Map, Value, json};
 use wafsync::cli::{self, Invocation};
@@ -15,17 +16,17 @@ const TABLE: &str = "arn:aws:dynamodb:eu-central-1:111122223333:table/clusters";
 const WEB_ACL: &str =
     "arn:aws:wafv2:eu-central-1:111122223333:regional/webacl/front/00000000-0000-0000-0000-000000000000";
 
+static TEMPLATE: LazyLock<Value> = LazyLock::new(|| serde_saphyr::from_str(FILE).unwrap());
+
 /// The template with its parameters, functions and conditions resolved; what a stack does not have is gone.
 struct Stack {
-    template: Value,
     parameters: Map<String, Value>,
 }
 
 impl Stack {
     fn new(given: &[(&str, &str)]) -> Self {
-        let template: Value = serde_saphyr::from_str(FILE).unwrap();
         let mut parameters: Map<String, Value> = Map::new();
-        for (name, parameter) in template["Parameters"].as_object().unwrap() {
+        for (name, parameter) in TEMPLATE["Parameters"].as_object().unwrap() {
             parameters.insert(name.clone(), parameter["Default"].clone());
         }
         for (name, value) in given {
@@ -35,21 +36,22 @@ impl Stack {
             parameters.insert(format!("AWS::{name}"), json!(value));
         }
         parameters.insert("AWS::NoValue".to_owned(), Value::Null);
-        Self { template, parameters }
+        Self { parameters }
     }
 
     /// The properties of a resource; `None` if its condition does not hold.
     fn resource(&self, name: &str) -> Option<Value> {
-        let resource = &self.template["Resources"][name];
+        let resource = &TEMPLATE["Resources"][name];
         assert!(resource.is_object(), "no resource {name}");
         let there = resource.get("Condition").is_none_or(|condition| self.holds(&json!({ "Condition": condition })));
         there.then(|| self.resolve(&resource["Properties"]))
     }
 
-    /// Whether every assertion of the rules holds.
+    /// Whether every assertion holds of the rules that apply.
     fn is_allowed(&self) -> bool {
-        let rules = self.template["Rules"].as_object().unwrap().values();
-        let mut assertions = rules.flat_map(|rule| rule["Assertions"].as_array().unwrap());
+        let rules = TEMPLATE["Rules"].as_object().unwrap().values();
+        let applying = rules.filter(|rule| rule.get("RuleCondition").is_none_or(|condition| self.holds(condition)));
+        let mut assertions = applying.flat_map(|rule| rule["Assertions"].as_array().unwrap());
         assertions.all(|assertion| self.holds(&assertion["Assert"]))
     }
 
@@ -57,11 +59,12 @@ impl Stack {
         let (function, argument) = condition.as_object().unwrap().iter().next().unwrap();
         let parts = || argument.as_array().unwrap().iter();
         match function.as_str() {
-            "Condition" => self.holds(&self.template["Conditions"][argument.as_str().unwrap()]),
+            "Condition" => self.holds(&TEMPLATE["Conditions"][argument.as_str().unwrap()]),
             "Fn::Not" => !self.holds(&argument[0]),
             "Fn::And" => parts().all(|part| self.holds(part)),
             "Fn::Or" => parts().any(|part| self.holds(part)),
             "Fn::Equals" => self.resolve(&argument[0]) == self.resolve(&argument[1]),
+            "Fn::Contains" => argument[0].as_array().unwrap().contains(&self.resolve(&argument[1])),
             other => panic!("unknown function {other}"),
         }
     }
@@ -86,12 +89,12 @@ impl Stack {
         Some(match function {
             "Ref" => {
                 let name = argument.as_str().unwrap();
-                let own = || self.template["Resources"].get(name).map(|_| json!(format!("<{name}>")));
+                let own = || TEMPLATE["Resources"].get(name).map(|_| json!(format!("<{name}>")));
                 self.parameters.get(name).cloned().or_else(own).unwrap_or_else(|| panic!("no {name} to refer to"))
             }
             "Fn::GetAtt" => {
                 let name = argument[0].as_str().unwrap();
-                assert!(self.template["Resources"].get(name).is_some(), "no resource {name}");
+                assert!(TEMPLATE["Resources"].get(name).is_some(), "no resource {name}");
                 match (name, argument[1].as_str().unwrap()) {
                     ("Table", "Arn") => json!(TABLE),
                     ("WebAcl", "Arn") => json!(WEB_ACL),
@@ -99,12 +102,24 @@ impl Stack {
                 }
             }
             "Fn::Sub" => {
-                let mut text = argument.as_str().unwrap().to_owned();
-                for (name, value) in &self.parameters {
+                // Names of its own may follow the text.
+                let (text, own) = argument.as_array().map_or((argument, &Value::Null), |parts| (&parts[0], &parts[1]));
+                let own = own.as_object().into_iter().flatten().map(|(name, value)| (name, self.resolve(value)));
+                let parameters = self.parameters.iter().map(|(name, value)| (name, value.clone()));
+                let mut text = text.as_str().unwrap().to_owned();
+                for (name, value) in own.chain(parameters) {
                     text = text.replace(&format!("${{{name}}}"), value.as_str().unwrap_or_default());
                 }
                 assert!(!text.contains("${"), "{text}");
                 json!(text)
+            }
+            "Fn::Split" => {
+                let text = self.resolve(&argument[1]);
+                text.as_str().unwrap().split(argument[0].as_str().unwrap()).collect()
+            }
+            "Fn::Select" => {
+                let index = usize::try_from(argument[0].as_u64().unwrap()).unwrap();
+                self.resolve(&argument[1]).get(index).unwrap_or_else(|| panic!("no item {argument}")).clone()
             }
             "Fn::If" => {
                 let condition = json!({ "Condition": argument[0] });
@@ -141,11 +156,29 @@ const ALL_MADE: [(&str, &str); 4] = [
     ("LoadBalancerArn", "arn:front"),
     ("WakeUpOnChange", "true"),
 ];
+const GROUPS: [(&str, &str); 4] = [
+    ("RuleGroup1Arn", "arn:one"),
+    ("RuleGroup2Arn", "arn:two"),
+    ("RuleGroup3Arn", "arn:three"),
+    ("RuleGroup4Arn", "arn:four"),
+];
+
+/// The values that a parameter may have.
+fn allowed(parameter: &str) -> Vec<String> {
+    let values = TEMPLATE["Parameters"][parameter]["AllowedValues"].as_array().unwrap().iter();
+    values.map(|value| value.as_str().unwrap().to_owned()).collect()
+}
 
 #[test]
 fn the_role_may_do_what_iam_policy_prints_and_no_more() {
-    for given in [&OWN_TABLE[..], &OWN_WEB_ACL, &ALL_MADE, &[]] {
-        let stack = Stack::new(given);
+    let max_ip_sets = allowed("MaxIpSets");
+    let mut all: Vec<Vec<(&str, &str)>> = [&OWN_TABLE[..], &OWN_WEB_ACL, &ALL_MADE, &[]].map(<[_]>::to_vec).to_vec();
+    all.extend(max_ip_sets.iter().map(|count| vec![("MaxIpSets", count.as_str()), ("Name", "edge")]));
+    for sets in ["offices", "a_lambda,offices", "a,b,c", "a,b,c,d"] {
+        all.push(vec![("Adopt", sets), ("TableArn", TABLE), ("MaxIpSets", "150"), ("ExpiryAttribute", "ttl")]);
+    }
+    for given in all {
+        let stack = Stack::new(&given);
         let role = stack.resource("Role").unwrap();
         let policies = role["Policies"].as_array().unwrap();
         assert_eq!(policies[0]["PolicyDocument"], policy(&stack), "{given:?}");
@@ -167,7 +200,12 @@ fn the_program_reads_the_environment_of_the_function() {
     assert_eq!((settings.table.table.as_str(), settings.waf.web_acls.as_slice()), (TABLE, &[WEB_ACL.to_owned()][..]));
     let (settings, ..) = cli::settings_from_env(Stack::new(&OWN_TABLE).variables()).unwrap();
     assert_eq!(settings.waf.web_acls, Vec::<String>::new());
-    assert_eq!(settings.waf.limits.rule_groups(), 2, "as many as the role may write");
+    let (program, ..) = cli::settings_from_env([("WAFSYNC_TABLE".into(), TABLE.into())]).unwrap();
+    assert_eq!(format!("{settings:?}"), format!("{program:?}"), "the defaults are those of the program");
+    let migration = [("Adopt", "offices,a_lambda"), ("MaxIpSets", "200"), ("ExpiryAttribute", "ttl")];
+    let (settings, ..) = cli::settings_from_env(Stack::new(&migration).variables()).unwrap();
+    assert_eq!(settings.waf.adopt, ["a_lambda", "offices"].map(str::to_owned).into());
+    assert_eq!((settings.waf.limits.max_ip_sets, settings.table.expiry_attribute.as_deref()), (200, Some("ttl")));
 }
 
 #[test]
@@ -196,24 +234,71 @@ fn table_stream_and_web_acl_are_made_when_they_are_asked_for() {
     assert_eq!(there(&[]), [true, false, false, false]);
     assert_eq!(there(&OWN_WEB_ACL), [false; 4]);
     assert_eq!(there(&ALL_MADE), [true; 4]);
-    let web_acl = Stack::new(&ALL_MADE).resource("WebAcl").unwrap();
-    assert_eq!(web_acl["DefaultAction"], json!({"Block": {}}));
-    for (rule, group) in web_acl["Rules"].as_array().unwrap().iter().zip(["arn:one", "arn:two"]) {
-        assert_eq!(rule["Statement"], json!({"RuleGroupReferenceStatement": {"Arn": group}}));
-        assert_eq!(rule["OverrideAction"], json!({"None": {}}), "Count would switch it off");
-    }
     let own = [("TableArn", TABLE), ("WakeUpOnChange", "true"), ("TableStreamArn", "arn:stream")];
     let wake_up = Stack::new(&own).resource("WakeUp").unwrap();
     assert_eq!((&wake_up["EventSourceArn"], &wake_up["MaximumRetryAttempts"]), (&json!("arn:stream"), &json!(0)));
-    for (given, allowed) in [
-        (&own[..], true),
-        (&own[..2], false),
-        (&own[1..2], true),
-        (&ALL_MADE, true),
-        (&ALL_MADE[..1], false),
-        (&ALL_MADE[1..2], false),
+    // Of the table, the wake-up and the stream.
+    for (table, wakes_up, stream, allowed) in [
+        (true, true, true, true),
+        (true, true, false, false),
+        (true, false, true, false),
+        (true, false, false, true),
+        (false, true, true, false),
+        (false, true, false, true),
+        (false, false, true, false),
+        (false, false, false, true),
     ] {
-        assert_eq!(Stack::new(given).is_allowed(), allowed, "{given:?}");
+        let given = own.into_iter().zip([table, wakes_up, stream]).filter(|(_, is_given)| *is_given);
+        let given: Vec<_> = given.map(|(parameter, _)| parameter).collect();
+        assert_eq!(Stack::new(&given).is_allowed(), allowed, "{given:?}");
+    }
+}
+
+#[test]
+fn the_web_acl_of_the_stack_blocks_and_refers_to_each_rule_group_once() {
+    for (max_ip_sets, groups) in allowed("MaxIpSets").iter().zip(1..) {
+        let given: Vec<_> =
+            [("MaxIpSets", max_ip_sets.as_str())].into_iter().chain(GROUPS[..groups].to_vec()).collect();
+        let stack = Stack::new(&given);
+        let (settings, ..) = cli::settings_from_env(stack.variables()).unwrap();
+        assert_eq!(settings.waf.limits.rule_groups(), groups);
+        let web_acl = stack.resource("WebAcl").unwrap();
+        assert_eq!(web_acl["DefaultAction"], json!({"Block": {}}));
+        let rules = web_acl["Rules"].as_array().unwrap();
+        assert_eq!(rules.len(), groups);
+        for ((rule, priority), (_, arn)) in rules.iter().zip(0..).zip(GROUPS) {
+            assert_eq!(rule["Statement"], json!({"RuleGroupReferenceStatement": {"Arn": arn}}));
+            assert_eq!(rule["OverrideAction"], json!({"None": {}}), "Count would switch it off");
+            assert_eq!(
+                (&rule["Priority"], rule["Name"] == rule["VisibilityConfig"]["MetricName"]),
+                (&json!(priority), true)
+            );
+        }
+    }
+}
+
+#[test]
+fn parameters_that_would_do_nothing_are_refused() {
+    // With a load balancer or a web ACL of one's own as well.
+    let front = [("LoadBalancerArn", "arn:front")];
+    let own = [("WebAclArn", WEB_ACL)];
+    assert!(Stack::new(&own).is_allowed());
+    assert!(!Stack::new(&front).is_allowed(), "nothing would be protected");
+    assert!(!Stack::new(&[own, front].concat()).is_allowed(), "nor here: the stack leaves that web ACL alone");
+    for (max_ip_sets, wanted) in allowed("MaxIpSets").iter().zip(1..) {
+        let max_ip_sets = [("MaxIpSets", max_ip_sets.as_str())];
+        // Every choice of rule groups.
+        for choice in 0..1 << GROUPS.len() {
+            let groups: Vec<_> =
+                (0..GROUPS.len()).filter(|bit| choice >> bit & 1 == 1).map(|bit| GROUPS[bit]).collect();
+            let given = [&max_ip_sets[..], &groups].concat();
+            let right = groups.is_empty() || groups == GROUPS[..wanted];
+            assert_eq!(Stack::new(&given).is_allowed(), right, "{given:?}");
+            let both = [&given[..], &front].concat();
+            assert_eq!(Stack::new(&both).is_allowed(), right && !groups.is_empty(), "{both:?}");
+            let both = [&given[..], &own].concat();
+            assert_eq!(Stack::new(&both).is_allowed(), groups.is_empty(), "{both:?}");
+        }
     }
 }
 
@@ -227,7 +312,7 @@ fn alarms_watch_metrics_that_there_are_and_take_silence_for_trouble() {
             None => drop(known.insert(metric.name.to_owned())),
         }
     }
-    let resources = stack.template["Resources"].as_object().unwrap().iter();
+    let resources = TEMPLATE["Resources"].as_object().unwrap().iter();
     let alarms: Vec<&String> =
         resources.filter(|(_, resource)| resource["Type"] == "AWS::CloudWatch::Alarm").map(|(name, _)| name).collect();
     assert_eq!(alarms.len(), 4);
@@ -250,11 +335,10 @@ fn alarms_watch_metrics_that_there_are_and_take_silence_for_trouble() {
 
 #[test]
 fn every_parameter_is_asked_for_in_a_group_and_used() {
-    let template: Value = serde_saphyr::from_str(FILE).unwrap();
-    let groups = template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"].as_array().unwrap();
+    let groups = TEMPLATE["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"].as_array().unwrap();
     let grouped = groups.iter().flat_map(|group| group["Parameters"].as_array().unwrap());
     let grouped: BTreeSet<&str> = grouped.map(|name| name.as_str().unwrap()).collect();
-    let parameters: BTreeSet<&str> = template["Parameters"].as_object().unwrap().keys().map(String::as_str).collect();
+    let parameters: BTreeSet<&str> = TEMPLATE["Parameters"].as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(grouped, parameters);
     for name in parameters {
         let used = FILE.contains(&format!("{{ Ref: {name} }}")) || FILE.contains(&format!("${{{name}}}"));
@@ -264,8 +348,7 @@ fn every_parameter_is_asked_for_in_a_group_and_used() {
 
 #[test]
 fn the_deployments_that_are_shown_give_parameters_that_there_are() {
-    let template: Value = serde_saphyr::from_str(FILE).unwrap();
-    let parameters = template["Parameters"].as_object().unwrap();
+    let parameters = TEMPLATE["Parameters"].as_object().unwrap();
     let required: BTreeSet<&str> =
         parameters.iter().filter(|(_, of)| of.get("Default").is_none()).map(|(name, _)| name.as_str()).collect();
     for text in [README, FILE] {
@@ -282,5 +365,5 @@ fn the_deployments_that_are_shown_give_parameters_that_there_are() {
         assert!(required.is_subset(&names), "{required:?} of {names:?}");
     }
     let output = README.split("OutputKey=='").nth(1).unwrap().split('\'').next().unwrap();
-    assert!(template["Outputs"].get(output).is_some(), "no output {output}");
+    assert!(TEMPLATE["Outputs"].get(output).is_some(), "no output {output}");
 }
