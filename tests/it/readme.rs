@@ -9,10 +9,13 @@ use serde_json::{Value, json};
 use wafsync::cli::{self, Invocation};
 use wafsync::iam_policy;
 use wafsync::report::{Command, Outcome};
+use wafsync::telemetry::METRICS;
 
 use crate::world::{TABLE, World, reference_to};
 
 const README: &str = include_str!("../../README.md");
+const OPERATIONS: &str = include_str!("../../docs/operations.md");
+const CRONJOB: &str = include_str!("../../cronjob.yaml");
 
 /// The fenced blocks of a language.
 fn blocks(language: &str) -> Vec<&'static str> {
@@ -132,13 +135,66 @@ fn the_commands_are_understood() {
     let mut understood = 0;
     for block in blocks("sh") {
         for line in block.replace("\\\n", " ").lines().filter(|line| line.starts_with("wafsync ")) {
-            let words = line.split(" #").next().unwrap().split_whitespace();
+            let words = line.split_whitespace().take_while(|word| !["#", ">"].contains(word));
             let env = [("WAFSYNC_TABLE", TABLE)].map(|(name, value)| (name.into(), value.into()));
             cli::parse(words.map(OsString::from), env).unwrap();
             understood += 1;
         }
     }
-    assert_eq!(understood, 13);
+    assert_eq!(understood, 14);
+}
+
+#[test]
+fn the_roles_for_kubernetes_trust_the_service_account_of_the_cronjob_and_are_the_one_that_it_names() {
+    let account: Value = serde_saphyr::from_multiple(CRONJOB).unwrap().remove(1);
+    let [name, namespace] = ["name", "namespace"].map(|key| account["metadata"][key].as_str().unwrap());
+    let role = account["metadata"]["annotations"]["eks.amazonaws.com/role-arn"].as_str().unwrap();
+    let commands = blocks("sh").join("\n").replace("'\"$ISSUER\"'", "ISSUER");
+    // The documents are what stands in quotation marks over several lines.
+    let policies = commands.split("'{\n").skip(1).map(|rest| rest.split_once("}'").unwrap().0);
+    let policies: Vec<Value> = policies.map(|policy| serde_json::from_str(&format!("{{{policy}}}")).unwrap()).collect();
+    let [irsa, pod_identity, _table] = policies.as_slice() else { panic!("{policies:?}") };
+    let subject = format!("system:serviceaccount:{namespace}:{name}");
+    assert_eq!(
+        irsa["Statement"][0]["Condition"]["StringEquals"],
+        json!({"ISSUER:aud": "sts.amazonaws.com", "ISSUER:sub": subject})
+    );
+    assert_eq!(irsa["Statement"][0]["Action"], "sts:AssumeRoleWithWebIdentity");
+    assert_eq!(pod_identity["Statement"][0]["Action"], json!(["sts:AssumeRole", "sts:TagSession"]));
+    let association = format!("--namespace {namespace} --service-account {name} \\\n  --role-arn {role}");
+    assert!(commands.contains(&association), "{association}");
+    let created = format!("aws iam create-role --role-name {} ", role.rsplit('/').next().unwrap());
+    assert_eq!(commands.matches(&created).count(), 2, "{created}");
+}
+
+#[test]
+fn the_unit_for_systemd_starts_the_daemon_and_waits_for_it_to_stop() {
+    let [unit] = blocks("ini").try_into().unwrap();
+    let value = |key: &str| unit.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('=')).unwrap();
+    let env = value("Environment").split(' ').map(|pair| pair.split_once('=').unwrap());
+    let env = env.map(|(name, value)| (OsString::from(name), OsString::from(value)));
+    let parsed = cli::parse(value("ExecStart").split(' ').map(OsString::from), env).unwrap();
+    assert!(matches!(parsed.invocation, Invocation::Watch { .. }));
+    assert_eq!(value("RestartPreventExitStatus"), cli::EXIT_USAGE.to_string());
+    // A test of cronjob.yaml has measured how long it takes.
+    let grace = format!("terminationGracePeriodSeconds: {}\n", value("TimeoutStopSec"));
+    assert!(CRONJOB.contains(&grace), "{grace}");
+}
+
+#[test]
+fn the_operations_page_says_what_to_do_about_each_metric() {
+    let (_, page) = OPERATIONS.split_once("\n## Metrics\n").unwrap();
+    let (page, _) = page.split_once("\n## ").unwrap();
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
+    let metrics: Vec<&str> = rows.map(|(metric, _)| metric).collect();
+    assert_eq!(metrics, METRICS.iter().map(|metric| metric.name).collect::<Vec<_>>());
+    // An alert that is named has its own row.
+    for alert in page.split("`Wafsync").skip(1).map(|rest| rest.split('`').next().unwrap()) {
+        assert!(
+            OPERATIONS.contains(&format!("\n| `Wafsync{alert}` |"))
+                || OPERATIONS.contains(&format!("| `Wafsync{alert}`, "))
+        );
+    }
 }
 
 #[test]
