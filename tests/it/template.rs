@@ -1,5 +1,7 @@
 //! `lambda.yaml` as CloudFormation and the program would read it.
 
+mod alarms;
+
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::sync::LazyLock;
@@ -7,7 +9,6 @@ use std::sync::LazyLock;
 use serde_json::{Map, Value, json};
 use wafsync::cli::{self, Invocation};
 use wafsync::iam_policy;
-use wafsync::telemetry::METRICS;
 
 const FILE: &str = include_str!("../../lambda.yaml");
 const README: &str = include_str!("../../README.md");
@@ -298,37 +299,6 @@ fn parameters_that_would_do_nothing_are_refused() {
             assert_eq!(Stack::new(&both).is_allowed(), right && !groups.is_empty(), "{both:?}");
             let both = [&given[..], &own].concat();
             assert_eq!(Stack::new(&both).is_allowed(), groups.is_empty(), "{both:?}");
-        }
-    }
-}
-
-#[test]
-fn alarms_watch_metrics_that_there_are_and_take_silence_for_trouble() {
-    let stack = Stack::new(&[("TableArn", TABLE), ("AlarmTopicArn", "arn:topic"), ("Name", "edge")]);
-    let mut known: BTreeSet<String> = BTreeSet::new();
-    for metric in METRICS {
-        match metric.label {
-            Some((_, values)) => known.extend(values.iter().map(|value| format!("{}_{value}", metric.name))),
-            None => drop(known.insert(metric.name.to_owned())),
-        }
-    }
-    let resources = TEMPLATE["Resources"].as_object().unwrap().iter();
-    let alarms: Vec<&String> =
-        resources.filter(|(_, resource)| resource["Type"] == "AWS::CloudWatch::Alarm").map(|(name, _)| name).collect();
-    assert_eq!(alarms.len(), 4);
-    for name in alarms {
-        let alarm = stack.resource(name).unwrap();
-        assert_eq!(alarm["TreatMissingData"], "breaching", "{name}");
-        assert_eq!(alarm["AlarmActions"], json!(["arn:topic"]), "{name}");
-        let queries = alarm["Metrics"].as_array().cloned().unwrap_or_default();
-        let mut metrics: Vec<&Value> = queries.iter().filter_map(|query| query["MetricStat"].get("Metric")).collect();
-        if metrics.is_empty() {
-            metrics.push(&alarm);
-        }
-        for metric in metrics {
-            assert_eq!(metric["Namespace"], wafsync::telemetry::cloudwatch::NAMESPACE, "{name}");
-            assert_eq!(metric["Dimensions"], json!([{"Name": "installation", "Value": "edge"}]), "{name}");
-            assert!(known.contains(metric["MetricName"].as_str().unwrap()), "{metric}");
         }
     }
 }
