@@ -29,10 +29,4 @@ impl Limits {
     pub const fn rule_groups(&self) -> usize {
         self.max_ip_sets.div_ceil(self.group_references)
     }
-
-    /// CIDRs that fit in all IP sets together.
-    #[must_use]
-    pub const fn capacity(&self) -> usize {
-        self.max_ip_sets * self.set_capacity
-    }
 }

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use crate::cidr::{Cidr, Family, PerFamily};
 use crate::diff::Class;
+use crate::limits::Limits;
 use crate::reconcile::Run;
 use crate::report::{Document, IpSet, Outcome};
 use crate::settings::Settings;
@@ -120,7 +121,8 @@ metrics! {
     IP_SETS_ALLOWED = plain("wafsync_ip_sets_allowed", Unit::Count,
         "IP sets that there may be");
     LIMIT_USED = labelled("wafsync_limit_used_ratio", "limit", LIMITS, Unit::Ratio,
-        "Share of a limit that is used: room for addresses, IP sets, references of the fullest rule group, deadline");
+        "Share of a limit that is used: room for addresses (of the family that has used most of what it can get), IP \
+         sets, references of the fullest rule group, deadline");
     WRITES = labelled("wafsync_writes", "action", KINDS, Unit::Count,
         "API writes of the last run that AWS confirmed");
     WRITES_ABOVE_MINIMUM = plain("wafsync_writes_above_minimum", Unit::Count,
@@ -207,7 +209,7 @@ pub fn samples(document: &Document, settings: &Settings, facts: &Facts) -> Vec<S
     samples.at(&LIMIT_USED, "deadline", facts.duration.as_secs_f64() / settings.run.deadline.as_secs_f64());
     // A complete scan has at least one page.
     if document.table.pages > 0 {
-        of_the_table(&mut samples, document, settings);
+        of_the_table(&mut samples, document);
     }
     if let Some(in_force) = facts.in_force {
         of_waf(&mut samples, document, settings, in_force);
@@ -223,15 +225,13 @@ pub fn samples(document: &Document, settings: &Settings, facts: &Facts) -> Vec<S
     samples.0
 }
 
-fn of_the_table(samples: &mut Samples, document: &Document, settings: &Settings) {
+fn of_the_table(samples: &mut Samples, document: &Document) {
     let table = &document.table;
     samples.put(&ITEMS, count(usize::try_from(table.items).unwrap_or(usize::MAX)));
     samples.put(&EXPIRED, count(usize::try_from(table.expired).unwrap_or(usize::MAX)));
     samples.put(&EMPTY, count(usize::try_from(table.empty).unwrap_or(usize::MAX)));
     samples.put(&REJECTIONS, count(table.rejections.len()));
     samples.put_family(&DESIRED, document.desired);
-    let desired = document.desired.ipv4 + document.desired.ipv6;
-    samples.at(&LIMIT_USED, "addresses", share(desired, settings.waf.limits.capacity()));
 }
 
 fn of_waf(samples: &mut Samples, document: &Document, settings: &Settings, in_force: PerFamily<usize>) {
@@ -244,9 +244,27 @@ fn of_waf(samples: &mut Samples, document: &Document, settings: &Settings, in_fo
     samples.put_family(&IN_FORCE, in_force);
     samples.put_family(&FREE, PerFamily::from_fn(|family| free(family) + to_be_created));
     samples.put(&IP_SETS, count(sets));
+    samples.at(&LIMIT_USED, "addresses", addresses_used(document, limits));
     samples.at(&LIMIT_USED, "ip_sets", share(sets, limits.max_ip_sets));
     samples.at(&LIMIT_USED, "references", share(fullest_group(&document.ip_sets), limits.group_references));
     samples.put(&UNREFERENCED, count(document.web_acls.iter().map(|acl| acl.missing.len()).sum()));
+}
+
+/// The share that is used of the room that a family can get, in its own IP sets and in all those that may still be
+/// created; of the two families and both together, which share what is to be created, whichever has used most.
+///
+/// What is unwanted and still there takes room, and what is wanted counts also if there is none left for it.
+fn addresses_used(document: &Document, limits: Limits) -> f64 {
+    let sets = |family: Family| document.ip_sets.iter().filter(move |set| set.family == family);
+    let used = PerFamily::from_fn(|family| {
+        let there: usize = sets(family).map(|set| set.addresses).sum();
+        there.max(*document.desired.get(family))
+    });
+    let to_be_created = limits.max_ip_sets.saturating_sub(document.ip_sets.len());
+    let room = |sets: usize| (sets + to_be_created) * limits.set_capacity;
+    let of_both = share(used.ipv4 + used.ipv6, room(document.ip_sets.len()));
+    let of_each = Family::ALL.map(|family| share(*used.get(family), room(sets(family).count())));
+    of_each.into_iter().fold(of_both, f64::max)
 }
 
 /// References of the rule group that has most of them.

@@ -112,6 +112,7 @@ fn what_waf_holds_moves_its_counts() {
             ("wafsync_free_cidrs_ipv4", 60_036.0),
             ("wafsync_free_cidrs_ipv6", 60_000.0),
             ("wafsync_ip_sets", 4.0),
+            ("wafsync_limit_used_ratio_addresses", 0.399_64),
             ("wafsync_limit_used_ratio_ip_sets", 0.4),
             ("wafsync_limit_used_ratio_references", 0.04),
         ],
@@ -134,6 +135,40 @@ fn what_waf_holds_moves_its_counts() {
         samples.into_iter().find(|sample| sample.metric.name == "wafsync_ip_sets_allowed").unwrap().value
     };
     assert!((allowed(&settings()) - 10.0).abs() < f64::EPSILON && (allowed(&more) - 20.0).abs() < f64::EPSILON);
+}
+
+/// The share of the room for addresses, with ten IP sets allowed: wanted CIDRs, and the IP sets that there are.
+fn addresses_used(desired: PerFamily<usize>, sets: Vec<IpSet>) -> f64 {
+    let (mut document, facts) = quiet();
+    (document.desired, document.ip_sets) = (desired, sets);
+    values(&document, &facts)["wafsync_limit_used_ratio_addresses"]
+}
+
+#[test]
+fn room_is_as_scarce_as_for_the_family_that_can_get_least() {
+    let sets = |ipv4: usize, ipv6: usize, free: usize| -> Vec<IpSet> {
+        let families = std::iter::repeat_n(Family::Ipv4, ipv4).chain(std::iter::repeat_n(Family::Ipv6, ipv6));
+        families.map(|family| IpSet { family, ..set("a", free, Some("one")) }).collect()
+    };
+    for (ipv4, ipv6, sets, expected) in [
+        (0, 0, sets(0, 0, 0), 0.0),
+        // One family has the room of all that is still to be created.
+        (80_000, 0, sets(8, 0, 0), 0.8),
+        // IPv4 has eight sets, half empty, and IPv6 can get no third one.
+        (40_000, 16_000, sets(8, 2, 10_000), 0.8),
+        (40_000, 20_000, sets(8, 2, 10_000), 1.0),
+        // Each could get half of the room, but not both.
+        (40_000, 40_000, sets(4, 4, 0), 0.8),
+        // What nobody wants, and cannot go, takes room as well.
+        (1, 0, sets(10, 0, 2_000), 0.8),
+        // More than fits is more than all of it.
+        (110_000, 0, sets(10, 0, 0), 1.1),
+        // Nobody misses the family that nobody asks for.
+        (50_000, 0, sets(10, 0, 5_000), 0.5),
+    ] {
+        let used = addresses_used(PerFamily { ipv4, ipv6 }, sets);
+        assert!((used - expected).abs() < 1e-9, "{ipv4} and {ipv6}: {used} and not {expected}");
+    }
 }
 
 #[test]

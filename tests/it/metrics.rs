@@ -7,7 +7,7 @@ use serde_json::json;
 use wafsync::report::Command;
 use wafsync::session::Session;
 use wafsync::telemetry::{cloudwatch, samples};
-use wafsync_test_aws::{Fault, FaultKind, When};
+use wafsync_test_aws::{Config, Fault, FaultKind, When};
 
 use crate::process::{Process, Receiver};
 use crate::world::{NOW, World, reference_to};
@@ -64,6 +64,97 @@ async fn a_first_run_is_told_in_numbers() {
     );
     assert!(metrics["wafsync_read_capacity_units"] > 0.0);
     assert!(metrics["wafsync_run_duration_seconds"] > 0.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn growth_takes_room_and_limits() {
+    let config = Config { set_capacity: 3, group_references: 2, ..Config::default() };
+    let world = World::with(config, &["--max-ip-sets=3"]);
+    let mut session = world.session();
+    let prefixes = ["free", "ip_sets", "limit", "writes"];
+    world.items(1..=3);
+    let metrics = apply(&world, &mut session).await;
+    assert_eq!(
+        shown(&metrics, &prefixes),
+        [
+            "free_cidrs_ipv4 6",
+            "free_cidrs_ipv6 6",
+            "ip_sets 1",
+            "ip_sets_allowed 3",
+            &format!("limit_used_ratio_addresses {}", 3.0 / 9.0),
+            &format!("limit_used_ratio_deadline {}", metrics["wafsync_run_duration_seconds"] / 1800.0),
+            &format!("limit_used_ratio_ip_sets {}", 1.0 / 3.0),
+            "limit_used_ratio_references 0.5",
+            "writes_create_ip_set 1",
+            "writes_create_rule_group 2",
+        ]
+    );
+    world.item("six", &["2001:db8:1::/48", "2001:db8:2::/48"]);
+    world.items(4..=4);
+    let metrics = apply(&world, &mut session).await;
+    let prefixes = ["free", "ip_sets", "limit_used_ratio_a", "limit_used_ratio_i", "limit_used_ratio_r", "writes"];
+    assert_eq!(
+        shown(&metrics, &prefixes),
+        [
+            "free_cidrs_ipv4 2",
+            "free_cidrs_ipv6 1",
+            "ip_sets 3",
+            "ip_sets_allowed 3",
+            &format!("limit_used_ratio_addresses {}", 4.0 / 6.0),
+            "limit_used_ratio_ip_sets 1",
+            "limit_used_ratio_references 1",
+            "writes_create_ip_set 2",
+            "writes_update_rule_group 1",
+        ]
+    );
+    // IPv4 has room for two more, and IPv6 for none.
+    world.item("more", &["2001:db8:3::/48"]);
+    let metrics = apply(&world, &mut session).await;
+    assert_eq!(
+        shown(&metrics, &["free", "limit_used_ratio_a", "run_outcome"]),
+        ["free_cidrs_ipv4 2", "limit_used_ratio_addresses 1", "run_outcome_changed 1"]
+    );
+    world.item("too-many", &["2001:db8:4::/48"]);
+    let metrics = apply(&world, &mut session).await;
+    assert_eq!(
+        shown(&metrics, &["free", "limit_used_ratio_a", "run_outcome"]),
+        ["free_cidrs_ipv4 2", &format!("limit_used_ratio_addresses {}", 4.0 / 3.0), "run_outcome_failed 1"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_go_yet_is_counted_as_deferred_until_it_has_gone() {
+    let world = World::with(Config { set_capacity: 2, ..Config::default() }, &["--max-ip-sets=4"]);
+    let mut session = world.session();
+    world.item("a", &["198.51.100.0/24"]);
+    world.item("b", &["203.0.113.1"]);
+    apply(&world, &mut session).await;
+    world.item("a", &["198.51.100.1", "198.51.100.2", "198.51.100.3"]);
+    let prefixes = ["deferred", "run_outcome"];
+    let metrics = apply(&world, &mut session).await;
+    assert_eq!(shown(&metrics, &prefixes), ["deferred_cidrs 1", "run_outcome_partial 1"]);
+    let metrics = apply(&world, &mut session).await;
+    assert_eq!(shown(&metrics, &prefixes), ["run_outcome_changed 1"]);
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_guards_say_is_told_from_the_block_to_the_approval() {
+    let world = World::new(&[]);
+    world.items(1..=2);
+    let mut session = world.session();
+    let prefixes = ["guard", "held", "in_force", "run_outcome"];
+    let metrics = apply(&world, &mut session).await;
+    assert_eq!(shown(&metrics, &prefixes), ["guard_verdict_pass 1", "in_force_cidrs_ipv4 2", "run_outcome_changed 1"]);
+    world.no_items(1..=2);
+    let metrics = apply(&world, &mut session).await;
+    assert_eq!(
+        shown(&metrics, &prefixes),
+        ["guard_verdict_blocked 1", "held_cidrs 2", "in_force_cidrs_ipv4 2", "run_outcome_blocked 1"]
+    );
+    session.prepare(world.plan().await.digest, world.settings.run.deadline);
+    let metrics = apply(&world, &mut session).await;
+    assert_eq!(shown(&metrics, &prefixes), ["guard_verdict_approved 1", "run_outcome_changed 1"]);
 }
 
 #[tokio::test(start_paused = true)]
