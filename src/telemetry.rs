@@ -101,7 +101,7 @@ metrics! {
     EMPTY = plain("wafsync_empty_items", Unit::Count,
         "Items that ask for no address");
     REJECTIONS = plain("wafsync_rejections", Unit::Count,
-        "Items and values in the table that cannot be used");
+        "Items and values in the table that cannot be used, those of --ignore-item left out");
     READ_CAPACITY = plain("wafsync_read_capacity_units", Unit::Count,
         "Read capacity units that the scans of the last run used");
     DESIRED = labelled("wafsync_desired_cidrs", "family", FAMILIES, Unit::Count,
@@ -230,7 +230,7 @@ fn of_the_table(samples: &mut Samples, document: &Document) {
     samples.put(&ITEMS, count(usize::try_from(table.items).unwrap_or(usize::MAX)));
     samples.put(&EXPIRED, count(usize::try_from(table.expired).unwrap_or(usize::MAX)));
     samples.put(&EMPTY, count(usize::try_from(table.empty).unwrap_or(usize::MAX)));
-    samples.put(&REJECTIONS, count(table.rejections.len()));
+    samples.put(&REJECTIONS, count(table.rejections.iter().filter(|rejection| !rejection.ignored).count()));
     samples.put_family(&DESIRED, document.desired);
 }
 

@@ -86,7 +86,8 @@ fn what_the_table_holds_moves_its_counts() {
     expect(|document, _| document.table.empty = 4, &[("wafsync_empty_items", 4.0)]);
     expect(|document, _| document.table.consumed_capacity = 0.5, &[("wafsync_read_capacity_units", 0.5)]);
     let rejected = Rejected { key: "a".into(), value: "b".to_owned(), reason: "c".to_owned(), ignored: false };
-    expect(|document, _| document.table.rejections.push(rejected), &[("wafsync_rejections", 1.0)]);
+    let known = Rejected { ignored: true, ..rejected.clone() };
+    expect(|document, _| document.table.rejections = vec![known, rejected], &[("wafsync_rejections", 1.0)]);
     expect(
         |document, _| document.desired = PerFamily { ipv4: 15_000, ipv6: 5_000 },
         &[

@@ -10,7 +10,7 @@ use wafsync::telemetry::{cloudwatch, samples};
 use wafsync_test_aws::{Config, Fault, FaultKind, When};
 
 use crate::process::{Process, Receiver};
-use crate::world::{NOW, World, reference_to};
+use crate::world::{NOW, World, ip, reference_to};
 
 /// The metrics of one `apply`, by the names that they have in CloudWatch.
 async fn apply(world: &World, session: &mut Session) -> BTreeMap<String, f64> {
@@ -155,6 +155,18 @@ async fn what_guards_say_is_told_from_the_block_to_the_approval() {
     session.prepare(world.plan().await.digest, world.settings.run.deadline);
     let metrics = apply(&world, &mut session).await;
     assert_eq!(shown(&metrics, &prefixes), ["guard_verdict_approved 1", "run_outcome_changed 1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rejection_is_counted_until_its_item_is_named_as_known() {
+    let mut world = World::new(&[]);
+    world.item("a", &[&ip(1)]);
+    world.item("bad", &["54.123.456.78/32", "nonsense"]);
+    let metrics = apply(&world, &mut world.session()).await;
+    assert_eq!(shown(&metrics, &["rejections", "items"]), ["items 2", "rejections 2"]);
+    world.set(&["--ignore-item=bad"]);
+    let metrics = apply(&world, &mut world.session()).await;
+    assert_eq!(shown(&metrics, &["rejections", "items"]), ["items 2"]);
 }
 
 #[tokio::test(start_paused = true)]
