@@ -173,6 +173,7 @@ impl World {
             digest: Some(decision.judgement.digest.clone()),
             decision: Some(decision),
             rounds: Vec::new(),
+            drift: BTreeSet::new(),
             last_plan_was_carried_out: false,
             end: End::Done,
         }

@@ -81,6 +81,11 @@ impl Diff {
         Family::ALL.into_iter().flat_map(|family| self.distinct(family, Class::Counted))
     }
 
+    /// Every CIDR that is drift, in both families: sorted and distinct within each.
+    pub fn drift(&self) -> impl Iterator<Item = Cidr> {
+        Family::ALL.into_iter().flat_map(|family| self.distinct(family, Class::Drift))
+    }
+
     /// The distinct CIDRs, of both families, whose removal needs a second scan when things have settled: sorted.
     #[must_use]
     pub fn unproven(&self) -> Vec<Cidr> {

@@ -54,6 +54,8 @@ pub struct Run {
     pub digest: Option<String>,
     /// What was carried out, a round each.
     pub rounds: Vec<(Plan, Applied)>,
+    /// Drift that the rounds set out to remove, whatever became of it.
+    pub drift: BTreeSet<Cidr>,
     /// Whether the last round is the last plan; else that plan was made and not carried out.
     pub last_plan_was_carried_out: bool,
     /// How it ended.
@@ -166,6 +168,7 @@ pub async fn reconcile(
         approval: None,
         rounds: Vec::new(),
         unread: false,
+        drift: BTreeSet::new(),
         last_is_done: false,
         last: None,
     };
@@ -190,6 +193,7 @@ pub async fn reconcile(
         current: run.current,
         decision: run.last,
         rounds: run.rounds,
+        drift: run.drift,
         last_plan_was_carried_out: run.last_is_done,
         end,
     }
@@ -217,6 +221,8 @@ struct Reconcile<'a> {
     rounds: Vec<(Plan, Applied)>,
     /// Whether WAF was not read since the last round wrote to it.
     unread: bool,
+    /// Drift that the rounds of this run set out to remove.
+    drift: BTreeSet<Cidr>,
     /// Whether `last` was carried out.
     last_is_done: bool,
     last: Option<Decision>,
@@ -341,6 +347,8 @@ impl Reconcile<'_> {
             let removing: BTreeSet<Cidr> = approved.removals().collect();
             let counted = self.last.iter().flat_map(|last| last.diff.counted());
             self.tried.extend(counted.filter(|cidr| removing.contains(cidr)));
+            let drift = self.last.iter().flat_map(|last| last.diff.drift());
+            self.drift.extend(drift.filter(|cidr| removing.contains(cidr)));
             let mut applied = apply::apply(&approved, writer, self.stop).await;
             let outdated = applied.outdated();
             for (_, earlier) in &mut self.rounds {

@@ -13,7 +13,6 @@ use serde::{Serialize, Serializer};
 use crate::cidr::{Cidr, Family, PerFamily};
 use crate::current::{Current, WebAcl};
 use crate::desired::Desired;
-use crate::diff::Class;
 use crate::guard::Verdict;
 use crate::merged::Merged;
 use crate::number::counted;
@@ -279,7 +278,7 @@ impl Document {
             document.held.clone_from(&judgement.held);
             document.deferred.clone_from(&plan.deferred);
             document.unplaced.clone_from(&plan.unplaced);
-            document.drift = Family::ALL.iter().flat_map(|family| diff.distinct(*family, Class::Drift)).collect();
+            document.drift = diff.drift().collect();
             document.estimate_seconds = plan.estimate_seconds(settings.run.read_rate, settings.run.write_rate);
             if run.decision.as_ref().is_some_and(|decision| decision.care() == Some(Care::Settled)) {
                 document.estimate_seconds += settings.table.settle.as_secs_f64();

@@ -14,7 +14,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::cidr::{Cidr, Family, PerFamily};
-use crate::diff::Class;
 use crate::limits::Limits;
 use crate::reconcile::Run;
 use crate::report::{Document, IpSet, Outcome};
@@ -153,7 +152,7 @@ pub struct Facts {
     pub in_force: Option<PerFamily<usize>>,
     /// Writes that AWS confirmed, by kind.
     pub writes: BTreeMap<&'static str, usize>,
-    /// Drift that is gone.
+    /// Drift that the run has removed.
     pub drift_removed: usize,
 }
 
@@ -174,19 +173,19 @@ impl Facts {
                 wired.flat_map(|shard| shard.cidrs.iter()).collect::<BTreeSet<&Cidr>>().len()
             })
         });
-        if !run.rounds.is_empty() {
-            facts.drift_removed = drift_removed(run);
-        }
+        facts.drift_removed = drift_removed(run);
         facts
     }
 }
 
-/// Drift that WAF held when the last plan was made and holds no more.
+/// Distinct CIDRs that some round of the run took for drift and took out.
 fn drift_removed(run: &Run) -> usize {
-    let (Some(last), Some(current)) = (&run.decision, &run.current) else { return 0 };
-    let held: BTreeSet<&Cidr> = current.shards.iter().flat_map(|shard| shard.cidrs.iter()).collect();
-    let drift = Family::ALL.iter().flat_map(|family| last.diff.distinct(*family, Class::Drift));
-    drift.filter(|cidr| !held.contains(cidr)).count()
+    let changes = run
+        .rounds
+        .iter()
+        .flat_map(|(plan, applied)| plan.changes.iter().filter(|change| applied.wrote(change.write.target())));
+    let removed: BTreeSet<&Cidr> = changes.flat_map(|change| &change.remove).collect();
+    run.drift.iter().filter(|cidr| removed.contains(cidr)).count()
 }
 
 /// Everything that a run says, in the order of [`METRICS`].

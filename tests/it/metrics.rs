@@ -7,7 +7,7 @@ use serde_json::json;
 use wafsync::report::Command;
 use wafsync::session::Session;
 use wafsync::telemetry::{cloudwatch, samples};
-use wafsync_test_aws::{Config, Fault, FaultKind, When};
+use wafsync_test_aws::{Config, Fault, FaultKind, Phase, When};
 
 use crate::process::{Process, Receiver};
 use crate::world::{NOW, World, ip, reference_to};
@@ -201,6 +201,44 @@ async fn drift_that_was_put_right_is_counted_and_held_removals_are() {
     let metrics = apply(&world, &mut session).await;
     assert_eq!(shown(&metrics, &prefixes), ["guard_verdict_held 1", "held_cidrs 1", "run_outcome_held 1"]);
     assert!(!metrics.contains_key("wafsync_last_converged_timestamp_seconds"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn drift_that_went_before_a_conflict_is_counted_with_what_went_after_it() {
+    let world = World::new(&[]);
+    world.item("a", &["198.51.100.7/32", "2001:db8:1::/48"]);
+    let mut session = world.session();
+    apply(&world, &mut session).await;
+    world.aws.edit_ip_set("wafsync-ipv4-000", |cidrs| cidrs.push("192.0.2.1/32".to_owned()));
+    world.aws.edit_ip_set("wafsync-ipv6-000", |cidrs| cidrs.push("2001:db8:2::/48".to_owned()));
+    let target = Some("wafsync-ipv6-000".to_owned());
+    world.aws.fail(Fault { target, ..fault("UpdateIPSet", FaultKind::OptimisticLock) });
+    let metrics = apply(&world, &mut session).await;
+    let prefixes = ["conflicts", "drift", "run_outcome", "writes"];
+    assert_eq!(
+        shown(&metrics, &prefixes),
+        ["conflicts 1", "drift_cidrs 2", "run_outcome_changed 1", "writes_update_ip_set 2"]
+    );
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn drift_that_was_not_removed_is_not_counted() {
+    let world = World::new(&[]);
+    world.item("a", &["198.51.100.7/32"]);
+    let mut session = world.session();
+    apply(&world, &mut session).await;
+    world.aws.edit_ip_set("wafsync-ipv4-000", |cidrs| cidrs.push("192.0.2.1/32".to_owned()));
+    // Whoever put it there takes it out again while the write is under way.
+    world.once("UpdateIPSet", Phase::Before, |aws, _| {
+        aws.edit_ip_set("wafsync-ipv4-000", |cidrs| cidrs.retain(|cidr| cidr != "192.0.2.1/32"));
+    });
+    let metrics = apply(&world, &mut session).await;
+    assert_eq!(shown(&metrics, &["conflicts", "drift", "run_outcome"]), ["conflicts 1", "run_outcome_converged 1"]);
+    world.aws.edit_ip_set("wafsync-ipv4-000", |cidrs| cidrs.push("192.0.2.1/32".to_owned()));
+    world.aws.fail(fault("UpdateIPSet", FaultKind::AccessDenied));
+    let metrics = apply(&world, &mut session).await;
+    assert_eq!(shown(&metrics, &["drift", "run_outcome"]), ["run_outcome_failed 1"]);
 }
 
 #[tokio::test(start_paused = true)]
