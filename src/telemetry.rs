@@ -154,6 +154,8 @@ pub struct Facts {
     pub writes: BTreeMap<&'static str, usize>,
     /// Drift that the run has removed.
     pub drift_removed: usize,
+    /// Writes that its plans had beyond the fewest possible.
+    pub above_minimum: usize,
 }
 
 impl Facts {
@@ -174,6 +176,7 @@ impl Facts {
             })
         });
         facts.drift_removed = drift_removed(run);
+        facts.above_minimum = above_minimum(run);
         facts
     }
 }
@@ -186,6 +189,13 @@ fn drift_removed(run: &Run) -> usize {
         .flat_map(|(plan, applied)| plan.changes.iter().filter(|change| applied.wrote(change.write.target())));
     let removed: BTreeSet<&Cidr> = changes.flat_map(|change| &change.remove).collect();
     run.drift.iter().filter(|cidr| removed.contains(cidr)).count()
+}
+
+/// Each plan by itself: that it is made anew after a conflict is no surplus.
+fn above_minimum(run: &Run) -> usize {
+    let not_carried_out = run.decision.as_ref().filter(|_| !run.last_plan_was_carried_out);
+    let plans = run.rounds.iter().map(|(plan, _)| plan).chain(not_carried_out.map(|decision| &decision.plan));
+    plans.map(|plan| plan.writes().saturating_sub(plan.minimum)).sum()
 }
 
 /// Everything that a run says, in the order of [`METRICS`].
@@ -204,7 +214,7 @@ pub fn samples(document: &Document, settings: &Settings, facts: &Facts) -> Vec<S
     samples.put(&THROTTLED, count(usize::try_from(facts.throttled).unwrap_or(usize::MAX)));
     samples.put(&CONFLICTS, count(facts.conflicts));
     samples.put_each(&WRITES, |kind| count(facts.writes.get(kind).copied().unwrap_or_default()));
-    samples.put(&WRITES_ABOVE_MINIMUM, count(document.writes.planned.saturating_sub(document.writes.minimum)));
+    samples.put(&WRITES_ABOVE_MINIMUM, count(facts.above_minimum));
     samples.at(&LIMIT_USED, "deadline", facts.duration.as_secs_f64() / settings.run.deadline.as_secs_f64());
     // A complete scan has at least one page.
     if document.table.pages > 0 {

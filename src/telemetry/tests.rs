@@ -7,8 +7,15 @@ use serde_json::Value;
 
 use super::prometheus::Exposition;
 use super::*;
+use crate::apply::Applied;
 use crate::cli::{self, Invocation};
+use crate::diff::Diff;
+use crate::guard::{Judgement, Verdict};
+use crate::plan::{self, Change, Plan, Stage};
+use crate::reconcile::{Decision, End};
 use crate::report::{Acl, IpSet, Rejected};
+use crate::rules::Target;
+use crate::spec::IpSetSpec;
 
 const NOW: i64 = 1_800_000_000;
 
@@ -179,10 +186,7 @@ fn what_was_decided_and_done_moves_its_counts() {
     expect(|_, facts| facts.drift_removed = 4, &[("wafsync_drift_cidrs", 4.0)]);
     expect(|_, facts| facts.throttled = 5, &[("wafsync_throttled_calls", 5.0)]);
     expect(|_, facts| facts.conflicts = 6, &[("wafsync_conflicts", 6.0)]);
-    expect(
-        |document, _| (document.writes.planned, document.writes.minimum) = (5, 3),
-        &[("wafsync_writes_above_minimum", 2.0)],
-    );
+    expect(|_, facts| facts.above_minimum = 2, &[("wafsync_writes_above_minimum", 2.0)]);
     for (kind, name) in [
         ("create_ip_set", "wafsync_writes_create_ip_set"),
         ("update_ip_set", "wafsync_writes_update_ip_set"),
@@ -198,6 +202,55 @@ fn what_was_decided_and_done_moves_its_counts() {
     ] {
         expect(|document, _| document.guard.verdict = verdict, &[(name, 1.0), ("wafsync_guard_verdict_pass", 0.0)]);
     }
+}
+
+/// A plan of so many writes, of which that many would have done.
+fn a_plan(writes: usize, minimum: usize) -> Plan {
+    let spec = IpSetSpec { name: String::new(), family: Family::Ipv4, cidrs: Vec::new(), description: String::new() };
+    let change = Change {
+        stage: Stage::Add,
+        write: plan::Write::CreateIpSet(spec),
+        add: Vec::new(),
+        remove: Vec::new(),
+        refer: Vec::new(),
+        unrefer: Vec::new(),
+    };
+    Plan { changes: vec![change; writes], minimum, ..Plan::default() }
+}
+
+/// A run that has carried out some plans, and perhaps made one more.
+fn a_run(rounds: &[Plan], stopped: Option<&Plan>) -> Run {
+    let target = Target { scope: "regional", region: String::new(), name: String::new(), table: String::new() };
+    let judgement = Judgement {
+        verdict: Verdict::Pass,
+        reasons: Vec::new(),
+        held: Vec::new(),
+        closed: Vec::new(),
+        digest: String::new(),
+        approval: None,
+    };
+    let last = stopped.or(rounds.last()).cloned();
+    Run {
+        target,
+        scans: Vec::new(),
+        consumed_capacity: 0.0,
+        current: None,
+        decision: last.map(|plan| Decision { plan, diff: Diff::default(), judgement }),
+        rounds: rounds.iter().map(|plan| (plan.clone(), Applied::default())).collect(),
+        drift: BTreeSet::new(),
+        last_plan_was_carried_out: stopped.is_none(),
+        end: End::Done,
+    }
+}
+
+#[test]
+fn each_plan_of_a_run_is_measured_against_its_own_minimum() {
+    let above = |rounds: &[Plan], stopped| Facts::new(&a_run(rounds, stopped), NOW, Duration::ZERO, 0).above_minimum;
+    assert_eq!(above(&[], None), 0);
+    assert_eq!(above(&[a_plan(3, 3)], None), 0);
+    assert_eq!(above(&[a_plan(3, 3), a_plan(2, 2)], None), 0, "a conflict explains what was planned twice");
+    assert_eq!(above(&[a_plan(5, 3), a_plan(2, 2)], None), 2, "the plan before the conflict");
+    assert_eq!(above(&[a_plan(3, 3)], Some(&a_plan(2, 1))), 1, "a plan that a guard stopped");
 }
 
 #[test]
