@@ -27,7 +27,7 @@ use crate::session::{Finished, Session};
 use crate::settings::Settings;
 use crate::stop::{Signal, Stop};
 use crate::telemetry::export::Exporter;
-use crate::telemetry::samples;
+use crate::telemetry::{self, samples};
 use crate::watch::watch;
 use crate::{check, iam_policy, lambda, report::markdown};
 
@@ -211,7 +211,7 @@ async fn plan(
     let stop = stop_for(&settings, &signal);
     let mut session = match session(settings).await {
         Ok(session) => session,
-        Err(error) => return not_begun(&error, output),
+        Err(error) => return not_begun(&error, output, None).await,
     };
     let finished = session.run(Command::Plan, now(), &stop).await;
     let document = &finished.document;
@@ -235,7 +235,7 @@ async fn apply(
     let stop = stop_for(&settings, &signal);
     let mut session = match session(settings).await {
         Ok(session) => session,
-        Err(error) => return not_begun(&error, output),
+        Err(error) => return not_begun(&error, output, Some(&exporter)).await,
     };
     let finished = session.run(Command::Apply, now(), &stop).await;
     exporter.export(&samples(&finished.document, session.settings(), &finished.facts)).await;
@@ -251,17 +251,20 @@ async fn watch_(
     signal: Signal,
     mut show: impl FnMut(&Finished),
 ) -> (Vec<u8>, u8) {
-    let board = Board::default();
-    if let Some(address) = metrics.listen {
+    let (board, listen) = (Board::default(), metrics.listen);
+    let exporter = Exporter::new(metrics, &settings.waf.name, board.clone());
+    if let Some(address) = listen {
         match serve::bind(address).await {
             Ok(listener) => drop(tokio::spawn(serve::serve(listener, board.clone()))),
-            Err(error) => return not_begun(&format!("--metrics-listen {address}: {error}"), Output::Text),
+            Err(error) => {
+                let error = format!("--metrics-listen {address}: {error}");
+                return not_begun(&error, Output::Text, Some(&exporter)).await;
+            }
         }
     }
-    let exporter = Exporter::new(metrics, &settings.waf.name, board.clone());
     let mut session = match session(settings.clone()).await {
         Ok(session) => session,
-        Err(error) => return not_begun(&error, Output::Text),
+        Err(error) => return not_begun(&error, Output::Text, Some(&exporter)).await,
     };
     watch(&mut session, every, &signal, &board, now, async |finished: &Finished| {
         show(finished);
@@ -283,9 +286,13 @@ fn show(finished: &Finished, command: Command, output: Output, approve: Option<&
     }
 }
 
-/// Without a Region or clients there is nothing to show but the error.
-fn not_begun(error: &str, output: Output) -> (Vec<u8>, u8) {
+/// Without a Region or clients there is nothing to show but the error; what watches the runs should hear of it all the
+/// same.
+async fn not_begun(error: &str, output: Output, exporter: Option<&Exporter>) -> (Vec<u8>, u8) {
     error!("{error}");
+    if let Some(exporter) = exporter {
+        exporter.export(&telemetry::not_begun(now())).await;
+    }
     let document = Document::failed(error);
     termination::log(&document);
     let text = if output == Output::Json { json(&document) } else { Vec::new() };

@@ -22,6 +22,9 @@ use tracing::{debug, info, warn};
 /// What a scrape of Prometheus is answered with; other collectors understand it too.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
+/// In that format a text that does not end so has been cut off.
+const NO_METRICS: &str = "# EOF\n";
+
 /// Connections at once: a scraper and two probes, several times over.
 const CONNECTIONS: usize = 32;
 
@@ -48,12 +51,13 @@ struct Shown {
 impl Default for Board {
     /// Alive, not ready, without metrics.
     fn default() -> Self {
-        Self(Arc::new(Mutex::new(Shown { metrics: String::new(), alive_until: Instant::now() + GRACE, ready: false })))
+        let shown = Shown { metrics: NO_METRICS.to_owned(), alive_until: Instant::now() + GRACE, ready: false };
+        Self(Arc::new(Mutex::new(shown)))
     }
 }
 
 impl Board {
-    /// Puts up the metrics of the last run.
+    /// Puts up the metrics of the last run, in the format of OpenMetrics.
     pub fn set_metrics(&self, text: String) {
         self.shown().metrics = text;
     }
@@ -179,8 +183,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn there_is_nothing_else() {
         let board = Board::default();
-        board.set_metrics("# EOF\n".to_owned());
-        assert_eq!(board.answer(&Method::HEAD, "/metrics"), (StatusCode::OK, OPEN_METRICS, "# EOF\n".to_owned()));
+        assert_eq!(board.answer(&Method::GET, "/metrics"), (StatusCode::OK, OPEN_METRICS, "# EOF\n".to_owned()));
+        board.set_metrics("x 1\n# EOF\n".to_owned());
+        assert_eq!(board.answer(&Method::HEAD, "/metrics"), (StatusCode::OK, OPEN_METRICS, "x 1\n# EOF\n".to_owned()));
         assert_eq!(get(&board, "/").0, 404);
         let posted = respond(&board, &Method::POST, "/metrics");
         assert_eq!((posted.status().as_u16(), posted.headers()[ALLOW].to_str().unwrap()), (405, "GET, HEAD"));

@@ -202,19 +202,8 @@ fn above_minimum(run: &Run) -> usize {
 #[must_use]
 pub fn samples(document: &Document, settings: &Settings, facts: &Facts) -> Vec<Sample> {
     let mut samples = Samples::default();
-    let ended = seconds(facts.began) + facts.duration.as_secs_f64();
-    samples.one_of(&OUTCOME, &document.outcome.to_string());
-    samples.put(&LAST_RUN, ended.floor());
-    if matches!(document.outcome, Outcome::Converged | Outcome::Changed) {
-        samples.put(&LAST_CONVERGED, ended.floor());
-    }
-    samples.put(&DURATION, facts.duration.as_secs_f64());
-    samples.put(&READ_CAPACITY, document.table.consumed_capacity);
+    of_the_run(&mut samples, document, facts);
     samples.put(&IP_SETS_ALLOWED, count(settings.waf.limits.max_ip_sets));
-    samples.put(&THROTTLED, count(usize::try_from(facts.throttled).unwrap_or(usize::MAX)));
-    samples.put(&CONFLICTS, count(facts.conflicts));
-    samples.put_each(&WRITES, |kind| count(facts.writes.get(kind).copied().unwrap_or_default()));
-    samples.put(&WRITES_ABOVE_MINIMUM, count(facts.above_minimum));
     samples.at(&LIMIT_USED, "deadline", facts.duration.as_secs_f64() / settings.run.deadline.as_secs_f64());
     // A complete scan has at least one page.
     if document.table.pages > 0 {
@@ -230,8 +219,32 @@ pub fn samples(document: &Document, settings: &Settings, facts: &Facts) -> Vec<S
         samples.put(&DRIFT, count(facts.drift_removed));
         samples.one_of(&GUARD, document.guard.verdict);
     }
-    samples.0.sort_by_key(|sample| METRICS.iter().position(|metric| std::ptr::eq(*metric, sample.metric)));
-    samples.0
+    samples.in_order()
+}
+
+/// What a run says that could not begin, whatever its settings are. `now` is in seconds since the epoch.
+#[must_use]
+pub fn not_begun(now: i64) -> Vec<Sample> {
+    let mut samples = Samples::default();
+    of_the_run(&mut samples, &Document::failed(""), &Facts { began: now, ..Facts::default() });
+    samples.at(&LIMIT_USED, "deadline", 0.0);
+    samples.in_order()
+}
+
+/// What is known of every run, whatever it got to see.
+fn of_the_run(samples: &mut Samples, document: &Document, facts: &Facts) {
+    let ended = seconds(facts.began) + facts.duration.as_secs_f64();
+    samples.one_of(&OUTCOME, &document.outcome.to_string());
+    samples.put(&LAST_RUN, ended.floor());
+    if matches!(document.outcome, Outcome::Converged | Outcome::Changed) {
+        samples.put(&LAST_CONVERGED, ended.floor());
+    }
+    samples.put(&DURATION, facts.duration.as_secs_f64());
+    samples.put(&READ_CAPACITY, document.table.consumed_capacity);
+    samples.put(&THROTTLED, count(usize::try_from(facts.throttled).unwrap_or(usize::MAX)));
+    samples.put(&CONFLICTS, count(facts.conflicts));
+    samples.put_each(&WRITES, |kind| count(facts.writes.get(kind).copied().unwrap_or_default()));
+    samples.put(&WRITES_ABOVE_MINIMUM, count(facts.above_minimum));
 }
 
 fn of_the_table(samples: &mut Samples, document: &Document) {
@@ -302,6 +315,11 @@ fn share(used: usize, of: usize) -> f64 {
 struct Samples(Vec<Sample>);
 
 impl Samples {
+    fn in_order(mut self) -> Vec<Sample> {
+        self.0.sort_by_key(|sample| METRICS.iter().position(|metric| std::ptr::eq(*metric, sample.metric)));
+        self.0
+    }
+
     fn put(&mut self, metric: &'static Metric, value: f64) {
         self.0.push(Sample { metric, label: None, value });
     }

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use aws_smithy_http_client::Connector;
-use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_runtime_api::client::http::HttpConnector as _;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
@@ -34,7 +34,7 @@ pub struct Exporter {
 }
 
 impl Exporter {
-    /// Takes over what an earlier process left in the file, so that it outlives a run that fails.
+    /// Takes over what an earlier process left in the file, so that it outlives a run that fails, and puts it up.
     #[must_use]
     pub fn new(settings: MetricsSettings, installation: &str, board: Board) -> Self {
         let exposition = Exposition::new(installation);
@@ -47,6 +47,7 @@ impl Exporter {
         }
         let push_url =
             settings.push.as_ref().map(|url| format!("{url}/metrics/job/wafsync/{INSTALLATION}/{installation}"));
+        board.set_metrics(exposition.text());
         Self { exposition, settings, push_url, board }
     }
 
@@ -94,7 +95,11 @@ async fn push(url: &str, text: &str) -> Result<(), String> {
     request.set_uri(url.to_owned()).map_err(|error| error.to_string())?;
     request.headers_mut().insert("content-type", "text/plain; version=0.0.4; charset=utf-8");
     request.headers_mut().insert("content-length", text.len().to_string());
-    let connector = Connector::builder().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build();
+    // With roots that are not there the connector panics.
+    let roots = url.starts_with("https:") && !rustls_native_certs::load_native_certs().certs.is_empty();
+    let trusted = TrustStore::empty().with_native_roots(roots);
+    let tls = TlsContext::builder().with_trust_store(trusted).build().map_err(|error| error.to_string())?;
+    let connector = Connector::builder().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).tls_context(tls).build();
     let response = connector.call(request).await.map_err(|error| error.to_string())?;
     let status = response.status();
     if status.is_success() { Ok(()) } else { Err(format!("HTTP {}", status.as_u16())) }

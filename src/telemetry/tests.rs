@@ -305,6 +305,19 @@ fn a_run_that_failed_early_says_nothing_of_what_it_did_not_see() {
 }
 
 #[test]
+fn a_run_that_could_not_begin_says_that_it_failed_and_did_nothing() {
+    let samples = not_begun(NOW);
+    let values: BTreeMap<String, f64> = samples.iter().map(|sample| (cloudwatch::name(sample), sample.value)).collect();
+    let set: Vec<&str> = values.iter().filter(|(_, value)| **value != 0.0).map(|(name, _)| name.as_str()).collect();
+    assert_eq!(set, ["wafsync_last_run_timestamp_seconds", "wafsync_run_outcome_failed"]);
+    let (document, settings) = (Document::failed("no Region"), settings());
+    let failed_early = super::samples(&document, &settings, &Facts { began: NOW, ..Facts::default() });
+    let allowed = "wafsync_ip_sets_allowed";
+    let failed_early: Vec<&Sample> = failed_early.iter().filter(|sample| sample.metric.name != allowed).collect();
+    assert_eq!(samples.iter().collect::<Vec<_>>(), failed_early, "as one that failed early, but for the settings");
+}
+
+#[test]
 fn what_a_failed_run_did_not_see_stays_as_it_was_also_through_a_file() {
     let (mut document, facts) = quiet();
     document.desired.ipv4 = 42;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde_json::json;
 use wafsync::report::Command;
@@ -298,6 +299,56 @@ async fn a_file_keeps_what_a_run_that_failed_did_not_see() {
     assert_eq!((line(&before, outcome), line(&after, outcome)), (format!("{outcome} 0.0"), format!("{outcome} 1.0")));
     let files: Vec<_> = std::fs::read_dir(&scratch.0).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(files, ["wafsync.prom"], "nothing is left beside it");
+}
+
+#[tokio::test]
+async fn a_run_that_cannot_begin_is_a_failed_one_in_the_file() {
+    let (process, scratch) = (Process::new().await, Scratch::new("not-begun"));
+    let file = scratch.0.join("wafsync.prom");
+    let flag = format!("--metrics-file={}", file.display());
+    process.item("a", &["198.51.100.7/32"]);
+    let told = || {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let line = |name: &str| text.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
+        let failed = line("wafsync_run_outcome{installation=\"wafsync\",outcome=\"failed\"}");
+        let written = line("wafsync_writes{installation=\"wafsync\",action=\"create_ip_set\"}");
+        let kept = ["wafsync_last_converged_timestamp_seconds{", "wafsync_items{", "wafsync_held_cidrs{"].map(line);
+        (failed.ends_with(" 1.0"), written.ends_with(" 1.0"), kept)
+    };
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = format!("--metrics-listen={}", taken.local_addr().unwrap());
+    for (args, variable) in [
+        (&["apply"][..], ("AWS_REGION", "no Region")),
+        (&["apply"], ("SSL_CERT_FILE", "/dev/null")),
+        (&["watch", "--every=1h"], ("AWS_REGION", "no Region")),
+        (&["watch", "--every=1h", &listen], ("AWS_REGION", "eu-central-1")),
+    ] {
+        let _ = std::fs::remove_file(&file);
+        process.aws.remove_ip_set("wafsync-ipv4-000");
+        let ended = process.start(&["apply", &flag]).end().await;
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        let (failed, written, before) = told();
+        assert_eq!((failed, written), (false, true));
+        let ended = process.start_with(&[args, &[&flag]].concat(), &[variable]).end().await;
+        assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+        assert_eq!(told(), (true, false, before), "{args:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_pushgateway_hears_of_a_run_that_cannot_begin_also_where_there_are_no_ca_certificates() {
+    let (process, mut gateway) = (Process::new().await, Receiver::new(200).await);
+    let flag = format!("--metrics-push={}", gateway.url);
+    let ended = process.start_with(&["apply", &flag], &[("SSL_CERT_FILE", "/dev/null")]).end().await;
+    assert_eq!((ended.code, ended.stderr.lines().count()), (Some(1), 1), "{}", ended.stderr);
+    let pushed = tokio::time::timeout(Duration::from_secs(10), gateway.received()).await.expect("it was pushed");
+    let line = "wafsync_run_outcome{installation=\"wafsync\",outcome=\"failed\"} 1.0\n";
+    assert!(pushed.body.contains(line), "{}", pushed.body);
+    assert!(!pushed.body.contains("wafsync_last_converged_timestamp_seconds{"), "{}", pushed.body);
+    let secure = gateway.url.replace("http://", "--metrics-push=https://");
+    let ended = process.start_with(&["apply", &secure], &[("SSL_CERT_FILE", "/dev/null")]).end().await;
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    assert!(ended.stderr.contains("the metrics were not pushed: https://"), "{}", ended.stderr);
 }
 
 #[tokio::test]

@@ -132,7 +132,7 @@ async fn the_process_says_a_line_a_run_serves_its_metrics_and_exits_with_0_on_si
         // The result is printed before the metrics are put up.
         let (status, text) = process.get(&address, "/metrics").await;
         assert_eq!(status, 200);
-        if !text.is_empty() {
+        if text.contains("wafsync_run_outcome{") {
             break text;
         }
         tokio::task::yield_now().await;
@@ -145,4 +145,23 @@ async fn the_process_says_a_line_a_run_serves_its_metrics_and_exits_with_0_on_si
     watch.terminate().await;
     let ended = watch.end().await;
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), ""), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn before_the_first_run_has_ended_the_metrics_of_an_earlier_process_are_served() {
+    let process = Process::new().await;
+    let (times, when, kind) = (usize::MAX, When::Before, FaultKind::Never);
+    process.aws.fail(Fault { operation: Some("Scan".to_owned()), target: None, skip: 0, times, when, kind });
+    let mut watch = process.start(&["watch", "--every=1h", "--metrics-listen=127.0.0.1:0"]);
+    let (status, text) = process.get(&watch.served_at().await, "/metrics").await;
+    assert!(status == 200 && text.ends_with("# EOF\n") && !text.contains('{'), "{text}");
+
+    let file = std::env::temp_dir().join(format!("wafsync-earlier-{}.prom", std::process::id()));
+    std::fs::write(&file, "wafsync_items{installation=\"wafsync\"} 42.0\n").unwrap();
+    let flag = format!("--metrics-file={}", file.display());
+    let mut watch = process.start(&["watch", "--every=1h", "--metrics-listen=127.0.0.1:0", &flag]);
+    let (status, text) = process.get(&watch.served_at().await, "/metrics").await;
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(status, 200);
+    assert!(text.contains("wafsync_items{installation=\"wafsync\"} 42.0\n") && text.ends_with("# EOF\n"), "{text}");
 }
