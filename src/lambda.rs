@@ -10,8 +10,10 @@ use std::ffi::OsString;
 use std::io::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
-use serde_json::Value;
+use bytes::Bytes;
+use lambda_runtime::layers::TracingLayer;
+use lambda_runtime::tower::util::MapRequestLayer;
+use lambda_runtime::{Diagnostic, LambdaEvent, LambdaInvocation, Runtime, service_fn};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tracing::{error, warn};
@@ -24,7 +26,7 @@ use crate::report::{Command, Document, Outcome};
 use crate::session::Session;
 use crate::settings::Settings;
 use crate::stop::Signal;
-use crate::telemetry::{cloudwatch, samples};
+use crate::telemetry::{self, Sample, cloudwatch, samples};
 
 /// Before the invocation would be cut off, everything has ended: this is for the answer.
 const MARGIN: Duration = Duration::from_secs(3);
@@ -49,12 +51,19 @@ pub async fn serve(
 ) -> Result<(), lambda_runtime::Error> {
     let function = Mutex::new(Function::new(env, start_log).await);
     let function = &function;
-    lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| async move {
+    let handler = service_fn(|event: LambdaEvent<String>| async move {
         let mut function = function.lock().await;
         let left = left(event.context.deadline, SystemTime::now());
         function.invoke(&event.payload, left).await
-    }))
-    .await
+    });
+    Runtime::new(handler).layer(MapRequestLayer::new(as_text)).layer(TracingLayer::new()).run().await
+}
+
+/// The event as the text that it is: the runtime itself would refuse one that is no JSON, such as an empty one, before
+/// anything could be said about it.
+fn as_text(invocation: LambdaInvocation) -> LambdaInvocation {
+    let text = serde_json::Value::from(String::from_utf8_lossy(&invocation.body));
+    LambdaInvocation { body: Bytes::from(text.to_string()), ..invocation }
 }
 
 /// The time that a run has. `deadline` is in milliseconds since the epoch.
@@ -64,25 +73,29 @@ fn left(deadline: u64, now: SystemTime) -> Duration {
 
 /// What lives from one invocation to the next.
 struct Function {
+    /// The name of the installation, for its metrics.
+    name: String,
     /// An error is that of the settings: every invocation fails with it, where alarms see it.
     session: Result<Session, String>,
 }
 
 impl Function {
     async fn new(env: impl IntoIterator<Item = (OsString, OsString)>, start_log: impl FnOnce(LogSettings)) -> Self {
-        let (settings, log, warnings) = match cli::settings_from_env(env) {
+        let env: Vec<(OsString, OsString)> = env.into_iter().collect();
+        let (settings, log, warnings) = match cli::settings_from_env(env.clone()) {
             Ok(settings) => settings,
             Err(usage) => {
                 start_log(LogSettings::default());
                 let text = usage.text.trim();
-                return Self { session: Err(text.strip_prefix("error: ").unwrap_or(text).to_owned()) };
+                let error = text.strip_prefix("error: ").unwrap_or(text).to_owned();
+                return Self { name: installation(env), session: Err(error) };
             }
         };
         start_log(log);
         for warning in warnings {
             warn!("{warning}");
         }
-        Self { session: Self::session(settings).await }
+        Self { name: settings.waf.name.clone(), session: Self::session(settings).await }
     }
 
     async fn session(settings: Settings) -> Result<Session, String> {
@@ -90,14 +103,14 @@ impl Function {
         Session::new(sdk, settings).map_err(|error| error.to_string())
     }
 
-    async fn invoke(&mut self, event: &Value, left: Duration) -> Result<Answer, Diagnostic> {
+    async fn invoke(&mut self, event: &str, left: Duration) -> Result<Answer, Diagnostic> {
         let request = match Request::read(event) {
             Ok(request) => request,
-            Err(cause) => return refused(&format!("the event: {cause}")),
+            Err(cause) => return refused(&self.name, &format!("the event: {cause}")),
         };
         let session = match &mut self.session {
             Ok(session) => session,
-            Err(cause) => return refused(cause),
+            Err(cause) => return refused(&self.name, cause),
         };
         let command = if request.dry_run { Command::Plan } else { Command::Apply };
         session.prepare(request.approve, left);
@@ -105,15 +118,25 @@ impl Function {
         let finished = session.run(command, crate::host::now(), &stop).await;
         if command == Command::Apply {
             let samples = samples(&finished.document, session.settings(), &finished.facts);
-            print(&cloudwatch::line(&samples, &session.settings().waf.name, finished.facts.began));
+            print(&samples, &self.name, finished.facts.began);
         }
         answer(finished.document, command)
     }
 }
 
-/// A run that did not begin.
-fn refused(cause: &str) -> Result<Answer, Diagnostic> {
+/// The installation of settings that cannot be used: their name, where that can be used, else the default.
+fn installation(env: Vec<(OsString, OsString)>) -> String {
+    let table = || (OsString::from("WAFSYNC_TABLE"), OsString::from("any"));
+    let name_alone = env.into_iter().filter(|(variable, _)| variable == "WAFSYNC_NAME");
+    let settings = cli::settings_from_env(name_alone.chain([table()])).or_else(|_| cli::settings_from_env([table()]));
+    settings.map(|(settings, ..)| settings.waf.name).unwrap_or_default()
+}
+
+/// A run that did not begin; alarms on its metrics see it all the same.
+fn refused(installation: &str, cause: &str) -> Result<Answer, Diagnostic> {
     error!("{cause}");
+    let now = crate::host::now();
+    print(&telemetry::not_begun(now), installation, now);
     answer(Document::failed(cause), Command::Apply)
 }
 
@@ -132,8 +155,9 @@ fn answer(document: Document, command: Command) -> Result<Answer, Diagnostic> {
     Err(Diagnostic { error_type: outcome.to_string(), error_message: answer.to_json() })
 }
 
-/// One line on stdout, which CloudWatch reads.
-fn print(line: &str) {
+/// One line on stdout, which CloudWatch reads. `began` is in seconds since the epoch.
+fn print(samples: &[Sample], installation: &str, began: i64) {
+    let line = cloudwatch::line(samples, installation, began);
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }
@@ -141,6 +165,15 @@ fn print(line: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn settings_that_cannot_be_used_are_those_of_an_installation_all_the_same() {
+        for (name, expected) in [("edge", "edge"), ("no name", "wafsync"), ("", "wafsync")] {
+            let env = [("WAFSYNC_SEGMENTS", "many"), ("WAFSYNC_NAME", name), ("AWS_REGION", "eu-central-1")];
+            assert_eq!(installation(env.map(|(name, value)| (name.into(), value.into())).into()), expected, "{name}");
+        }
+        assert_eq!(installation(Vec::new()), "wafsync");
+    }
 
     #[test]
     fn a_run_ends_before_the_invocation_does() {

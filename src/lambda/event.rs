@@ -33,12 +33,16 @@ impl Request {
     /// Reads an event: nothing, EventBridge's, a DynamoDB stream's, or one that says what to do.
     ///
     /// The error is what is wrong with it, for people.
-    pub(super) fn read(event: &Value) -> Result<Self, String> {
-        match event {
-            Value::Null => Ok(Self::default()),
-            Value::Object(event) if is_eventbridge(event) || is_stream(event) => Ok(Self::default()),
-            Value::Object(event) => Self::direct(event),
-            _ => Err("must be a JSON object".to_owned()),
+    pub(super) fn read(event: &str) -> Result<Self, String> {
+        if event.trim().is_empty() {
+            return Ok(Self::default());
+        }
+        match serde_json::from_str(event) {
+            Ok(Value::Null) => Ok(Self::default()),
+            Ok(Value::Object(event)) if is_eventbridge(&event) || is_stream(&event) => Ok(Self::default()),
+            Ok(Value::Object(event)) => Self::direct(&event),
+            Ok(_) => Err("must be a JSON object".to_owned()),
+            Err(error) => Err(format!("must be JSON, or nothing at all: {}", text::line(&error.to_string()))),
         }
     }
 
@@ -88,6 +92,26 @@ mod tests {
 
     const DIGEST: &str = "sha256:00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
+    fn read(event: &Value) -> Result<Request, String> {
+        Request::read(&event.to_string())
+    }
+
+    #[test]
+    fn no_event_at_all_asks_for_an_apply() {
+        for event in ["", " \n", "null", "{}", " {} "] {
+            assert_eq!(Request::read(event), Ok(Request::default()), "{event:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_json_is_refused() {
+        for event in ["{", "{\"dry_run\": true", "dry_run", "{} {}", "{'dry_run': true}", "\u{feff}{}", "\u{fffd}"] {
+            let error = Request::read(event).unwrap_err();
+            assert!(error.starts_with("must be JSON, or nothing at all: "), "{event:?}: {error}");
+        }
+        assert!(Request::read(&"[".repeat(100_000)).is_err());
+    }
+
     #[test]
     fn events_that_only_wake_it_up_ask_for_an_apply() {
         for event in [
@@ -103,20 +127,17 @@ mod tests {
                 {"eventSource": "aws:dynamodb", "eventName": "REMOVE", "dynamodb": {"Keys": {"dry_run": {"BOOL": true}}}},
             ]}),
         ] {
-            assert_eq!(Request::read(&event), Ok(Request::default()), "{event}");
+            assert_eq!(read(&event), Ok(Request::default()), "{event}");
         }
     }
 
     #[test]
     fn a_person_can_ask_for_a_plan_and_approve_one() {
-        assert_eq!(Request::read(&json!({"dry_run": true})), Ok(Request { dry_run: true, approve: None }));
+        assert_eq!(read(&json!({"dry_run": true})), Ok(Request { dry_run: true, approve: None }));
         let approve = Some(DIGEST.to_owned());
-        assert_eq!(
-            Request::read(&json!({"approve": DIGEST})),
-            Ok(Request { dry_run: false, approve: approve.clone() })
-        );
+        assert_eq!(read(&json!({"approve": DIGEST})), Ok(Request { dry_run: false, approve: approve.clone() }));
         let both = json!({"approve": DIGEST, "dry_run": true});
-        assert_eq!(Request::read(&both), Ok(Request { dry_run: true, approve }));
+        assert_eq!(read(&both), Ok(Request { dry_run: true, approve }));
     }
 
     #[test]
@@ -140,9 +161,9 @@ mod tests {
             json!("dry_run"),
             json!(true),
         ] {
-            assert!(Request::read(&event).is_err(), "{event}");
+            assert!(read(&event).is_err(), "{event}");
         }
-        let error = Request::read(&json!({ "\u{1b}[2J": 1 })).unwrap_err();
+        let error = read(&json!({ "\u{1b}[2J": 1 })).unwrap_err();
         assert!(!error.contains('\u{1b}'), "{error}");
     }
 }

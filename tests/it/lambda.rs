@@ -29,11 +29,11 @@ enum Answer {
 /// each with its deadline.
 struct Runtime {
     address: String,
-    events: mpsc::UnboundedSender<(Value, Duration)>,
+    events: mpsc::UnboundedSender<(Bytes, Duration)>,
     answers: mpsc::UnboundedReceiver<Answer>,
 }
 
-type Events = Arc<Queue<mpsc::UnboundedReceiver<(Value, Duration)>>>;
+type Events = Arc<Queue<mpsc::UnboundedReceiver<(Bytes, Duration)>>>;
 
 impl Runtime {
     async fn new() -> Self {
@@ -72,8 +72,19 @@ impl Runtime {
     }
 
     async fn invoke_within(&mut self, event: Value, left: Duration) -> Answer {
-        self.events.send((event, left)).unwrap();
+        self.invoke_with(event.to_string(), left).await
+    }
+
+    async fn invoke_with(&mut self, event: impl Into<Bytes>, left: Duration) -> Answer {
+        self.events.send((event.into(), left)).unwrap();
         self.answers.recv().await.unwrap()
+    }
+}
+
+impl Running {
+    /// The next line of stdout, read as CloudWatch does.
+    async fn metrics(&mut self) -> Value {
+        serde_json::from_str(&self.line().await).unwrap()
     }
 }
 
@@ -98,7 +109,7 @@ async fn handle(
             .header("Lambda-Runtime-Deadline-Ms", deadline.as_millis().to_string())
             .header("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:eu-central-1:111122223333:function:wafsync")
             .header("Content-Type", "application/json")
-            .body(Full::new(Bytes::from(event.to_string())))
+            .body(Full::new(event))
             .unwrap();
         return Ok(response);
     }
@@ -151,6 +162,8 @@ async fn each_kind_of_event_starts_a_run() {
     ] {
         assert_eq!(runtime.invoke(event).await.document()["outcome"], "converged");
     }
+    let empty = runtime.invoke_with("", Duration::from_mins(1)).await;
+    assert_eq!(empty.document()["outcome"], "converged");
     drop(function);
 }
 
@@ -158,11 +171,24 @@ async fn each_kind_of_event_starts_a_run() {
 async fn an_event_that_is_not_known_fails_and_changes_nothing() {
     let (process, mut runtime) = (Process::new().await, Runtime::new().await);
     process.item("a", &["198.51.100.7/32"]);
-    let _function = runtime.start(&process, &[]);
-    for event in [json!({"dryrun": true}), json!({"dry_run": "true"}), json!({"approve": 1}), json!([])] {
-        let (kind, document) = runtime.invoke(event).await.error();
+    let mut function = runtime.start(&process, &[]);
+    for event in [
+        &br#"{"dryrun": true}"#[..],
+        br#"{"dry_run": "true"}"#,
+        br#"{"approve": 1}"#,
+        b"[]",
+        br#"{"dry_run": tru"#,
+        b"dry_run",
+        b"\xff\xfe{\0}\0",
+    ] {
+        let (kind, document) = runtime.invoke_with(event, Duration::from_mins(1)).await.error();
         assert_eq!((kind.as_str(), &document["outcome"]), ("failed", &"failed".into()));
         assert!(document["error"].as_str().unwrap().starts_with("the event: "), "{document}");
+        let metrics = function.metrics().await;
+        assert_eq!(
+            (&metrics["installation"], &metrics["wafsync_run_outcome_failed"]),
+            (&"wafsync".into(), &1.0.into())
+        );
     }
     assert_eq!(process.aws.log().len(), 0, "nobody even looked");
 }
@@ -170,12 +196,25 @@ async fn an_event_that_is_not_known_fails_and_changes_nothing() {
 #[tokio::test]
 async fn settings_that_cannot_be_used_fail_every_invocation() {
     let (process, mut runtime) = (Process::new().await, Runtime::new().await);
-    let _function = runtime.start(&process, &[("WAFSYNC_SEGMENTS", "many")]);
+    let mut function = runtime.start(&process, &[("WAFSYNC_SEGMENTS", "many"), ("WAFSYNC_NAME", "edge")]);
     for _ in 0..2 {
         let (kind, document) = runtime.invoke(json!({})).await.error();
         let error = "--segments 'many' (from WAFSYNC_SEGMENTS): must be a whole number from 1 to 64";
         assert_eq!((kind.as_str(), document["error"].as_str()), ("failed", Some(error)));
+        let metrics = function.metrics().await;
+        assert_eq!((&metrics["installation"], &metrics["wafsync_run_outcome_failed"]), (&"edge".into(), &1.0.into()));
     }
+}
+
+#[tokio::test]
+async fn a_function_without_ca_certificates_says_so_to_every_alarm() {
+    let (process, mut runtime) = (Process::new().await, Runtime::new().await);
+    let mut function = runtime.start(&process, &[("SSL_CERT_FILE", "/dev/null"), ("WAFSYNC_NAME", "edge")]);
+    let (kind, document) = runtime.invoke(json!({})).await.error();
+    let error = document["error"].as_str().unwrap();
+    assert!(kind == "failed" && error.starts_with("no CA certificates are found"), "{document}");
+    let metrics = function.metrics().await;
+    assert_eq!((&metrics["installation"], &metrics["wafsync_run_outcome_failed"]), (&"edge".into(), &1.0.into()));
 }
 
 #[tokio::test]
@@ -237,7 +276,7 @@ async fn metrics_go_to_stdout_as_one_line_for_each_run_that_may_write() {
     let mut function = runtime.start(&process, &[("WAFSYNC_NAME", "edge")]);
     runtime.invoke(json!({"dry_run": true})).await.document();
     runtime.invoke(json!({})).await.document();
-    let metrics: Value = serde_json::from_str(&function.line().await).unwrap();
+    let metrics = function.metrics().await;
     assert_eq!(metrics["_aws"]["CloudWatchMetrics"][0]["Namespace"], "wafsync");
     assert_eq!((&metrics["installation"], &metrics["wafsync_run_outcome_changed"]), (&"edge".into(), &1.0.into()));
 }
