@@ -27,7 +27,7 @@ const PROPAGATION_POLL: Duration = Duration::from_secs(10);
 const PROPAGATION_POLLS: usize = 90;
 
 /// CIDRs in one line of the log.
-const CIDRS_PER_LINE: usize = 100;
+pub(crate) const CIDRS_PER_LINE: usize = 100;
 
 /// Why not everything was written.
 #[derive(Debug)]
@@ -340,8 +340,12 @@ fn trouble(error: AwsError, fresh: bool) -> Trouble {
 
 /// The way back: what is about to be removed, in lines of bounded length.
 fn log_removals(change: &Change) {
-    for cidrs in change.remove.chunks(CIDRS_PER_LINE) {
-        let list = cidrs.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
-        info!(target = change.write.target(), cidrs = list, "removing");
+    for line in lines(&change.remove) {
+        info!(target = change.write.target(), cidrs = line, "removing");
     }
+}
+
+/// CIDRs as the log has them.
+pub(crate) fn lines(cidrs: &[Cidr]) -> impl Iterator<Item = String> {
+    cidrs.chunks(CIDRS_PER_LINE).map(|cidrs| cidrs.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
 }

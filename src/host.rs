@@ -23,7 +23,7 @@ use crate::item::ItemRules;
 use crate::report::text::Context;
 use crate::report::{self, Command, Document, Outcome};
 use crate::serve::{self, Board};
-use crate::session::{Finished, Session};
+use crate::session::{Approving, Finished, Session};
 use crate::settings::Settings;
 use crate::stop::{Signal, Stop};
 use crate::telemetry::export::Exporter;
@@ -103,7 +103,7 @@ fn run(
         Invocation::Watch { settings, every, output, metrics, .. } => {
             let show = |finished: &Finished| show(finished, Command::Apply, output, approve.as_deref());
             awaiting(|signal| {
-                watch_(settings, every, metrics, signal, |finished| {
+                watch_(settings, every, metrics, approve.as_deref(), signal, |finished| {
                     // Each result at once; a reader that has gone away does not end the daemon.
                     let text = match output {
                         Output::Json => json_line(&finished.document),
@@ -181,9 +181,10 @@ async fn asked(interrupt: &mut unix::Signal, terminate: &mut unix::Signal) {
     }
 }
 
-async fn session(settings: Settings) -> Result<Session, String> {
+async fn session(settings: Settings, approve: Option<&str>) -> Result<Session, String> {
     let sdk = aws::environment().await.map_err(|error| error.to_string())?;
-    Session::new(sdk, settings).map_err(|error| error.to_string())
+    let session = Session::new(sdk, settings).map_err(|error| error.to_string())?;
+    Ok(session.approved_by(Approving::Command(approve.map(ToOwned::to_owned))))
 }
 
 async fn connect(settings: &Settings) -> Result<Connection, String> {
@@ -209,7 +210,7 @@ async fn plan(
     signal: Signal,
 ) -> (Vec<u8>, u8) {
     let stop = stop_for(&settings, &signal);
-    let mut session = match session(settings).await {
+    let mut session = match session(settings, approve.as_deref()).await {
         Ok(session) => session,
         Err(error) => return not_begun(&error, output, None).await,
     };
@@ -233,7 +234,7 @@ async fn apply(
 ) -> (Vec<u8>, u8) {
     let exporter = Exporter::new(metrics, &settings.waf.name, Board::default());
     let stop = stop_for(&settings, &signal);
-    let mut session = match session(settings).await {
+    let mut session = match session(settings, approve.as_deref()).await {
         Ok(session) => session,
         Err(error) => return not_begun(&error, output, Some(&exporter)).await,
     };
@@ -248,6 +249,7 @@ async fn watch_(
     settings: Settings,
     every: Duration,
     metrics: MetricsSettings,
+    approve: Option<&str>,
     signal: Signal,
     mut show: impl FnMut(&Finished),
 ) -> (Vec<u8>, u8) {
@@ -262,7 +264,7 @@ async fn watch_(
             }
         }
     }
-    let mut session = match session(settings.clone()).await {
+    let mut session = match session(settings.clone(), approve).await {
         Ok(session) => session,
         Err(error) => return not_begun(&error, Output::Text, Some(&exporter)).await,
     };

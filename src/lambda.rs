@@ -23,7 +23,7 @@ use self::event::Request;
 use crate::aws;
 use crate::cli::{self, LogSettings};
 use crate::report::{Command, Document, Outcome};
-use crate::session::Session;
+use crate::session::{Approving, Session};
 use crate::settings::Settings;
 use crate::stop::Signal;
 use crate::telemetry::{self, Sample, cloudwatch, samples};
@@ -100,7 +100,8 @@ impl Function {
 
     async fn session(settings: Settings) -> Result<Session, String> {
         let sdk = aws::environment().await.map_err(|error| error.to_string())?;
-        Session::new(sdk, settings).map_err(|error| error.to_string())
+        let session = Session::new(sdk, settings).map_err(|error| error.to_string())?;
+        Ok(session.approved_by(Approving::Event))
     }
 
     async fn invoke(&mut self, event: &str, left: Duration) -> Result<Answer, Diagnostic> {

@@ -3,11 +3,13 @@
 //! Every host has one: a command that runs once, `watch`, and a Lambda function between its invocations. It prints
 //! nothing and knows no host.
 
+mod log;
+
 use std::time::Duration;
 
 use aws_config::SdkConfig;
 use tokio::time::Instant;
-use tracing::{Instrument as _, error, error_span, info, warn};
+use tracing::{Instrument as _, error_span, info};
 
 use crate::aws::{Connection, NoRegion, ReadCache, Reader, Writer};
 use crate::reconcile::{Mode, Run, reconcile};
@@ -29,6 +31,27 @@ pub struct Session {
     writer: Option<Writer>,
     cache: ReadCache,
     throttled: u64,
+    approving: Approving,
+}
+
+/// How a person lets a plan past the guards: that differs from host to host.
+#[derive(Clone, Debug)]
+pub enum Approving {
+    /// By a command line, up to `--approve`; `None` if it cannot be shown safely.
+    Command(Option<String>),
+    /// By an event of the Lambda function.
+    Event,
+}
+
+impl Approving {
+    /// What approves this digest.
+    fn of(&self, digest: &str) -> String {
+        match self {
+            Self::Command(Some(command)) => format!("{command} --approve {digest}"),
+            Self::Command(None) => format!("the same command line as apply, with --approve {digest}"),
+            Self::Event => serde_json::json!({ "approve": digest }).to_string(),
+        }
+    }
 }
 
 /// A run that has ended.
@@ -51,7 +74,14 @@ impl Session {
     pub fn new(sdk: SdkConfig, settings: Settings) -> Result<Self, NoRegion> {
         let connection = Connection::new(sdk, &settings)?;
         let reader = connection.reader();
-        Ok(Self { settings, connection, reader, writer: None, cache: ReadCache::default(), throttled: 0 })
+        let (cache, approving) = (ReadCache::default(), Approving::Command(None));
+        Ok(Self { settings, connection, reader, writer: None, cache, throttled: 0, approving })
+    }
+
+    /// The same, with a log that says how its host lets a plan past the guards.
+    #[must_use]
+    pub fn approved_by(self, approving: Approving) -> Self {
+        Self { approving, ..self }
     }
 
     /// The settings of the next run.
@@ -90,45 +120,9 @@ impl Session {
         let throttled = self.connection.throttled_attempts();
         let facts = Facts::new(&run, now, began.elapsed(), throttled - self.throttled);
         self.throttled = throttled;
-        log_end(command, &document, &facts);
+        log::ended(command, &document, &facts, &self.approving);
         Finished { run, document, facts }
     }
-}
-
-/// The outcome in a line, and the numbers behind it for whoever searches logs.
-fn log_end(command: Command, document: &Document, facts: &Facts) {
-    let (outcome, writes) = (document.outcome, document.writes.done);
-    match (&document.error, command) {
-        (Some(error), Command::Plan) => error!("{error}"),
-        (Some(error), Command::Apply) => error!(%outcome, writes, "{error}"),
-        (None, Command::Plan) => {}
-        (None, Command::Apply) if outcome.exit_code() == 0 => info!(%outcome, writes, "{}", document.reason),
-        // Something is left to be done, by a person or by the next run.
-        (None, Command::Apply) => warn!(%outcome, writes, "{}", document.reason),
-    }
-    // Who reads it as it comes sees these in the result.
-    for reason in document.guard.reasons.iter().filter(|_| document.is_guarded()) {
-        warn!(target: FOR_PROGRAMS, guard = document.guard.verdict, digest = document.digest, "{reason}");
-    }
-    info!(
-        target: FOR_PROGRAMS,
-        %outcome,
-        digest = document.digest,
-        items = document.table.items,
-        rejections = document.table.rejections.len(),
-        desired_ipv4 = document.desired.ipv4,
-        desired_ipv6 = document.desired.ipv6,
-        planned = document.writes.planned,
-        writes,
-        held = document.held.len(),
-        deferred = document.deferred.len(),
-        unplaced = document.unplaced.len(),
-        guard = document.guard.verdict,
-        throttled = facts.throttled,
-        conflicts = facts.conflicts,
-        seconds = facts.duration.as_secs_f64(),
-        "the run has ended"
-    );
 }
 
 #[cfg(test)]

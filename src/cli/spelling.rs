@@ -67,7 +67,7 @@ spelling!(LogFormat {
 spelling!(LogLevel {
     Error = "error": "What made the run fail",
     Warn = "warn": "And what a person should look at",
-    Info = "info": "And what changed, each removed CIDR included",
+    Info = "info": "And what changed and what waits, each removed CIDR included",
     Debug = "debug": "And each call",
     Trace = "trace": "And connections and retries of the AWS SDK",
 });

@@ -235,14 +235,19 @@ async fn what_needs_a_person_is_an_error_until_its_digest_is_approved() {
     let (process, mut runtime) = (Process::new().await, Runtime::new().await);
     process.item("a", &["198.51.100.7/32"]);
     process.item("b", &["198.51.100.8/32"]);
-    let _function = runtime.start(&process, &[("WAFSYNC_MAX_REMOVALS", "0")]);
+    let mut function = runtime.start(&process, &[("WAFSYNC_MAX_REMOVALS", "0")]);
     runtime.invoke(json!({})).await.document();
     process.aws.delete_item(TABLE, "b");
     let (kind, document) = runtime.invoke(json!({})).await.error();
     assert_eq!((kind.as_str(), &document["held"]), ("held", &json!(["198.51.100.8/32"])));
+    // Nobody reads what a schedule is answered.
+    let approve = function.event("to let exactly this through, after reading it").await["approve"].clone();
+    assert_eq!(function.event("held").await["cidrs"], "198.51.100.8/32");
     let planned = runtime.invoke(json!({"dry_run": true})).await.document();
     assert_eq!((&planned["outcome"], &planned["digest"]), (&"planned".into(), &document["digest"]));
-    let approved = runtime.invoke(json!({"approve": document["digest"]})).await.document();
+    let approve: Value = serde_json::from_str(approve.as_str().unwrap()).unwrap();
+    assert_eq!(approve, json!({"approve": document["digest"]}));
+    let approved = runtime.invoke(approve).await.document();
     assert_eq!((&approved["outcome"], &approved["guard"]["verdict"]), (&"changed".into(), &"approved".into()));
     process.aws.delete_item(TABLE, "a");
     process.item("c", &["198.51.100.9/32"]);

@@ -1,17 +1,25 @@
 //! The log as a program reads it: one JSON object a line, with the id of the run.
 
 use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
 
 use serde_json::{Value, json};
-use wafsync_test_aws::{Fault, FaultKind, When};
+use wafsync_test_aws::{Fault, FaultKind, Phase, When};
 
 use crate::process::Process;
+use crate::world::{TABLE, reference_to};
 
 /// The events of an `apply`, one object each.
 async fn apply(process: &Process, args: &[&str]) -> Vec<Value> {
+    let (code, events) = apply_to(process, args).await;
+    assert_eq!(code, Some(0), "{events:#?}");
+    events
+}
+
+/// The same with the exit code, for one that comes to something else.
+async fn apply_to(process: &Process, args: &[&str]) -> (Option<i32>, Vec<Value>) {
     let ended = process.start(&[&["apply", "--log-format=json"], args].concat()).end().await;
-    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    ended.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    (ended.code, ended.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
 }
 
 /// The one id that all of these events carry.
@@ -76,9 +84,8 @@ async fn what_needs_a_person_is_a_warning_with_its_reasons_and_digest() {
     process.item("a", &["198.51.100.7/32"]);
     apply(&process, &[]).await;
     process.item("a", &[]);
-    let ended = process.start(&["apply", "--log-format=json", "--log-level=warn"]).end().await;
-    assert_eq!(ended.code, Some(3), "{}", ended.stderr);
-    let events: Vec<Value> = ended.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let (code, events) = apply_to(&process, &["--log-level=warn"]).await;
+    assert_eq!(code, Some(3), "{events:#?}");
     let told: Vec<&str> = events.iter().map(|event| event["message"].as_str().unwrap()).collect();
     assert_eq!(
         told,
@@ -105,4 +112,131 @@ async fn a_rule_group_that_was_written_without_a_set_that_failed_tells_of_no_ref
         .map(|event| (event["target"].as_str().unwrap(), event["references"].as_u64().unwrap()))
         .collect();
     assert_eq!(told, [("wafsync-1", 0), ("wafsync-2", 0)].into());
+}
+
+/// How many CIDRs each of these lines has.
+fn lengths(lines: &[&Value]) -> Vec<usize> {
+    lines.iter().map(|line| line["cidrs"].as_str().unwrap().split(' ').count()).collect()
+}
+
+#[tokio::test]
+async fn what_waits_is_listed_in_lines_that_are_bounded_like_their_number() {
+    let process = Process::new().await;
+    let addresses = |first: u32| -> Vec<String> {
+        let first = u32::from(Ipv4Addr::new(198, 51, 100, 0)) + first;
+        (first..first + 10_000).map(|address| Ipv4Addr::from(address).to_string()).collect()
+    };
+    let item = |addresses: Vec<String>| process.item("a", &addresses.iter().map(String::as_str).collect::<Vec<_>>());
+    let args = ["--max-per-item=10000", "--max-ip-sets=1", "--name=edge"];
+    item(addresses(0));
+    apply(&process, &args).await;
+    item(addresses(10_000));
+    let (code, events) = apply_to(&process, &args).await;
+    assert_eq!(code, Some(3), "{events:#?}");
+    for (what, rest) in [
+        ("held", "held, and so many more: `plan` lists them"),
+        ("wanted, but without room", "wanted, but without room, and so many more: `plan` lists them"),
+    ] {
+        assert_eq!(lengths(&messages(&events, what)), [100; 20], "{what}");
+        let [rest] = messages(&events, rest)[..] else { panic!("{rest}") };
+        assert_eq!(rest["more"], 8_000);
+    }
+    let first = messages(&events, "held")[0]["cidrs"].as_str().unwrap();
+    assert!(first.starts_with("198.51.100.0/32 198.51.100.1/32 "), "{first}");
+    let [approve] = messages(&events, "to let exactly this through, after reading it")[..] else { panic!() };
+    let [ended] = messages(&events, "the run has ended")[..] else { panic!() };
+    let command = "wafsync apply --table=clusters --max-per-item=10000 --name=edge --max-ip-sets=1 --read-rate=1000 \
+                   --write-rate=1000 --settle=0s --approve ";
+    let digest = ended["digest"].as_str().unwrap();
+    assert_eq!(approve["approve"].as_str().unwrap(), format!("{command}{digest}"));
+    id(&events);
+}
+
+#[tokio::test]
+async fn what_goes_in_a_later_run_is_listed() {
+    let process = Process::new().await;
+    for (key, address) in [("a", "198.51.100.7"), ("b", "198.51.100.8"), ("c", "198.51.100.9")] {
+        process.item(key, &[address]);
+    }
+    apply(&process, &[]).await;
+    process.aws.delete_item(TABLE, "a");
+    let mut scans = 0;
+    process.aws.on_call(move |aws, call| {
+        if call.operation == "Scan" && call.phase == Phase::After {
+            scans += 1;
+            if scans == 1 {
+                aws.delete_item(TABLE, "b");
+            }
+        }
+    });
+    let (code, events) = apply_to(&process, &[]).await;
+    assert_eq!(code, Some(4), "{events:#?}");
+    let [deferred] = messages(&events, "deferred")[..] else { panic!("{events:#?}") };
+    assert_eq!(deferred["cidrs"], "198.51.100.8/32", "one scan wanted it, the other did not");
+    assert_eq!(messages(&events, "to let exactly this through, after reading it").len(), 0, "no person is needed");
+}
+
+#[tokio::test]
+async fn rejections_are_listed_those_that_hold_something_back_first() {
+    let process = Process::new().await;
+    let long = "x".repeat(200);
+    process.item("aaa-known", &["nonsense"]);
+    for number in 0..19 {
+        process.item(&format!("bad-{number}"), &[&long]);
+    }
+    let events = apply(&process, &["--ignore-item=aaa-known"]).await;
+    let rejected = messages(&events, "rejected");
+    assert_eq!(rejected.len(), 20);
+    let told = ["key", "ignored", "level"].map(|key| rejected[19][key].clone());
+    assert_eq!(told, [json!("aaa-known"), json!(true), json!("INFO")]);
+    let told = ["value", "reason", "ignored"].map(|key| rejected[0][key].clone());
+    assert_eq!(told, [json!("x".repeat(128)), json!("not an IP address"), json!(false)]);
+    for number in 19..30 {
+        process.item(&format!("bad-{number}"), &[&long]);
+    }
+    let events = apply(&process, &["--ignore-item=aaa-known"]).await;
+    assert_eq!(messages(&events, "rejected").iter().filter(|event| event["ignored"] == false).count(), 20);
+    let [rest] = messages(&events, "rejected, and so many more: `plan` lists them")[..] else { panic!("{events:#?}") };
+    assert_eq!(rest["more"], 11);
+}
+
+#[tokio::test]
+async fn a_web_acl_that_lacks_a_reference_is_named_whatever_the_outcome_is() {
+    let process = Process::new().await;
+    process.item("a", &["198.51.100.7/32"]);
+    process.item("b", &["198.51.100.8/32"]);
+    process.aws.put_web_acl("REGIONAL", "front", "Block", json!([]));
+    let args = ["--web-acl=front", "--max-ip-sets=50", "--max-removals=0"];
+    let told = |events: &[Value]| -> Vec<[Value; 4]> {
+        let events = messages(events, "not enforced").into_iter();
+        events.map(|event| ["level", "web_acl", "missing", "overridden"].map(|key| event[key].clone())).collect()
+    };
+    let (code, events) = apply_to(&process, &args).await;
+    assert_eq!((code, told(&events)), (Some(3), vec![["WARN", "front", "wafsync-1", ""].map(Value::from)]));
+    process.item("b", &[]);
+    let group = process.aws.rule_groups()[0].arn.clone();
+    process.aws.edit_web_acl("front", |rules| {
+        let mut rule = reference_to(&group, 1);
+        rule["OverrideAction"] = json!({"Count": {}});
+        *rules = json!([rule]);
+    });
+    let (code, events) = apply_to(&process, &args).await;
+    assert_eq!((code, told(&events)), (Some(3), vec![["WARN", "front", "wafsync-1", "wafsync-1"].map(Value::from)]));
+    assert_eq!(messages(&events, "held").len(), 1, "the outcome is that removals are held");
+    process.aws.edit_web_acl("front", |rules| *rules = json!([reference_to(&group, 1)]));
+    assert_eq!(told(&apply_to(&process, &args).await.1), Vec::<[Value; 4]>::new());
+}
+
+#[tokio::test]
+async fn whoever_reads_text_sees_what_waits_in_the_result_alone() {
+    let process = Process::new().await;
+    process.item("a", &["198.51.100.7/32"]);
+    process.item("b", &["198.51.100.8/32", "nonsense"]);
+    apply(&process, &[]).await;
+    process.aws.delete_item(TABLE, "a");
+    let ended = process.start(&["apply", "--log-format=text"]).end().await;
+    assert_eq!((ended.code, ended.stderr.lines().count()), (Some(3), 1), "{}", ended.stderr);
+    for shown in ["198.51.100.7/32", "nonsense", "--approve sha256:"] {
+        assert!(ended.stdout.contains(shown) && !ended.stderr.contains(shown), "{shown}\n{}", ended.stderr);
+    }
 }

@@ -7,7 +7,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
@@ -114,15 +114,20 @@ impl Running {
         self.stdout.next_line().await.unwrap().expect("a line on stdout")
     }
 
-    /// Reads the log until it says where metrics are served.
+    /// Where metrics are served.
     pub(crate) async fn served_at(&mut self) -> String {
+        self.event("metrics and health are served").await["address"].as_str().unwrap().to_owned()
+    }
+
+    /// Reads the log until it says this.
+    pub(crate) async fn event(&mut self, message: &str) -> Value {
         loop {
-            let line = self.stderr.next_line().await.unwrap().expect("a line that says where");
+            let line = self.stderr.next_line().await.unwrap().unwrap_or_else(|| panic!("{message}: {}", self.heard));
             self.heard.push_str(&line);
             self.heard.push('\n');
-            let event: serde_json::Value = serde_json::from_str(&line).unwrap();
-            if event["message"] == "metrics and health are served" {
-                return event["address"].as_str().unwrap().to_owned();
+            let event: Value = serde_json::from_str(&line).unwrap();
+            if event["message"] == message {
+                return event;
             }
         }
     }
