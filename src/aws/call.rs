@@ -20,11 +20,13 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::retry::ErrorKind;
 use aws_smithy_types::timeout::TimeoutConfig;
 use tokio::time::Instant;
+use tracing::debug;
 
 use super::error::{AwsError, Class};
 use super::governor::{Action, Governor};
 use crate::broken::{self, Defect};
 use crate::stop::{EPILOGUE, Stop};
+use crate::text;
 
 /// Attempts of one call, the first included; the SDK's default.
 pub const ATTEMPTS: u32 = 3;
@@ -46,6 +48,8 @@ pub(super) struct Call<'a> {
     region: &'a str,
     governor: &'a Arc<Governor>,
     timeouts: TimeoutConfig,
+    /// When its turn came.
+    began: Instant,
     /// When its time is up because of the deadline.
     until: Option<Instant>,
     retries: Arc<Mutex<Retries>>,
@@ -67,12 +71,13 @@ impl<'a> Call<'a> {
         governor.turn(action, stop).await.map_err(stopped)?;
         let left = stop.left().saturating_sub(EPILOGUE);
         let operation = left.min(OPERATION_TIMEOUT);
-        let until = (left < OPERATION_TIMEOUT).then(|| Instant::now() + left);
+        let began = Instant::now();
+        let until = (left < OPERATION_TIMEOUT).then(|| began + left);
         let timeouts = TimeoutConfig::builder()
             .operation_timeout(operation)
             .operation_attempt_timeout(operation.min(ATTEMPT_TIMEOUT))
             .build();
-        Ok(Self { action, resource, region, governor, timeouts, until, retries: Arc::default() })
+        Ok(Self { action, resource, region, governor, timeouts, began, until, retries: Arc::default() })
     }
 
     /// What this one call of WAF is to be sent with.
@@ -93,8 +98,30 @@ impl<'a> Call<'a> {
         Pacer { action: self.action, governor: Arc::clone(self.governor), retries: Arc::clone(&self.retries) }
     }
 
-    /// What became of it.
+    /// What became of it, which is also logged.
     pub(super) fn end<T, E>(self, result: Result<T, SdkError<E, HttpResponse>>) -> Result<T, AwsError>
+    where
+        E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
+    {
+        let (operation, resource) = (self.action.name(), self.resource);
+        let milliseconds = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let attempts = self.attempts();
+        let result = self.judge(result);
+        let outcome = result.as_ref().map_or_else(|error| outcome(error.class()), |_| "ok");
+        let resource = || text::line(&text::without_account_ids(resource)).into_owned();
+        debug!(operation, resource = resource(), outcome, milliseconds, attempts, "called");
+        result
+    }
+
+    /// How many attempts have begun.
+    fn attempts(&self) -> u32 {
+        let retries = self.retries.lock().unwrap_or_else(PoisonError::into_inner);
+        // Of the one that ended the call nothing was said, unless it is one too many.
+        retries.failed + u32::from(retries.said.is_none())
+    }
+
+    /// What the answer means.
+    fn judge<T, E>(self, result: Result<T, SdkError<E, HttpResponse>>) -> Result<T, AwsError>
     where
         E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
     {
@@ -122,6 +149,19 @@ impl<'a> Call<'a> {
                 Err(error.with_lost_answer(lost))
             }
         }
+    }
+}
+
+/// What an error means, in the log.
+const fn outcome(class: Class) -> &'static str {
+    match class {
+        Class::Stopped(_) => "stopped",
+        Class::Unavailable => "unavailable",
+        Class::Conflict => "conflict",
+        Class::Duplicate => "duplicate",
+        Class::NotFound => "not found",
+        Class::Again => "again",
+        Class::Final => "final",
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use super::call::Call;
 use super::error::AwsError;
@@ -65,7 +66,8 @@ impl Reader {
         let mut pages = JoinSet::new();
         let fetch = |cursor: Cursor| {
             let (request, stop) = (Arc::clone(&request), stop.clone());
-            async move { request.page(cursor, &stop).await }
+            // A task of its own is in no span, and would log without the id of the run.
+            async move { request.page(cursor, &stop).await }.in_current_span()
         };
         for segment in 0..segments {
             pages.spawn(fetch(Cursor { segment, key: None, pages: 0 }));

@@ -114,6 +114,41 @@ async fn a_rule_group_that_was_written_without_a_set_that_failed_tells_of_no_ref
     assert_eq!(told, [("wafsync-1", 0), ("wafsync-2", 0)].into());
 }
 
+#[tokio::test]
+async fn each_call_is_an_event_at_debug_with_what_became_of_it_and_nothing_secret() {
+    let process = Process::new().await;
+    process.item("a", &["198.51.100.7/32"]);
+    let web_acl = process.aws.put_web_acl("REGIONAL", "front", "Block", json!([]));
+    let fail = |operation: &str, kind| {
+        let (operation, times, when) = (Some(operation.to_owned()), 1, When::Before);
+        process.aws.fail(Fault { operation, target: None, skip: 0, times, when, kind });
+    };
+    fail("ListIPSets", FaultKind::Throttled);
+    fail("CreateRuleGroup", FaultKind::AccessDenied);
+    let args = ["--log-level=debug", "--max-ip-sets=50", &format!("--web-acl={web_acl}")];
+    let (code, events) = apply_to(&process, &args).await;
+    assert_eq!(code, Some(1), "{events:#?}");
+    let called = messages(&events, "called");
+    let told = |operation: &str| -> Vec<[Value; 3]> {
+        let of = called.iter().filter(|event| event["operation"] == operation);
+        of.map(|event| ["resource", "outcome", "attempts"].map(|key| event[key].clone())).collect()
+    };
+    assert_eq!(told("Scan"), [[json!("table clusters"), json!("ok"), json!(1)]]);
+    assert_eq!(told("ListIPSets")[0], [json!("all"), json!("ok"), json!(2)]);
+    assert_eq!(told("CreateIPSet"), [[json!("wafsync-ipv4-000"), json!("ok"), json!(1)]]);
+    assert_eq!(told("CreateRuleGroup"), [[json!("wafsync-1"), json!("final"), json!(1)]]);
+    let attempts: u64 = called.iter().map(|event| event["attempts"].as_u64().unwrap()).sum();
+    assert_eq!(usize::try_from(attempts).unwrap(), process.aws.log().len(), "no call is left out");
+    assert!(called.iter().all(|event| event["milliseconds"].is_u64() && event["level"] == "DEBUG"));
+    let account = web_acl.split(':').nth(4).unwrap();
+    let all = Value::from(events.clone()).to_string();
+    for secret in [account, "AKID", "\"secret\""] {
+        assert!(!all.contains(secret), "{secret}: {all}");
+    }
+    assert!(told("GetWebACL")[0][0].as_str().unwrap().contains(":************:"));
+    id(&called.into_iter().cloned().collect::<Vec<_>>());
+}
+
 /// How many CIDRs each of these lines has.
 fn lengths(lines: &[&Value]) -> Vec<usize> {
     lines.iter().map(|line| line["cidrs"].as_str().unwrap().split(' ').count()).collect()
