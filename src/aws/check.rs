@@ -7,7 +7,7 @@ use super::call::{ATTEMPT_TIMEOUT, Call, OPERATION_TIMEOUT};
 use super::error::AwsError;
 use super::governor::Action;
 use super::waf::ReadCache;
-use super::web_acls::switches_off;
+use super::web_acls::override_of;
 use super::{Connection, Reader, locks, retries};
 use crate::check::{AclState, Answer, Reference, Seen, TableState, Totals, Trouble};
 use crate::item::ItemRules;
@@ -49,7 +49,7 @@ impl Connection {
         let totals = reader.totals(stop).await;
         let mut web_acls = Vec::new();
         for named in &settings.waf.web_acls {
-            let acl = reader.look_at_web_acl(named, settings.waf.scope, stop).await;
+            let acl = reader.look_at_web_acl(named, &settings.waf, stop).await;
             web_acls.push((named.clone(), acl.map_err(Trouble::from)));
         }
         Seen {
@@ -108,15 +108,14 @@ impl Reader {
         Ok(Totals { ip_sets: sets.len(), rule_groups: groups.len() })
     }
 
-    async fn look_at_web_acl(&self, named: &str, scope: Scope, stop: &Stop) -> Result<AclState, AwsError> {
+    async fn look_at_web_acl(&self, named: &str, settings: &WafSettings, stop: &Stop) -> Result<AclState, AwsError> {
         let acl = self.whole_web_acl(named, stop).await?;
         let references = acl.rules.iter().flatten().filter_map(|rule| {
             let group = rule.statement.as_ref()?.rule_group_reference_statement.as_ref()?;
-            let counted = rule.override_action.as_ref().is_none_or(|action| action.count.is_some());
-            let overridden = counted || switches_off(group, &self.target.name);
+            let overridden = !override_of(rule, group, &self.target.name).lets_in(settings.policy.action);
             Some(Reference { group: group.arn.clone(), priority: rule.priority, overridden })
         });
-        let resources = match scope {
+        let resources = match settings.scope {
             Scope::Regional => Some(self.resources(named, &acl.arn, stop).await.map_err(Trouble::from)),
             Scope::Cloudfront => None,
         };

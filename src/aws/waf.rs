@@ -50,11 +50,7 @@ impl Reader {
         stop: &Stop,
     ) -> Result<Current, AwsError> {
         let named = async {
-            if settings.web_acls.is_empty() {
-                Ok(None)
-            } else {
-                self.web_acls(&settings.web_acls, stop).await.map(Some)
-            }
+            if settings.web_acls.is_empty() { Ok(None) } else { self.web_acls(settings, stop).await.map(Some) }
         };
         let (sets, groups, web_acls) =
             tokio::try_join!(self.list_ip_sets(stop), self.rule_groups(settings, &mut cache.groups, stop), named)?;

@@ -1,25 +1,28 @@
 //! Web ACLs: read, never written.
 
-use aws_sdk_wafv2::types::{Rule, RuleGroupReferenceStatement};
+use aws_sdk_wafv2::types::{Rule, RuleAction, RuleGroupReferenceStatement};
 
 use super::call::Call;
 use super::error::AwsError;
 use super::governor::Action;
 use super::ip_sets::{LIST_LIMIT, Next, Pages};
 use super::{Reader, waf_scope};
-use crate::current::WebAcl;
+use crate::current::{Effect, Override, WebAcl};
+use crate::settings::{Action as RuleDoes, WafSettings};
 use crate::stop::Stop;
 
 impl Reader {
     /// The web ACLs that were named, by name or ARN.
-    pub(super) async fn web_acls(&self, named: &[String], stop: &Stop) -> Result<Vec<WebAcl>, AwsError> {
+    pub(super) async fn web_acls(&self, settings: &WafSettings, stop: &Stop) -> Result<Vec<WebAcl>, AwsError> {
+        let named = &settings.web_acls;
         let listed = if named.iter().any(|acl| !is_arn(acl)) { self.list_web_acls(stop).await? } else { Vec::new() };
         let mut acls: Vec<WebAcl> = Vec::new();
         for acl in named {
             let arn = self.arn_of(acl, &listed)?;
             if !acls.iter().any(|known| known.arn == *arn) {
                 let acl = self.get_web_acl(acl, arn, stop).await?;
-                let (refers_to, overridden) = references(acl.rules.as_deref().unwrap_or_default(), &self.target.name);
+                let rules = acl.rules.as_deref().unwrap_or_default();
+                let (refers_to, overridden) = references(rules, &self.target.name, settings.policy.action);
                 acls.push(WebAcl { name: acl.name, arn: acl.arn, refers_to, overridden });
             }
         }
@@ -77,33 +80,48 @@ fn is_arn(acl: &str) -> bool {
     acl.starts_with("arn:")
 }
 
-/// The rule groups that the rules refer to, and those whose rule `rule_name` an override switches off.
-fn references(rules: &[Rule], rule_name: &str) -> (Vec<String>, Vec<String>) {
+/// The rule groups that the rules refer to and by which clients get in, and those by which an override lets nobody in.
+fn references(rules: &[Rule], rule_name: &str, action: RuleDoes) -> (Vec<String>, Vec<String>) {
     let (mut refers_to, mut overridden) = (Vec::new(), Vec::new());
     for rule in rules {
         let Some(group) = rule.statement.as_ref().and_then(|s| s.rule_group_reference_statement.as_ref()) else {
             continue;
         };
-        let as_it_is = rule.override_action.as_ref().is_some_and(|action| action.count.is_none());
-        if as_it_is && !switches_off(group, rule_name) {
-            refers_to.push(group.arn.clone());
-        } else {
-            overridden.push(group.arn.clone());
-        }
+        let list = if override_of(rule, group, rule_name).lets_in(action) { &mut refers_to } else { &mut overridden };
+        list.push(group.arn.clone());
     }
     (refers_to, overridden)
 }
 
-pub(super) fn switches_off(group: &RuleGroupReferenceStatement, rule_name: &str) -> bool {
-    group.excluded_rules().iter().any(|rule| rule.name == rule_name)
-        || group.rule_action_overrides().iter().any(|rule| rule.name == rule_name)
+/// What the rule, which refers to the group, makes of the group's rule `rule_name`.
+pub(super) fn override_of(rule: &Rule, group: &RuleGroupReferenceStatement, rule_name: &str) -> Override {
+    if rule.override_action.as_ref().is_none_or(|action| action.count.is_some()) {
+        return Override::WholeToCount;
+    }
+    if let Some(over) = group.rule_action_overrides().iter().find(|over| over.name == rule_name) {
+        return Override::To(effect(over.action_to_use.as_ref()));
+    }
+    // The older way to say the same of Count.
+    let excluded = group.excluded_rules().iter().any(|rule| rule.name == rule_name);
+    if excluded { Override::To(Effect::Count) } else { Override::None }
+}
+
+fn effect(action: Option<&RuleAction>) -> Effect {
+    match action {
+        Some(RuleAction { allow: Some(_), .. }) => Effect::Allow,
+        Some(RuleAction { block: Some(_), .. }) => Effect::Block,
+        Some(RuleAction { count: Some(_), .. }) => Effect::Count,
+        Some(RuleAction { captcha: Some(_), .. }) => Effect::Captcha,
+        Some(RuleAction { challenge: Some(_), .. }) => Effect::Challenge,
+        _ => Effect::Other,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use aws_sdk_wafv2::types::{
-        CountAction, ExcludedRule, NoneAction, OverrideAction, RuleAction, RuleActionOverride, Statement,
-        VisibilityConfig,
+        AllowAction, BlockAction, CaptchaAction, ChallengeAction, CountAction, ExcludedRule, NoneAction,
+        OverrideAction, RuleActionOverride, Statement, VisibilityConfig,
     };
 
     use super::*;
@@ -132,21 +150,48 @@ mod tests {
             .unwrap()
     }
 
+    /// A reference in which the action of this rule of the group is another one.
+    fn overriding(name: &str, action: RuleAction) -> Rule {
+        let entry = RuleActionOverride::builder().name(name).action_to_use(action).build().unwrap();
+        rule(false, |group| group.rule_action_overrides = Some(vec![entry]))
+    }
+
+    /// Whether clients get in by the group, if its rule allows, and if it counts.
+    fn lets_in(rule: &Rule) -> [bool; 2] {
+        [RuleDoes::Allow, RuleDoes::Count].map(|action| {
+            let (refers_to, overridden) = references(std::slice::from_ref(rule), "wafsync", action);
+            assert_eq!([refers_to, overridden].concat(), ["arn:group"], "it is in one of the lists");
+            references(std::slice::from_ref(rule), "wafsync", action).1.is_empty()
+        })
+    }
+
     #[test]
-    fn only_a_reference_that_nothing_overrides_counts() {
-        let arn = vec!["arn:group".to_owned()];
-        assert_eq!(references(&[rule(false, |_| ())], "wafsync"), (arn.clone(), vec![]));
-        assert_eq!(references(&[rule(true, |_| ())], "wafsync"), (vec![], arn.clone()));
-        let count = || RuleAction::builder().count(CountAction::builder().build()).build();
-        let overrides = |name: &str| {
-            let name = name.to_owned();
-            let entry = RuleActionOverride::builder().name(name).action_to_use(count()).build().unwrap();
-            rule(false, |group| group.rule_action_overrides = Some(vec![entry]))
-        };
-        assert_eq!(references(&[overrides("wafsync")], "wafsync"), (vec![], arn.clone()));
-        assert_eq!(references(&[overrides("another")], "wafsync"), (arn.clone(), vec![]));
+    fn a_reference_counts_if_no_override_shuts_out_whom_our_rule_matches() {
+        let action = RuleAction::builder;
+        let count = || action().count(CountAction::builder().build()).build();
+        assert_eq!(lets_in(&rule(false, |_| ())), [true, true]);
+        assert_eq!(lets_in(&rule(true, |_| ())), [false, false], "the whole group is counted");
+        assert_eq!(lets_in(&overriding("another", count())), [true, true], "we have no such rule");
+        assert_eq!(lets_in(&overriding("wafsync", count())), [false, true]);
         let excluded = ExcludedRule::builder().name("wafsync").build().unwrap();
         let excluded = rule(false, |group| group.excluded_rules = Some(vec![excluded]));
-        assert_eq!(references(&[excluded], "wafsync"), (vec![], arn));
+        assert_eq!(lets_in(&excluded), [false, true], "as an override to Count");
+        let allow = action().allow(AllowAction::builder().build()).build();
+        assert_eq!(lets_in(&overriding("wafsync", allow)), [true, true]);
+        for stops in [
+            action().block(BlockAction::builder().build()).build(),
+            action().captcha(CaptchaAction::builder().build()).build(),
+            action().challenge(ChallengeAction::builder().build()).build(),
+            action().build(),
+        ] {
+            assert_eq!(lets_in(&overriding("wafsync", stops.clone())), [false, false], "{stops:?}");
+        }
+    }
+
+    #[test]
+    fn a_reference_without_a_word_on_overrides_is_not_trusted() {
+        let mut unsaid = rule(false, |_| ());
+        unsaid.override_action = None;
+        assert_eq!(lets_in(&unsaid), [false, false], "AWS wants either None or Count there");
     }
 }

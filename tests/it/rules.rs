@@ -176,12 +176,33 @@ async fn a_web_acl_that_lacks_a_reference_is_unenforced() {
 
     world.aws.edit_web_acl("front", |rules| rules[0]["OverrideAction"] = json!({"Count": {}}));
     assert_eq!(world.next_apply().await.outcome, Outcome::Unenforced);
-    world.aws.edit_web_acl("front", |rules| {
-        *rules = json!([reference_to(&arn, 0)]);
-        rules[0]["Statement"]["RuleGroupReferenceStatement"]["RuleActionOverrides"] =
-            json!([{"Name": "wafsync", "ActionToUse": {"Count": {}}}]);
-    });
-    assert_eq!(world.next_apply().await.outcome, Outcome::Unenforced);
+    for (action, outcome) in [
+        ("Count", Outcome::Unenforced),
+        ("Block", Outcome::Unenforced),
+        ("Captcha", Outcome::Unenforced),
+        ("Challenge", Outcome::Unenforced),
+        ("Allow", Outcome::Converged),
+    ] {
+        world.aws.edit_web_acl("front", |rules| {
+            *rules = json!([reference_to(&arn, 0)]);
+            rules[0]["Statement"]["RuleGroupReferenceStatement"]["RuleActionOverrides"] =
+                json!([{"Name": "wafsync", "ActionToUse": {action: {}}}]);
+        });
+        assert_eq!(world.next_apply().await.outcome, outcome, "{action}");
+    }
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rule_that_counts_may_be_overridden_to_count() {
+    let mut world = world(&["--action", "count"]).await;
+    let mut rule = reference_to(&world.aws.rule_group(GROUP).unwrap().arn, 0);
+    let overrides = json!([{"Name": "wafsync", "ActionToUse": {"Count": {}}}]);
+    rule["Statement"]["RuleGroupReferenceStatement"]["RuleActionOverrides"] = overrides;
+    world.aws.put_web_acl("REGIONAL", "front", "Allow", json!([rule]));
+    world.set(&["--action", "count", "--web-acl", "front"]);
+    assert_eq!(world.next_apply().await.outcome, Outcome::Converged);
     world.later().await;
     world.settled().await;
 }
