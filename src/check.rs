@@ -1,24 +1,30 @@
 //! The preflight for people: what was seen of AWS becomes one line each, with how to mend it. A pure judgement.
 
+mod labels;
+mod references;
 #[cfg(test)]
 mod tests;
+mod web_acls;
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 
 use serde::Serialize;
 
 use crate::current::{Current, GroupRule, RuleGroup};
 use crate::item::TableView;
-use crate::number::grouped;
+use crate::number::{counted, grouped};
 use crate::plan::{GROUP_CAPACITY, GROUP_CAPACITY_ANY};
-use crate::settings::{Action, Position, Scope, Settings};
+use crate::settings::{Position, Settings};
 use crate::text;
+
+pub use self::labels::{Condition, LabelKey};
+pub use self::web_acls::{AclRule, AclState, RuleKind};
 
 /// AWS's quota of IP sets and of rule groups in an account, Region and scope, unless it was raised (AWS WAF quotas).
 const QUOTA: usize = 100;
 
-/// Rejections of the sample that are shown.
-const SHOWN_REJECTIONS: usize = 3;
+/// So many of a list are shown in a line.
+const SHOWN: usize = 3;
 
 /// What could not be asked, or was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,8 +53,8 @@ pub struct Seen {
     pub waf: Answer<Current>,
     /// Everybody's.
     pub totals: Answer<Totals>,
-    /// Each web ACL that was named, as it was named.
-    pub web_acls: Vec<(String, Answer<AclState>)>,
+    /// Each web ACL that was named.
+    pub web_acls: Vec<Answer<AclState>>,
 }
 
 /// What DynamoDB says of the table.
@@ -69,30 +75,8 @@ pub struct Totals {
     pub rule_groups: usize,
 }
 
-/// What a web ACL does.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AclState {
-    /// Whether it blocks what no rule lets in.
-    pub blocks: bool,
-    /// The rule groups that it refers to.
-    pub references: Vec<Reference>,
-    /// The ARNs of what it protects; `None`: a web ACL for CloudFront, whose distributions WAF does not list.
-    pub resources: Option<Answer<Vec<String>>>,
-}
-
-/// A reference of a web ACL to a rule group.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reference {
-    /// The ARN of the rule group.
-    pub group: String,
-    /// Lower is earlier.
-    pub priority: i32,
-    /// Whether an override switches our rule off.
-    pub overridden: bool,
-}
-
 /// How bad it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// As it should be.
@@ -169,14 +153,10 @@ pub fn judge(settings: &Settings, seen: &Seen) -> Report {
         let finding = "none was named, so nobody looked whether one refers to the rule groups";
         lines.push(warning("web ACL", finding, "name it with --web-acl"));
     }
-    for (name, acl) in &seen.web_acls {
-        let name = text::line(name);
+    let groups = seen.waf.as_ref().ok().map(|current| current.groups.as_slice());
+    for acl in &seen.web_acls {
         match acl {
-            Ok(acl) => {
-                lines.push(references(&name, acl, seen));
-                lines.push(default_action(&name, acl, settings));
-                lines.push(association(&name, acl, settings));
-            }
+            Ok(acl) => lines.extend(web_acls::lines(acl, settings, groups)),
             Err(trouble) => lines.push(failed("web ACL", trouble)),
         }
     }
@@ -243,13 +223,12 @@ fn attributes(settings: &Settings, sample: &Answer<TableView>) -> Line {
     if view.rejections.is_empty() {
         return ok(SUBJECT, format!("{sampled}, all can be used"));
     }
-    let shown = view.rejections.iter().take(SHOWN_REJECTIONS);
-    let shown: Vec<String> = shown
-        .map(|rejection| format!("{}: {}", text::key(&rejection.key), text::line(&rejection.reason.to_string())))
-        .collect();
-    let more = view.rejections.len().saturating_sub(SHOWN_REJECTIONS);
-    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
-    let finding = format!("{sampled}, {} cannot be used: {}{more}", count(view.rejections.len()), shown.join("; "));
+    let rejections = view
+        .rejections
+        .iter()
+        .map(|rejection| format!("{}: {}", text::key(&rejection.key), text::line(&rejection.reason.to_string())));
+    let finding =
+        format!("{sampled}, {} cannot be used: {}", counted(view.rejections.len(), "value"), shown("; ", rejections));
     if view.entries().is_empty() { failure(SUBJECT, finding, mend) } else { warning(SUBJECT, finding, mend) }
 }
 
@@ -264,8 +243,8 @@ fn permissions(seen: &Seen) -> Line {
             .into_iter()
             .flatten()
             .collect();
-    needed.extend(seen.web_acls.iter().filter_map(|(_, acl)| denied(acl.as_ref().err())));
-    let resources = seen.web_acls.iter().filter_map(|(_, acl)| acl.as_ref().ok()?.resources.as_ref()?.as_ref().err());
+    needed.extend(seen.web_acls.iter().filter_map(|acl| denied(acl.as_ref().err())));
+    let resources = seen.web_acls.iter().filter_map(|acl| acl.as_ref().ok()?.resources.as_ref()?.as_ref().err());
     let further = denied(seen.table.as_ref().err()).into_iter().chain(resources.filter_map(|t| denied(Some(t))));
     let further: Vec<String> = further.collect();
     needed.dedup();
@@ -389,92 +368,15 @@ fn rule(settings: &Settings, seen: &Seen) -> Line {
     }
 }
 
-fn references(name: &str, acl: &AclState, seen: &Seen) -> Line {
-    const SUBJECT: &str = "references";
-    let Ok(current) = &seen.waf else {
-        return warning(SUBJECT, format!("web ACL {name}: our rule groups are not known"), "see above");
-    };
-    let found = |group: &RuleGroup| acl.references.iter().find(|reference| reference.group == group.arn);
-    let names = |groups: &[&RuleGroup]| groups.iter().map(|group| group.name.as_str()).collect::<Vec<_>>().join(", ");
-    let with_sets = |group: &&RuleGroup| !group.rule.references().is_empty();
-    let overridden: Vec<&RuleGroup> =
-        current.groups.iter().filter(|group| found(group).is_some_and(|reference| reference.overridden)).collect();
-    if !overridden.is_empty() {
-        let finding =
-            format!("web ACL {name} switches off {}: an override to Count lets nobody in", names(&overridden));
-        return failure(SUBJECT, finding, "remove the override of that rule in the web ACL");
+/// The first of a list, and how many there are besides.
+fn shown(separator: &str, list: impl IntoIterator<Item: Display>) -> String {
+    let mut list = list.into_iter();
+    let mut items: Vec<String> = list.by_ref().take(SHOWN).map(|item| item.to_string()).collect();
+    match list.count() {
+        0 => {}
+        more => items.push(format!("and {more} more")),
     }
-    let missing: Vec<&RuleGroup> = current.groups.iter().filter(|group| found(group).is_none()).collect();
-    let used: Vec<&RuleGroup> = missing.iter().copied().filter(with_sets).collect();
-    let mend = "add a rule that refers to each of them, before every rule that blocks, with the override None";
-    if !used.is_empty() {
-        return failure(SUBJECT, format!("web ACL {name} does not refer to {}", names(&used)), mend);
-    }
-    if !missing.is_empty() {
-        let finding = format!("web ACL {name} does not refer to {}, which has no IP set yet", names(&missing));
-        return warning(SUBJECT, finding, mend);
-    }
-    if current.groups.is_empty() {
-        return warning(
-            SUBJECT,
-            format!("web ACL {name}: there is no rule group of ours yet"),
-            "apply, then refer to it",
-        );
-    }
-    let places = current.groups.iter().filter_map(|group| Some((group, found(group)?)));
-    let places: Vec<String> =
-        places.map(|(group, reference)| format!("{} at priority {}", group.name, reference.priority)).collect();
-    ok(SUBJECT, format!("web ACL {name} refers to {}", places.join(", ")))
-}
-
-fn default_action(name: &str, acl: &AclState, settings: &Settings) -> Line {
-    const SUBJECT: &str = "default action";
-    match (acl.blocks, settings.waf.policy.action) {
-        (true, _) => ok(SUBJECT, format!("web ACL {name} blocks what no rule lets in")),
-        (false, Action::Count) => warning(
-            SUBJECT,
-            format!("web ACL {name} lets in what no rule blocks, as it should under --action count"),
-            "make sure that it has a rule that blocks requests without one of our labels",
-        ),
-        (false, Action::Allow) => failure(
-            SUBJECT,
-            format!("web ACL {name} lets in what no rule blocks: an allow-list protects nothing then"),
-            "set its default action to Block, once the rule groups are in force",
-        ),
-    }
-}
-
-fn association(name: &str, acl: &AclState, settings: &Settings) -> Line {
-    const SUBJECT: &str = "association";
-    match &acl.resources {
-        None => {
-            debug_assert_eq!(settings.waf.scope, Scope::Cloudfront);
-            let finding = format!("web ACL {name}: WAF does not list the distributions of a web ACL for CloudFront");
-            warning(SUBJECT, finding, "look at the distribution: its WebACLId has to be this web ACL")
-        }
-        Some(Ok(resources)) if resources.is_empty() => {
-            let finding = format!("web ACL {name} protects nothing");
-            warning(SUBJECT, finding, "associate it with the load balancer")
-        }
-        Some(Ok(resources)) => {
-            let resources: Vec<_> = resources.iter().map(|arn| text::line(arn)).collect();
-            ok(SUBJECT, format!("web ACL {name} protects {}", resources.join(", ")))
-        }
-        Some(Err(trouble)) if trouble.denied => warning(
-            SUBJECT,
-            trouble.text.clone(),
-            "nothing but this check needs wafv2:ListResourcesForWebACL; `wafsync iam-policy --for check` allows it",
-        ),
-        Some(Err(trouble)) => failed(SUBJECT, trouble),
-    }
-}
-
-fn count(count: usize) -> String {
-    if count == 1 { "1 value".to_owned() } else { format!("{count} values") }
-}
-
-fn counted(count: u64, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+    items.join(separator)
 }
 
 impl Report {

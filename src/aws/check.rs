@@ -7,9 +7,9 @@ use super::call::{ATTEMPT_TIMEOUT, Call, OPERATION_TIMEOUT};
 use super::error::AwsError;
 use super::governor::Action;
 use super::waf::ReadCache;
-use super::web_acls::override_of;
+use super::web_acls::{counted, rules};
 use super::{Connection, Reader, locks, retries};
-use crate::check::{AclState, Answer, Reference, Seen, TableState, Totals, Trouble};
+use crate::check::{AclState, Answer, Seen, TableState, Totals, Trouble};
 use crate::item::ItemRules;
 use crate::settings::{Scope, Settings, WafSettings};
 use crate::stop::Stop;
@@ -50,7 +50,7 @@ impl Connection {
         let mut web_acls = Vec::new();
         for named in &settings.waf.web_acls {
             let acl = reader.look_at_web_acl(named, &settings.waf, stop).await;
-            web_acls.push((named.clone(), acl.map_err(Trouble::from)));
+            web_acls.push(acl.map_err(Trouble::from));
         }
         Seen {
             identity,
@@ -110,17 +110,19 @@ impl Reader {
 
     async fn look_at_web_acl(&self, named: &str, settings: &WafSettings, stop: &Stop) -> Result<AclState, AwsError> {
         let acl = self.whole_web_acl(named, stop).await?;
-        let references = acl.rules.iter().flatten().filter_map(|rule| {
-            let group = rule.statement.as_ref()?.rule_group_reference_statement.as_ref()?;
-            let overridden = !override_of(rule, group, &self.target.name).lets_in(settings.policy.action);
-            Some(Reference { group: group.arn.clone(), priority: rule.priority, overridden })
-        });
         let resources = match settings.scope {
             Scope::Regional => Some(self.resources(named, &acl.arn, stop).await.map_err(Trouble::from)),
             Scope::Cloudfront => None,
         };
-        let blocks = acl.default_action.as_ref().is_some_and(|action| action.block.is_some());
-        Ok(AclState { blocks, references: references.collect(), resources })
+        let imposed = acl.pre_process_firewall_manager_rule_groups.iter().flatten();
+        let imposed = imposed.filter(|group| !counted(group.override_action.as_ref())).map(|group| group.name.clone());
+        Ok(AclState {
+            blocks: acl.default_action.as_ref().is_some_and(|action| action.block.is_some()),
+            rules: rules(&acl, &self.target.name),
+            imposed: imposed.collect(),
+            resources,
+            name: acl.name,
+        })
     }
 
     async fn resources(&self, named: &str, arn: &str, stop: &Stop) -> Result<Vec<String>, AwsError> {

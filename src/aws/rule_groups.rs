@@ -205,7 +205,10 @@ fn group_rule(rules: &[Rule], installation: &str, group: &str) -> GroupRule {
     };
     standard.unwrap_or_else(|| {
         let mut references = Vec::new();
-        rules.iter().filter_map(|rule| rule.statement.as_ref()).for_each(|s| collect_references(s, &mut references));
+        let mut collect = |statement: &Statement| {
+            references.extend(statement.ip_set_reference_statement.as_ref().map(|reference| reference.arn.clone()));
+        };
+        rules.iter().filter_map(|rule| rule.statement.as_ref()).for_each(|s| each_statement(s, &mut collect));
         // Nobody reads this text: it only differs where the rules do.
         let seen = hex(&Sha256::digest(format!("{rules:?}")));
         GroupRule::Foreign { references, seen }
@@ -276,21 +279,18 @@ fn forwarded_of(config: &IpSetForwardedIpConfig) -> Option<Forwarded> {
         .then(|| Forwarded { header: config.header_name.clone(), position })
 }
 
-fn collect_references(statement: &Statement, references: &mut Vec<String>) {
-    if let Some(reference) = &statement.ip_set_reference_statement {
-        references.push(reference.arn.clone());
-    }
+/// Visits a statement and all that it is made of.
+pub(super) fn each_statement<'a>(statement: &'a Statement, visit: &mut dyn FnMut(&'a Statement)) {
+    visit(statement);
     let of_and = statement.and_statement.iter().flat_map(|and| &and.statements);
     let of_or = statement.or_statement.iter().flat_map(|or| &or.statements);
-    of_and.chain(of_or).for_each(|inner| collect_references(inner, references));
-    if let Some(inner) = statement.not_statement.as_ref().and_then(|not| not.statement.as_deref()) {
-        collect_references(inner, references);
-    }
-    let scope_downs = [
+    of_and.chain(of_or).for_each(|inner| each_statement(inner, visit));
+    let others = [
+        statement.not_statement.as_ref().and_then(|not| not.statement.as_deref()),
         statement.rate_based_statement.as_ref().and_then(|rate| rate.scope_down_statement.as_deref()),
         statement.managed_rule_group_statement.as_ref().and_then(|managed| managed.scope_down_statement.as_deref()),
     ];
-    scope_downs.into_iter().flatten().for_each(|inner| collect_references(inner, references));
+    others.into_iter().flatten().for_each(|inner| each_statement(inner, visit));
 }
 
 #[cfg(test)]

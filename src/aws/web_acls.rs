@@ -1,12 +1,14 @@
 //! Web ACLs: read, never written.
 
-use aws_sdk_wafv2::types::{Rule, RuleAction, RuleGroupReferenceStatement};
+use aws_sdk_wafv2::types::{LabelMatchScope, OverrideAction, Rule, RuleAction, RuleGroupReferenceStatement, Statement};
 
 use super::call::Call;
 use super::error::AwsError;
 use super::governor::Action;
 use super::ip_sets::{LIST_LIMIT, Next, Pages};
+use super::rule_groups::each_statement;
 use super::{Reader, waf_scope};
+use crate::check::{AclRule, Condition, LabelKey, RuleKind};
 use crate::current::{Effect, Override, WebAcl};
 use crate::settings::{Action as RuleDoes, WafSettings};
 use crate::stop::Stop;
@@ -94,8 +96,9 @@ fn references(rules: &[Rule], rule_name: &str, action: RuleDoes) -> (Vec<String>
 }
 
 /// What the rule, which refers to the group, makes of the group's rule `rule_name`.
-pub(super) fn override_of(rule: &Rule, group: &RuleGroupReferenceStatement, rule_name: &str) -> Override {
-    if rule.override_action.as_ref().is_none_or(|action| action.count.is_some()) {
+fn override_of(rule: &Rule, group: &RuleGroupReferenceStatement, rule_name: &str) -> Override {
+    // AWS wants one or the other; what says neither is not trusted.
+    if rule.override_action.is_none() || counted(rule.override_action.as_ref()) {
         return Override::WholeToCount;
     }
     if let Some(over) = group.rule_action_overrides().iter().find(|over| over.name == rule_name) {
@@ -104,6 +107,11 @@ pub(super) fn override_of(rule: &Rule, group: &RuleGroupReferenceStatement, rule
     // The older way to say the same of Count.
     let excluded = group.excluded_rules().iter().any(|rule| rule.name == rule_name);
     if excluded { Override::To(Effect::Count) } else { Override::None }
+}
+
+/// Whether what comes of a rule group is only counted.
+pub(super) fn counted(action: Option<&OverrideAction>) -> bool {
+    action.is_some_and(|action| action.count.is_some())
 }
 
 fn effect(action: Option<&RuleAction>) -> Effect {
@@ -117,11 +125,56 @@ fn effect(action: Option<&RuleAction>) -> Effect {
     }
 }
 
+/// The rules of a web ACL as values.
+pub(super) fn rules(acl: &aws_sdk_wafv2::types::WebAcl, rule_name: &str) -> Vec<AclRule> {
+    let rule = |rule: &Rule| {
+        let statement = rule.statement.as_ref();
+        let kind = if let Some(group) = statement.and_then(|s| s.rule_group_reference_statement.as_ref()) {
+            RuleKind::Group { arn: group.arn.clone(), with: override_of(rule, group, rule_name) }
+        } else if statement.is_some_and(|s| s.managed_rule_group_statement.is_some()) {
+            RuleKind::Managed { counted: counted(rule.override_action.as_ref()) }
+        } else {
+            let on = statement.map_or(Condition::Other(Vec::new()), condition);
+            RuleKind::Plain { effect: effect(rule.action.as_ref()), on }
+        };
+        AclRule { name: rule.name.clone(), priority: rule.priority, kind }
+    };
+    acl.rules.iter().flatten().map(rule).collect()
+}
+
+fn condition(statement: &Statement) -> Condition {
+    let negated = || statement.not_statement.as_ref()?.statement.as_deref().and_then(any_label);
+    if let Some(keys) = any_label(statement) {
+        Condition::Any(keys)
+    } else if let Some(keys) = negated() {
+        Condition::None(keys)
+    } else {
+        let mut keys = Vec::new();
+        each_statement(statement, &mut |part| keys.extend(label_key(part)));
+        Condition::Other(keys)
+    }
+}
+
+/// The labels of a statement that matches if there is any of them.
+fn any_label(statement: &Statement) -> Option<Vec<LabelKey>> {
+    match &statement.or_statement {
+        Some(any) => any.statements.iter().map(label_key).collect(),
+        None => Some(vec![label_key(statement)?]),
+    }
+}
+
+fn label_key(statement: &Statement) -> Option<LabelKey> {
+    let label = statement.label_match_statement.as_ref()?;
+    let key = label.key.clone();
+    Some(if label.scope == LabelMatchScope::Namespace { LabelKey::Namespace(key) } else { LabelKey::Label(key) })
+}
+
 #[cfg(test)]
 mod tests {
     use aws_sdk_wafv2::types::{
-        AllowAction, BlockAction, CaptchaAction, ChallengeAction, CountAction, ExcludedRule, NoneAction,
-        OverrideAction, RuleActionOverride, Statement, VisibilityConfig,
+        AllowAction, AndStatement, BlockAction, CaptchaAction, ChallengeAction, CountAction, ExcludedRule,
+        LabelMatchStatement, ManagedRuleGroupStatement, NoneAction, NotStatement, OrStatement, RuleActionOverride,
+        VisibilityConfig, WebAcl,
     };
 
     use super::*;
@@ -193,5 +246,65 @@ mod tests {
         let mut unsaid = rule(false, |_| ());
         unsaid.override_action = None;
         assert_eq!(lets_in(&unsaid), [false, false], "AWS wants either None or Count there");
+    }
+
+    fn label(scope: LabelMatchScope, key: &str) -> Statement {
+        let label = LabelMatchStatement::builder().scope(scope).key(key).build().unwrap();
+        Statement::builder().label_match_statement(label).build()
+    }
+
+    fn any(parts: Vec<Statement>) -> Statement {
+        Statement::builder().or_statement(OrStatement::builder().set_statements(Some(parts)).build().unwrap()).build()
+    }
+
+    fn not(part: Statement) -> Statement {
+        Statement::builder().not_statement(NotStatement::builder().statement(part).build()).build()
+    }
+
+    #[test]
+    fn a_condition_on_labels_is_any_of_them_none_of_them_or_something_else_with_them() {
+        let (one, two) = (|| label(LabelMatchScope::Label, "one"), || label(LabelMatchScope::Namespace, "two:"));
+        let first = || LabelKey::Label("one".to_owned());
+        let both = || vec![first(), LabelKey::Namespace("two:".to_owned())];
+        assert_eq!(condition(&one()), Condition::Any(vec![first()]));
+        assert_eq!(condition(&any(vec![one(), two()])), Condition::Any(both()));
+        assert_eq!(condition(&not(one())), Condition::None(vec![first()]));
+        assert_eq!(condition(&not(any(vec![one(), two()]))), Condition::None(both()));
+        let and = AndStatement::builder().statements(not(one())).statements(two()).build().unwrap();
+        assert_eq!(condition(&Statement::builder().and_statement(and).build()), Condition::Other(both()));
+        assert_eq!(condition(&not(not(one()))), Condition::Other(vec![first()]));
+        assert_eq!(
+            condition(&any(vec![one(), any(vec![two(), one()])])),
+            Condition::Other([both(), vec![first()]].concat())
+        );
+        assert_eq!(condition(&Statement::builder().build()), Condition::Other(Vec::new()));
+    }
+
+    #[test]
+    fn the_rules_of_a_web_acl_are_references_managed_rule_groups_and_others() {
+        let managed = ManagedRuleGroupStatement::builder().vendor_name("AWS").name("Common").build().unwrap();
+        let managed = |count| {
+            let mut rule = rule(count, |_| ());
+            rule.statement = Some(Statement::builder().managed_rule_group_statement(managed.clone()).build());
+            rule
+        };
+        let mut plain = rule(false, |_| ());
+        plain.statement = Some(label(LabelMatchScope::Label, "one"));
+        (plain.action, plain.override_action) =
+            (Some(RuleAction::builder().block(BlockAction::builder().build()).build()), None);
+        let mut empty = plain.clone();
+        empty.statement = None;
+        let rules = vec![rule(false, |_| ()), managed(true), managed(false), plain, empty];
+        let acl = WebAcl::builder().name("front").id("id").arn("arn:acl").set_rules(Some(rules)).build().unwrap();
+        let kinds: Vec<RuleKind> = super::rules(&acl, "wafsync").into_iter().map(|rule| rule.kind).collect();
+        let plain = |on| RuleKind::Plain { effect: Effect::Block, on };
+        let expected = [
+            RuleKind::Group { arn: "arn:group".to_owned(), with: Override::None },
+            RuleKind::Managed { counted: true },
+            RuleKind::Managed { counted: false },
+            plain(Condition::Any(vec![LabelKey::Label("one".to_owned())])),
+            plain(Condition::Other(Vec::new())),
+        ];
+        assert_eq!(kinds, expected);
     }
 }

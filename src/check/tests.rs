@@ -1,10 +1,12 @@
 //! Each line of the preflight, as it should be, with a warning, and failed.
 
+mod web_acls;
+
 use super::*;
 use crate::cli::{self, Invocation};
-use crate::current::LockToken;
+use crate::current::{LockToken, Override};
 use crate::item::{Attribute, Item, ItemRules};
-use crate::settings::{Forwarded, RulePolicy};
+use crate::settings::{Action, Forwarded, RulePolicy};
 
 fn settings(args: &[&str]) -> Settings {
     let line = [&["wafsync", "check", "--table=clusters", "--max-ip-sets=60"], args].concat();
@@ -24,12 +26,16 @@ fn view(items: &[&str]) -> TableView {
     view
 }
 
+fn arn(number: usize) -> String {
+    format!("arn:aws:wafv2:eu-central-1:111122223333:regional/rulegroup/wafsync-{number}/{number}")
+}
+
 fn group(number: usize) -> RuleGroup {
     RuleGroup {
         number,
         name: format!("wafsync-{number}"),
         id: number.to_string(),
-        arn: format!("arn:group-{number}"),
+        arn: arn(number),
         token: LockToken("token".to_owned()),
         capacity: GROUP_CAPACITY,
         table: None,
@@ -43,9 +49,11 @@ fn standard(forwarded: Option<Forwarded>) -> GroupRule {
     GroupRule::Standard { policy, references: vec!["arn:set".to_owned()], tidy: true }
 }
 
-fn reference(number: usize) -> Reference {
+/// A rule of a web ACL that refers to a rule group of ours.
+fn reference(number: usize) -> AclRule {
     let priority = i32::try_from(number).unwrap();
-    Reference { group: format!("arn:group-{number}"), priority, overridden: false }
+    let kind = RuleKind::Group { arn: arn(number), with: Override::None };
+    AclRule { name: format!("our-{number}"), priority, kind }
 }
 
 fn trouble(text: &str) -> Trouble {
@@ -59,8 +67,10 @@ fn denied() -> Trouble {
 /// Everything as it should be, with two rule groups and one web ACL.
 fn good() -> Seen {
     let acl = AclState {
+        name: "front".to_owned(),
         blocks: true,
-        references: vec![reference(1), reference(2)],
+        rules: vec![reference(1), reference(2)],
+        imposed: Vec::new(),
         resources: Some(Ok(vec!["arn:load-balancer".to_owned()])),
     };
     let mut first = group(1);
@@ -71,7 +81,7 @@ fn good() -> Seen {
         sample: Ok(view(&["198.51.100.7", "[]"])),
         waf: Ok(Current { groups: vec![first, group(2)], ..Current::default() }),
         totals: Ok(Totals { ip_sets: 30, rule_groups: 5 }),
-        web_acls: vec![("front".to_owned(), Ok(acl))],
+        web_acls: vec![Ok(acl)],
     }
 }
 
@@ -96,7 +106,7 @@ fn expect(subject: &str, verdict: Verdict, finding: &str, args: &[&str], edit: i
 }
 
 fn acl(seen: &mut Seen) -> &mut AclState {
-    seen.web_acls[0].1.as_mut().unwrap()
+    seen.web_acls[0].as_mut().unwrap()
 }
 
 fn groups(seen: &mut Seen) -> &mut Vec<RuleGroup> {
@@ -172,7 +182,7 @@ fn permissions_are_those_of_plan_at_least() {
         (|seen| seen.sample = Err(denied())) as fn(&mut Seen),
         |seen| seen.waf = Err(denied()),
         |seen| seen.totals = Err(denied()),
-        |seen| seen.web_acls[0].1 = Err(denied()),
+        |seen| seen.web_acls[0] = Err(denied()),
     ] {
         let line = report(&[], deny).lines.swap_remove(3);
         assert_eq!((line.subject, line.verdict), (SUBJECT, Verdict::Failure));
@@ -236,54 +246,14 @@ fn what_the_rules_match_is_what_the_settings_say_and_cannot_be_forged() {
 }
 
 #[test]
-fn the_web_acl_refers_to_the_rule_groups() {
-    const SUBJECT: &str = "references";
-    let all = "web ACL front refers to wafsync-1 at priority 1, wafsync-2 at priority 2";
-    expect(SUBJECT, Verdict::Ok, all, &[], |_| ());
-    let empty = "web ACL front does not refer to wafsync-2, which has no IP set yet";
-    expect(SUBJECT, Verdict::Warning, empty, &[], |seen| drop(acl(seen).references.pop()));
-    expect(SUBJECT, Verdict::Warning, "web ACL front: there is no rule group of ours yet", &[], |seen| {
-        groups(seen).clear();
-    });
-    let used = "web ACL front does not refer to wafsync-1";
-    expect(SUBJECT, Verdict::Failure, used, &[], |seen| drop(acl(seen).references.remove(0)));
-    let off = "web ACL front switches off wafsync-2: an override to Count lets nobody in";
-    expect(SUBJECT, Verdict::Failure, off, &[], |seen| acl(seen).references[1].overridden = true);
-}
-
-#[test]
 fn a_web_acl_is_named_and_there() {
     expect("web ACL", Verdict::Failure, "it is not there", &[], |seen| {
-        seen.web_acls[0].1 = Err(trouble("it is not there"));
+        seen.web_acls[0] = Err(trouble("it is not there"));
     });
     let mut seen = good();
     seen.web_acls.clear();
     let line = judge(&settings(&[]), &seen).lines.pop().unwrap();
     assert_eq!((line.subject, line.verdict), ("web ACL", Verdict::Warning));
-}
-
-#[test]
-fn the_default_action_blocks() {
-    const SUBJECT: &str = "default action";
-    expect(SUBJECT, Verdict::Ok, "web ACL front blocks what no rule lets in", &[], |_| ());
-    let open = "web ACL front lets in what no rule blocks: an allow-list protects nothing then";
-    expect(SUBJECT, Verdict::Failure, open, &[], |seen| acl(seen).blocks = false);
-    let count = "web ACL front lets in what no rule blocks, as it should under --action count";
-    expect(SUBJECT, Verdict::Warning, count, &["--action=count", "--name=edge"], |seen| acl(seen).blocks = false);
-}
-
-#[test]
-fn the_web_acl_protects_something() {
-    const SUBJECT: &str = "association";
-    expect(SUBJECT, Verdict::Ok, "web ACL front protects arn:load-balancer", &[], |_| ());
-    expect(SUBJECT, Verdict::Warning, "web ACL front protects nothing", &[], |seen| {
-        acl(seen).resources = Some(Ok(Vec::new()));
-    });
-    let cloudfront = "web ACL front: WAF does not list the distributions of a web ACL for CloudFront";
-    expect(SUBJECT, Verdict::Warning, cloudfront, &["--scope=cloudfront"], |seen| acl(seen).resources = None);
-    expect(SUBJECT, Verdict::Failure, "it is broken", &[], |seen| {
-        acl(seen).resources = Some(Err(trouble("it is broken")));
-    });
 }
 
 #[test]

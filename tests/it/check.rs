@@ -9,6 +9,8 @@ use wafsync_test_aws::{Config, Fault, FaultKind, When};
 use crate::process::Process;
 use crate::world::{NOW, World, reference_to};
 
+const README: &str = include_str!("../../README.md");
+
 const LOAD_BALANCER: &str =
     "arn:aws:elasticloadbalancing:eu-central-1:111122223333:loadbalancer/app/front/0123456789abcdef";
 
@@ -25,15 +27,35 @@ fn complaints(report: &Report) -> Vec<(&'static str, Verdict)> {
 
 /// An installation that has applied, with a web ACL that refers to it and protects a load balancer.
 async fn installed(config: Config) -> World {
-    let world = World::with(config, &["--web-acl=front", "--max-ip-sets=50"]);
+    installed_with(config, &["--web-acl=front", "--max-ip-sets=50"], "Block").await
+}
+
+async fn installed_with(config: Config, args: &[&str], default_action: &str) -> World {
+    let world = World::with(config, args);
     world.item("a", &["198.51.100.7/32", "2001:db8:1::/48"]);
-    world.aws.put_web_acl("REGIONAL", "front", "Block", json!([]));
+    world.aws.put_web_acl("REGIONAL", "front", default_action, json!([]));
     world.aws.associate_web_acl("front", LOAD_BALANCER);
     world.apply().await;
-    let group = world.aws.rule_groups()[0].arn.clone();
-    world.aws.edit_web_acl("front", |rules| *rules = json!([reference_to(&group, 7)]));
+    let groups = world.aws.rule_groups();
+    let references = groups.iter().zip(7..).map(|(group, priority)| reference_to(&group.arn, priority));
+    world.aws.edit_web_acl("front", |rules| *rules = references.collect());
     world.later().await;
     world
+}
+
+/// The rule of the README for count and label.
+fn block_unless() -> Value {
+    let snippets = README.split("```json\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let snippet = snippets.into_iter().find(|snippet| snippet.contains("block-unless-wafsync")).unwrap();
+    serde_json::from_str(snippet).unwrap()
+}
+
+fn add_rule(world: &World, rule: Value) {
+    world.aws.edit_web_acl("front", |rules| rules.as_array_mut().unwrap().push(rule));
+}
+
+fn visibility() -> Value {
+    json!({"SampledRequestsEnabled": true, "CloudWatchMetricsEnabled": true, "MetricName": "m"})
 }
 
 fn deny(world: &World, operation: &str) {
@@ -135,6 +157,57 @@ async fn mistakes_are_found_where_they_are() {
         world.aws.put_ip_set("REGIONAL", &format!("others-{number}"), "IPV4", &[], None);
     }
     assert_eq!(complaints(&check(&world).await), [("IP sets", Verdict::Warning)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn count_and_label_with_the_rule_of_the_readme_has_no_complaints() {
+    let args = ["--web-acl=front", "--action=count"];
+    let world = installed_with(Config::default(), &args, "Allow").await;
+    let missing = complaints(&check(&world).await);
+    assert_eq!(missing, [("default action", Verdict::Failure)], "nothing blocks");
+    add_rule(&world, block_unless());
+    let report = check(&world).await;
+    assert_eq!(complaints(&report), [], "{}", report.to_text());
+    insta::assert_snapshot!(report.to_text());
+    world.aws.edit_web_acl("front", |rules| rules[2]["Priority"] = json!(1));
+    assert_eq!(complaints(&check(&world).await), [("order", Verdict::Failure)]);
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn count_and_label_of_one_rule_group_is_a_plain_match_or_its_negation() {
+    const LABEL: &str = "awswaf:111122223333:rulegroup:wafsync-1:wafsync";
+    let args = ["--web-acl=front", "--action=count", "--max-ip-sets=50"];
+    let matching = |key: &str| json!({"LabelMatchStatement": {"Scope": "LABEL", "Key": key}});
+    let block = |key| json!({"Name": "block", "Priority": 9, "Action": {"Block": {}}, "VisibilityConfig": visibility(), "Statement": {"NotStatement": {"Statement": matching(key)}}});
+    let allow = |key| json!({"Name": "allow", "Priority": 9, "Action": {"Allow": {}}, "VisibilityConfig": visibility(), "Statement": matching(key)});
+    let failure = [("default action", Verdict::Failure)];
+    for (default_action, rule, expected) in [
+        ("Allow", block(LABEL), &[][..]),
+        ("Allow", block("wafsync"), &failure),
+        ("Block", allow(LABEL), &[]),
+        ("Block", allow("wafsync"), &failure),
+    ] {
+        let world = installed_with(Config::default(), &args, default_action).await;
+        add_rule(&world, rule.clone());
+        let report = check(&world).await;
+        assert_eq!(complaints(&report), expected, "{rule}\n{}", report.to_text());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rule_that_blocks_before_the_references_is_named() {
+    let world = installed(Config::default()).await;
+    let rate = json!({"RateBasedStatement": {"Limit": 100, "AggregateKeyType": "IP", "EvaluationWindowSec": 300}});
+    let rate = json!({"Name": "rate", "Priority": 3, "Action": {"Block": {}}, "VisibilityConfig": visibility(), "Statement": rate});
+    let managed = json!({"ManagedRuleGroupStatement": {"VendorName": "AWS", "Name": "AWSManagedRulesCommonRuleSet"}});
+    let managed = json!({"Name": "common", "Priority": 4, "OverrideAction": {"None": {}}, "VisibilityConfig": visibility(), "Statement": managed});
+    add_rule(&world, rate);
+    add_rule(&world, managed);
+    let report = check(&world).await;
+    assert_eq!(complaints(&report), [("order", Verdict::Warning)]);
+    let line = report.lines.iter().find(|line| line.subject == "order").unwrap();
+    assert!(line.finding.contains(" rate (priority 3), common (priority 4) "), "{}", line.finding);
 }
 
 #[tokio::test]
