@@ -2,6 +2,7 @@
 
 mod labels;
 mod references;
+mod search;
 #[cfg(test)]
 mod tests;
 mod web_acls;
@@ -18,6 +19,7 @@ use crate::settings::{Position, Settings};
 use crate::text;
 
 pub use self::labels::{Condition, LabelKey};
+pub use self::search::{Search, WebAcls};
 pub use self::web_acls::{AclRule, AclState, RuleKind};
 
 /// AWS's quota of IP sets and of rule groups in an account, Region and scope, unless it was raised (AWS WAF quotas).
@@ -53,8 +55,8 @@ pub struct Seen {
     pub waf: Answer<Current>,
     /// Everybody's.
     pub totals: Answer<Totals>,
-    /// Each web ACL that was named.
-    pub web_acls: Vec<Answer<AclState>>,
+    /// Web ACLs.
+    pub web_acls: WebAcls,
 }
 
 /// What DynamoDB says of the table.
@@ -149,17 +151,7 @@ pub fn judge(settings: &Settings, seen: &Seen) -> Report {
         rule_groups(settings, seen),
         rule(settings, seen),
     ];
-    if settings.waf.web_acls.is_empty() {
-        let finding = "none was named, so nobody looked whether one refers to the rule groups";
-        lines.push(warning("web ACL", finding, "name it with --web-acl"));
-    }
-    let groups = seen.waf.as_ref().ok().map(|current| current.groups.as_slice());
-    for acl in &seen.web_acls {
-        match acl {
-            Ok(acl) => lines.extend(web_acls::lines(acl, settings, groups)),
-            Err(trouble) => lines.push(failed("web ACL", trouble)),
-        }
-    }
+    lines.extend(search::lines(settings, &seen.web_acls, seen.waf.as_ref().ok()));
     Report { version: 1, ok: lines.iter().all(|line| line.verdict != Verdict::Failure), lines }
 }
 
@@ -243,10 +235,10 @@ fn permissions(seen: &Seen) -> Line {
             .into_iter()
             .flatten()
             .collect();
-    needed.extend(seen.web_acls.iter().filter_map(|acl| denied(acl.as_ref().err())));
-    let resources = seen.web_acls.iter().filter_map(|acl| acl.as_ref().ok()?.resources.as_ref()?.as_ref().err());
-    let further = denied(seen.table.as_ref().err()).into_iter().chain(resources.filter_map(|t| denied(Some(t))));
-    let further: Vec<String> = further.collect();
+    needed.extend(seen.web_acls.named().iter().filter_map(|acl| denied(acl.as_ref().err())));
+    let resources = seen.web_acls.read().filter_map(|acl| acl.resources.as_ref()?.as_ref().err());
+    let further = seen.table.as_ref().err().into_iter().chain(seen.web_acls.trouble()).chain(resources);
+    let further: Vec<String> = further.filter_map(|trouble| denied(Some(trouble))).collect();
     needed.dedup();
     if !needed.is_empty() {
         return failure(SUBJECT, needed.join("; "), MEND);

@@ -53,11 +53,11 @@ pub fn policy(access: Access, scope: &IamScope) -> Value {
     let place = Place::of(scope);
     let statements: Vec<Value> = [
         table(access, scope),
-        lists(scope),
+        lists(access, scope),
         ip_sets(access, &place.ip_sets(scope)),
         adopted(access, &place.adopted(scope)),
         rule_groups(access, &place.rule_groups(scope)),
-        web_acls(access, scope, &place.web_acls(scope)),
+        web_acls(access, scope, &place.web_acls(access, scope)),
     ]
     .into_iter()
     .flatten()
@@ -79,10 +79,10 @@ fn table(access: Access, scope: &IamScope) -> Option<Value> {
 }
 
 /// These actions know no resources.
-fn lists(scope: &IamScope) -> Option<Value> {
+fn lists(access: Access, scope: &IamScope) -> Option<Value> {
     let mut actions = vec!["wafv2:ListIPSets", "wafv2:ListRuleGroups"];
     // A web ACL is read by its ARN; one that is named must be looked up first.
-    if scope.web_acls.iter().any(|web_acl| !is_arn(web_acl)) {
+    if looks_through(access, scope) || scope.web_acls.iter().any(|web_acl| !is_arn(web_acl)) {
         actions.push("wafv2:ListWebACLs");
     }
     statement("ListWaf", &actions, &["*".to_owned()])
@@ -119,6 +119,11 @@ fn rule_groups(access: Access, arns: &[String]) -> Option<Value> {
         Access::Apply => &["wafv2:GetRuleGroup", "wafv2:CreateRuleGroup", "wafv2:UpdateRuleGroup", "wafv2:TagResource"],
     };
     statement("RuleGroups", actions, arns)
+}
+
+/// Where no web ACL is named, a preflight looks for those that refer to our rule groups.
+fn looks_through(access: Access, scope: &IamScope) -> bool {
+    matches!(access, Access::Check) && scope.web_acls.is_empty()
 }
 
 /// Never written, whatever the command.
@@ -165,7 +170,10 @@ impl Place {
         (1..=scope.rule_groups).map(|number| format!("{}/rulegroup/{}-{number}/*", self.0, scope.name)).collect()
     }
 
-    fn web_acls(&self, scope: &IamScope) -> Vec<String> {
+    fn web_acls(&self, access: Access, scope: &IamScope) -> Vec<String> {
+        if looks_through(access, scope) {
+            return vec![format!("{}/webacl/*", self.0)];
+        }
         let arn = |web_acl: &String| {
             if is_arn(web_acl) { web_acl.clone() } else { format!("{}/webacl/{web_acl}/*", self.0) }
         };
@@ -329,6 +337,24 @@ mod tests {
             "the ARN of the web ACL tells the Region"
         );
         assert!(!allows(&policy, "dynamodb:Scan", &TABLE.replace("111122223333", "444455556666")));
+    }
+
+    #[test]
+    fn only_a_preflight_without_a_named_web_acl_may_read_them_all() {
+        let none = IamScope { web_acls: Vec::new(), ..scope() };
+        let reads = |access, scope: &IamScope| {
+            let policy = policy(access, scope);
+            let (list, front) = ("wafv2:ListWebACLs", waf("webacl/front"));
+            [allows(&policy, list, "*"), allows(&policy, "wafv2:GetWebACL", &front)]
+        };
+        assert_eq!(reads(Access::Check, &none), [true, true]);
+        assert_eq!(reads(Access::Apply, &none), [false, false]);
+        let policy = policy(Access::Check, &none);
+        assert!(allows(&policy, "wafv2:ListResourcesForWebACL", &waf("webacl/front")));
+        let elsewhere = waf("webacl/front").replace("eu-central-1", "eu-west-1");
+        assert!(!allows(&policy, "wafv2:GetWebACL", &elsewhere));
+        let other = IamScope { web_acls: vec!["other".to_owned()], ..scope() };
+        assert_eq!(reads(Access::Check, &other), [true, false]);
     }
 
     #[test]

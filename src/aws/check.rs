@@ -4,12 +4,13 @@ use aws_sdk_wafv2::types::ResourceType;
 use aws_smithy_types::timeout::TimeoutConfig;
 
 use super::call::{ATTEMPT_TIMEOUT, Call, OPERATION_TIMEOUT};
-use super::error::AwsError;
+use super::error::{AwsError, Class};
 use super::governor::Action;
 use super::waf::ReadCache;
 use super::web_acls::{counted, rules};
 use super::{Connection, Reader, locks, retries};
-use crate::check::{AclState, Answer, Seen, TableState, Totals, Trouble};
+use crate::check::{AclState, Answer, RuleKind, Search, Seen, TableState, Totals, Trouble, WebAcls};
+use crate::current::RuleGroup;
 use crate::item::ItemRules;
 use crate::settings::{Scope, Settings, WafSettings};
 use crate::stop::Stop;
@@ -24,6 +25,10 @@ const RESOURCE_TYPES: [ResourceType; 7] = [
     ResourceType::VerifiedAccessInstance,
     ResourceType::Amplify,
 ];
+
+/// Web ACLs that are looked through where none was named: AWS's quota of them in an account, Region and scope, unless it was
+/// raised (AWS WAF quotas). At the rate that AWS allows they take twenty seconds.
+const MOST_WEB_ACLS: usize = 100;
 
 impl From<AwsError> for Trouble {
     fn from(error: AwsError) -> Self {
@@ -47,11 +52,14 @@ impl Connection {
             reader.read_waf(&without_web_acls, &mut cache, stop),
         );
         let totals = reader.totals(stop).await;
-        let mut web_acls = Vec::new();
-        for named in &settings.waf.web_acls {
-            let acl = reader.look_at_web_acl(named, &settings.waf, stop).await;
-            web_acls.push(acl.map_err(Trouble::from));
-        }
+        let groups = waf.as_ref().map_or(&[][..], |current| current.groups.as_slice());
+        let web_acls = if !settings.waf.web_acls.is_empty() {
+            WebAcls::Named(reader.named_web_acls(&settings.waf, stop).await)
+        } else if groups.is_empty() {
+            WebAcls::NotSearched
+        } else {
+            WebAcls::Searched(reader.search_web_acls(groups, &settings.waf, stop).await)
+        };
         Seen {
             identity,
             table: table.map_err(Trouble::from),
@@ -108,21 +116,57 @@ impl Reader {
         Ok(Totals { ip_sets: sets.len(), rule_groups: groups.len() })
     }
 
-    async fn look_at_web_acl(&self, named: &str, settings: &WafSettings, stop: &Stop) -> Result<AclState, AwsError> {
-        let acl = self.whole_web_acl(named, stop).await?;
-        let resources = match settings.scope {
-            Scope::Regional => Some(self.resources(named, &acl.arn, stop).await.map_err(Trouble::from)),
+    async fn named_web_acls(&self, settings: &WafSettings, stop: &Stop) -> Vec<Answer<AclState>> {
+        let mut acls = Vec::new();
+        for named in &settings.web_acls {
+            acls.push(match self.whole_web_acl(named, stop).await {
+                Ok(acl) => Ok(self.state_of(acl, settings.scope, stop).await),
+                Err(error) => Err(Trouble::from(error)),
+            });
+        }
+        acls
+    }
+
+    /// Looks for web ACLs that refer to a rule group of ours: there is no call that asks for them.
+    async fn search_web_acls(&self, groups: &[RuleGroup], settings: &WafSettings, stop: &Stop) -> Search {
+        let listed = match self.list_web_acls(stop).await {
+            Ok(listed) => listed,
+            Err(error) => return Search { trouble: Some(error.into()), ..Search::default() },
+        };
+        let ours = |kind: &RuleKind| matches!(kind, RuleKind::Group { arn, .. } if groups.iter().any(|group| group.arn == *arn));
+        let mut search = Search { listed: listed.len(), ..Search::default() };
+        for (name, arn) in listed.iter().take(MOST_WEB_ACLS) {
+            match self.get_web_acl(name, arn, stop).await {
+                Ok(acl) if rules(&acl, &self.target.name).iter().any(|rule| ours(&rule.kind)) => {
+                    search.referring.push(self.state_of(acl, settings.scope, stop).await);
+                }
+                Ok(_) => {}
+                // Deleted since it was listed.
+                Err(error) if error.class() == Class::NotFound => {}
+                Err(error) => {
+                    search.trouble = Some(error.into());
+                    break;
+                }
+            }
+            search.read += 1;
+        }
+        search
+    }
+
+    async fn state_of(&self, acl: aws_sdk_wafv2::types::WebAcl, scope: Scope, stop: &Stop) -> AclState {
+        let resources = match scope {
+            Scope::Regional => Some(self.resources(&acl.name, &acl.arn, stop).await.map_err(Trouble::from)),
             Scope::Cloudfront => None,
         };
         let imposed = acl.pre_process_firewall_manager_rule_groups.iter().flatten();
         let imposed = imposed.filter(|group| !counted(group.override_action.as_ref())).map(|group| group.name.clone());
-        Ok(AclState {
+        AclState {
             blocks: acl.default_action.as_ref().is_some_and(|action| action.block.is_some()),
             rules: rules(&acl, &self.target.name),
             imposed: imposed.collect(),
             resources,
             name: acl.name,
-        })
+        }
     }
 
     async fn resources(&self, named: &str, arn: &str, stop: &Stop) -> Result<Vec<String>, AwsError> {

@@ -54,7 +54,7 @@ impl Reader {
     }
 
     /// Name and ARN of every web ACL of the scope.
-    async fn list_web_acls(&self, stop: &Stop) -> Result<Vec<(String, String)>, AwsError> {
+    pub(super) async fn list_web_acls(&self, stop: &Stop) -> Result<Vec<(String, String)>, AwsError> {
         let mut pages = Pages::default();
         let mut acls = Vec::new();
         while let Some(Next(marker)) = pages.next(Action::ListWebAcls)? {
@@ -69,7 +69,12 @@ impl Reader {
         Ok(acls)
     }
 
-    async fn get_web_acl(&self, named: &str, arn: &str, stop: &Stop) -> Result<aws_sdk_wafv2::types::WebAcl, AwsError> {
+    pub(super) async fn get_web_acl(
+        &self,
+        named: &str,
+        arn: &str,
+        stop: &Stop,
+    ) -> Result<aws_sdk_wafv2::types::WebAcl, AwsError> {
         let call = Call::begin(&self.governor, Action::GetWebAcl, named, &self.target.region, stop).await?;
         let sent = self.waf.get_web_acl().arn(arn).customize().config_override(call.waf()).send().await;
         let answer = call.end(sent)?;

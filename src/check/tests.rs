@@ -1,5 +1,6 @@
 //! Each line of the preflight, as it should be, with a warning, and failed.
 
+mod search;
 mod web_acls;
 
 use super::*;
@@ -81,7 +82,7 @@ fn good() -> Seen {
         sample: Ok(view(&["198.51.100.7", "[]"])),
         waf: Ok(Current { groups: vec![first, group(2)], ..Current::default() }),
         totals: Ok(Totals { ip_sets: 30, rule_groups: 5 }),
-        web_acls: vec![Ok(acl)],
+        web_acls: WebAcls::Named(vec![Ok(acl)]),
     }
 }
 
@@ -106,7 +107,10 @@ fn expect(subject: &str, verdict: Verdict, finding: &str, args: &[&str], edit: i
 }
 
 fn acl(seen: &mut Seen) -> &mut AclState {
-    seen.web_acls[0].as_mut().unwrap()
+    match &mut seen.web_acls {
+        WebAcls::Named(acls) => acls[0].as_mut().unwrap(),
+        other => panic!("{other:?}"),
+    }
 }
 
 fn groups(seen: &mut Seen) -> &mut Vec<RuleGroup> {
@@ -182,7 +186,7 @@ fn permissions_are_those_of_plan_at_least() {
         (|seen| seen.sample = Err(denied())) as fn(&mut Seen),
         |seen| seen.waf = Err(denied()),
         |seen| seen.totals = Err(denied()),
-        |seen| seen.web_acls[0] = Err(denied()),
+        |seen| seen.web_acls = WebAcls::Named(vec![Err(denied())]),
     ] {
         let line = report(&[], deny).lines.swap_remove(3);
         assert_eq!((line.subject, line.verdict), (SUBJECT, Verdict::Failure));
@@ -243,17 +247,6 @@ fn what_the_rules_match_is_what_the_settings_say_and_cannot_be_forged() {
     });
     let other = "rule group wafsync-1 does \"allow\", the settings say \"allow by the first address in X-Client\"";
     expect(SUBJECT, Verdict::Failure, other, &[header], |_| ());
-}
-
-#[test]
-fn a_web_acl_is_named_and_there() {
-    expect("web ACL", Verdict::Failure, "it is not there", &[], |seen| {
-        seen.web_acls[0] = Err(trouble("it is not there"));
-    });
-    let mut seen = good();
-    seen.web_acls.clear();
-    let line = judge(&settings(&[]), &seen).lines.pop().unwrap();
-    assert_eq!((line.subject, line.verdict), ("web ACL", Verdict::Warning));
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! What a web ACL does besides: its default action, who is asked before our rule groups, and what it protects.
+//! What a web ACL does besides referring to us: its default action, who is asked before our rule groups, and what it
+//! protects.
 
 use super::labels::{Condition, after_ours, decision, label};
 use super::references::references;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use wafsync::check::{Report, Verdict, judge};
+use wafsync::check::{Line, Report, Verdict, judge};
 use wafsync_test_aws::{Config, Fault, FaultKind, When};
 
 use crate::process::Process;
@@ -159,6 +159,78 @@ async fn mistakes_are_found_where_they_are() {
     assert_eq!(complaints(&check(&world).await), [("IP sets", Verdict::Warning)]);
 }
 
+/// An installation as [`installed`], whose settings name no web ACL, and so many other web ACLs.
+async fn unnamed(config: Config, others: usize) -> World {
+    let mut world = installed(config).await;
+    world.set(&["--max-ip-sets=50"]);
+    for number in 0..others {
+        world.aws.put_web_acl("REGIONAL", &format!("other-{number}"), "Allow", json!([]));
+    }
+    world
+}
+
+fn line<'a>(report: &'a Report, subject: &str) -> &'a Line {
+    report.lines.iter().find(|line| line.subject == subject).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_none_is_named_the_web_acls_that_refer_to_us_are_found_on_every_page() {
+    let world = unnamed(Config { list_page: 2, ..Config::default() }, 4).await;
+    world.aws.put_web_acl("CLOUDFRONT", "elsewhere", "Allow", json!([]));
+    let group = world.aws.rule_groups()[0].arn.clone();
+    world.aws.put_web_acl("REGIONAL", "last", "Block", json!([reference_to(&group, 1)]));
+    world.aws.clear_log();
+    let report = check(&world).await;
+    let expected = [("web ACL", Verdict::Warning), ("association", Verdict::Warning)];
+    assert_eq!(complaints(&report), expected, "{}", report.to_text());
+    let mend = "set --web-acl=front --web-acl=last, so that each run looks at it";
+    assert_eq!(line(&report, "web ACL").mend.as_deref(), Some(mend));
+    assert_eq!((world.calls("GetWebACL"), world.calls("ListWebACLs")), (6, 3));
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_none_is_named_and_none_refers_to_us_that_is_a_failure() {
+    let world = unnamed(Config::default(), 1).await;
+    world.aws.edit_web_acl("front", |rules| *rules = json!([]));
+    let report = check(&world).await;
+    assert_eq!(complaints(&report), [("web ACL", Verdict::Failure)]);
+    assert!(line(&report, "web ACL").finding.contains(" of 2 web ACLs none refers "), "{}", report.to_text());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_search_ends_at_the_limit_and_at_the_first_refusal_and_not_at_one_that_is_gone() {
+    let world = unnamed(Config { read_rate: None, ..Config::default() }, 120).await;
+    world.aws.edit_web_acl("front", |rules| *rules = json!([]));
+    world.aws.clear_log();
+    let report = check(&world).await;
+    assert_eq!(complaints(&report), [("web ACL", Verdict::Warning)]);
+    assert!(
+        line(&report, "web ACL").finding.ends_with("only 100 of 121 web ACLs were looked at"),
+        "{}",
+        report.to_text()
+    );
+    assert_eq!(world.calls("GetWebACL"), 100);
+
+    let world = unnamed(Config::default(), 2).await;
+    world.fail_target("GetWebACL", "other-0", 1, When::Before, FaultKind::NonexistentItem);
+    world.fail_target("GetWebACL", "other-1", 1, When::Before, FaultKind::AccessDenied);
+    let report = check(&world).await;
+    let expected = [("permissions", Verdict::Warning), ("web ACL", Verdict::Warning)];
+    assert_eq!(complaints(&report), expected, "{}", report.to_text());
+    let finding = &line(&report, "web ACL").finding;
+    let begin = "none was named; found to refer to our rule groups: front; only 2 of 3 web ACLs could be looked at: ";
+    assert!(finding.starts_with(begin), "{finding}");
+
+    for operation in ["ListWebACLs", "GetWebACL"] {
+        let world = unnamed(Config::default(), 0).await;
+        deny(&world, operation);
+        let report = check(&world).await;
+        assert_eq!((complaints(&report).as_slice(), report.exit_code()), (&expected[..], 0), "{operation}");
+        assert!(line(&report, "web ACL").mend.as_ref().unwrap().contains("allow wafv2:ListWebACLs"));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn count_and_label_with_the_rule_of_the_readme_has_no_complaints() {
     let args = ["--web-acl=front", "--action=count"];
@@ -206,7 +278,7 @@ async fn a_rule_that_blocks_before_the_references_is_named() {
     add_rule(&world, managed);
     let report = check(&world).await;
     assert_eq!(complaints(&report), [("order", Verdict::Warning)]);
-    let line = report.lines.iter().find(|line| line.subject == "order").unwrap();
+    let line = line(&report, "order");
     assert!(line.finding.contains(" rate (priority 3), common (priority 4) "), "{}", line.finding);
 }
 

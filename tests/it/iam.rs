@@ -7,7 +7,7 @@ use wafsync::cli::{self, Invocation};
 use wafsync::iam_policy::{self, Access, IamScope};
 use wafsync_test_aws::{Attempt, Config, FaultKind, When};
 
-use crate::world::{TABLE, World, ip, reference_to};
+use crate::world::{NOW, TABLE, World, ip, reference_to};
 
 /// What IAM is asked for an attempt: action and resource.
 type Call = (String, String);
@@ -34,8 +34,14 @@ fn calls(attempt: &Attempt) -> Vec<Call> {
             let table = format!("arn:aws:dynamodb:eu-central-1:{ACCOUNT}:table/{target}");
             return vec![("dynamodb:Scan".to_owned(), table)];
         }
+        "DescribeTable" => {
+            let table = format!("arn:aws:dynamodb:eu-central-1:{ACCOUNT}:table/{target}");
+            return vec![("dynamodb:DescribeTable".to_owned(), table)];
+        }
+        // Nobody can be denied that.
+        "GetCallerIdentity" => return Vec::new(),
+        "GetWebACL" | "ListResourcesForWebACL" => (own("webacl"), Vec::new()),
         list if list.starts_with("List") => ("*".to_owned(), Vec::new()),
-        "GetWebACL" => (own("webacl"), Vec::new()),
         group if group.ends_with("RuleGroup") => (own("rulegroup"), references(request)),
         _ => (own("ipset"), Vec::new()),
     };
@@ -142,6 +148,32 @@ async fn a_plan_makes_no_call_that_its_own_policy_does_not_allow() {
     let policy = policy(Access::Plan, &[]);
     for call in world.aws.log().iter().flat_map(calls) {
         assert!(allows(&policy, &call), "{call:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_preflight_makes_no_call_that_its_own_policy_does_not_allow() {
+    for args in [&[][..], &["--web-acl", "front"], &["--adopt", "offices"]] {
+        let config = Config { set_capacity: 2, group_references: 2, ..Config::default() };
+        let mut world = World::with(config, &["--max-ip-sets", "6"]);
+        world.set(&[&["--max-ip-sets", "6"], args].concat());
+        world.aws.put_ip_set("REGIONAL", "offices", "IPV4", &["203.0.113.0/24"], None);
+        world.aws.put_web_acl("REGIONAL", "front", "Block", json!([]));
+        world.aws.put_web_acl("REGIONAL", "side", "Block", json!([]));
+        world.items(1..=3);
+        let policy = policy(Access::Check, args);
+        for _ in ["before", "after the first apply"] {
+            world.aws.clear_log();
+            world.connection().look(&world.settings, NOW, &world.signal.stop(None)).await;
+            for call in world.aws.log().iter().flat_map(calls) {
+                assert!(allows(&policy, &call), "{args:?}: {call:?}");
+            }
+            world.later().await;
+            world.apply().await;
+            let arn = world.aws.rule_groups()[0].arn.clone();
+            world.aws.edit_web_acl("front", |rules| *rules = json!([reference_to(&arn, 0)]));
+            world.later().await;
+        }
     }
 }
 
