@@ -53,6 +53,8 @@ pub struct Seen {
     pub sample: Answer<TableView>,
     /// Our IP sets and rule groups.
     pub waf: Answer<Current>,
+    /// What was said to reads of what is not there yet, other than that it is not there.
+    pub probes: Vec<Trouble>,
     /// Everybody's.
     pub totals: Answer<Totals>,
     /// Web ACLs.
@@ -228,32 +230,39 @@ fn attributes(settings: &Settings, sample: &Answer<TableView>) -> Line {
 fn permissions(seen: &Seen) -> Line {
     const SUBJECT: &str = "permissions";
     const MEND: &str = "`wafsync iam-policy` prints what the role has to allow, with --for plan, apply or check";
-    let denied =
-        |trouble: Option<&Trouble>| trouble.filter(|trouble| trouble.denied).map(|trouble| trouble.text.clone());
-    let mut needed: Vec<String> =
-        [denied(seen.sample.as_ref().err()), denied(seen.waf.as_ref().err()), denied(seen.totals.as_ref().err())]
-            .into_iter()
-            .flatten()
-            .collect();
-    needed.extend(seen.web_acls.named().iter().filter_map(|acl| denied(acl.as_ref().err())));
+    let needed =
+        [seen.sample.as_ref().err(), seen.waf.as_ref().err(), seen.totals.as_ref().err()].into_iter().flatten();
+    let needed = needed.chain(&seen.probes).chain(seen.web_acls.named().iter().filter_map(|acl| acl.as_ref().err()));
     let resources = seen.web_acls.read().filter_map(|acl| acl.resources.as_ref()?.as_ref().err());
     let further = seen.table.as_ref().err().into_iter().chain(seen.web_acls.trouble()).chain(resources);
-    let further: Vec<String> = further.filter_map(|trouble| denied(Some(trouble))).collect();
-    needed.dedup();
-    if !needed.is_empty() {
-        return failure(SUBJECT, needed.join("; "), MEND);
+    let refused = denied(needed);
+    if !refused.is_empty() {
+        return failure(SUBJECT, refused.join("; "), MEND);
     }
-    if !further.is_empty() {
-        return warning(
-            SUBJECT,
-            format!("enough for plan, but not for all of this check: {}", further.join("; ")),
-            MEND,
-        );
+    let refused = denied(further);
+    if !refused.is_empty() {
+        let finding = format!("enough for plan, but not for all of this check: {}", refused.join("; "));
+        return warning(SUBJECT, finding, MEND);
     }
-    if seen.sample.is_err() || seen.waf.is_err() || seen.totals.is_err() {
+    if seen.sample.is_err() || seen.waf.is_err() || seen.totals.is_err() || !seen.probes.is_empty() {
         return warning(SUBJECT, "not everything that plan reads has answered", "mend the other lines first");
     }
-    ok(SUBJECT, "all that plan reads may be read; what apply writes cannot be tried without writing")
+    ok(
+        SUBJECT,
+        "all that plan reads may be read; CreateIPSet, UpdateIPSet, CreateRuleGroup, UpdateRuleGroup and TagResource, which \
+         apply calls, were not tried, for check writes nothing",
+    )
+}
+
+/// What AWS said of each permission that is missing, each once.
+fn denied<'a>(troubles: impl Iterator<Item = &'a Trouble>) -> Vec<&'a str> {
+    let mut said = Vec::new();
+    for trouble in troubles.filter(|trouble| trouble.denied) {
+        if !said.contains(&trouble.text.as_str()) {
+            said.push(&trouble.text);
+        }
+    }
+    said
 }
 
 fn ip_sets(settings: &Settings, seen: &Seen) -> Line {

@@ -10,8 +10,10 @@ use super::waf::ReadCache;
 use super::web_acls::{counted, rules};
 use super::{Connection, Reader, locks, retries};
 use crate::check::{AclState, Answer, RuleKind, Search, Seen, TableState, Totals, Trouble, WebAcls};
-use crate::current::RuleGroup;
+use crate::cidr::Family;
+use crate::current::{Current, RuleGroup};
 use crate::item::ItemRules;
+use crate::plan::set_name;
 use crate::settings::{Scope, Settings, WafSettings};
 use crate::stop::Stop;
 
@@ -29,6 +31,9 @@ const RESOURCE_TYPES: [ResourceType; 7] = [
 /// Web ACLs that are looked through where none was named: AWS's quota of them in an account, Region and scope, unless it was
 /// raised (AWS WAF quotas). At the rate that AWS allows they take twenty seconds.
 const MOST_WEB_ACLS: usize = 100;
+
+/// An id that nothing in WAF has: whoever may read what it names is told that there is nothing.
+const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
 
 impl From<AwsError> for Trouble {
     fn from(error: AwsError) -> Self {
@@ -52,6 +57,12 @@ impl Connection {
             reader.read_waf(&without_web_acls, &mut cache, stop),
         );
         let totals = reader.totals(stop).await;
+        let probes = match &waf {
+            Ok(current) => reader.probe(current, &settings.waf, stop).await,
+            // Which of the reads was refused tells nothing of the others.
+            Err(error) if error.is_denied() => reader.probe(&Current::default(), &settings.waf, stop).await,
+            Err(_) => Vec::new(),
+        };
         let groups = waf.as_ref().map_or(&[][..], |current| current.groups.as_slice());
         let web_acls = if !settings.waf.web_acls.is_empty() {
             WebAcls::Named(reader.named_web_acls(&settings.waf, stop).await)
@@ -65,6 +76,7 @@ impl Connection {
             table: table.map_err(Trouble::from),
             sample: sample.map_err(Trouble::from),
             waf: waf.map_err(Trouble::from),
+            probes,
             totals: totals.map_err(Trouble::from),
             web_acls,
         }
@@ -109,6 +121,30 @@ impl Reader {
         let status = described.table_status.map_or("of unknown status".to_owned(), |status| status.as_str().to_owned());
         let items = described.item_count.and_then(|count| u64::try_from(count).ok()).unwrap_or_default();
         Ok(TableState { status, items })
+    }
+
+    /// Tries to read what is not there yet, for nothing is known of the permission to; gives what speaks against it.
+    async fn probe(&self, current: &Current, settings: &WafSettings, stop: &Stop) -> Vec<Trouble> {
+        let sets = async {
+            for family in Family::ALL {
+                if !current.shards.iter().any(|shard| !shard.adopted && shard.family == family) {
+                    let name = set_name(&settings.name, family, 0);
+                    allowed(self.get_ip_set(&name, NOBODY, stop).await)?;
+                }
+            }
+            Ok(())
+        };
+        let groups = async {
+            for number in 1..=settings.limits.rule_groups() {
+                if !current.groups.iter().any(|group| group.number == number) {
+                    let name = self.target.group_name(number);
+                    allowed(self.get_rule_group(&name, NOBODY, stop).await)?;
+                }
+            }
+            Ok(())
+        };
+        let (sets, groups): (Answer<()>, Answer<()>) = tokio::join!(sets, groups);
+        [sets.err(), groups.err()].into_iter().flatten().collect()
     }
 
     async fn totals(&self, stop: &Stop) -> Result<Totals, AwsError> {
@@ -180,5 +216,13 @@ impl Reader {
             resources.extend(answer.resource_arns.unwrap_or_default());
         }
         Ok(resources)
+    }
+}
+
+/// Whether a read that finds nothing was allowed.
+fn allowed<T>(read: Result<T, AwsError>) -> Answer<()> {
+    match read {
+        Err(error) if error.class() != Class::NotFound => Err(error.into()),
+        _ => Ok(()),
     }
 }

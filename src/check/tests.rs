@@ -81,6 +81,7 @@ fn good() -> Seen {
         table: Ok(TableState { status: "ACTIVE".to_owned(), items: 2 }),
         sample: Ok(view(&["198.51.100.7", "[]"])),
         waf: Ok(Current { groups: vec![first, group(2)], ..Current::default() }),
+        probes: Vec::new(),
         totals: Ok(Totals { ip_sets: 30, rule_groups: 5 }),
         web_acls: WebAcls::Named(vec![Ok(acl)]),
     }
@@ -99,8 +100,8 @@ fn expect(subject: &str, verdict: Verdict, finding: &str, args: &[&str], edit: i
     let lines: Vec<&Line> = report.lines.iter().filter(|line| line.subject == subject).collect();
     let [line] = lines.as_slice() else { panic!("{report:?}") };
     assert_eq!((line.verdict, line.finding.as_str()), (verdict, finding));
-    // AWS's own words bring their own hint.
-    let own_words = verdict == Verdict::Failure && finding.starts_with("it is ");
+    // AWS's own words bring their own hint, but for permissions, of which there may be several.
+    let own_words = verdict == Verdict::Failure && finding.starts_with("it is ") && subject != "permissions";
     assert_eq!(line.mend.is_none(), verdict == Verdict::Ok || own_words, "{line:?}");
     let failed = report.lines.iter().any(|line| line.verdict == Verdict::Failure);
     assert_eq!((report.ok, report.exit_code()), (!failed, u8::from(failed)));
@@ -175,17 +176,25 @@ fn attributes_are_right_on_a_sample() {
 #[test]
 fn permissions_are_those_of_plan_at_least() {
     const SUBJECT: &str = "permissions";
-    let well = "all that plan reads may be read; what apply writes cannot be tried without writing";
+    let well = "all that plan reads may be read; CreateIPSet, UpdateIPSet, CreateRuleGroup, UpdateRuleGroup and \
+                TagResource, which apply calls, were not tried, for check writes nothing";
     expect(SUBJECT, Verdict::Ok, well, &[], |_| ());
     let few = "enough for plan, but not for all of this check: it is denied";
     expect(SUBJECT, Verdict::Warning, few, &[], |seen| seen.table = Err(denied()));
     expect(SUBJECT, Verdict::Warning, few, &[], |seen| acl(seen).resources = Some(Err(denied())));
     let unknown = "not everything that plan reads has answered";
     expect(SUBJECT, Verdict::Warning, unknown, &[], |seen| seen.sample = Err(trouble("no connection")));
+    expect(SUBJECT, Verdict::Warning, unknown, &[], |seen| seen.probes.push(trouble("no connection")));
+    let twice = Trouble { text: "it is denied too".to_owned(), ..denied() };
+    expect(SUBJECT, Verdict::Failure, "it is denied; it is denied too", &[], |seen| {
+        seen.sample = Err(denied());
+        seen.probes = vec![twice, denied()];
+    });
     for deny in [
         (|seen| seen.sample = Err(denied())) as fn(&mut Seen),
         |seen| seen.waf = Err(denied()),
         |seen| seen.totals = Err(denied()),
+        |seen| seen.probes.push(denied()),
         |seen| seen.web_acls = WebAcls::Named(vec![Err(denied())]),
     ] {
         let line = report(&[], deny).lines.swap_remove(3);

@@ -131,6 +131,45 @@ async fn what_is_not_allowed_shows_where_it_is_needed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn that_reads_are_allowed_is_known_before_there_is_anything_to_read() {
+    let world = || {
+        let world = World::new(&["--max-ip-sets=150"]);
+        world.item("a", &["198.51.100.7/32"]);
+        world
+    };
+    let empty = world();
+    let report = check(&empty).await;
+    assert_eq!(line(&report, "permissions").verdict, Verdict::Ok, "{}", report.to_text());
+    assert_eq!((empty.calls("GetIPSet"), empty.calls("GetRuleGroup")), (2, 3), "each name that will be read");
+    assert!(empty.aws.log().iter().all(|attempt| !attempt.effect), "it changes nothing");
+    assert_eq!(empty.aws.violations(), Vec::<String>::new());
+    for (operation, target) in [("GetIPSet", "wafsync-ipv6-000"), ("GetRuleGroup", "wafsync-3")] {
+        let denying = world();
+        denying.fail_target(operation, target, 1, When::Before, FaultKind::AccessDenied);
+        let report = check(&denying).await;
+        let line = line(&report, "permissions");
+        let said = format!("{operation} {target}: AccessDeniedException: ");
+        assert!(line.verdict == Verdict::Failure && line.finding.starts_with(&said), "{}", report.to_text());
+    }
+    let silent = world();
+    silent.fail_times("GetRuleGroup", 3, When::Before, FaultKind::InternalError);
+    assert_eq!(line(&check(&silent).await, "permissions").verdict, Verdict::Warning);
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_permission_that_is_missing_is_said_at_once() {
+    let world = World::new(&[]);
+    for operation in ["Scan", "ListIPSets", "GetIPSet", "GetRuleGroup"] {
+        deny(&world, operation);
+    }
+    let report = check(&world).await;
+    let finding = &line(&report, "permissions").finding;
+    for operation in ["Scan ", "ListIPSets ", "GetIPSet ", "GetRuleGroup "] {
+        assert_eq!(finding.matches(operation).count(), 1, "{finding}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn mistakes_are_found_where_they_are() {
     let root = Config { caller_arn: "arn:aws:iam::111122223333:root".to_owned(), ..Config::default() };
     assert_eq!(complaints(&check(&installed(root).await).await), [("credentials", Verdict::Warning)]);
