@@ -1,6 +1,7 @@
 //! The preflight for people: what was seen of AWS becomes one line each, with how to mend it. A pure judgement.
 
 mod labels;
+mod quotas;
 mod references;
 mod search;
 #[cfg(test)]
@@ -50,7 +51,7 @@ pub struct Seen {
     /// The table.
     pub table: Answer<TableState>,
     /// Some of its items.
-    pub sample: Answer<TableView>,
+    pub sample: Answer<Sample>,
     /// Our IP sets and rule groups.
     pub waf: Answer<Current>,
     /// What was said to reads of what is not there yet, other than that it is not there.
@@ -59,6 +60,15 @@ pub struct Seen {
     pub totals: Answer<Totals>,
     /// Web ACLs.
     pub web_acls: WebAcls,
+}
+
+/// Some items of the table.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    /// What they ask for.
+    pub view: TableView,
+    /// There are no others.
+    pub whole: bool,
 }
 
 /// What DynamoDB says of the table.
@@ -148,8 +158,8 @@ pub fn judge(settings: &Settings, seen: &Seen) -> Report {
         table(&seen.table),
         attributes(settings, &seen.sample),
         permissions(seen),
-        ip_sets(settings, seen),
-        rule_group_quota(settings, seen),
+        quotas::ip_sets(settings, seen),
+        quotas::rule_groups(settings, seen),
         rule_groups(settings, seen),
         rule(settings, seen),
     ];
@@ -197,10 +207,10 @@ fn table(table: &Answer<TableState>) -> Line {
     }
 }
 
-fn attributes(settings: &Settings, sample: &Answer<TableView>) -> Line {
+fn attributes(settings: &Settings, sample: &Answer<Sample>) -> Line {
     const SUBJECT: &str = "attributes";
     let view = match sample {
-        Ok(view) => view,
+        Ok(sample) => &sample.view,
         Err(trouble) => return failed(SUBJECT, trouble),
     };
     let (key, cidrs) = (text::line(&settings.table.key_attribute), text::line(&settings.table.cidr_attribute));
@@ -263,53 +273,6 @@ fn denied<'a>(troubles: impl Iterator<Item = &'a Trouble>) -> Vec<&'a str> {
         }
     }
     said
-}
-
-fn ip_sets(settings: &Settings, seen: &Seen) -> Line {
-    const SUBJECT: &str = "IP sets";
-    const MEND: &str = "raise AWS WAF's quota of IP sets for this account and Region, or lower --max-ip-sets";
-    let (current, totals) = match (&seen.waf, &seen.totals) {
-        (Ok(current), Ok(totals)) => (current, totals),
-        (Err(trouble), _) | (_, Err(trouble)) => return failed(SUBJECT, trouble),
-    };
-    let (ours, allowed) = (current.shards.len(), settings.waf.limits.max_ip_sets);
-    let others = totals.ip_sets.saturating_sub(ours);
-    let room = QUOTA.saturating_sub(others);
-    let finding = format!("{ours} of {allowed} there, {others} of others");
-    quota(SUBJECT, MEND, Need { finding, ours, needed: allowed, room })
-}
-
-fn rule_group_quota(settings: &Settings, seen: &Seen) -> Line {
-    const SUBJECT: &str = "rule group quota";
-    const MEND: &str = "raise AWS WAF's quota of rule groups for this account and Region, or delete some of the others";
-    let (current, totals) = match (&seen.waf, &seen.totals) {
-        (Ok(current), Ok(totals)) => (current, totals),
-        (Err(trouble), _) | (_, Err(trouble)) => return failed(SUBJECT, trouble),
-    };
-    let (ours, needed) = (current.groups.len(), settings.waf.limits.rule_groups());
-    let others = totals.rule_groups.saturating_sub(ours);
-    let finding = format!("{needed} needed, {ours} there, {others} of others");
-    quota(SUBJECT, MEND, Need { finding, ours, needed, room: QUOTA.saturating_sub(others) })
-}
-
-/// What there should be of something, against what the usual quota leaves.
-struct Need {
-    finding: String,
-    ours: usize,
-    needed: usize,
-    /// What the others leave of the quota.
-    room: usize,
-}
-
-fn quota(subject: &'static str, mend: &str, need: Need) -> Line {
-    let Need { finding, ours, needed, room } = need;
-    if needed <= room || ours >= needed {
-        ok(subject, finding)
-    } else if room == 0 && ours == 0 {
-        failure(subject, format!("{finding}: the usual quota of {QUOTA} leaves no room"), mend)
-    } else {
-        warning(subject, format!("{finding}: the usual quota of {QUOTA} leaves room for {room}"), mend)
-    }
 }
 
 fn rule_groups(settings: &Settings, seen: &Seen) -> Line {

@@ -14,6 +14,7 @@ use super::error::AwsError;
 use super::governor::{Action, Governor};
 use super::{BAD_ANSWER, MAX_PAGES, Reader};
 use crate::broken::{self, Defect};
+use crate::check::Sample;
 use crate::item::{Attribute, Item, ItemRules, TableView};
 use crate::settings::TableSettings;
 use crate::stop::{Stop, StopReason};
@@ -101,14 +102,14 @@ impl Reader {
         settings: &TableSettings,
         rules: &ItemRules,
         stop: &Stop,
-    ) -> Result<TableView, AwsError> {
+    ) -> Result<Sample, AwsError> {
         let request = self.request(settings, Some(SAMPLE));
         let page = request.page(Cursor { segment: 0, key: None, pages: 0 }, stop).await?;
         let mut view = TableView::default();
         for row in page.rows {
             view.read(&item(row, settings), rules);
         }
-        Ok(view)
+        Ok(Sample { view, whole: page.next.is_none() })
     }
 
     fn request(&self, settings: &TableSettings, sample: Option<i32>) -> Request {

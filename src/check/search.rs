@@ -62,7 +62,9 @@ impl WebAcls {
 pub(super) fn lines(settings: &Settings, acls: &WebAcls, current: Option<&Current>) -> Vec<Line> {
     let groups = current.map(|current| current.groups.as_slice());
     let mut lines = match acls {
-        WebAcls::Named(acls) => acls.iter().flat_map(|acl| acl.as_ref().err()).map(|t| failed("web ACL", t)).collect(),
+        WebAcls::Named(acls) => {
+            acls.iter().filter_map(|acl| acl.as_ref().err()).map(|t| failed("web ACL", t)).collect()
+        }
         WebAcls::Searched(search) => vec![found(search, groups.unwrap_or_default())],
         WebAcls::NotSearched => vec![not_searched(groups.is_some())],
     };

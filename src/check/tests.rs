@@ -1,16 +1,20 @@
 //! Each line of the preflight, as it should be, with a warning, and failed.
 
+mod quotas;
 mod search;
 mod web_acls;
 
 use super::*;
+use crate::cidr::Family;
 use crate::cli::{self, Invocation};
-use crate::current::{LockToken, Override};
+use crate::current::{LockToken, Override, Shard};
 use crate::item::{Attribute, Item, ItemRules};
 use crate::settings::{Action, Forwarded, RulePolicy};
 
 fn settings(args: &[&str]) -> Settings {
-    let line = [&["wafsync", "check", "--table=clusters", "--max-ip-sets=60"], args].concat();
+    let given = args.iter().any(|arg| arg.starts_with("--max-ip-sets"));
+    let sets: &[&str] = if given { &[] } else { &["--max-ip-sets=60"] };
+    let line = [&["wafsync", "check", "--table=clusters"], sets, args].concat();
     match cli::parse(line.into_iter().map(Into::into), []).unwrap().invocation {
         Invocation::Check { settings, .. } => settings,
         other => panic!("{other:?}"),
@@ -27,6 +31,11 @@ fn view(items: &[&str]) -> TableView {
     view
 }
 
+/// These items, and no others.
+fn sample(items: &[&str]) -> Sample {
+    Sample { view: view(items), whole: true }
+}
+
 fn arn(number: usize) -> String {
     format!("arn:aws:wafv2:eu-central-1:111122223333:regional/rulegroup/wafsync-{number}/{number}")
 }
@@ -41,6 +50,20 @@ fn group(number: usize) -> RuleGroup {
         capacity: GROUP_CAPACITY,
         table: None,
         rule: GroupRule::Empty,
+    }
+}
+
+fn shard(family: Family) -> Shard {
+    Shard {
+        name: format!("wafsync-{family}-000"),
+        id: String::new(),
+        arn: "arn:set".to_owned(),
+        family,
+        adopted: false,
+        mark: None,
+        token: LockToken("token".to_owned()),
+        cidrs: [].into(),
+        group: Some(0),
     }
 }
 
@@ -79,10 +102,14 @@ fn good() -> Seen {
     Seen {
         identity: Ok("arn:aws:sts::111122223333:assumed-role/wafsync/job".to_owned()),
         table: Ok(TableState { status: "ACTIVE".to_owned(), items: 2 }),
-        sample: Ok(view(&["198.51.100.7", "[]"])),
-        waf: Ok(Current { groups: vec![first, group(2)], ..Current::default() }),
+        sample: Ok(sample(&["198.51.100.7", "[]"])),
+        waf: Ok(Current {
+            shards: Family::ALL.map(shard).to_vec(),
+            groups: vec![first, group(2)],
+            ..Current::default()
+        }),
         probes: Vec::new(),
-        totals: Ok(Totals { ip_sets: 30, rule_groups: 5 }),
+        totals: Ok(Totals { ip_sets: 32, rule_groups: 5 }),
         web_acls: WebAcls::Named(vec![Ok(acl)]),
     }
 }
@@ -157,8 +184,8 @@ fn the_table_can_be_read() {
 fn attributes_are_right_on_a_sample() {
     const SUBJECT: &str = "attributes";
     expect(SUBJECT, Verdict::Ok, "of a sample of 2 items, all can be used", &[], |_| ());
-    expect(SUBJECT, Verdict::Warning, "there is no item to look at", &[], |seen| seen.sample = Ok(view(&[])));
-    let line = |items: &[&str]| report(&[], |seen| seen.sample = Ok(view(items))).lines.swap_remove(2);
+    expect(SUBJECT, Verdict::Warning, "there is no item to look at", &[], |seen| seen.sample = Ok(sample(&[])));
+    let line = |items: &[&str]| report(&[], |seen| seen.sample = Ok(sample(items))).lines.swap_remove(2);
     assert_eq!(line(&["198.51.100.7", "10.0.0.5/24"]).verdict, Verdict::Warning);
     let nothing = line(&["x", "y", "z", "10.0.0.5/24"]);
     assert_eq!(nothing.verdict, Verdict::Failure);
@@ -167,8 +194,8 @@ fn attributes_are_right_on_a_sample() {
     expect(SUBJECT, Verdict::Failure, "it is denied", &[], |seen| seen.sample = Err(denied()));
     let unnamed = "of a sample of 2 items, 1 without a key in id: reports cannot name them";
     expect(SUBJECT, Verdict::Warning, unnamed, &[], |seen| {
-        if let Ok(view) = &mut seen.sample {
-            view.unnamed = 1;
+        if let Ok(sample) = &mut seen.sample {
+            sample.view.unnamed = 1;
         }
     });
 }
@@ -200,31 +227,6 @@ fn permissions_are_those_of_plan_at_least() {
         let line = report(&[], deny).lines.swap_remove(3);
         assert_eq!((line.subject, line.verdict), (SUBJECT, Verdict::Failure));
     }
-}
-
-#[test]
-fn quotas_hold_what_is_needed_beside_the_sets_of_others() {
-    const GROUPS: &str = "rule group quota";
-    let totals = |ip_sets, rule_groups| Ok(Totals { ip_sets, rule_groups });
-    expect("IP sets", Verdict::Ok, "0 of 60 there, 30 of others", &[], |_| ());
-    let finding = "0 of 60 there, 41 of others: the usual quota of 100 leaves room for 59";
-    expect("IP sets", Verdict::Warning, finding, &[], |seen| seen.totals = totals(41, 2));
-    let finding = "0 of 60 there, 100 of others: the usual quota of 100 leaves no room";
-    expect("IP sets", Verdict::Failure, finding, &[], |seen| seen.totals = totals(100, 2));
-
-    expect(GROUPS, Verdict::Ok, "2 needed, 2 there, 98 of others", &[], |seen| {
-        seen.totals = totals(0, 100);
-    });
-    let finding = "2 needed, 0 there, 99 of others: the usual quota of 100 leaves room for 1";
-    expect(GROUPS, Verdict::Warning, finding, &[], |seen| {
-        groups(seen).clear();
-        seen.totals = totals(0, 99);
-    });
-    let finding = "2 needed, 0 there, 100 of others: the usual quota of 100 leaves no room";
-    expect(GROUPS, Verdict::Failure, finding, &[], |seen| {
-        groups(seen).clear();
-        seen.totals = totals(0, 100);
-    });
 }
 
 #[test]
@@ -263,7 +265,7 @@ fn a_line_that_needs_a_person_has_its_remedy_below() {
     let report = report(&[], |seen| {
         seen.identity = Ok("arn:aws:iam::111122223333:root".to_owned());
         acl(seen).blocks = false;
-        seen.sample = Ok(view(&["10.0.0.5/24", "\u{1b}[2J"]));
+        seen.sample = Ok(sample(&["10.0.0.5/24", "\u{1b}[2J"]));
     });
     insta::assert_snapshot!(report.to_text());
 }

@@ -115,7 +115,7 @@ async fn what_is_not_allowed_shows_where_it_is_needed() {
     let all: [(&str, &[(&str, Verdict)]); 8] = [
         ("GetCallerIdentity", &[("credentials", Warning)]),
         ("DescribeTable", &[("table", Warning), ("permissions", Warning)]),
-        ("Scan", &[("attributes", Failure), ("permissions", Failure)]),
+        ("Scan", &[("attributes", Failure), ("permissions", Failure), ("IP sets", Warning)]),
         ("GetWebACL", &[("permissions", Failure), ("web ACL", Failure)]),
         ("ListWebACLs", &[("permissions", Failure), ("web ACL", Failure)]),
         ("ListResourcesForWebACL", &[("permissions", Warning), ("association", Warning)]),
@@ -157,6 +157,22 @@ async fn that_reads_are_allowed_is_known_before_there_is_anything_to_read() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_table_larger_than_the_sample_needs_is_held_against_the_quota() {
+    let world = World::with(Config { set_capacity: 10, ..Config::default() }, &[]);
+    world.items(1..=150);
+    for number in 0..85 {
+        world.aws.put_ip_set("REGIONAL", &format!("others-{number}"), "IPV4", &[], None);
+    }
+    let report = check(&world).await;
+    let fits = "0 there, 15 more needed for about 150 CIDRs by a sample and the last count; 85 of others; the usual quota of \
+                100 leaves room for 15 more";
+    assert_eq!((line(&report, "IP sets").verdict, line(&report, "IP sets").finding.as_str()), (Verdict::Ok, fits));
+    world.later().await;
+    world.aws.put_ip_set("REGIONAL", "one-more", "IPV4", &[], None);
+    assert_eq!(line(&check(&world).await, "IP sets").verdict, Verdict::Failure);
+}
+
+#[tokio::test(start_paused = true)]
 async fn every_permission_that_is_missing_is_said_at_once() {
     let world = World::new(&[]);
     for operation in ["Scan", "ListIPSets", "GetIPSet", "GetRuleGroup"] {
@@ -176,7 +192,12 @@ async fn mistakes_are_found_where_they_are() {
 
     let mut world = installed(Config::default()).await;
     world.settings.table.table = "absent".to_owned();
-    let absent = [("table", Verdict::Failure), ("attributes", Verdict::Failure), ("permissions", Verdict::Warning)];
+    let absent = [
+        ("table", Verdict::Failure),
+        ("attributes", Verdict::Failure),
+        ("permissions", Verdict::Warning),
+        ("IP sets", Verdict::Warning),
+    ];
     assert_eq!(complaints(&check(&world).await), absent);
 
     let mut world = installed(Config::default()).await;
