@@ -16,6 +16,7 @@ use crate::current::{Current, GroupRule, RuleGroup};
 use crate::item::TableView;
 use crate::number::{counted, grouped};
 use crate::plan::{GROUP_CAPACITY, GROUP_CAPACITY_ANY};
+use crate::report::text::broken;
 use crate::settings::{Position, Settings};
 use crate::text;
 
@@ -29,6 +30,9 @@ const QUOTA: usize = 100;
 /// So many of a list are shown in a line.
 const SHOWN: usize = 3;
 
+/// What stands under verdict and subject.
+const INDENT: &str = "                           ";
+
 /// What could not be asked, or was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
@@ -38,6 +42,13 @@ pub struct Trouble {
     pub denied: bool,
     /// There are no credentials, or they are not valid.
     pub credentials: bool,
+}
+
+impl Trouble {
+    /// What AWS said, for a line that says itself what to do.
+    fn words(&self) -> &str {
+        self.text.rsplit_once("; hint: ").map_or(self.text.as_str(), |(words, _)| words)
+    }
 }
 
 /// What AWS answered.
@@ -143,6 +154,12 @@ fn failed(subject: &'static str, trouble: &Trouble) -> Line {
     Line { subject, verdict: Verdict::Failure, finding: trouble.text.clone(), mend: None }
 }
 
+/// For want of what is ours in WAF, which another line gives the reason for.
+fn unknown(subject: &'static str, trouble: &Trouble) -> Line {
+    let mend = if trouble.denied { "see permissions" } else { "see rule groups" };
+    failure(subject, "what there is of ours in WAF is not known", mend)
+}
+
 /// The preflight of a process that could not even begin to look.
 #[must_use]
 pub fn without_connection(error: &str) -> Report {
@@ -179,7 +196,7 @@ fn credentials(identity: &Answer<String>) -> Line {
         Err(trouble) if trouble.credentials => failed(SUBJECT, trouble),
         Err(trouble) => warning(
             SUBJECT,
-            format!("it is not known who they are: {}", trouble.text),
+            format!("it is not known who they are: {}", trouble.words()),
             "nothing but this check needs STS; if the network does not lead there, this does not matter",
         ),
     }
@@ -200,7 +217,7 @@ fn table(table: &Answer<TableState>) -> Line {
         }
         Err(trouble) if trouble.denied => warning(
             SUBJECT,
-            trouble.text.clone(),
+            trouble.words(),
             "nothing but this check needs dynamodb:DescribeTable; `wafsync iam-policy --for check` allows it",
         ),
         Err(trouble) => failed(SUBJECT, trouble),
@@ -239,7 +256,8 @@ fn attributes(settings: &Settings, sample: &Answer<Sample>) -> Line {
 /// What every run calls must be allowed; what only this check calls should be.
 fn permissions(seen: &Seen) -> Line {
     const SUBJECT: &str = "permissions";
-    const MEND: &str = "`wafsync iam-policy` prints what the role has to allow, with --for plan, apply or check";
+    const MEND: &str = "`wafsync iam-policy` prints what the role has to allow, with --for plan, apply or check; a service \
+                        control policy can forbid it too";
     let needed =
         [seen.sample.as_ref().err(), seen.waf.as_ref().err(), seen.totals.as_ref().err()].into_iter().flatten();
     let needed = needed.chain(&seen.probes).chain(seen.web_acls.named().iter().filter_map(|acl| acl.as_ref().err()));
@@ -259,8 +277,8 @@ fn permissions(seen: &Seen) -> Line {
     }
     ok(
         SUBJECT,
-        "all that plan reads may be read; CreateIPSet, UpdateIPSet, CreateRuleGroup, UpdateRuleGroup and TagResource, which \
-         apply calls, were not tried, for check writes nothing",
+        "all that plan reads may be read; what apply writes was not tried: CreateIPSet, UpdateIPSet, CreateRuleGroup, \
+         UpdateRuleGroup, TagResource",
     )
 }
 
@@ -268,8 +286,8 @@ fn permissions(seen: &Seen) -> Line {
 fn denied<'a>(troubles: impl Iterator<Item = &'a Trouble>) -> Vec<&'a str> {
     let mut said = Vec::new();
     for trouble in troubles.filter(|trouble| trouble.denied) {
-        if !said.contains(&trouble.text.as_str()) {
-            said.push(&trouble.text);
+        if !said.contains(&trouble.words()) {
+            said.push(trouble.words());
         }
     }
     said
@@ -279,6 +297,7 @@ fn rule_groups(settings: &Settings, seen: &Seen) -> Line {
     const SUBJECT: &str = "rule groups";
     let current = match &seen.waf {
         Ok(current) => current,
+        Err(trouble) if trouble.denied => return unknown(SUBJECT, trouble),
         Err(trouble) => return failed(SUBJECT, trouble),
     };
     let any = settings.waf.policy.forwarded.as_ref().is_some_and(|forwarded| forwarded.position == Position::Any);
@@ -307,7 +326,7 @@ fn rule(settings: &Settings, seen: &Seen) -> Line {
     let policy = &settings.waf.policy;
     let current = match &seen.waf {
         Ok(current) => current,
-        Err(trouble) => return failed(SUBJECT, trouble),
+        Err(trouble) => return unknown(SUBJECT, trouble),
     };
     let other = current.groups.iter().find_map(|group| match &group.rule {
         GroupRule::Standard { policy: now, .. } if now != policy => Some((group, now)),
@@ -344,7 +363,7 @@ fn shown(separator: &str, list: impl IntoIterator<Item: Display>) -> String {
 }
 
 impl Report {
-    /// For a person at a terminal: a line each, and how to mend it below.
+    /// For a person at a terminal: an entry each, and how to mend it below.
     #[must_use]
     pub fn to_text(&self) -> String {
         let mut out = String::new();
@@ -354,9 +373,10 @@ impl Report {
                 Verdict::Warning => "warning",
                 Verdict::Failure => "failure",
             };
-            let _ = writeln!(out, "{verdict:7}  {:16}  {}", line.subject, line.finding);
+            let finding = format!("{verdict:7}  {:16}  {}", line.subject, line.finding);
+            let _ = writeln!(out, "{}", broken(INDENT, &finding));
             if let Some(mend) = &line.mend {
-                let _ = writeln!(out, "{:7}  {:16}  -> {mend}", "", "");
+                let _ = writeln!(out, "{}", broken(&format!("{INDENT}   "), &format!("{INDENT}-> {mend}")));
             }
         }
         out

@@ -2,7 +2,7 @@
 //!
 //! What a quota was raised to cannot be seen from here, only that it was: by there being more than the usual number.
 
-use super::{Line, QUOTA, Sample, Seen, TableState, failed, failure, ok, warning};
+use super::{Line, QUOTA, Sample, Seen, TableState, failed, failure, ok, unknown, warning};
 use crate::cidr::{Family, PerFamily};
 use crate::current::Current;
 use crate::desired::Desired;
@@ -47,7 +47,8 @@ pub(super) fn ip_sets(settings: &Settings, seen: &Seen) -> Line {
     const RAISE: &str = "raise AWS WAF's quota of IP sets for this account and Region, or lower --max-ip-sets";
     let (current, totals) = match (&seen.waf, &seen.totals) {
         (Ok(current), Ok(totals)) => (current, totals),
-        (Err(trouble), _) | (_, Err(trouble)) => return failed(SUBJECT, trouble),
+        (Err(trouble), _) => return unknown(SUBJECT, trouble),
+        (_, Err(trouble)) => return failed(SUBJECT, trouble),
     };
     let standing = Standing::new(current.shards.len(), totals.ip_sets);
     let Standing { ours, others } = standing;
@@ -92,7 +93,8 @@ pub(super) fn rule_groups(settings: &Settings, seen: &Seen) -> Line {
         "raise AWS WAF's quota of rule groups for this account and Region, or delete some of the others";
     let (current, totals) = match (&seen.waf, &seen.totals) {
         (Ok(current), Ok(totals)) => (current, totals),
-        (Err(trouble), _) | (_, Err(trouble)) => return failed(SUBJECT, trouble),
+        (Err(trouble), _) => return unknown(SUBJECT, trouble),
+        (_, Err(trouble)) => return failed(SUBJECT, trouble),
     };
     let standing = Standing::new(current.groups.len(), totals.rule_groups);
     let needed = settings.waf.limits.rule_groups();

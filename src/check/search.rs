@@ -85,11 +85,14 @@ fn not_searched(known: bool) -> Line {
 /// None was named, so a run does not look; here is what there is.
 fn found(search: &Search, groups: &[RuleGroup]) -> Line {
     const SUBJECT: &str = "web ACL";
-    const NAME_IT: &str = "name the one that should with --web-acl, so that each run looks at it";
-    let (listed, read) = (counted(search.listed, "web ACL"), search.read);
+    let listed = counted(search.listed, "web ACL");
+    let read = format!("only {} of {listed} could be read", search.read);
     let unread = match &search.trouble {
-        Some(trouble) => Some(format!("only {read} of {listed} could be looked at: {}", trouble.text)),
-        None if read < search.listed => Some(format!("only {read} of {listed} were looked at")),
+        Some(trouble) if trouble.denied && search.listed == 0 => Some("they may not be listed".to_owned()),
+        Some(trouble) if trouble.denied => Some(format!("{read}, for the next was refused")),
+        Some(trouble) if search.listed == 0 => Some(format!("they could not be listed: {}", trouble.text)),
+        Some(trouble) => Some(format!("{read}: {}", trouble.text)),
+        None if search.read < search.listed => Some(format!("only {} of {listed} were read", search.read)),
         None => None,
     };
     if !search.referring.is_empty() {
@@ -100,25 +103,22 @@ fn found(search: &Search, groups: &[RuleGroup]) -> Line {
         return warning(SUBJECT, finding, format!("set {}, so that each run looks at it", shown(" ", options)));
     }
     if let Some(unread) = unread {
+        let finding = format!("none was named, and none was found to refer to our rule groups; {unread}");
         let denied = search.trouble.as_ref().is_some_and(|trouble| trouble.denied);
         let mend = if denied {
             "name the one that should refer to us with --web-acl, or allow wafv2:ListWebACLs and wafv2:GetWebACL on all: \
              `wafsync iam-policy --for check` without --web-acl does"
         } else {
-            NAME_IT
+            "name the one that should with --web-acl, so that each run looks at it"
         };
-        return warning(
-            SUBJECT,
-            format!("none was named, and none was found to refer to our rule groups; {unread}"),
-            mend,
-        );
+        return warning(SUBJECT, finding, mend);
     }
-    let finding = format!("none was named, and of {listed} none refers to our rule groups");
+    let finding = format!("none was named, and none of those there are refers to our rule groups ({listed} read)");
     let used = groups.iter().any(|group| !group.rule.references().is_empty());
     let mend = "refer to each of them in the web ACL, and name it with --web-acl";
     if used {
         failure(SUBJECT, format!("{finding}: they let nobody in"), mend)
     } else {
-        warning(SUBJECT, format!("{finding}, which have no IP set yet"), mend)
+        warning(SUBJECT, format!("{finding}; no IP set is in these yet"), mend)
     }
 }

@@ -151,6 +151,15 @@ fn all_is_well() {
 }
 
 #[test]
+fn without_a_connection_that_is_all_there_is_to_say() {
+    let report = without_connection("no AWS Region is set; hint: set AWS_REGION, or `region` in the profile");
+    assert_eq!((report.ok, report.exit_code(), report.lines[0].verdict), (false, 1, Verdict::Failure));
+    let text = "failure  connection        no AWS Region is set; hint: set AWS_REGION, or\n                           \
+                `region` in the profile\n";
+    assert_eq!(report.to_text(), text);
+}
+
+#[test]
 fn credentials_are_known() {
     const SUBJECT: &str = "credentials";
     expect(SUBJECT, Verdict::Ok, "arn:aws:sts::111122223333:assumed-role/wafsync/job", &[], |_| ());
@@ -203,8 +212,8 @@ fn attributes_are_right_on_a_sample() {
 #[test]
 fn permissions_are_those_of_plan_at_least() {
     const SUBJECT: &str = "permissions";
-    let well = "all that plan reads may be read; CreateIPSet, UpdateIPSet, CreateRuleGroup, UpdateRuleGroup and \
-                TagResource, which apply calls, were not tried, for check writes nothing";
+    let well = "all that plan reads may be read; what apply writes was not tried: CreateIPSet, UpdateIPSet, CreateRuleGroup, \
+                UpdateRuleGroup, TagResource";
     expect(SUBJECT, Verdict::Ok, well, &[], |_| ());
     let few = "enough for plan, but not for all of this check: it is denied";
     expect(SUBJECT, Verdict::Warning, few, &[], |seen| seen.table = Err(denied()));
@@ -227,6 +236,29 @@ fn permissions_are_those_of_plan_at_least() {
         let line = report(&[], deny).lines.swap_remove(3);
         assert_eq!((line.subject, line.verdict), (SUBJECT, Verdict::Failure));
     }
+}
+
+#[test]
+fn why_waf_is_not_known_is_said_once() {
+    const UNKNOWN: &str = "what there is of ours in WAF is not known";
+    for subject in ["IP sets", "rule group quota", "rule groups", "match"] {
+        expect(subject, Verdict::Failure, UNKNOWN, &[], |seen| seen.waf = Err(denied()));
+    }
+    expect("permissions", Verdict::Failure, "it is denied", &[], |seen| seen.waf = Err(denied()));
+    for subject in ["IP sets", "rule group quota", "match"] {
+        expect(subject, Verdict::Failure, UNKNOWN, &[], |seen| seen.waf = Err(trouble("it is broken")));
+    }
+    expect("rule groups", Verdict::Failure, "it is broken", &[], |seen| seen.waf = Err(trouble("it is broken")));
+}
+
+#[test]
+fn a_line_with_a_remedy_of_its_own_leaves_out_the_hint_of_the_error() {
+    let hinted = || Trouble { text: "Scan: denied; hint: see elsewhere".to_owned(), ..denied() };
+    expect("permissions", Verdict::Failure, "Scan: denied", &[], |seen| seen.sample = Err(hinted()));
+    expect("table", Verdict::Warning, "Scan: denied", &[], |seen| seen.table = Err(hinted()));
+    let unknown = "it is not known who they are: Scan: denied";
+    expect("credentials", Verdict::Warning, unknown, &[], |seen| seen.identity = Err(hinted()));
+    expect("association", Verdict::Warning, "Scan: denied", &[], |seen| acl(seen).resources = Some(Err(hinted())));
 }
 
 #[test]

@@ -81,17 +81,20 @@ impl Page {
         self.0.push('\n');
     }
 
-    /// Text broken into lines, each behind `indent` but for what stands in front of the first.
     fn paragraph(&mut self, indent: &str, paragraph: &str) {
-        let options = textwrap::Options::new(WIDTH).subsequent_indent(indent).break_words(false);
-        let wrapped = textwrap::fill(paragraph, options.word_splitter(textwrap::WordSplitter::NoHyphenation));
-        self.line(&wrapped);
+        self.line(&broken(indent, paragraph));
     }
 
     fn heading(&mut self, heading: &str) {
         self.0.push('\n');
         self.line(heading);
     }
+}
+
+/// Text broken into lines, each behind `indent` but for what stands in front of the first. Words stay whole.
+pub(crate) fn broken(indent: &str, paragraph: &str) -> String {
+    let options = textwrap::Options::new(WIDTH).subsequent_indent(indent).break_words(false);
+    textwrap::fill(paragraph, options.word_splitter(textwrap::WordSplitter::NoHyphenation))
 }
 
 /// What a person who reads nothing but the verdict should know as well.

@@ -121,5 +121,7 @@ fn each_rule_group_finds_room() {
 fn what_cannot_be_read_is_a_failure_of_both() {
     for subject in [SETS, GROUPS] {
         expect(subject, Verdict::Failure, "it is denied", &[], |seen| seen.totals = Err(denied()));
+        let unknown = "what there is of ours in WAF is not known";
+        expect(subject, Verdict::Failure, unknown, &[], |seen| seen.waf = Err(denied()));
     }
 }

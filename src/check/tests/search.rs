@@ -46,7 +46,7 @@ fn those_that_refer_to_us_without_being_named_are_named_and_judged() {
     let four = Search { referring: ["a", "b", "c", "d"].map(found).to_vec(), read: 2, ..one };
     let (_, line) = searched(four, |_| ());
     let finding =
-        "none was named; found to refer to our rule groups: a, b, c, and 1 more; only 2 of 3 web ACLs were looked at";
+        "none was named; found to refer to our rule groups: a, b, c, and 1 more; only 2 of 3 web ACLs were read";
     assert_eq!(said(&line), (Verdict::Warning, finding));
     let mend = "set --web-acl=a --web-acl=b --web-acl=c and 1 more, so that each run looks at it";
     assert_eq!(line.mend.as_deref(), Some(mend));
@@ -56,31 +56,36 @@ fn those_that_refer_to_us_without_being_named_are_named_and_judged() {
 fn where_none_refers_to_us_nobody_gets_in() {
     let none = Search { listed: 2, read: 2, ..Search::default() };
     let (report, line) = searched(none.clone(), |_| ());
-    let finding = "none was named, and of 2 web ACLs none refers to our rule groups: they let nobody in";
+    let finding =
+        "none was named, and none of those there are refers to our rule groups (2 web ACLs read): they let nobody in";
     assert_eq!((said(&line), report.exit_code()), ((Verdict::Failure, finding), 1));
     let (report, line) = searched(none, |seen| groups(seen)[0].rule = GroupRule::Empty);
-    let finding = "none was named, and of 2 web ACLs none refers to our rule groups, which have no IP set yet";
+    let finding = "none was named, and none of those there are refers to our rule groups (2 web ACLs read); no IP set is in these yet";
     assert_eq!((said(&line), report.exit_code()), ((Verdict::Warning, finding), 0));
 }
 
 #[test]
 fn a_search_that_did_not_see_all_fails_nothing() {
     let (report, line) = searched(Search { listed: 130, read: 100, ..Search::default() }, |_| ());
-    let finding =
-        "none was named, and none was found to refer to our rule groups; only 100 of 130 web ACLs were looked at";
+    let finding = "none was named, and none was found to refer to our rule groups; only 100 of 130 web ACLs were read";
     assert_eq!((said(&line), report.exit_code()), ((Verdict::Warning, finding), 0));
     let broken = Search { listed: 3, read: 1, trouble: Some(trouble("no connection")), ..Search::default() };
     let (_, line) = searched(broken, |_| ());
-    let finding = "none was named, and none was found to refer to our rule groups; only 1 of 3 web ACLs could be looked \
-                   at: no connection";
+    let finding = "none was named, and none was found to refer to our rule groups; only 1 of 3 web ACLs could be read: \
+                   no connection";
     assert_eq!(said(&line), (Verdict::Warning, finding));
     assert!(!line.mend.unwrap().contains("allow"));
+    let broken = Search { trouble: Some(trouble("no connection")), ..Search::default() };
+    let finding =
+        "none was named, and none was found to refer to our rule groups; they could not be listed: no connection";
+    assert_eq!(said(&searched(broken, |_| ()).1), (Verdict::Warning, finding));
 }
 
 #[test]
 fn a_search_that_is_not_allowed_says_what_to_allow() {
     let (report, line) = searched(Search { trouble: Some(denied()), ..Search::default() }, |_| ());
-    assert_eq!((line.verdict, report.exit_code()), (Verdict::Warning, 0));
+    let finding = "none was named, and none was found to refer to our rule groups; they may not be listed";
+    assert_eq!((said(&line), report.exit_code()), ((Verdict::Warning, finding), 0));
     let mend = line.mend.unwrap();
     assert!(mend.contains("allow wafv2:ListWebACLs and wafv2:GetWebACL"), "{mend}");
     let permissions = report.lines.iter().find(|line| line.subject == "permissions").unwrap();
