@@ -59,15 +59,16 @@ pub(super) fn ip_sets(settings: &Settings, seen: &Seen) -> Line {
     let (cidrs, known) = wanted(settings, sample, seen.table.as_ref().ok());
     let (missing, allowed) = (missing(settings, current, cidrs), settings.waf.limits.max_ip_sets);
     let finding = finding(standing, missing, cidrs, known);
-    if ours.saturating_add(missing) > allowed {
+    if missing > 0 && ours.saturating_add(missing) > allowed {
         let mend = "raise --max-ip-sets, and AWS's quota with it if need be, or merge CIDRs with --aggregate";
         return failure(SUBJECT, format!("{finding}; --max-ip-sets allows {allowed}"), mend);
     }
     match standing.room() {
         None if missing > 0 => beyond(SUBJECT, &finding, missing),
         None => ok(SUBJECT, format!("{finding}; so the usual quota of {QUOTA} was raised")),
-        Some(room) if room < missing => too_full(SUBJECT, &finding, room, RAISE),
-        Some(0) if others > 0 => {
+        // Whoever allows more than the usual quota knows that it was raised.
+        Some(room) if room < missing && allowed <= QUOTA => too_full(SUBJECT, &finding, room, RAISE),
+        Some(0) if others > 0 && allowed <= QUOTA => {
             warning(SUBJECT, format!("{finding}; the usual quota of {QUOTA} leaves no room to grow"), RAISE)
         }
         // As many as the quota are the default: that asks for no number, and whoever shares the account is no reason to
@@ -98,7 +99,8 @@ pub(super) fn rule_groups(settings: &Settings, seen: &Seen) -> Line {
     };
     let standing = Standing::new(current.groups.len(), totals.rule_groups);
     let needed = settings.waf.limits.rule_groups();
-    let missing = needed.saturating_sub(standing.ours);
+    let there = current.groups.iter().filter(|group| group.number <= needed).count();
+    let missing = needed.saturating_sub(there);
     let finding = format!("{needed} needed, {} there, {} of others", standing.ours, standing.others);
     match standing.room() {
         None if missing > 0 => beyond(SUBJECT, &finding, missing),
@@ -114,7 +116,11 @@ fn beyond(subject: &'static str, finding: &str, missing: usize) -> Line {
 }
 
 fn too_full(subject: &'static str, finding: &str, room: usize, mend: &str) -> Line {
-    failure(subject, format!("{finding}; the usual quota of {QUOTA} leaves room for {room} more"), mend)
+    failure(
+        subject,
+        format!("{finding}; the usual quota of {QUOTA}, if it was not raised, leaves room for {room} more"),
+        mend,
+    )
 }
 
 /// `2 there, 1 more needed for 25,000 CIDRs; 30 of others`

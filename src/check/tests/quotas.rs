@@ -43,7 +43,8 @@ fn what_is_needed_now_and_what_may_be_needed_fit_beside_the_sets_of_others() {
     let more = "2 there, enough for 1 CIDR; 0 of others; --max-ip-sets allows 150, the usual quota of 100 leaves 100: whether \
                 it was raised cannot be seen from here";
     expect(SETS, Verdict::Warning, more, &["--max-ip-sets=150"], |seen| totals(seen, 2, 3));
-    let none = "0 there, 1 more needed for 1 CIDR; 100 of others; the usual quota of 100 leaves room for 0 more";
+    let none = "0 there, 1 more needed for 1 CIDR; 100 of others; the usual quota of 100, if it was not raised, leaves room for \
+                0 more";
     expect(SETS, Verdict::Failure, none, &[], |seen| {
         no_sets(seen);
         totals(seen, 100, 2);
@@ -67,13 +68,31 @@ fn whoever_shares_the_account_is_no_reason_to_warn_as_long_as_there_is_room() {
 }
 
 #[test]
+fn more_than_the_usual_quota_is_asked_only_of_one_that_was_raised() {
+    let unseen = "0 there, 5 more needed for about 45,000 CIDRs by a sample and the last count; 99 of others; --max-ip-sets \
+                  allows 150, the usual quota of 100 leaves 1: whether it was raised cannot be seen from here";
+    let need = |seen: &mut Seen| {
+        no_sets(seen);
+        totals(seen, 99, 3);
+        large(seen, Some(30_000));
+    };
+    expect(SETS, Verdict::Warning, unseen, &["--max-ip-sets=150"], need);
+}
+
+#[test]
+fn fewer_allowed_than_there_are_is_enough_as_long_as_nothing_has_to_come() {
+    let finding = "2 there, enough for 1 CIDR; 30 of others; the usual quota of 100 leaves room for 68 more";
+    expect(SETS, Verdict::Ok, finding, &["--max-ip-sets=1"], |_| ());
+}
+
+#[test]
 fn of_a_table_larger_than_the_sample_the_need_is_estimated() {
     let about = "2 there, 3 more needed for about 45,000 CIDRs by a sample and the last count; 30 of others; the usual quota \
                  of 100 leaves room for 68 more";
     expect(SETS, Verdict::Ok, about, &[DEFAULT], |seen| large(seen, Some(30_000)));
-    let too_many = "2 there, 99 more needed for about 1,500,000 CIDRs by a sample and the last count; 30 of others; \
+    let too_many = "2 there, 148 more needed for about 1,500,000 CIDRs by a sample and the last count; 30 of others; \
                     --max-ip-sets allows 100";
-    expect(SETS, Verdict::Failure, &too_many.replace("99 more", "148 more"), &[DEFAULT], |seen| {
+    expect(SETS, Verdict::Failure, too_many, &[DEFAULT], |seen| {
         large(seen, Some(1_000_000));
     });
     for items in [None, Some(0)] {
@@ -103,6 +122,11 @@ fn what_is_wanted_always_counts_once_and_merged_as_the_settings_say() {
 fn each_rule_group_finds_room() {
     expect(GROUPS, Verdict::Ok, "2 needed, 2 there, 98 of others", &[], |seen| totals(seen, 32, 100));
     expect(GROUPS, Verdict::Ok, "2 needed, 2 there, 198 of others", &[], |seen| totals(seen, 32, 200));
+    let gap = "2 needed, 2 there, 98 of others; the usual quota of 100, if it was not raised, leaves room for 0 more";
+    expect(GROUPS, Verdict::Failure, gap, &[], |seen| {
+        groups(seen)[1].number = 3;
+        totals(seen, 32, 100);
+    });
     let expect = |verdict, finding, others| {
         expect(GROUPS, verdict, finding, &[], |seen| {
             groups(seen).clear();
@@ -110,7 +134,7 @@ fn each_rule_group_finds_room() {
         });
     };
     expect(Verdict::Ok, "2 needed, 0 there, 98 of others", 98);
-    let one = "2 needed, 0 there, 99 of others; the usual quota of 100 leaves room for 1 more";
+    let one = "2 needed, 0 there, 99 of others; the usual quota of 100, if it was not raised, leaves room for 1 more";
     expect(Verdict::Failure, one, 99);
     let unknown =
         "2 needed, 0 there, 101 of others; the usual quota of 100 was raised, and how far cannot be seen from here";
