@@ -231,6 +231,7 @@ fn a_run(rounds: &[Plan], stopped: Option<&Plan>) -> Run {
     };
     let last = stopped.or(rounds.last()).cloned();
     Run {
+        digest: None,
         target,
         scans: Vec::new(),
         consumed_capacity: 0.0,
