@@ -105,3 +105,20 @@ pub(super) fn place(group: &RuleGroup, (priority, with): (i32, Override)) -> Str
     };
     format!("{} at priority {priority}{harmless}", group.name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_run_calls_unenforced_is_a_failure_here_and_nothing_else_of_an_override_is() {
+        let effects = [Effect::Allow, Effect::Block, Effect::Count, Effect::Captcha, Effect::Challenge, Effect::Other];
+        let overrides = effects.map(Override::To).into_iter().chain([Override::None, Override::WholeToCount]);
+        for with in overrides {
+            for action in [Action::Allow, Action::Count] {
+                let verdict = Flaw::of(Some((0, with)), true, action).map(Flaw::verdict);
+                assert_eq!(verdict == Some(Verdict::Failure), !with.lets_in(action), "{with:?} of {action:?}");
+            }
+        }
+    }
+}
