@@ -8,7 +8,7 @@ const PAGE: &str = include_str!("../../docs/limits.md");
 
 /// Numbers that bound nothing, and why.
 const NO_LIMITS: [(&str, &str); 9] = [
-    ("aws::error::ACCOUNT_ID_DIGITS", "the form of an account id"),
+    ("text::ACCOUNT_ID_DIGITS", "the form of an account id"),
     ("cli::EXIT_USAGE", "an exit code"),
     ("guard::ROUNDING", "the error of a double"),
     ("host::EXIT_GUARDED", "an exit code"),
