@@ -232,6 +232,9 @@ pub struct Guard {
     pub verdict: &'static str,
     /// Why it is not a pass: what stands in the way, or what would have without the approval.
     pub reasons: Vec<String>,
+    /// What lets exactly this through, for whoever has read it: a command line, or the event of the Lambda function. Null
+    /// if nothing waits, or if there is no host to say how.
+    pub approve: Option<String>,
 }
 
 /// A web ACL that was named.
@@ -284,7 +287,7 @@ impl Document {
                 document.estimate_seconds += settings.table.settle.as_secs_f64();
             }
             let reasons = judgement.reasons.iter().map(|reason| crate::text::line(&reason.to_string()).into_owned());
-            document.guard = Guard { verdict: verdict(judgement.verdict), reasons: reasons.collect() };
+            document.guard = Guard { verdict: verdict(judgement.verdict), reasons: reasons.collect(), approve: None };
         }
         document.outcome = outcome(run, command, &document);
         document.reason = reason(run, command, &document);
@@ -315,7 +318,7 @@ impl Document {
             drift: Vec::new(),
             writes: Writes::default(),
             estimate_seconds: 0.0,
-            guard: Guard { verdict: verdict(Verdict::Pass), reasons: Vec::new() },
+            guard: Guard { verdict: verdict(Verdict::Pass), reasons: Vec::new(), approve: None },
             web_acls: Vec::new(),
         }
     }
@@ -324,6 +327,12 @@ impl Document {
     #[must_use]
     pub fn is_guarded(&self) -> bool {
         matches!(self.guard.verdict, "held" | "blocked")
+    }
+
+    /// Whether there is a digest that lets something through.
+    #[must_use]
+    pub fn can_be_approved(&self) -> bool {
+        self.is_guarded() && self.outcome != Outcome::Failed && self.digest.is_some()
     }
 
     /// Whether anything is pending.

@@ -112,7 +112,9 @@ impl Session {
             Command::Apply => Mode::Apply(self.writer.get_or_insert_with(|| self.connection.writer())),
         };
         let run = reconcile(&self.settings, &self.reader, mode, &mut self.cache, now, stop).await;
-        let document = Document::new(&run, &self.settings, command);
+        let mut document = Document::new(&run, &self.settings, command);
+        let digest = document.digest.as_ref().filter(|_| document.can_be_approved());
+        document.guard.approve = digest.map(|digest| self.approving.of(digest));
         if document.guard.verdict == "approved" {
             // Once: the next plan with that digest is another one.
             self.settings.guards.approve = None;
@@ -120,7 +122,7 @@ impl Session {
         let throttled = self.connection.throttled_attempts();
         let facts = Facts::new(&run, now, began.elapsed(), throttled - self.throttled);
         self.throttled = throttled;
-        log::ended(command, &document, &facts, &self.approving);
+        log::ended(command, &document, &facts);
         Finished { run, document, facts }
     }
 }

@@ -290,6 +290,8 @@ fn hint<E: Error + 'static>(
     let code = code.unwrap_or_default();
     let hint = if code == "ResourceNotFoundException" {
         format!("check --table, and --table-region or AWS_REGION: it was looked for in {region}")
+    } else if code == "WAFNonexistentItemException" && operation == "GetWebACL" {
+        format!("check --web-acl, --scope and AWS_REGION: it was looked for in {region}")
     } else if is_denied(code) {
         "`wafsync iam-policy` prints what the role has to allow; a service control policy can forbid it too".to_owned()
     } else if is_credentials(code) {

@@ -354,8 +354,7 @@ fn guards(page: &mut Page, document: &Document, context: Context<'_>) {
     page.line(&format!("Guard  {}", document.guard.verdict));
     let Some(digest) = &document.digest else { return };
     page.line(&format!("Digest {digest}"));
-    let can_be_approved = document.is_guarded() && document.outcome != Outcome::Failed;
-    if can_be_approved {
+    if document.can_be_approved() {
         page.heading("To let exactly this through, after reading it:");
         page.line(&match context.approve {
             Some(command) => format!("  {command} --approve {digest}"),

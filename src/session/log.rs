@@ -6,10 +6,10 @@ use std::fmt;
 
 use tracing::{error, info, warn};
 
-use super::{Approving, FOR_PROGRAMS};
+use super::FOR_PROGRAMS;
 use crate::apply;
 use crate::cidr::Cidr;
-use crate::report::{Acl, Command, Document, Outcome, Rejected};
+use crate::report::{Acl, Command, Document, Rejected};
 use crate::telemetry::Facts;
 use crate::text;
 
@@ -17,7 +17,7 @@ use crate::text;
 const LINES: usize = 20;
 
 /// The outcome in a line; for whoever searches logs also what waits, and the numbers.
-pub(super) fn ended(command: Command, document: &Document, facts: &Facts, approving: &Approving) {
+pub(super) fn ended(command: Command, document: &Document, facts: &Facts) {
     let (outcome, writes) = (document.outcome, document.writes.done);
     match (&document.error, command) {
         (Some(error), Command::Plan) => error!("{error}"),
@@ -28,7 +28,7 @@ pub(super) fn ended(command: Command, document: &Document, facts: &Facts, approv
         (None, Command::Apply) => warn!(%outcome, writes, "{}", document.reason),
     }
     // Who reads it as it comes sees these in the result.
-    guards(document, approving);
+    guards(document);
     rejections(&document.table.rejections);
     for (cidrs, what) in
         [(&document.held, "held"), (&document.deferred, "deferred"), (&document.unplaced, "wanted, but without room")]
@@ -59,15 +59,14 @@ pub(super) fn ended(command: Command, document: &Document, facts: &Facts, approv
     );
 }
 
-fn guards(document: &Document, approving: &Approving) {
+fn guards(document: &Document) {
     if !document.is_guarded() {
         return;
     }
     for reason in &document.guard.reasons {
         warn!(target: FOR_PROGRAMS, guard = document.guard.verdict, digest = document.digest, "{reason}");
     }
-    if let Some(digest) = document.digest.as_ref().filter(|_| document.outcome != Outcome::Failed) {
-        let approve = approving.of(digest);
+    if let Some(approve) = &document.guard.approve {
         info!(target: FOR_PROGRAMS, approve, "to let exactly this through, after reading it");
     }
 }
