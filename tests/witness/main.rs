@@ -3,10 +3,18 @@
 //! Started by `tests/witness/run`, which starts the two. It is a program, not a set of tests, because a test that finds
 //! no server and passes would prove nothing.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test should stop at once")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test should stop at once"
+)]
 #![allow(clippy::print_stdout, reason = "says what ran")]
 
+mod between;
 mod conformance;
+mod moving;
 mod scenarios;
 mod world;
 

@@ -1,11 +1,13 @@
 //! The main job on the witnesses. Each scenario ends in "plan again: nothing to do".
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use aws_sdk_wafv2::types::{IpAddressVersion, Scope};
+use aws_sdk_wafv2::types::{
+    BlockAction, CountAction, DefaultAction, IpAddressVersion, NoneAction, OverrideAction, Rule,
+    RuleGroupReferenceStatement, Scope, Statement, VisibilityConfig,
+};
+use serde_json::Value;
 use wafsync::report::Outcome;
 
+use crate::moving::an_item_moves_past_the_scan;
 use crate::world::{self, World};
 
 /// Runs every scenario; answers how many.
@@ -26,7 +28,13 @@ pub(crate) async fn run_all() -> usize {
         the_table_is_empty,
         a_hand_made_set_is_adopted,
         aggregation_is_switched_on,
-        an_item_moves_while_the_scan_runs,
+        somebody_else_writes_between_read_and_write,
+        an_answer_is_lost_after_the_effect,
+        a_value_that_cannot_be_used_holds_removals,
+        the_web_acl_refers_to_the_rules_or_does_not,
+        two_processes_run_at_once,
+        a_list_has_more_than_one_page,
+        an_item_moves_past_the_scan,
     );
     ran
 }
@@ -65,7 +73,7 @@ async fn a_hand_edit_is_put_right() {
     world.item("a", &["198.51.100.7/32"]).await;
     world.apply().await;
     let set = world.ip_sets().await.remove(0);
-    world.edit_by_hand(&set, &["198.51.100.7/32", "192.0.2.66/32"]).await;
+    world::edit_by_hand(&world.waf, &set, &["198.51.100.7/32", "192.0.2.66/32"]).await;
     let applied = world.applies(Outcome::Changed, 1).await;
     assert_eq!(applied.drift.iter().map(ToString::to_string).collect::<Vec<_>>(), ["192.0.2.66/32"]);
     world.settled().await;
@@ -125,42 +133,138 @@ async fn aggregation_is_switched_on() {
     world.settled().await;
 }
 
-/// The address of a cluster is part of the key, so a change of the others in its item is a new row and a delete. A scan
-/// can miss both; the address may not go for that.
-async fn an_item_moves_while_the_scan_runs() {
-    let world = World::new("moving", &["--read-capacity", "100000", "--max-removals", "100%"]).await;
-    for n in 0..400 {
-        world.item(&format!("c{n}"), &[&format!("10.0.{}.{}/32", n / 256, n % 256)]).await;
-    }
-    let stays = "198.51.100.7/32";
-    world.item("moving", &[stays]).await;
+/// The lock tells wafsync of it; then it reads again, and what the other put in goes as any hand edit does.
+async fn somebody_else_writes_between_read_and_write() {
+    let world = World::new("conflict", &[]).await;
+    world.item("a", &["198.51.100.7/32"]).await;
     world.apply().await;
-    let done = Arc::new(AtomicBool::new(false));
-    let writer = tokio::spawn({
-        let (done, dynamodb, table) = (Arc::clone(&done), world.dynamodb.clone(), world.name);
-        async move {
-            let mut moves = 0_u32;
-            let mut now = vec![stays.to_owned()];
-            while !done.load(Ordering::Relaxed) {
-                let next = vec![stays.to_owned(), format!("203.0.113.{}/32", moves % 250)];
-                world::put(&dynamodb, table, "moving", &next).await;
-                if next != now {
-                    world::delete(&dynamodb, table, "moving", &now).await;
-                }
-                now = next;
-                moves += 1;
-            }
-            moves
-        }
-    });
-    for _ in 0..10 {
-        let applied = world.apply().await;
-        assert_eq!(applied.outcome.exit_code() % 4, 0, "{}", applied.reason);
-        assert!(world.addresses().await.contains(stays), "the address of a moving item went");
-    }
-    done.store(true, Ordering::Relaxed);
-    let moves = writer.await.unwrap();
-    assert!(moves > 10, "the writer was too slow to prove anything: {moves} moves");
-    world.apply().await;
+    let set = world.ip_sets().await.remove(0);
+    world.item("b", &["198.51.100.8/32"]).await;
+    world.between.heard();
+    let waf = world.waf.clone();
+    let other = async move { world::edit_by_hand(&waf, &set, &["198.51.100.7/32", "192.0.2.66/32"]).await };
+    world.between.before("UpdateIPSet", 0, other);
+    world.applies(Outcome::Changed, 1).await;
+    let heard = world.between.heard();
+    let mut updates = heard.iter().filter(|call| call.operation == "UpdateIPSet").map(|call| &call.answer);
+    assert_eq!(updates.next().map(|refused| &refused["__type"]), Some(&Value::from("WAFOptimisticLockException")));
+    assert_eq!(updates.count(), 1, "and then the write that went through");
+    assert_eq!(world.addresses().await.into_iter().collect::<Vec<_>>(), ["198.51.100.7/32", "198.51.100.8/32"]);
     world.settled().await;
+}
+
+/// The SDK asks again and is refused, for the lock token is used up; a fresh read shows that it was done.
+async fn an_answer_is_lost_after_the_effect() {
+    let world = World::new("lost", &[]).await;
+    world.item("a", &["198.51.100.7/32"]).await;
+    world.apply().await;
+    world.item("b", &["198.51.100.8/32"]).await;
+    world.between.lose_answer("UpdateIPSet");
+    world.applies(Outcome::Changed, 1).await;
+    world.item("c", &["2001:db8:1::/48"]).await;
+    world.between.lose_answer("UpdateRuleGroup");
+    world.applies(Outcome::Changed, 2).await;
+    let heard = world.between.heard();
+    let sent = |operation: &str| heard.iter().filter(|call| call.operation == operation).count();
+    assert_eq!((sent("UpdateIPSet"), sent("UpdateRuleGroup")), (2, 2), "each was sent again");
+    assert_eq!(world.addresses().await.len(), 3);
+    world.settled().await;
+}
+
+async fn a_value_that_cannot_be_used_holds_removals() {
+    let world = World::new("rejection", &[]).await;
+    world.item("a", &["198.51.100.7/32"]).await;
+    world.item("b", &["198.51.100.8/32"]).await;
+    world.apply().await;
+    world.no_item("a", &["198.51.100.7/32"]).await;
+    world.item("c", &["54.123.456.78/32", "198.51.100.9/32"]).await;
+    let held = world.applies(Outcome::Held, 1).await;
+    assert_eq!((held.table.rejections.len(), held.held.len()), (1, 1), "{}", held.reason);
+    assert_eq!(world.addresses().await.len(), 3);
+    world.no_item("c", &["54.123.456.78/32", "198.51.100.9/32"]).await;
+    world.item("c", &["198.51.100.9/32"]).await;
+    world.applies(Outcome::Changed, 1).await;
+    assert_eq!(world.addresses().await.into_iter().collect::<Vec<_>>(), ["198.51.100.8/32", "198.51.100.9/32"]);
+    world.settled().await;
+}
+
+async fn the_web_acl_refers_to_the_rules_or_does_not() {
+    let world = World::new("acl", &["--web-acl", "front"]).await;
+    world.item("a", &["198.51.100.7/32"]).await;
+    let visibility = || {
+        let config = VisibilityConfig::builder().metric_name("front").sampled_requests_enabled(true);
+        config.cloud_watch_metrics_enabled(true).build().unwrap()
+    };
+    let block = || DefaultAction::builder().block(BlockAction::builder().build()).build();
+    let create = world.waf.create_web_acl().scope(Scope::Regional).name("front");
+    let made = create.default_action(block()).visibility_config(visibility()).send().await.unwrap();
+    let id = made.summary.unwrap().id.unwrap();
+    let refer = async |action: OverrideAction| {
+        let listed = world.waf.list_rule_groups().scope(Scope::Regional).send().await.unwrap();
+        let ours = listed.rule_groups().iter().filter(|group| group.name().unwrap().starts_with("acl-"));
+        let rules = ours.enumerate().map(|(index, group)| {
+            let reference = RuleGroupReferenceStatement::builder().arn(group.arn().unwrap()).build().unwrap();
+            let statement = Statement::builder().rule_group_reference_statement(reference).build();
+            let rule = Rule::builder().name(group.name().unwrap()).priority(i32::try_from(index).unwrap());
+            let rule = rule.statement(statement).override_action(action.clone());
+            rule.visibility_config(visibility()).build().unwrap()
+        });
+        let get = world.waf.get_web_acl().scope(Scope::Regional).name("front").id(&id).send().await.unwrap();
+        let update = world.waf.update_web_acl().scope(Scope::Regional).name("front").id(&id);
+        let update = update.default_action(block()).visibility_config(visibility());
+        update.set_rules(Some(rules.collect())).lock_token(get.lock_token.unwrap()).send().await.unwrap();
+    };
+    world.applies(Outcome::Unenforced, 3).await;
+    refer(OverrideAction::builder().none(NoneAction::builder().build()).build()).await;
+    world.applies(Outcome::Converged, 0).await;
+    refer(OverrideAction::builder().count(CountAction::builder().build()).build()).await;
+    world.applies(Outcome::Unenforced, 0).await;
+    world.settled().await;
+}
+
+/// After the first run, for moto lets two IP sets have one name and AWS does not.
+async fn two_processes_run_at_once() {
+    let world = World::new("twice", &[]).await;
+    world.item("stays", &["198.51.100.7/32", "2001:db8:1::/48"]).await;
+    world.item("goes", &["198.51.100.8/32"]).await;
+    world.apply().await;
+    world.no_item("goes", &["198.51.100.8/32"]).await;
+    world.item("comes", &["198.51.100.9/32", "2001:db8:2::/48"]).await;
+    for _ in 0..3 {
+        let (one, two) = tokio::join!(world.process(), world.process());
+        for (code, document) in [one, two] {
+            let outcome = document["outcome"].as_str().unwrap();
+            let right = match code {
+                Some(0) => ["converged", "changed"].contains(&outcome),
+                Some(4) => outcome == "partial",
+                _ => false,
+            };
+            assert!(right, "{code:?} {outcome}: {}", document["reason"]);
+        }
+    }
+    let wanted = ["198.51.100.7/32", "198.51.100.9/32", "2001:db8:1::/48", "2001:db8:2::/48"];
+    assert_eq!(world.addresses().await.into_iter().collect::<Vec<_>>(), wanted);
+    assert_eq!(world.ip_sets().await.len(), 2);
+    world.settled().await;
+}
+
+async fn a_list_has_more_than_one_page() {
+    let world = World::new("pages", &[]).await;
+    for number in 0..105 {
+        let create = world.waf.create_ip_set().scope(Scope::Regional).name(format!("theirs-{number}"));
+        create.ip_address_version(IpAddressVersion::Ipv4).set_addresses(Some(vec![])).send().await.unwrap();
+    }
+    world.item("a", &["198.51.100.7/32"]).await;
+    world.applies(Outcome::Changed, 3).await;
+    world.between.heard();
+    world.settled().await;
+    let heard = world.between.heard();
+    let lists: Vec<_> = heard.iter().filter(|call| call.operation == "ListIPSets").collect();
+    let [first, second] = lists[..] else { panic!("{} pages", lists.len()) };
+    assert_eq!(first.answer["IPSets"].as_array().map(Vec::len), Some(100));
+    assert_eq!(
+        second.request["NextMarker"], first.answer["NextMarker"],
+        "the second page begins where the first ended"
+    );
+    assert_eq!(second.answer["NextMarker"], Value::Null);
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::process::Stdio;
 
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_dynamodb::types::{
@@ -9,17 +10,23 @@ use aws_sdk_dynamodb::types::{
 };
 use aws_sdk_wafv2::types::{IpSet, Scope};
 use serde::Serialize;
+use serde_json::Value;
+use tokio::process::Command;
 use tokio::time::Instant;
 use wafsync::aws::{Connection, ReadCache};
 use wafsync::cli::{self, Invocation};
 use wafsync::reconcile::{Mode, reconcile};
-use wafsync::report::{Command, Document, Outcome};
+use wafsync::report::{self, Document, Outcome};
 use wafsync::settings::Settings;
 use wafsync::stop::Signal;
+
+use crate::between::Between;
 
 /// One installation of its own name with a table of its own, so that scenarios do not meet.
 pub(crate) struct World {
     pub(crate) name: &'static str,
+    /// What wafsync's calls go through; the scenario's own do not.
+    pub(crate) between: Between,
     sdk: SdkConfig,
     pub(crate) waf: aws_sdk_wafv2::Client,
     pub(crate) dynamodb: aws_sdk_dynamodb::Client,
@@ -29,11 +36,13 @@ pub(crate) struct World {
 impl World {
     pub(crate) async fn new(name: &'static str, args: &[&str]) -> Self {
         let sdk = aws_config::load_defaults(BehaviorVersion::latest()).await;
+        let between = Between::new();
         let world = Self {
             name,
             waf: aws_sdk_wafv2::Client::new(&sdk),
             dynamodb: aws_sdk_dynamodb::Client::new(&sdk),
-            sdk,
+            sdk: sdk.into_builder().http_client(between.clone()).build(),
+            between,
             settings: settings(name, args),
         };
         world.create_table().await;
@@ -73,23 +82,32 @@ impl World {
     }
 
     pub(crate) async fn plan(&self) -> Document {
-        self.run(Command::Plan).await
+        self.run(report::Command::Plan).await
     }
 
     pub(crate) async fn apply(&self) -> Document {
-        self.run(Command::Apply).await
+        self.run(report::Command::Apply).await
     }
 
-    async fn run(&self, command: Command) -> Document {
+    async fn run(&self, command: report::Command) -> Document {
         let connection = Connection::new(self.sdk.clone(), &self.settings).unwrap();
         let stop = Signal::default().stop(Some(Instant::now() + self.settings.run.deadline));
         let writer = connection.writer();
         let mode = match command {
-            Command::Plan => Mode::Plan,
-            Command::Apply => Mode::Apply(&writer),
+            report::Command::Plan => Mode::Plan,
+            report::Command::Apply => Mode::Apply(&writer),
         };
         let run = reconcile(&self.settings, &connection.reader(), mode, &mut ReadCache::default(), 0, &stop).await;
         Document::new(&run, &self.settings, command)
+    }
+
+    /// `apply` in a process of its own: its exit code and its document.
+    pub(crate) async fn process(&self) -> (Option<i32>, Value) {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_wafsync"));
+        program.args(arguments(self.name)).arg("--output=json").stdin(Stdio::null());
+        let ended = program.output().await.unwrap();
+        let document = serde_json::from_slice(&ended.stdout);
+        (ended.status.code(), document.unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&ended.stderr))))
     }
 
     /// An apply that has to end like this, with so many writes.
@@ -115,33 +133,38 @@ impl World {
     }
 
     pub(crate) async fn ip_sets(&self) -> Vec<IpSet> {
-        let listed = self.waf.list_ip_sets().scope(Scope::Regional).limit(100).send().await.unwrap();
-        let mut sets = Vec::new();
-        for summary in listed.ip_sets.unwrap_or_default() {
-            let (name, id) = (summary.name.unwrap(), summary.id.unwrap());
-            if name.starts_with(&format!("{}-ip", self.name)) {
-                let get = self.waf.get_ip_set().scope(Scope::Regional).name(name).id(id);
-                sets.push(get.send().await.unwrap().ip_set.unwrap());
+        let (mut sets, mut marker) = (Vec::new(), None);
+        loop {
+            let list = self.waf.list_ip_sets().scope(Scope::Regional).limit(100).set_next_marker(marker);
+            let page = list.send().await.unwrap();
+            for summary in page.ip_sets.unwrap_or_default() {
+                let (name, id) = (summary.name.unwrap(), summary.id.unwrap());
+                if name.starts_with(&format!("{}-ip", self.name)) {
+                    let get = self.waf.get_ip_set().scope(Scope::Regional).name(name).id(id);
+                    sets.push(get.send().await.unwrap().ip_set.unwrap());
+                }
+            }
+            marker = page.next_marker;
+            if marker.is_none() {
+                return sets;
             }
         }
-        sets
     }
+}
 
-    /// What a person does in the console: the addresses change, the description stays.
-    pub(crate) async fn edit_by_hand(&self, set: &IpSet, addresses: &[&str]) {
-        let get = self.waf.get_ip_set().scope(Scope::Regional).name(&set.name).id(&set.id).send().await.unwrap();
-        self.waf
-            .update_ip_set()
-            .scope(Scope::Regional)
-            .name(&set.name)
-            .id(&set.id)
-            .lock_token(get.lock_token.unwrap())
-            .set_description(set.description.clone())
-            .set_addresses(Some(addresses.iter().map(ToString::to_string).collect()))
-            .send()
-            .await
-            .unwrap();
-    }
+/// What a person does in the console: the addresses change, the description stays.
+pub(crate) async fn edit_by_hand(waf: &aws_sdk_wafv2::Client, set: &IpSet, addresses: &[&str]) {
+    let get = waf.get_ip_set().scope(Scope::Regional).name(&set.name).id(&set.id).send().await.unwrap();
+    waf.update_ip_set()
+        .scope(Scope::Regional)
+        .name(&set.name)
+        .id(&set.id)
+        .lock_token(get.lock_token.unwrap())
+        .set_description(set.description.clone())
+        .set_addresses(Some(addresses.iter().map(ToString::to_string).collect()))
+        .send()
+        .await
+        .unwrap();
 }
 
 pub(crate) async fn put(dynamodb: &aws_sdk_dynamodb::Client, table: &str, key: &str, ips: &[impl Serialize]) {
@@ -158,10 +181,13 @@ fn json(ips: &[impl Serialize]) -> String {
     serde_json::json!(ips).to_string()
 }
 
+/// A line that reads and writes as fast as the witnesses can.
+fn arguments(name: &str) -> [&str; 11] {
+    ["apply", "--table", name, "--name", name, "--read-rate", "1000", "--write-rate", "1000", "--settle", "0s"]
+}
+
 fn settings(name: &str, args: &[&str]) -> Settings {
-    let fast = ["--read-rate", "1000", "--write-rate", "1000", "--settle", "0s"];
-    let line = ["wafsync", "apply", "--table", name, "--name", name];
-    let line = line.iter().chain(&fast).chain(args).map(OsString::from);
+    let line = std::iter::once("wafsync").chain(arguments(name)).chain(args.iter().copied()).map(OsString::from);
     match cli::parse(line, []).unwrap().invocation {
         Invocation::Apply { settings, .. } => settings,
         _ => panic!("not an apply"),
