@@ -1,11 +1,13 @@
 //! The same conversation put to the stand-in and to the witnesses: every difference is listed with the fact of AWS that
 //! justifies it, and a listed difference that is gone is an error too.
 
+mod lists;
+
 use std::fmt::Debug;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
+use aws_sdk_dynamodb::types::{AttributeValue, ConsumedCapacity, ReturnConsumedCapacity};
 use aws_sdk_wafv2::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_wafv2::types::{
     AllowAction, IpAddressVersion, IpSetReferenceStatement, OrStatement, Rule, RuleAction, Scope, Statement,
@@ -129,14 +131,9 @@ impl Transcript {
 
 /// Holds the conversations with both sides and compares.
 pub(crate) async fn run_all() -> Steps {
-    let stand_in = Aws::new(Config { read_rate: None, write_rate: None, ..Config::default() });
+    let stand_in = stand_in("eu-central-1");
     stand_in.create_table("eu-central-1", "conformance");
-    let ours = SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("eu-central-1"))
-        .credentials_provider(SharedCredentialsProvider::new(Credentials::new("AKID", "secret", None, None, "test")))
-        .http_client(stand_in.http_client())
-        .build();
+    let ours = sdk(&stand_in, "eu-central-1");
     let theirs = aws_config::load_defaults(BehaviorVersion::latest()).await;
 
     let waf = compare(
@@ -144,7 +141,7 @@ pub(crate) async fn run_all() -> Steps {
         &about_waf(&aws_sdk_wafv2::Client::new(&ours)).await,
         &about_waf(&aws_sdk_wafv2::Client::new(&theirs)).await,
         &WAF_DIFFERENCES,
-    );
+    ) + lists::compare_all(&theirs).await;
     for n in 0..5 {
         let row =
             serde_json::json!({"id": {"S": format!("c{n}")}, "name": {"S": "x"}, "ips": {"SS": ["198.51.100.7"]}});
@@ -159,6 +156,20 @@ pub(crate) async fn run_all() -> Steps {
         &TABLE_DIFFERENCES,
     );
     Steps { waf, table }
+}
+
+/// An account of its own, without rates.
+fn stand_in(region: &str) -> Aws {
+    Aws::new(Config { region: region.to_owned(), read_rate: None, write_rate: None, ..Config::default() })
+}
+
+fn sdk(stand_in: &Aws, region: &'static str) -> SdkConfig {
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(region))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::new("AKID", "secret", None, None, "test")))
+        .http_client(stand_in.http_client())
+        .build()
 }
 
 fn compare(witness: &str, ours: &Transcript, theirs: &Transcript, known: &[Difference]) -> usize {
@@ -324,7 +335,7 @@ async fn about_the_table(client: &aws_sdk_dynamodb::Client) -> Transcript {
         "scan with its cost",
         scan().return_consumed_capacity(ReturnConsumedCapacity::Total).send().await,
         |page| {
-            let cost = page.consumed_capacity().and_then(|cost| cost.capacity_units()).unwrap_or_default();
+            let cost = page.consumed_capacity().and_then(ConsumedCapacity::capacity_units).unwrap_or_default();
             format!("{cost} units")
         },
     );

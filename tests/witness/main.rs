@@ -1,4 +1,4 @@
-//! The main scenarios against software that others wrote: WAFv2 as moto serves it and DynamoDB as dynalite serves it.
+//! The main scenarios against software that others wrote: `WAFv2` as moto serves it and `DynamoDB` as dynalite does.
 //!
 //! Started by `tests/witness/run`, which starts the two. It is a program, not a set of tests, because a test that finds
 //! no server and passes would prove nothing.
