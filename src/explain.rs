@@ -14,6 +14,9 @@ use crate::text;
 /// Items that are listed by key; the others are counted.
 const LISTED_ITEMS: usize = 100;
 
+/// Entries of an IP set that its line shows; the others are counted. More would not fit on a line or two.
+const LISTED_ENTRIES: usize = 5;
+
 /// What is known of an address or CIDR.
 #[expect(clippy::struct_excessive_bools, reason = "a document: each is a key of its own")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -165,8 +168,9 @@ impl Explanation {
         }
         let _ = writeln!(out, "\nIn WAF");
         for place in &self.ip_sets {
-            let entries = place.entries.iter().take(5).map(ToString::to_string).collect::<Vec<_>>().join(", ");
-            let more = place.entries.len().saturating_sub(5);
+            let entries =
+                place.entries.iter().take(LISTED_ENTRIES).map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            let more = place.entries.len().saturating_sub(LISTED_ENTRIES);
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
             let group = match &place.rule_group {
                 Some(group) => format!("rule group {group}"),

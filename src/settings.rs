@@ -60,10 +60,13 @@ impl TableSettings {
     }
 }
 
+/// Characters of a Region's name: twice what the longest one has.
+const MAX_REGION: usize = 32;
+
 /// Whether this can be the name of an AWS Region.
 #[must_use]
 pub fn is_region(text: &str) -> bool {
-    (1..=32).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+    (1..=MAX_REGION).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
 }
 
 /// Where a web ACL can stand.

@@ -13,7 +13,7 @@ use super::values::{
     Checked, Invalid, MIN_RATE, arn, attribute, check, cidr, decimal, digits, duration, is_word, number, rate,
 };
 use super::{Invocation, LogSettings, MAX_SEGMENTS, MetricsSettings};
-use crate::cidr::{Cidr, PerFamily};
+use crate::cidr::{Cidr, Family, PerFamily};
 use crate::iam_policy::IamScope;
 use crate::limits::{Limits, SET_CAPACITY};
 use crate::settings::{
@@ -39,6 +39,24 @@ const MIN_EVERY: Duration = Duration::from_secs(10);
 const MAX_EVERY: Duration = Duration::from_hours(24);
 /// AWS allows 50 tags, and `managed-by` is one.
 const MAX_TAGS: usize = 49;
+/// Characters of a tag's key, as AWS allows.
+const MAX_TAG_KEY: usize = 128;
+/// Characters of a tag's value, as AWS allows.
+const MAX_TAG_VALUE: usize = 256;
+/// Characters of a table's name; DynamoDB makes none with fewer.
+const MIN_TABLE_NAME: usize = 3;
+/// Characters of a table's name; DynamoDB makes none with more.
+const MAX_TABLE_NAME: usize = 255;
+/// Characters of the name of an IP set or a web ACL, as AWS allows.
+const MAX_WAF_NAME: usize = 128;
+/// Characters of `--name`: leaves room in the name of an IP set for what stands behind it, such as `-ipv4-000`.
+const MAX_NAME: usize = 100;
+/// Characters of a web ACL's id: it is a UUID.
+const MAX_ID: usize = 36;
+/// Characters of a header's name, as AWS WAF allows.
+const MAX_HEADER: usize = 255;
+/// All of a family's CIDRs; more than all of them is a mistake.
+const MAX_PERCENT: f64 = 100.0;
 /// What AWS keeps for its own labels (AWS WAF: "Label syntax and naming requirements").
 const RESERVED_LABELS: [&str; 8] =
     ["awswaf", "aws", "waf", "rulegroup", "webacl", "regexpatternset", "ipset", "managed"];
@@ -173,8 +191,8 @@ fn log(args: &LogArgs) -> LogSettings {
 fn table(table: TableArgs, entries: EntryArgs, settle: Duration) -> Checked<TableSettings> {
     let (table, region) = table_and_region(table)?;
     let widest = PerFamily {
-        ipv4: number("--widest-ipv4", &entries.widest_ipv4, 1..=32)?,
-        ipv6: number("--widest-ipv6", &entries.widest_ipv6, 1..=128)?,
+        ipv4: number("--widest-ipv4", &entries.widest_ipv4, 1..=Family::Ipv4.bits())?,
+        ipv6: number("--widest-ipv6", &entries.widest_ipv6, 1..=Family::Ipv6.bits())?,
     };
     let read_capacity = entries.read_capacity.map(|units| number("--read-capacity", &units, 1..=MAX_READ_CAPACITY));
     let expiry_attribute = entries.expiry_attribute.map(|name| attribute("--expiry-attribute", name));
@@ -208,8 +226,11 @@ fn table_and_region(args: TableArgs) -> Checked<(String, Option<String>)> {
     let table = args.table.ok_or_else(missing)?;
     let arn = if table.starts_with("arn:") { Some(arn("--table", &table, "dynamodb", "table/")?) } else { None };
     let name = arn.as_ref().map_or(table.as_str(), |arn| arn.name);
-    let allowed = "must be a table name (3 to 255 of A-Z a-z 0-9 _ . -) or the ARN of a table";
-    check("--table", &table, is_word(name, 3..=255, "_.-"), allowed)?;
+    let length = MIN_TABLE_NAME..=MAX_TABLE_NAME;
+    let allowed = format!(
+        "must be a table name ({MIN_TABLE_NAME} to {MAX_TABLE_NAME} of A-Z a-z 0-9 _ . -) or the ARN of a table"
+    );
+    check("--table", &table, is_word(name, length, "_.-"), &allowed)?;
     if let Some(region) = &args.table_region {
         check(FLAG, region, crate::settings::is_region(region), "must be a Region such as eu-west-1")?;
     }
@@ -251,15 +272,11 @@ struct Names {
 }
 
 fn names(args: WafArgs) -> Checked<Names> {
-    let allowed = "must be 1 to 100 of A-Z a-z 0-9 _ -";
-    check("--name", &args.name, is_word(&args.name, 1..=100, "_-"), allowed)?;
+    let allowed = format!("must be 1 to {MAX_NAME} of A-Z a-z 0-9 _ -");
+    check("--name", &args.name, is_word(&args.name, 1..=MAX_NAME, "_-"), &allowed)?;
+    let allowed = format!("must be the name of an IP set (1 to {MAX_WAF_NAME} of A-Z a-z 0-9 _ -)");
     for name in &args.adopt {
-        check(
-            "--adopt",
-            name,
-            is_word(name, 1..=128, "_-"),
-            "must be the name of an IP set (1 to 128 of A-Z a-z 0-9 _ -)",
-        )?;
+        check("--adopt", name, is_waf_name(name), &allowed)?;
     }
     let mut web_acls = Vec::new();
     for web_acl in args.web_acl {
@@ -280,8 +297,8 @@ fn names(args: WafArgs) -> Checked<Names> {
 fn check_web_acl(web_acl: &str, scope: Scope) -> Checked<()> {
     const FLAG: &str = "--web-acl";
     if !web_acl.starts_with("arn:") {
-        let allowed = "must be the name of a web ACL (1 to 128 of A-Z a-z 0-9 _ -) or its ARN";
-        return check(FLAG, web_acl, is_word(web_acl, 1..=128, "_-"), allowed);
+        let allowed = format!("must be the name of a web ACL (1 to {MAX_WAF_NAME} of A-Z a-z 0-9 _ -) or its ARN");
+        return check(FLAG, web_acl, is_waf_name(web_acl), &allowed);
     }
     let (kind, word) = match scope {
         Scope::Regional => ("regional/webacl/", "regional"),
@@ -289,9 +306,12 @@ fn check_web_acl(web_acl: &str, scope: Scope) -> Checked<()> {
     };
     let arn = arn(FLAG, web_acl, "wafv2", kind)
         .map_err(|invalid| Invalid { allowed: format!("{} (--scope {word})", invalid.allowed), ..invalid })?;
-    let right =
-        arn.name.split_once('/').is_some_and(|(name, id)| is_word(name, 1..=128, "_-") && is_word(id, 1..=36, "-"));
+    let right = arn.name.split_once('/').is_some_and(|(name, id)| is_waf_name(name) && is_word(id, 1..=MAX_ID, "-"));
     check(FLAG, web_acl, right, "must end with the name and the id of the web ACL")
+}
+
+fn is_waf_name(text: &str) -> bool {
+    is_word(text, 1..=MAX_WAF_NAME, "_-")
 }
 
 fn forwarded(
@@ -306,7 +326,8 @@ fn forwarded(
             Some(_) => Err(Invalid { flag: "--forwarded-ip-position", value: None, allowed: format!("needs {FLAG}") }),
         };
     };
-    check(FLAG, &header, is_word(&header, 1..=255, "-"), "must be 1 to 255 of A-Z a-z 0-9 -")?;
+    let allowed = format!("must be 1 to {MAX_HEADER} of A-Z a-z 0-9 -");
+    check(FLAG, &header, is_word(&header, 1..=MAX_HEADER, "-"), &allowed)?;
     let position = position.unwrap_or(Position::First);
     let word = match position {
         Position::First => Some("first"),
@@ -329,8 +350,10 @@ fn tags(texts: &[String]) -> Checked<BTreeMap<String, String>> {
         let Some((key, value)) = text.split_once('=') else {
             return Err(Invalid::new(FLAG, text, "must be KEY=VALUE"));
         };
-        let right = (1..=128).contains(&key.chars().count()) && value.chars().count() <= 256;
-        check(FLAG, text, right, "must be KEY=VALUE, a key of 1 to 128 and a value of at most 256 characters")?;
+        let right = (1..=MAX_TAG_KEY).contains(&key.chars().count()) && value.chars().count() <= MAX_TAG_VALUE;
+        let allowed =
+            format!("must be KEY=VALUE, a key of 1 to {MAX_TAG_KEY} and a value of at most {MAX_TAG_VALUE} characters");
+        check(FLAG, text, right, &allowed)?;
         let right = key.chars().chain(value.chars()).all(is_tag_character);
         check(FLAG, text, right, "must be letters, digits, blanks and _ . : / = + - @")?;
         let aws = key.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:"));
@@ -364,7 +387,7 @@ fn guards(args: GuardArgs) -> Checked<GuardSettings> {
 
 fn max_removals(text: &str) -> Checked<MaxRemovals> {
     let limit = match text.strip_suffix('%') {
-        Some(percent) => decimal(percent).filter(|percent| *percent <= 100.0).map(MaxRemovals::Percent),
+        Some(percent) => decimal(percent).filter(|percent| *percent <= MAX_PERCENT).map(MaxRemovals::Percent),
         None => digits(text).map(MaxRemovals::Count),
     };
     limit.ok_or_else(|| Invalid::new("--max-removals", text, "must be a percentage from 0% to 100%, or a count"))

@@ -13,6 +13,11 @@ const MAX_RATE: f64 = 1000.0;
 /// Calls a second: one in about seventeen minutes. Less is a mistake, and its reciprocal soon no duration.
 pub(super) const MIN_RATE: f64 = 0.001;
 
+/// Bytes of an attribute's name. DynamoDB's limit for attributes that are part of a key, which those of the table are.
+const MAX_ATTRIBUTE: usize = 255;
+/// Characters of a partition's name, such as `aws-us-gov`: more than any has.
+const MAX_PARTITION: usize = 32;
+
 /// A value that cannot be used.
 pub(super) struct Invalid {
     /// With its dashes, or the name of a positional argument.
@@ -37,7 +42,8 @@ pub(super) fn cidr(flag: &'static str, text: &str) -> Checked<Cidr> {
 }
 
 pub(super) fn attribute(flag: &'static str, name: String) -> Checked<String> {
-    check(flag, &name, (1..=255).contains(&name.len()), "must be the name of an attribute, 1 to 255 bytes")?;
+    let allowed = format!("must be the name of an attribute, 1 to {MAX_ATTRIBUTE} bytes");
+    check(flag, &name, (1..=MAX_ATTRIBUTE).contains(&name.len()), &allowed)?;
     Ok(name)
 }
 
@@ -95,7 +101,7 @@ pub(super) fn arn<'a>(flag: &'static str, text: &'a str, service: &str, kind: &s
     let parsed = match parts.as_slice() {
         ["arn", partition, of_service, region, account, resource]
             if partition.starts_with("aws")
-                && is_word(partition, 3..=32, "-")
+                && is_word(partition, 1..=MAX_PARTITION, "-")
                 && *of_service == service
                 && is_region(region)
                 && account.len() == 12

@@ -1,8 +1,8 @@
 //! `docs/limits.md` and the constants of the program say the same, both ways.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
+
+use crate::sources;
 
 const PAGE: &str = include_str!("../../docs/limits.md");
 
@@ -19,34 +19,10 @@ const NO_LIMITS: [(&str, &str); 9] = [
     ("rules::TABLE_TAG_DIGITS", "the form of a description"),
 ];
 
-fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            sources(&path, into);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            into.push(path);
-        }
-    }
-}
-
-/// `src/report/text.rs` is `report::text`; `None` for a file of tests.
-fn module(file: &Path) -> Option<String> {
-    let path = file.strip_prefix(root().join("src")).unwrap().with_extension("");
-    let mut names: Vec<_> = path.iter().map(|name| name.to_str().unwrap()).collect();
-    names.pop_if(|name| ["mod", "lib"].contains(name));
-    (!names.contains(&"tests")).then(|| names.join("::"))
-}
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// Name, type and value of each constant of a text, its tests left out.
+/// Name, type and value of each constant of a text.
 fn constants(text: &str) -> Vec<(&str, &str, &str)> {
-    let program = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
     let mut found = Vec::new();
-    for declaration in program.split("const ").skip(1) {
+    for declaration in text.split("const ").skip(1) {
         let Some((name, rest)) = declaration.split_once(": ") else { continue };
         let is_name = name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
         if !is_name || name == "_" {
@@ -120,10 +96,7 @@ fn grouped(number: f64) -> String {
 
 /// Path and value of every number and duration of the program.
 fn of_the_program() -> BTreeMap<String, String> {
-    let mut files = Vec::new();
-    sources(&root().join("src"), &mut files);
-    let texts: Vec<(String, String)> =
-        files.iter().filter_map(|file| Some((module(file)?, fs::read_to_string(file).unwrap()))).collect();
+    let texts = sources::modules();
     let declared: Vec<(String, &str, &str)> = texts
         .iter()
         .flat_map(|(module, text)| constants(text).into_iter().map(move |found| (module, found)))
@@ -166,8 +139,7 @@ fn the_page_has_every_limit_of_the_program_with_its_value_and_no_other() {
 #[test]
 fn constants_are_read_as_the_program_writes_them() {
     let text = "pub const A: usize = 10_000;\nconst B: [usize; 2] = [1000, 0];\npub(super) const C: Duration =\n    \
-                Duration::from_hours(24);\nconst fn no() {}\n#[cfg(test)]\nmod tests;\nconst D: u8 = 1;\n#[cfg(test)]\nmod tests {\n\
-                const E: u8 = 1;\n}";
+                Duration::from_hours(24);\nconst fn no() {}\n#[cfg(test)]\nmod tests;\nconst D: u8 = 1;\n";
     let read = constants(text);
     let expected = [
         ("A", "usize", "10_000"),
@@ -182,6 +154,4 @@ fn constants_are_read_as_the_program_writes_them() {
         values.map(|value| shown(value, &|_| 10.0)),
         ["10,000", "1,000, 0", "24 h", "90 s", "1,048,576", "0.9", "30"]
     );
-    assert_eq!(module(&root().join("src/aws/mod.rs")).as_deref(), Some("aws"));
-    assert_eq!(module(&root().join("src/layout/tests/world.rs")), None);
 }

@@ -41,6 +41,7 @@ mod rules;
 mod scanning;
 mod secrecy;
 mod several;
+mod sources;
 mod stopping;
 mod template;
 mod watch;
