@@ -268,7 +268,13 @@ impl Serialize for Cidr {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
+    use proptest::prelude::*;
+    use proptest::strategy::ValueTree as _;
+    use proptest::test_runner::TestRunner;
+
     use super::*;
 
     fn cidr(text: &str) -> Cidr {
@@ -318,6 +324,71 @@ mod tests {
         );
         for mapped in ["::ffff:198.51.100.7", "::ffff:198.51.100.7/96"] {
             assert_eq!(message(mapped), "an IPv4-mapped IPv6 address: write it as IPv4");
+        }
+    }
+
+    fn addresses() -> impl Strategy<Value = IpAddr> {
+        prop_oneof![
+            any::<u32>().prop_map(|bits| IpAddr::from(Ipv4Addr::from(bits))),
+            any::<u128>().prop_map(|bits| IpAddr::from(Ipv6Addr::from(bits))),
+            any::<u32>().prop_map(|bits| IpAddr::from(Ipv4Addr::from(bits).to_ipv6_mapped())),
+        ]
+    }
+
+    /// Right or almost: a network as it is written, with a prefix of its own, with a part of it out of range, or with
+    /// one character changed.
+    pub(crate) fn nearly() -> impl Strategy<Value = String> {
+        let network = || (addresses(), 0_u8..=128).prop_filter_map("no network", |(ip, prefix)| Cidr::new(ip, prefix));
+        let octets = proptest::collection::vec(0_u16..300, 3..6);
+        let dotted = octets.prop_map(|octets| octets.iter().map(u16::to_string).collect::<Vec<_>>().join("."));
+        let changed = (network(), any::<prop::sample::Index>(), any::<char>()).prop_map(|(cidr, place, char)| {
+            let mut chars: Vec<char> = cidr.to_string().chars().collect();
+            let place = place.index(chars.len());
+            chars[place] = char;
+            chars.into_iter().collect()
+        });
+        prop_oneof![
+            network().prop_map(|cidr| cidr.to_string()),
+            addresses().prop_map(|address| address.to_string()),
+            (addresses(), 0_u8..140).prop_map(|(address, prefix)| format!("{address}/{prefix}")),
+            (dotted, 0_u8..40).prop_map(|(address, prefix)| format!("{address}/{prefix}")),
+            changed,
+        ]
+    }
+
+    #[test]
+    fn what_is_nearly_right_is_taken_often_and_refused_often() {
+        let (mut runner, strategy) = (TestRunner::deterministic(), nearly());
+        let mut texts = (0..1000).map(|_| strategy.new_tree(&mut runner).unwrap().current());
+        let taken = texts.by_ref().filter(|text| Cidr::parse(text).is_ok()).count();
+        assert!((200..800).contains(&taken), "{taken} of 1,000");
+    }
+
+    proptest! {
+        #[test]
+        fn a_network_reads_back_as_itself_and_an_address_inside_it_does_not(
+            address in addresses(), prefix in 1_u8..=128,
+        ) {
+            let Some(cidr) = Cidr::new(address, prefix) else { return Ok(()) };
+            let inside = format!("{address}/{prefix}");
+            let mapped = matches!(cidr.network(), IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some());
+            let read = Cidr::parse(&cidr.to_string());
+            prop_assert_eq!(read, if mapped { Err(ParseError::Mapped) } else { Ok(cidr) });
+            prop_assert_eq!(Cidr::from_waf(&inside), Some(cidr));
+            prop_assert!(cidr.network() == address || Cidr::parse(&inside).is_err());
+        }
+
+        #[test]
+        fn whatever_is_taken_is_a_network_without_host_bits(text in prop_oneof![any::<String>(), nearly()]) {
+            if let Ok(cidr) = Cidr::parse(&text) {
+                let host_bits = u32::from(cidr.family().bits() - cidr.prefix());
+                prop_assert!(cidr.prefix() >= 1 && cidr.first().trailing_zeros() >= host_bits);
+                prop_assert_eq!(cidr.last() - cidr.first(), 1_u128.checked_shl(host_bits).unwrap_or(0).wrapping_sub(1));
+                prop_assert_eq!(Cidr::parse(&cidr.to_string()), Ok(cidr));
+                prop_assert_eq!(Cidr::from_waf(&text), Some(cidr));
+            } else if let Some(cidr) = Cidr::from_waf(&text) {
+                prop_assert_eq!(Cidr::from_waf(&cidr.to_string()), Some(cidr));
+            }
         }
     }
 

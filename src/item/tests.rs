@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::cidr::tests::nearly;
 
 fn rules() -> ItemRules {
     ItemRules {
@@ -200,5 +201,28 @@ proptest! {
         let value = if json { serde_json::json!([value]).to_string() } else { value };
         let view = read("a", Some(text(&value)), None);
         prop_assert_eq!(view.entries().len() + view.rejections.len() + usize::from(view.empty > 0), 1);
+    }
+
+    #[test]
+    fn what_is_nearly_a_cidr_is_taken_as_it_was_meant_or_rejected(
+        values in proptest::collection::btree_set(nearly(), 1..=4), form in 0..3,
+    ) {
+        let attribute = match form {
+            0 => text(&serde_json::json!(values).to_string()),
+            1 => Attribute::TextSet(values.iter().cloned().collect()),
+            _ => Attribute::List(values.iter().map(|value| text(value)).collect()),
+        };
+        let view = read("a", Some(attribute), None);
+        for entry in view.entries() {
+            prop_assert!(entry.cidr.prefix() >= *rules().widest.get(entry.cidr.family()));
+            let ip = entry.cidr.network();
+            prop_assert!(!ip.is_unspecified() && !ip.is_loopback() && !ip.is_multicast());
+        }
+        let taken = |value: &&String| {
+            let cidr = Cidr::parse(value.trim());
+            view.entries().iter().any(|entry| Ok(entry.cidr) == cidr)
+        };
+        prop_assert_eq!(values.iter().filter(taken).count() + view.rejections.len(), values.len());
+        prop_assert!(view.rejections.iter().all(|rejection| values.contains(&rejection.value)));
     }
 }

@@ -47,7 +47,8 @@ fn module(file: &Path) -> Option<String> {
 
 /// What stands in front of a file's tests.
 fn program(text: &str) -> &str {
-    text.split("#[cfg(test)]\nmod tests {").next().unwrap()
+    let starts = ["mod tests {", "pub(crate) mod tests {"].map(|module| format!("#[cfg(test)]\n{module}"));
+    starts.iter().fold(text, |text, start| text.split(start.as_str()).next().unwrap())
 }
 
 /// Text of every module, tests left out; the library itself has no name.
