@@ -16,7 +16,7 @@ use wafsync_test_aws::{Aws, Config, Server};
 
 use crate::world::TABLE;
 
-/// An account without rates, on a port, and an environment that leads there and nowhere else.
+/// An account, without rates unless it is given some, on a port, and an environment that leads there and nowhere else.
 pub(crate) struct Process {
     pub(crate) aws: Aws,
     server: Server,
@@ -39,7 +39,12 @@ pub(crate) struct Ended {
 
 impl Process {
     pub(crate) async fn new() -> Self {
-        let aws = Aws::new(Config { read_rate: None, write_rate: None, ..Config::default() });
+        Self::with_rates([None; 2]).await
+    }
+
+    /// With so many calls a second to each action that reads, and to each that writes.
+    pub(crate) async fn with_rates([read_rate, write_rate]: [Option<f64>; 2]) -> Self {
+        let aws = Aws::new(Config { read_rate, write_rate, ..Config::default() });
         aws.create_table("eu-central-1", TABLE);
         let server = aws.serve().await.unwrap();
         Self { aws, server }

@@ -1,10 +1,12 @@
 //! The whole table or an error: pages, segments, answers that break off.
 
-use serde_json::json;
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
 use wafsync::report::Outcome;
 use wafsync_test_aws::{Config, FaultKind, When};
 
-use crate::world::{TABLE, World, changes, ended, ip, ips};
+use crate::world::{NOW, TABLE, World, changes, ended, ip, ips};
 
 #[tokio::test(start_paused = true)]
 async fn every_page_of_every_segment_is_read_also_behind_empty_ones() {
@@ -19,6 +21,45 @@ async fn every_page_of_every_segment_is_read_also_behind_empty_ones() {
         world.later().await;
         world.settled().await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_page_is_read_consistently_and_asks_for_no_attribute_that_is_not_used() {
+    let settings: [(&[&str], &[&str]); 4] = [
+        (&[], &["id", "ips"]),
+        (&["--segments", "3", "--read-capacity", "1000"], &["id", "ips"]),
+        (&["--expiry-attribute", "expires", "--cidr-attribute", "values"], &["expires", "id", "values"]),
+        (&["--key-attribute", "ips"], &["ips"]),
+    ];
+    for (args, used) in settings {
+        let world = World::with(Config { scan_page_bytes: 200, ..Config::default() }, args);
+        world.items(1..=20);
+        world.apply().await;
+        world.no_items(1..=1);
+        world.later().await;
+        // Two scans, for there is something to remove; then the sample of `check`.
+        world.apply().await;
+        world.later().await;
+        let stop = world.signal.stop(None);
+        world.connection().look(&world.settings, NOW, &stop).await;
+        let scans: Vec<_> = world.aws.log().into_iter().filter(|call| call.operation == "Scan").collect();
+        assert!(scans.len() > 5, "{}", scans.len());
+        for scan in scans {
+            assert_eq!(scan.request["ConsistentRead"], true, "{}", scan.request);
+            let names = scan.request["ExpressionAttributeNames"].as_object().unwrap();
+            let asked: BTreeSet<&str> = scan.request["ProjectionExpression"]
+                .as_str()
+                .unwrap()
+                .split(", ")
+                .map(|name| text(&names[name]))
+                .collect();
+            assert_eq!(asked.into_iter().collect::<Vec<_>>(), used, "{args:?}");
+        }
+    }
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap()
 }
 
 #[tokio::test(start_paused = true)]

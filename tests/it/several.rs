@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::future::join_all;
 use serde_json::Value;
-use wafsync_test_aws::Phase;
+use wafsync_test_aws::{Attempt, Outcome, Phase};
 
-use crate::process::Process;
+use crate::process::{Process, Running};
 use crate::world::in_force;
 
 /// A hundred addresses of one cluster.
@@ -19,75 +19,116 @@ fn register(process: &Process, cluster: usize, addresses: &[String]) {
     process.item(&format!("cluster-{cluster:03}"), &addresses.iter().map(String::as_str).collect::<Vec<_>>());
 }
 
+/// How much there is to do, and how fast.
+struct Account {
+    /// Clusters at first.
+    clusters: usize,
+    /// IP sets that one process alone would make in all.
+    ip_sets: usize,
+    /// Calls a second to each action that reads and to each that writes, as AWS allows them.
+    rates: [Option<f64>; 2],
+    /// What each process takes for itself.
+    rates_of_each: [&'static str; 2],
+}
+
 /// Starts so many at the same moment, and answers how each ended.
-async fn at_once(process: &Process, many: usize) -> Vec<String> {
-    let started: Vec<_> = (0..many).map(|_| process.start(&["apply", "--output=json"])).collect();
-    let ended = join_all(started.into_iter().map(crate::process::Running::end)).await;
-    let outcome = |ended: crate::process::Ended| {
+///
+/// Who says that all is well has to be right at that very moment, whatever the others still do: they want the same.
+async fn at_once(process: &Process, many: usize, account: &Account, wanted: &BTreeSet<String>) -> Vec<String> {
+    let [read_rate, write_rate] = account.rates_of_each;
+    let args = ["apply", "--output=json", "--read-rate", read_rate, "--write-rate", write_rate];
+    let started: Vec<_> = (0..many).map(|_| process.start(&args)).collect();
+    let outcome = async |running: Running| {
+        let ended = running.end().await;
+        let now = in_force(&process.aws).into_iter().collect();
         let document: Value = serde_json::from_str(&ended.stdout).unwrap();
         let (outcome, done) = (document["outcome"].as_str().unwrap().to_owned(), document["writes"]["done"].as_u64());
         let honest = match outcome.as_str() {
-            "converged" => ended.code == Some(0) && done == Some(0),
-            "changed" => ended.code == Some(0) && done > Some(0),
+            "converged" => ended.code == Some(0) && done == Some(0) && *wanted == now,
+            "changed" => ended.code == Some(0) && done > Some(0) && *wanted == now,
             "partial" => ended.code == Some(4),
             _ => false,
         };
         assert!(honest, "{:?} {}\n{}", ended.code, document["reason"], ended.stderr);
         outcome
     };
-    ended.into_iter().map(outcome).collect()
+    join_all(started.into_iter().map(outcome)).await
 }
+
+/// Rounds after which nothing may be left to do.
+const ROUNDS: usize = 3;
 
 /// Lets so many at once run until none of them finds anything to do.
-async fn until_quiet(process: &Process, many: usize) {
-    for _ in 0..3 {
-        at_once(process, many).await;
+async fn until_quiet(process: &Process, many: usize, account: &Account, wanted: &BTreeSet<String>) {
+    for _ in 0..=ROUNDS {
+        if at_once(process, many, account, wanted).await.iter().all(|outcome| outcome == "converged") {
+            return;
+        }
     }
-    assert_eq!(at_once(process, many).await, vec!["converged"; many]);
+    panic!("there was something to do after {ROUNDS} rounds");
 }
 
-async fn together(many: usize) {
-    let process = Process::new().await;
-    // More than fit into one IP set, so that there are several to fight over.
-    (0..105).for_each(|cluster| register(&process, cluster, &addresses(cluster)));
-    register(&process, 200, &["2001:db8::/64".to_owned()]);
-    until_quiet(&process, many).await;
+/// Answers every attempt of a call.
+async fn together(many: usize, account: Account) -> Vec<Attempt> {
+    let process = Process::with_rates(account.rates).await;
+    let clusters = account.clusters;
+    (0..clusters).for_each(|cluster| register(&process, cluster, &addresses(cluster)));
+    let ipv6 = "2001:db8::/64".to_owned();
+    register(&process, 200, std::slice::from_ref(&ipv6));
+    let first = (0..clusters).flat_map(addresses).chain([ipv6]).collect();
+    until_quiet(&process, many, &account, &first).await;
 
     // One moves, one goes, one comes; what stays wanted is in force after every call.
     let moved: Vec<String> = (100..200).map(|host| format!("198.18.7.{host}/32")).collect();
     let gone: BTreeSet<String> = addresses(7).into_iter().chain(addresses(8)).collect();
-    let stays: BTreeSet<String> = in_force(&process.aws).into_iter().filter(|cidr| !gone.contains(cidr)).collect();
+    let stays: BTreeSet<String> = first.difference(&gone).cloned().collect();
     register(&process, 7, &moved);
     process.aws.delete_item(crate::world::TABLE, "cluster-008");
-    register(&process, 105, &addresses(105));
+    register(&process, clusters, &addresses(clusters));
     let missing = Arc::new(Mutex::new(BTreeSet::new()));
-    let (wanted, found) = (stays.clone(), Arc::clone(&missing));
+    let (always, found) = (stays.clone(), Arc::clone(&missing));
     process.aws.on_call(move |aws, call| {
         if call.phase == Phase::After && call.operation.starts_with("Update") {
             let now: BTreeSet<String> = in_force(aws).into_iter().collect();
-            found.lock().unwrap().extend(wanted.difference(&now).cloned());
+            found.lock().unwrap().extend(always.difference(&now).cloned());
         }
     });
-    until_quiet(&process, many).await;
+    let wanted: BTreeSet<String> = stays.into_iter().chain(moved).chain(addresses(clusters)).collect();
+    until_quiet(&process, many, &account, &wanted).await;
     assert_eq!(*missing.lock().unwrap(), BTreeSet::new(), "out of force for a while");
 
-    let mut wanted: Vec<String> = stays.into_iter().chain(moved).chain(addresses(105)).collect();
-    wanted.sort_unstable();
-    assert_eq!(in_force(&process.aws), wanted, "all of it, and nothing twice");
-    assert_eq!(process.aws.ip_sets().len(), 3, "no more IP sets than one alone would have made");
+    assert_eq!(in_force(&process.aws), wanted.into_iter().collect::<Vec<_>>(), "all of it, and nothing twice");
+    assert_eq!(process.aws.ip_sets().len(), account.ip_sets, "no more IP sets than one alone would have made");
+    process.aws.log()
 }
+
+/// More than fit into one IP set, so that there are several to fight over, and without rates, so that as many calls meet
+/// each other as can.
+const UNBOUND: Account = Account { clusters: 105, ip_sets: 3, rates: [None; 2], rates_of_each: ["1000"; 2] };
+
+/// AWS's own rates. It counts the calls of the account, and each process only its own.
+const SHARED: Account = Account { clusters: 25, ip_sets: 2, rates: [Some(5.0), Some(1.0)], rates_of_each: ["5", "1"] };
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_processes_at_once_come_to_one_result() {
-    together(2).await;
+    together(2, UNBOUND).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn three_processes_at_once_come_to_one_result() {
-    together(3).await;
+    together(3, UNBOUND).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn five_processes_at_once_come_to_one_result() {
-    together(5).await;
+    together(5, UNBOUND).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_processes_that_exceed_the_rates_of_the_account_together_come_to_one_result() {
+    let log = together(2, SHARED).await;
+    let throttled = log
+        .iter()
+        .filter(|attempt| matches!(&attempt.outcome, Outcome::Error { code, .. } if code == "ThrottlingException"));
+    assert!(throttled.count() > 0, "the rates were not exceeded");
 }
