@@ -144,6 +144,16 @@ impl Aws {
         self.observe(&call(Phase::Before, true));
         // Rates go by arrival, so that a slow attempt does not come to stand beside a later one.
         let arrival = self.state().arrive(&request);
+        if let Some(delay) = arrival.lies_around() {
+            let (aws, call) = (self.clone(), call(Phase::After, true));
+            let handled = tokio::spawn(async move {
+                tokio::time::sleep(delay).await;
+                let (answer, ok) = aws.state().attempt(&request, arrival);
+                aws.observe(&Call { ok, ..call });
+                answer
+            });
+            return handled.await.unwrap_or(Answer::Lost);
+        }
         let (before, after) = (arrival.delay(When::Before), arrival.delay(When::After));
         if let Some(delay) = before {
             tokio::time::sleep(delay).await;

@@ -48,6 +48,9 @@ pub enum FaultKind {
     /// Not a failure: the attempt takes so much longer, before it is handled or after it (see [`When`]). A caller that
     /// gives up meanwhile has had no effect in the first case, and has had it in the second.
     Slow(Duration),
+    /// Not a failure: the attempt is handled so much later, also if its caller has given up or was killed meanwhile, as
+    /// a request that lies in a queue somewhere.
+    Late(Duration),
     /// `AccessDeniedException`.
     AccessDenied,
     /// `ExpiredTokenException`.
@@ -66,6 +69,20 @@ pub enum FaultKind {
     LimitsExceeded,
     /// `WAFInvalidParameterException` (field `IP_ADDRESS`); `ValidationException` from DynamoDB.
     InvalidParameter,
+    /// `ValidationException`, from WAF too: what the framework in front of every service refuses.
+    Validation,
+    /// `WAFInvalidOperationException`.
+    InvalidOperation,
+    /// `WAFAssociatedItemException`.
+    AssociatedItem,
+    /// `WAFTagOperationException`.
+    TagOperation,
+    /// HTTP 500: `WAFTagOperationInternalErrorException`.
+    TagOperationInternalError,
+    /// `WAFSubscriptionNotFoundException`.
+    SubscriptionNotFound,
+    /// `WAFConfigurationWarningException`.
+    ConfigurationWarning,
     /// `ProvisionedThroughputExceededException`.
     ProvisionedThroughputExceeded,
     /// No answer ever: the connection hangs.
@@ -106,6 +123,22 @@ impl FaultKind {
             Self::LimitsExceeded => limit_exceeded(),
             Self::InvalidParameter if dynamo => ApiError::validation("One or more parameter values were invalid"),
             Self::InvalidParameter => ApiError::parameter("IP_ADDRESS", "injected", "The parameter is not valid"),
+            Self::Validation => {
+                ApiError::validation("1 validation error detected: a value failed to satisfy constraint")
+            }
+            Self::InvalidOperation => ApiError::waf("WAFInvalidOperationException", "The operation isn\u{2019}t valid"),
+            Self::AssociatedItem => ApiError::waf("WAFAssociatedItemException", "Your resource is being used"),
+            Self::TagOperation => ApiError::waf("WAFTagOperationException", "An error occurred during tagging"),
+            Self::TagOperationInternalError => {
+                let message = "AWS WAF couldn\u{2019}t perform your tagging operation because of an internal error";
+                ApiError::waf("WAFTagOperationInternalErrorException", message).with_status(500)
+            }
+            Self::SubscriptionNotFound => {
+                ApiError::waf("WAFSubscriptionNotFoundException", "You aren\u{2019}t subscribed to that rule group")
+            }
+            Self::ConfigurationWarning => {
+                ApiError::waf("WAFConfigurationWarningException", "The inspection of the body needs a size limit")
+            }
             Self::ProvisionedThroughputExceeded => ApiError::dynamo(
                 "ProvisionedThroughputExceededException",
                 "The level of configured provisioned throughput for the table was exceeded",
@@ -115,6 +148,7 @@ impl FaultKind {
             | Self::ConnectionLost
             | Self::Truncated
             | Self::Slow(_)
+            | Self::Late(_)
             | Self::Never => return None,
         };
         Some(error)

@@ -34,10 +34,14 @@ pub struct Attempt {
     pub effect: bool,
     /// The request; `Addresses` are replaced by their count.
     pub request: Value,
+    /// SHA-256 of the whole body, as hexadecimal digits.
+    pub body: String,
     /// The access key that signed it: who called.
     pub caller: String,
     /// The lock token that a `Get` answered with, or would have if its answer had come through.
     pub shown_token: Option<String>,
+    /// Whether what it showed was not the newest state any more.
+    pub stale: bool,
     /// The fault that struck it.
     pub fault: Option<(When, FaultKind)>,
 }
@@ -83,6 +87,14 @@ impl Arrival {
     pub(crate) fn delay(&self, wanted: When) -> Option<Duration> {
         match &self.fault {
             Some((when, FaultKind::Slow(delay))) if *when == wanted => Some(*delay),
+            _ => None,
+        }
+    }
+
+    /// How long it lies around until it is handled, whatever its caller does meanwhile.
+    pub(crate) fn lies_around(&self) -> Option<Duration> {
+        match &self.fault {
+            Some((_, FaultKind::Late(delay))) => Some(*delay),
             _ => None,
         }
     }
@@ -136,7 +148,8 @@ impl State {
         let Arrival { at, fault, admitted } = arrival;
         let fault = fault.as_ref();
         self.waf.now = Instant::now();
-        let stopped = fault.filter(|(when, kind)| *when == When::Before && !matches!(kind, FaultKind::Slow(_)));
+        let stopped = fault
+            .filter(|(when, kind)| *when == When::Before && !matches!(kind, FaultKind::Slow(_) | FaultKind::Late(_)));
         let result = match (admitted, stopped) {
             (Err(error), _) => Err(error),
             (Ok(()), Some(_)) => Ok(Done::read("{}")),
@@ -144,6 +157,8 @@ impl State {
         };
         let effect = result.as_ref().is_ok_and(|done| done.effect);
         let shown_token = result.as_ref().ok().filter(|_| request.operation.starts_with("Get")).and_then(shown_token);
+        let stale = request.service == Service::Waf
+            && self.waf.reads_lag_behind(&request.operation, &request.target, shown_token.as_deref());
         let (answer, outcome) = answer(result, request, fault.map(|(_, kind)| kind));
         let ok = outcome == Outcome::Ok;
         self.log.push(Attempt {
@@ -154,8 +169,10 @@ impl State {
             outcome,
             effect,
             request: request.summary(),
+            body: request.digest.clone(),
             caller: request.caller.clone(),
             shown_token,
+            stale,
             fault: fault.cloned(),
         });
         (answer, ok)

@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
 
 use crate::sts;
 
@@ -68,6 +69,8 @@ pub(crate) struct Request {
     pub(crate) caller: String,
     pub(crate) body: Map<String, Value>,
     pub(crate) content_type: String,
+    /// SHA-256 of the whole body, as hexadecimal digits.
+    pub(crate) digest: String,
     pub(crate) served: bool,
     /// What is wrong with the request as such, whatever it asks for.
     pub(crate) flaw: Option<ApiError>,
@@ -107,6 +110,7 @@ impl Request {
             caller,
             body,
             content_type: content_type.to_owned(),
+            digest: Sha256::digest(&incoming.body).iter().map(|byte| format!("{byte:02x}")).collect(),
             served: incoming.served,
             flaw,
         }

@@ -90,6 +90,11 @@ impl<C> Entity<C> {
         self.versions.push(Version { visible_from: now + lag, token, content: Arc::new(content) });
     }
 
+    /// Whether reads show the newest state.
+    fn is_up_to_date(&self, now: Instant) -> bool {
+        self.newest().visible_from <= now
+    }
+
     /// `WAFOptimisticLockException` unless the token is the newest.
     pub(crate) fn check_token(&self, token: &str) -> Result<(), ApiError> {
         if self.newest().token == token { Ok(()) } else { Err(fault::stale_token()) }
@@ -156,6 +161,11 @@ impl<C: Described> Collection<C> {
 
     pub(crate) fn remove(&mut self, name: &str) {
         self.entities.retain(|entity| entity.name != name);
+    }
+
+    /// Whether reads show the newest state of each.
+    pub(crate) fn is_up_to_date(&self, now: Instant) -> bool {
+        self.entities.iter().all(|entity| entity.is_up_to_date(now))
     }
 
     /// By name alone, in whichever place: how tests speak of an entity.

@@ -107,6 +107,20 @@ impl Waf {
         Ok(Done::read(page.to_string()))
     }
 
+    /// Whether a read of this resource, or list, that showed this token is behind what writes meet.
+    pub(crate) fn reads_lag_behind(&self, operation: &str, target: &str, shown: Option<&str>) -> bool {
+        let newest = match operation {
+            "ListIPSets" => return !self.ip_sets.is_up_to_date(self.now),
+            "ListRuleGroups" => return !self.rule_groups.is_up_to_date(self.now),
+            "ListWebACLs" => return !self.web_acls.is_up_to_date(self.now),
+            "GetIPSet" => self.ip_sets.by_name(target).map(|set| &set.newest().token),
+            "GetRuleGroup" => self.rule_groups.by_name(target).map(|group| &group.newest().token),
+            "GetWebACL" => self.web_acls.by_name(target).map(|acl| &acl.newest().token),
+            _ => return false,
+        };
+        shown.is_some() && newest.map(String::as_str) != shown
+    }
+
     /// The next id or lock token.
     pub(crate) fn uuid(&mut self) -> String {
         let bits = self.random.u128(..);

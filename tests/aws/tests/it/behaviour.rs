@@ -82,6 +82,8 @@ async fn reads_show_the_old_state_with_its_old_token_while_they_lag() {
         let get = client.get_ip_set().name("one").scope(Scope::Regional).id(&old.id).send().await.unwrap();
         let list = client.list_ip_sets().scope(Scope::Regional).send().await.unwrap();
         assert_eq!(list.ip_sets()[0].lock_token(), get.lock_token());
+        let stale = get.lock_token() != Some(aws.ip_set("one").unwrap().lock_token.as_str());
+        assert!(aws.log().iter().rev().take(2).all(|read| read.stale == stale), "the log says so");
         let two = aws.ip_set("two").unwrap().id;
         let two = refusal(client.get_ip_set().name("two").scope(Scope::Regional).id(two).send().await);
         (get.ip_set().unwrap().addresses().to_vec(), get.lock_token().unwrap().to_owned(), list.ip_sets().len(), two)
@@ -116,6 +118,13 @@ async fn each_kind_of_fault_looks_as_it_does_in_the_service() {
         (FaultKind::DuplicateItem, "WAFDuplicateItemException"),
         (FaultKind::LimitsExceeded, "WAFLimitsExceededException"),
         (FaultKind::InvalidParameter, "WAFInvalidParameterException IP_ADDRESS"),
+        (FaultKind::Validation, "ValidationException"),
+        (FaultKind::InvalidOperation, "WAFInvalidOperationException"),
+        (FaultKind::AssociatedItem, "WAFAssociatedItemException"),
+        (FaultKind::TagOperation, "WAFTagOperationException"),
+        (FaultKind::TagOperationInternalError, "WAFTagOperationInternalErrorException"),
+        (FaultKind::SubscriptionNotFound, "WAFSubscriptionNotFoundException"),
+        (FaultKind::ConfigurationWarning, "WAFConfigurationWarningException"),
     ];
     for (kind, seen) in cases {
         for when in [When::Before, When::After] {
@@ -189,6 +198,23 @@ async fn an_attempt_that_is_never_answered_ends_with_the_callers_patience() {
     assert_eq!(refusal(list.await), "timeout");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_late_attempt_has_its_effect_also_after_its_caller_has_given_up() {
+    let aws = Aws::new(calm());
+    let config = waf(&aws).config().to_builder().behavior_version(BehaviorVersion::latest());
+    let patience = TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(5)).build();
+    let client = aws_sdk_wafv2::Client::from_conf(config.timeout_config(patience).build());
+    for (name, late, seen) in [("one", 20, "timeout"), ("two", 2, "ok")] {
+        aws.fail(once("CreateIPSet", When::Before, FaultKind::Late(Duration::from_secs(late))));
+        let create = client.create_ip_set().name(name).scope(Scope::Regional);
+        let create = create.ip_address_version(IpAddressVersion::Ipv4).set_addresses(Some(Vec::new()));
+        assert_eq!(refusal(create.send().await), seen);
+        assert_eq!(aws.ip_set(name).is_some(), seen == "ok");
+        tokio::time::sleep(Duration::from_secs(late)).await;
+        assert!(aws.ip_set(name).is_some());
+    }
+}
+
 #[tokio::test]
 async fn a_hook_sees_every_attempt_before_and_after_and_may_edit_the_state() {
     let aws = Aws::new(calm());
@@ -224,6 +250,11 @@ async fn the_log_tells_when_what_and_how_it_ended_with_addresses_counted() {
     assert_eq!((attempt.operation.as_str(), attempt.outcome, attempt.effect), ("CreateIPSet", Outcome::Ok, true));
     let request = json!({ "Name": "one", "Scope": "REGIONAL", "IPAddressVersion": "IPV4", "Addresses": 1 });
     assert_eq!(attempt.request, request);
+    let other = {
+        create(&waf(&aws), "two").await;
+        aws.log().pop().unwrap()
+    };
+    assert!(attempt.body.len() == 64 && attempt.body != other.body, "the whole request counts");
     assert_eq!(try_create(&aws, "one").await, "WAFDuplicateItemException");
     let attempt = aws.log().pop().unwrap();
     let code = "WAFDuplicateItemException".to_owned();
