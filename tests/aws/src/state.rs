@@ -34,8 +34,8 @@ pub struct Attempt {
     pub effect: bool,
     /// The request; `Addresses` are replaced by their count.
     pub request: Value,
-    /// SHA-256 of the whole body, as hexadecimal digits.
-    pub body: String,
+    /// A hash of the whole body: the same bytes, the same number.
+    pub body: u64,
     /// The access key that signed it: who called.
     pub caller: String,
     /// The lock token that a `Get` answered with, or would have if its answer had come through.
@@ -169,7 +169,7 @@ impl State {
             outcome,
             effect,
             request: request.summary(),
-            body: request.digest.clone(),
+            body: request.hash,
             caller: request.caller.clone(),
             shown_token,
             stale,

@@ -3,9 +3,10 @@
 //! A request is read leniently (a broken one still has a name for the log); what is wrong with it is an error that
 //! the service answers.
 
+use std::hash::{DefaultHasher, Hasher as _};
+
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
-use sha2::{Digest as _, Sha256};
 
 use crate::sts;
 
@@ -69,8 +70,8 @@ pub(crate) struct Request {
     pub(crate) caller: String,
     pub(crate) body: Map<String, Value>,
     pub(crate) content_type: String,
-    /// SHA-256 of the whole body, as hexadecimal digits.
-    pub(crate) digest: String,
+    /// Of the whole body: the same bytes, the same number.
+    pub(crate) hash: u64,
     pub(crate) served: bool,
     /// What is wrong with the request as such, whatever it asks for.
     pub(crate) flaw: Option<ApiError>,
@@ -93,6 +94,9 @@ impl Request {
                 Default::default()
             }
         };
+        let mut hash = DefaultHasher::new();
+        hash.write(&incoming.body);
+        let hash = hash.finish();
         let content_type = if form.is_some() { sts::XML } else { &incoming.content_type };
         let body = if let Some(form) = form {
             form
@@ -110,7 +114,7 @@ impl Request {
             caller,
             body,
             content_type: content_type.to_owned(),
-            digest: Sha256::digest(&incoming.body).iter().map(|byte| format!("{byte:02x}")).collect(),
+            hash,
             served: incoming.served,
             flaw,
         }
