@@ -324,6 +324,7 @@ fn became_of_token(write: &Write, error: Option<&AwsError>) -> &'static str {
 /// What an error means for the run.
 fn trouble(error: AwsError, fresh: bool) -> Trouble {
     match error.class() {
+        Class::Again if broken::has(Defect::NeverPlansAgain) => Trouble::Failed(error),
         Class::Stopped(reason) => Trouble::Stopped(reason),
         // Only rule groups refer to something that has to spread first, and only they are tried again.
         Class::Unavailable if error.operation().ends_with("RuleGroup") => Trouble::Propagating(error),

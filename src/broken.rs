@@ -41,6 +41,32 @@ pub enum Defect {
     BelievesOneAnswer,
     /// A write whose answer was lost was not made.
     ForgetsLostAnswers,
+    /// Whatever the web ACLs refer to, all is said to be enforced.
+    SaysEnforced,
+    /// What is left to the next run is not said.
+    SaysDone,
+    /// Rule groups are written at every run.
+    WritesIdly,
+    /// What is not wanted waits for a later run, always.
+    DefersForever,
+    /// A table without any entry is a table like any other.
+    IgnoresEmptyTables,
+    /// The last CIDR of a family goes like any other.
+    EmptiesFamilies,
+    /// Rules are written whatever somebody made of them.
+    IgnoresRuleChanges,
+    /// What is added to an adopted set takes its mark away, whatever nobody has approved to remove from it.
+    FillsHeldSets,
+    /// The lock token of a rule group is fetched when the write is due.
+    FetchesGroupTokensLate,
+    /// A rule group in our place is taken for ours.
+    WritesForeignGroups,
+    /// The first page of a list is taken for the list.
+    IgnoresMarkers,
+    /// Any digest approves any plan.
+    TakesAnyApproval,
+    /// What passes is taken for what lasts, and nothing is planned again.
+    NeverPlansAgain,
 }
 
 #[cfg(feature = "broken-on-purpose")]

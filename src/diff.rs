@@ -137,7 +137,8 @@ fn classify(shard: &Shard, unwanted: &[Cidr], desired: &Desired, earlier: &[Desi
         None
     };
     let class = |cidr: Cidr| {
-        if in_force && earlier.iter().any(|scan| wanted_no_longer(cidr, scan, desired)) {
+        let defers = broken::has(Defect::DefersForever);
+        if in_force && (defers || earlier.iter().any(|scan| wanted_no_longer(cidr, scan, desired))) {
             Class::Unsettled
         } else if let Some(class) = of_shard {
             class

@@ -250,8 +250,9 @@ pub fn judge(evidence: &Evidence<'_>) -> Judgement {
     let empty = empty_table(evidence);
     let granted =
         || Approval { removals: removals.clone(), rules: evidence.rules.to_vec(), empty_table: empty.is_some() };
+    let named = |given: &String| *given == digest || broken::has(Defect::TakesAnyApproval);
     let approval =
-        evidence.approval.cloned().or_else(|| (evidence.settings.approve.as_ref() == Some(&digest)).then(granted));
+        evidence.approval.cloned().or_else(|| evidence.settings.approve.as_ref().is_some_and(named).then(granted));
 
     let (blocking, mut passed) =
         split(empty.into_iter().map(|reason| (approval.as_ref().is_some_and(|a| a.empty_table), reason)).chain(
@@ -294,6 +295,7 @@ pub fn judge(evidence: &Evidence<'_>) -> Judgement {
     let waits = |unwanted: &[Unwanted]| adopted_removals(unwanted).iter().any(|cidr| held.contains(cidr));
     let closed = (evidence.diff.unwanted.iter().enumerate())
         .filter_map(|(index, unwanted)| waits(unwanted).then_some(index))
+        .filter(|_| !broken::has(Defect::FillsHeldSets))
         .collect();
     let verdict = if !blocking.is_empty() {
         Verdict::Blocked
@@ -330,7 +332,8 @@ fn split(reasons: impl Iterator<Item = (bool, Reason)>) -> (Vec<Reason>, Vec<Rea
 
 fn empty_table(evidence: &Evidence<'_>) -> Option<Reason> {
     let in_force = evidence.diff.in_force_by_table.ipv4 + evidence.diff.in_force_by_table.ipv6;
-    (evidence.entries == 0 && in_force > 0).then_some(Reason::EmptyTable { in_force })
+    (evidence.entries == 0 && in_force > 0 && !broken::has(Defect::IgnoresEmptyTables))
+        .then_some(Reason::EmptyTable { in_force })
 }
 
 fn family_reasons(evidence: &Evidence<'_>, family: Family, counted: &[Cidr]) -> Vec<Reason> {
@@ -346,7 +349,7 @@ fn family_reasons(evidence: &Evidence<'_>, family: Family, counted: &[Cidr]) -> 
     if removals > allowed {
         reasons.push(Reason::TooMany { family, removals, in_force, allowed });
     }
-    if left == 0 {
+    if left == 0 && !broken::has(Defect::EmptiesFamilies) {
         reasons.push(Reason::Empties { family, in_force });
     } else if left < evidence.settings.min_addresses {
         reasons.push(Reason::BelowMinimum { family, left, minimum: evidence.settings.min_addresses });

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
+use crate::broken::{self, Defect};
 use crate::cidr::{Cidr, Family, PerFamily};
 use crate::current::{Current, WebAcl};
 use crate::desired::Desired;
@@ -452,7 +453,8 @@ const fn verdict(verdict: Verdict) -> &'static str {
 
 fn outcome(run: &Run, command: Command, document: &Document) -> Outcome {
     let held = || !document.held.is_empty();
-    let unenforced = || document.web_acls.iter().any(|acl| !acl.missing.is_empty());
+    let enforced = |acl: &Acl| acl.missing.is_empty() || broken::has(Defect::SaysEnforced);
+    let unenforced = || !document.web_acls.iter().all(enforced);
     match (&run.end, command) {
         (End::Failed(_), _) => Outcome::Failed,
         (_, Command::Plan) => match &run.end {
@@ -464,7 +466,7 @@ fn outcome(run: &Run, command: Command, document: &Document) -> Outcome {
         (End::Blocked, Command::Apply) => Outcome::Held,
         _ if held() => Outcome::Held,
         _ if unenforced() => Outcome::Unenforced,
-        (End::Partial(_), _) => Outcome::Partial,
+        (End::Partial(_), _) if !broken::has(Defect::SaysDone) => Outcome::Partial,
         _ if document.writes.done > 0 => Outcome::Changed,
         _ => Outcome::Converged,
     }

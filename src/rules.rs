@@ -4,6 +4,7 @@ use std::fmt;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::broken::{self, Defect};
 use crate::current::{Current, GroupRule, RuleGroup};
 use crate::settings::{Action, Position, RulePolicy};
 use crate::text::hex;
@@ -138,7 +139,7 @@ impl fmt::Display for RulePolicy {
 #[must_use]
 pub fn guarded_changes(current: &Current, policy: &RulePolicy, target: &Target) -> Vec<RuleChange> {
     let mut changes = Vec::new();
-    for group in &current.groups {
+    for group in current.groups.iter().filter(|_| !broken::has(Defect::IgnoresRuleChanges)) {
         if let Some(found) = &group.table
             && *found != target.table_tag()
         {
@@ -179,7 +180,7 @@ pub fn must_rewrite(group: &RuleGroup, current: &Current, policy: &RulePolicy, t
         }
         GroupRule::Foreign { .. } => false,
     };
-    !tidy || group.table.as_ref().is_some_and(|found| *found != target.table_tag())
+    !tidy || group.table.as_ref().is_some_and(|found| *found != target.table_tag()) || broken::has(Defect::WritesIdly)
 }
 
 fn distinct(references: &[String]) -> bool {

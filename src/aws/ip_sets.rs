@@ -216,7 +216,8 @@ impl Pages {
     ) -> Result<Vec<T>, AwsError> {
         let no_list = || AwsError::unusable(action.name(), "all", "the answer has no list", Some(BAD_ANSWER));
         let page = page.ok_or_else(no_list)?;
-        self.ended = page.is_empty() || marker.is_none() || (self.read > 1 && marker == self.next);
+        let short = page.is_empty() || broken::has(Defect::IgnoresMarkers);
+        self.ended = short || marker.is_none() || (self.read > 1 && marker == self.next);
         self.next = marker;
         Ok(page)
     }

@@ -11,6 +11,7 @@ use super::error::AwsError;
 use super::governor;
 use super::ip_sets::{LIST_LIMIT, Next, Pages};
 use super::{Reader, Writer, waf_scope};
+use crate::broken::{self, Defect};
 use crate::current::{GroupRule, LockToken};
 use crate::settings::{Action, Forwarded, Position, RulePolicy};
 use crate::spec::RuleGroupSpec;
@@ -109,6 +110,13 @@ impl Writer {
         spec: &RuleGroupSpec,
         stop: &Stop,
     ) -> Result<(), AwsError> {
+        let late;
+        let token = if broken::has(Defect::FetchesGroupTokensLate) {
+            late = self.newest_group_token(id, spec).await;
+            &late
+        } else {
+            token
+        };
         let call =
             Call::begin(&self.governor, governor::Action::UpdateRuleGroup, &spec.name, &self.region, stop).await?;
         let request = self
@@ -123,6 +131,12 @@ impl Writer {
             .visibility_config(visibility(&spec.name)?);
         let sent = request.customize().config_override(call.waf()).send().await;
         call.end(sent).map(|_| ())
+    }
+
+    /// A token apart from what it guards, which only a defect asks for.
+    async fn newest_group_token(&self, id: &str, spec: &RuleGroupSpec) -> LockToken {
+        let read = self.waf.get_rule_group().scope(waf_scope(self.scope)).name(&spec.name).id(id).send().await;
+        LockToken(read.ok().and_then(|read| read.lock_token).unwrap_or_default())
     }
 }
 

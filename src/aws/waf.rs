@@ -105,7 +105,8 @@ impl Reader {
         cache.clone_from(&groups.iter().map(|(_, group)| (group.id.clone(), group.clone())).collect());
         let mut ours = Vec::with_capacity(groups.len());
         for (number, group) in groups {
-            let Some(table) = ownership::group_table(&group.description, &settings.name) else {
+            let takes_all = broken::has(Defect::WritesForeignGroups).then_some(None);
+            let Some(table) = ownership::group_table(&group.description, &settings.name).or(takes_all) else {
                 let cause = format!(
                     "it is not ours: its description does not begin with \"wafsync {} \", so it is left alone",
                     settings.name
