@@ -8,7 +8,8 @@ use futures_util::FutureExt as _;
 use tokio::sync::Notify;
 use wafsync_test_aws::{Attempt, Fault, FaultKind, Phase, When};
 
-use crate::world::{World, small};
+use crate::faults;
+use crate::world::{Process, World, small};
 
 /// A world in which one run makes the plan of that name.
 #[derive(Clone, Copy, Debug)]
@@ -72,10 +73,22 @@ impl Named {
         world
     }
 
+    /// The run that all this is about. What an adoption takes away needs a person, who has seen the plan.
+    async fn run(self, world: &World) -> Process {
+        let mut process = world.process("run");
+        if matches!(self, Self::Adoption) {
+            let shown = world.plan(&process).await;
+            process.settings.guards.approve = shown.digest;
+            world.later().await;
+            world.aws.clear_log();
+        }
+        process
+    }
+
     /// Every call of a run without faults, with its time since the start of the run.
     async fn calls(self) -> Vec<Attempt> {
         let world = self.world().await;
-        world.apply(&world.process("run")).await;
+        world.apply(&self.run(&world).await).await;
         let mut log = world.aws.log();
         let start = log.first().map(|attempt| attempt.at).unwrap_or_default();
         for attempt in &mut log {
@@ -86,42 +99,39 @@ impl Named {
     }
 }
 
-/// Every fault class. Whether it strikes before or after the effect makes a difference to writes, and to what is slow.
-fn kinds() -> Vec<FaultKind> {
-    vec![
-        FaultKind::Throttled,
-        FaultKind::InternalError,
-        FaultKind::Unavailable503,
-        FaultKind::ConnectionLost,
-        FaultKind::Truncated,
-        FaultKind::Slow(Duration::from_secs(5)),
-        FaultKind::AccessDenied,
-        FaultKind::ExpiredToken,
-        FaultKind::UnrecognizedClient,
-        FaultKind::OptimisticLock,
-        FaultKind::UnavailableEntity,
-        FaultKind::NonexistentItem,
-        FaultKind::DuplicateItem,
-        FaultKind::LimitsExceeded,
-        FaultKind::InvalidParameter,
-        FaultKind::ProvisionedThroughputExceeded,
-        FaultKind::Never,
-    ]
-}
+/// So late comes what its caller gave up long ago: the program waits for twelve seconds.
+const LATE: Duration = Duration::from_secs(20);
 
-/// One run in a fresh world with this fault at one call, then runs without faults.
-async fn struck(named: Named, index: usize, when: When, kind: FaultKind) {
+/// One run in a fresh world with this fault at one call, or at all from there on, then runs without faults.
+async fn struck(named: Named, index: usize, times: usize, when: When, kind: FaultKind) {
     let world = named.world().await;
-    world.aws.fail(Fault { operation: None, target: None, skip: index, times: 1, when, kind });
-    world.apply(&world.process("run")).await;
+    let run = named.run(&world).await;
+    world.aws.fail(Fault { operation: None, target: None, skip: index, times, when, kind });
+    world.apply(&run).await;
     world.converges().await;
 }
 
 /// One run that is killed while a call is under way, before or after its effect, then runs to the end.
 async fn killed(named: Named, index: usize, when: When) {
-    let world = named.world().await;
     let long = FaultKind::Slow(Duration::from_hours(24));
-    world.aws.fail(Fault { operation: None, target: None, skip: index, times: 1, when, kind: long });
+    let world = named.world().await;
+    kill(named, &world, index, when, long).await;
+    world.converges().await;
+}
+
+/// One run that is killed while a write is on its way, which arrives when the next run is about to write.
+async fn outlived(named: Named, index: usize) {
+    let world = named.world().await;
+    kill(named, &world, index, When::Before, FaultKind::Late(LATE)).await;
+    world.aws.clear_faults();
+    tokio::time::sleep(LATE.saturating_sub(Duration::from_millis(1500))).await;
+    world.apply(&world.process("next")).await;
+    world.converges().await;
+}
+
+async fn kill(named: Named, world: &World, index: usize, when: When, kind: FaultKind) {
+    let run = named.run(world).await;
+    world.aws.fail(Fault { operation: None, target: None, skip: index, times: 1, when, kind });
     let now = Arc::new(Notify::new());
     let notify = Arc::clone(&now);
     let mut calls = 0;
@@ -134,14 +144,13 @@ async fn killed(named: Named, index: usize, when: When) {
             calls += 1;
         }
     });
-    world.killed(&world.process("run"), now.notified()).await;
-    world.converges().await;
+    world.killed(&run, now.notified()).await;
 }
 
 /// One run that is asked to stop when a call begins.
 async fn signalled(named: Named, index: usize) {
     let world = named.world().await;
-    let process = world.process("run");
+    let process = Process { hurried: true, ..named.run(&world).await };
     let (signal, mut calls) = (process.signal.clone(), 0);
     world.aws.on_call(move |_, call| {
         if call.phase == Phase::Before {
@@ -158,7 +167,7 @@ async fn signalled(named: Named, index: usize) {
 /// One run with a deadline.
 async fn hurried(named: Named, deadline: Duration) {
     let world = named.world().await;
-    let mut process = world.process("run");
+    let mut process = Process { hurried: true, ..named.run(&world).await };
     process.settings.run.deadline = deadline;
     world.apply(&process).await;
     world.converges().await;
@@ -168,28 +177,55 @@ async fn hurried(named: Named, deadline: Duration) {
 #[derive(Clone, Debug)]
 enum Mishap {
     Struck(usize, When, FaultKind),
+    /// From that call on.
+    Ever(usize, FaultKind),
     Killed(usize, When),
+    Outlived(usize),
     Signalled(usize),
     Hurried(Duration),
 }
 
 async fn suffer(named: Named, mishap: Mishap) {
     match mishap {
-        Mishap::Struck(index, when, kind) => struck(named, index, when, kind).await,
+        Mishap::Struck(index, when, kind) => struck(named, index, 1, when, kind).await,
+        Mishap::Ever(index, kind) => struck(named, index, usize::MAX, When::Before, kind).await,
         Mishap::Killed(index, when) => killed(named, index, when).await,
+        Mishap::Outlived(index) => outlived(named, index).await,
         Mishap::Signalled(index) => signalled(named, index).await,
         Mishap::Hurried(deadline) => hurried(named, deadline).await,
     }
 }
+
+/// What does not pass once it has begun: a service that is down, credentials that expire or a quota used up midway.
+const LASTING: [FaultKind; 8] = [
+    FaultKind::Throttled,
+    FaultKind::InternalError,
+    FaultKind::Unavailable503,
+    FaultKind::ConnectionLost,
+    FaultKind::Never,
+    FaultKind::AccessDenied,
+    FaultKind::ExpiredToken,
+    FaultKind::LimitsExceeded,
+];
 
 async fn everything(named: Named) {
     let calls = named.calls().await;
     let mut mishaps = Vec::new();
     for (index, call) in calls.iter().enumerate() {
         for when in [When::Before, When::After] {
-            let differs = |kind: &FaultKind| when == When::Before || call.effect || matches!(kind, FaultKind::Slow(_));
-            mishaps.extend(kinds().into_iter().filter(differs).map(|kind| Mishap::Struck(index, when, kind)));
+            // After its effect a read can only be slow, or its answer break off in the middle.
+            let differs = |kind: &FaultKind| {
+                let of_reads = matches!(kind, FaultKind::Slow(_) | FaultKind::Truncated);
+                faults::is_possible(kind, &call.operation) && (when == When::Before || call.effect || of_reads)
+            };
+            let kinds = faults::kinds().into_iter().map(|(_, kind)| kind);
+            mishaps.extend(kinds.filter(differs).map(|kind| Mishap::Struck(index, when, kind)));
             mishaps.push(Mishap::Killed(index, when));
+        }
+        mishaps.extend(LASTING.map(|kind| Mishap::Ever(index, kind)));
+        if call.effect {
+            mishaps.push(Mishap::Outlived(index));
+            mishaps.push(Mishap::Struck(index, When::Before, FaultKind::Late(LATE)));
         }
         mishaps.push(Mishap::Signalled(index));
         // The last moment at which this call may no longer begin, and one at which it may.
@@ -234,10 +270,26 @@ async fn whatever_strikes_when_aggregation_is_switched_on() {
 
 #[tokio::test(start_paused = true)]
 async fn without_faults_the_five_plans_make_their_calls() {
-    for named in [Named::FirstRun, Named::OneChange, Named::Growth, Named::Adoption, Named::Aggregation] {
+    let groups = ["CreateRuleGroup wafsync-1", "CreateRuleGroup wafsync-2", "CreateRuleGroup wafsync-3"];
+    let sets = ["CreateIPSet wafsync-ipv4-000", "CreateIPSet wafsync-ipv4-001", "CreateIPSet wafsync-ipv6-000"];
+    let growth = [
+        "CreateIPSet wafsync-ipv4-001",
+        "UpdateIPSet wafsync-ipv6-000",
+        "CreateIPSet wafsync-ipv4-002",
+        "UpdateRuleGroup wafsync-2",
+    ];
+    let cases = [
+        (Named::FirstRun, [&sets[..], &groups].concat()),
+        (Named::OneChange, vec!["UpdateIPSet wafsync-ipv4-000"]),
+        (Named::Growth, growth.to_vec()),
+        // What the adopted set holds and nobody asks for goes, with approval, and it gets its mark.
+        (Named::Adoption, [&["UpdateIPSet offices", "CreateIPSet wafsync-ipv6-000"][..], &groups].concat()),
+        (Named::Aggregation, vec!["UpdateIPSet wafsync-ipv4-000"]),
+    ];
+    for (named, expected) in cases {
         let calls = named.calls().await;
         let writes: Vec<String> =
             calls.iter().filter(|call| call.effect).map(|call| format!("{} {}", call.operation, call.target)).collect();
-        println!("{named:?}: {} calls, writes {writes:?}", calls.len());
+        assert_eq!(writes, expected, "{named:?}");
     }
 }

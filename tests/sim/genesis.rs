@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use wafsync_test_aws::{Aws, Config, Fault, FaultKind, Phase, When};
 
 use crate::chance::Chance;
+use crate::faults::{KINDS_AT_FIRST, OPERATIONS, kinds};
 use crate::observer::Observer;
-use crate::seeds::{OPERATIONS, kinds};
 use crate::world::{World, small};
 
 /// IP sets that an installation may hold here: enough for everything that a seed can ask for.
@@ -43,8 +43,8 @@ fn put(aws: &Aws, observer: &Observer, key: &str, cidrs: &[String], bad: bool) {
     observer.put_item(aws, key, &cidrs, bad);
 }
 
-/// A world in which `operation` is called sooner or later.
-pub(crate) async fn world(chance: &mut Chance, operation: &str, took: &mut impl FnMut(&'static str)) -> World {
+/// A world in which `operation` is called sooner or later, and how long a new set is unavailable in it.
+pub(crate) async fn world(chance: &mut Chance, operation: &str) -> (World, Duration) {
     let adopting = chance.one_in(4);
     let acl = operation.contains("WebACL") || chance.one_in(6);
     let mut args = Vec::new();
@@ -60,7 +60,9 @@ pub(crate) async fn world(chance: &mut Chance, operation: &str, took: &mut impl 
     if chance.one_in(5) {
         args.push("--segments=2");
     }
-    let mut world = World::new(config(chance), &args);
+    let config = config(chance);
+    let propagation = config.propagation;
+    let mut world = World::new(config, &args);
     world.settings.waf.limits.max_ip_sets = MAX_IP_SETS;
     world.aws.put_ip_set("REGIONAL", "somebody-elses", "IPV4", &["192.0.2.0/24"], None);
     world.aws.put_rule_group("REGIONAL", "other-rules", 10, None, json!([]));
@@ -80,7 +82,7 @@ pub(crate) async fn world(chance: &mut Chance, operation: &str, took: &mut impl 
         let adopted = std::mem::take(&mut world.settings.waf.adopt);
         world.converges().await;
         world.settings.waf.adopt = adopted;
-        past(&world, chance, operation, took);
+        past(&world, chance, operation);
     }
     if adopting {
         let held = ["198.51.100.1/32", "203.0.113.220/32"];
@@ -109,7 +111,7 @@ pub(crate) async fn world(chance: &mut Chance, operation: &str, took: &mut impl 
             world.by_hand(|aws| aws.edit_ip_set(&set.name, Vec::clear));
         }
     }
-    world
+    (world, propagation)
 }
 
 fn config(chance: &mut Chance) -> Config {
@@ -128,7 +130,7 @@ fn config(chance: &mut Chance) -> Config {
 }
 
 /// What has happened to WAF since the last run: people, attackers and runs that were killed.
-fn past(world: &World, chance: &mut Chance, operation: &str, took: &mut impl FnMut(&'static str)) {
+fn past(world: &World, chance: &mut Chance, operation: &str) {
     let ours: Vec<String> =
         world.aws.ip_sets().into_iter().map(|set| set.name).filter(|name| is_ours(&world.aws, name)).collect();
     for _ in 0..chance.below(3) {
@@ -136,7 +138,6 @@ fn past(world: &World, chance: &mut Chance, operation: &str, took: &mut impl FnM
     }
     if operation == "UpdateRuleGroup" || chance.one_in(5) {
         // A run was killed before it wired this set, or somebody planted it: the description begins as ours do.
-        took("unwired leftovers");
         let planted = [STRANGERS[0], "198.51.100.4/32"];
         let name = format!("wafsync-ipv4-00{}", 6 + chance.below(2));
         world.by_hand(|aws| drop(aws.put_ip_set("REGIONAL", &name, "IPV4", &planted, Some("wafsync wafsync sum"))));
@@ -194,6 +195,29 @@ fn drop_reference(aws: &Aws, set: &str) {
     }
 }
 
+/// Somebody has a hand on a rule group of ours: what it does, what it refers to, or which table it is said to be fed from.
+pub(crate) fn edit_rules(world: &World, chance: &mut Chance) {
+    let ours = world.aws.rule_groups().into_iter().filter(|group| group.name.starts_with("wafsync-"));
+    let ours: Vec<_> = ours.filter(|group| group.rules.get(0).is_some()).collect();
+    let Some(group) = ours.get(chance.below(ours.len().max(1))) else { return };
+    let foreign = world.aws.ip_set("somebody-elses").map(|set| set.arn);
+    let kind = chance.below(3);
+    world.by_hand(|aws| match kind {
+        0 => aws.describe_rule_group(&group.name, Some("wafsync wafsync table:00000000")),
+        1 => aws.edit_rule_group(&group.name, |rules| rules[0]["Action"] = json!({"Count": {}})),
+        _ => aws.edit_rule_group(&group.name, |rules| {
+            let plain = json!({"IPSetReferenceStatement": {"ARN": foreign}});
+            let statement = rules[0]["Statement"].clone();
+            let parts = statement.pointer("/OrStatement/Statements").and_then(Value::as_array).cloned();
+            let mut parts = parts.unwrap_or_else(|| vec![statement]);
+            parts.retain(|part| part.get("IPSetReferenceStatement").is_some());
+            parts.push(plain);
+            rules[0]["Statement"] =
+                if parts.len() == 1 { parts[0].clone() } else { json!({"OrStatement": {"Statements": parts}}) };
+        }),
+    });
+}
+
 /// A web ACL that refers to some of the rule groups there are, or to none.
 fn web_acl(world: &mut World, chance: &mut Chance) {
     let keep = !chance.one_in(3);
@@ -241,9 +265,12 @@ fn change(aws: &Aws, observer: &Observer, chance: &mut Chance) {
     }
 }
 
-/// A fault somewhere.
-pub(crate) fn fault(chance: &mut Chance) -> Fault {
-    let kinds = kinds();
+/// A fault somewhere; `at_first`: of the kinds that there were when the first seeds were named.
+pub(crate) fn fault(chance: &mut Chance, at_first: bool) -> Fault {
+    let mut kinds = kinds();
+    if at_first {
+        kinds.truncate(KINDS_AT_FIRST);
+    }
     let slow = [2, 8, 14, 40].map(|seconds| FaultKind::Slow(Duration::from_secs(seconds)));
     let kind = if chance.one_in(6) { chance.pick(&slow).clone() } else { chance.pick(&kinds).1.clone() };
     Fault {

@@ -16,6 +16,7 @@
 mod broken;
 mod chance;
 mod exhaustive;
+mod faults;
 mod genesis;
 mod moving;
 mod observer;
@@ -23,5 +24,6 @@ mod ranges;
 mod seeds;
 mod several;
 mod snapshot;
+mod tally;
 mod watching;
 mod world;

@@ -3,8 +3,12 @@
 //!
 //! While runs overlap they are seen as one: "before the run" is before the first of them began.
 
+mod approval;
 mod honesty;
+mod promise;
 mod proof;
+mod thrift;
+mod tokens;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,10 +16,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::time::Instant;
-use wafsync_test_aws::{Attempt, Aws, Call, IpSetView, Outcome, Phase, RuleGroupView};
+use wafsync_test_aws::{Attempt, Aws, Call, FaultKind, IpSetView, Outcome, Phase, RuleGroupView};
 
+use self::approval::Approval;
+pub(crate) use self::promise::Promise;
 use crate::ranges::Ranges;
-use crate::snapshot::{NAME, Snapshot};
+use crate::snapshot::{NAME, Snapshot, is_our_group, is_set_name};
 use crate::world::TABLE;
 
 /// What the observer is told about one installation's settings.
@@ -33,6 +39,28 @@ pub(crate) struct Terms {
     pub(crate) holds_rejections: bool,
     /// For so long AWS may still show what was before.
     pub(crate) read_lag: Duration,
+    /// For so long AWS does not know everywhere what was created.
+    pub(crate) propagation: Duration,
+    /// Addresses in an IP set, and references in a rule group.
+    pub(crate) set_capacity: usize,
+    pub(crate) group_references: usize,
+    /// `--widest-ipv4` and `--widest-ipv6`.
+    pub(crate) widest: [u32; 2],
+}
+
+/// What the observer is told about one run's settings.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Errand {
+    /// `--approve`.
+    pub(crate) approve: Option<String>,
+    /// `--aggregate`.
+    pub(crate) aggregates: bool,
+    /// `--web-acl`.
+    pub(crate) web_acls: Vec<String>,
+    /// `--max-ip-sets`.
+    pub(crate) max_ip_sets: usize,
+    /// It has little time, or is asked to stop.
+    pub(crate) hurried: bool,
 }
 
 #[derive(Clone)]
@@ -51,6 +79,8 @@ struct State {
     attempts: usize,
     /// The highest of them.
     newest: usize,
+    /// Calls that have come in.
+    arrived: usize,
     /// Attempts that have arrived and were not handled: slow ones, also those whose caller has given up.
     hanging: usize,
     /// The newest call before the table or WAF was changed by somebody outside, and when WAF was.
@@ -59,6 +89,10 @@ struct State {
     epoch: Option<Epoch>,
     /// The token of the newest read of each resource by each caller, and when it was.
     tokens: BTreeMap<(String, String), (String, Duration)>,
+    /// What each digest was about when a run said it.
+    handed_out: BTreeMap<String, Approval>,
+    /// The newest call that came in before the end of each caller's newest run.
+    ended: BTreeMap<String, usize>,
     /// When each caller called each operation of late.
     pace: BTreeMap<(String, String), Vec<Duration>>,
     runs: BTreeMap<String, Watched>,
@@ -79,6 +113,10 @@ struct Epoch {
     rejected: bool,
     /// The table had no entry all the time, while something that it once gave was in force.
     emptied: bool,
+    /// The table had no entry of a family (IPv4, IPv6) all the time.
+    no_family: [bool; 2],
+    /// What about rule groups needed a person all the time.
+    troubles: BTreeSet<(String, Promise)>,
     /// What stands in each set that was wired or adopted and has stood there all the time: AWS has spread it.
     spread: BTreeMap<String, BTreeSet<String>>,
 }
@@ -86,23 +124,43 @@ struct Epoch {
 /// One run under way.
 #[derive(Default)]
 struct Watched {
-    /// The newest call before it.
+    /// The newest call before it, of those that were handled and of all.
     began: usize,
+    arrived: usize,
     /// When.
     began_at: Option<Instant>,
     /// How many calls hung then.
     hanging: usize,
-    approved: bool,
+    /// What the digest that it was given stands for, if it was ever handed out.
+    approval: Option<Approval>,
+    errand: Errand,
+    /// The table was changed since it began.
+    table_moved: bool,
+    /// What stood in force or in adopted sets when it began, and what needed a person.
+    stood: BTreeSet<String>,
+    troubles: BTreeSet<(String, Promise)>,
+    /// So many writes would do, if nobody comes between.
+    writes_that_do: Option<usize>,
+    /// How often each resource was written.
+    written: BTreeMap<String, usize>,
     effects: usize,
     /// At which attempt the newest effect was.
     newest_effect: usize,
     faults: usize,
+    /// So many calls were refused or lost without one: others share the pace, and new sets have to spread.
+    refused: usize,
+    /// One of them was such that the next run will meet it again.
+    lasting: bool,
     /// An attempt had its effect, and the service said that it had none.
     lied_to: bool,
     first_scan: Option<Duration>,
     /// At which attempt the newest scan began, and when.
     newest_scan: Option<(usize, Duration)>,
     newest_list: usize,
+    /// When the newest list of IP sets was.
+    newest_set_list: Option<Duration>,
+    /// What was read since the newest list of its kind.
+    reads: tokens::Reads,
     /// The sets that were wired when it read or wrote the rule groups. Another run may wire one of the others meanwhile, which
     /// does not change the token of the set: what this one then strips from it came into force only just now.
     wired: BTreeSet<String>,
@@ -125,11 +183,14 @@ impl Observer {
             by_hand: BTreeSet::new(),
             attempts: 0,
             newest: 0,
+            arrived: 0,
             hanging: 0,
             table_changed: 0,
             waf_changed: (0, None),
             epoch: None,
             tokens: BTreeMap::new(),
+            handed_out: BTreeMap::new(),
+            ended: BTreeMap::new(),
             pace: BTreeMap::new(),
             runs: BTreeMap::new(),
             broken: Vec::new(),
@@ -170,7 +231,7 @@ impl Observer {
     /// Somebody edits WAF in the console.
     pub(crate) fn by_hand(&self, aws: &Aws, edit: impl FnOnce(&Aws)) {
         edit(aws);
-        self.with(|state| state.waf_was_edited(Snapshot::take(aws)));
+        self.with(|state| state.waf_was_edited(Snapshot::take(aws), true));
     }
 
     /// What is there now and is not ours has to stay as it is. `strangers` are named like ours, but are not ours.
@@ -180,18 +241,29 @@ impl Observer {
             let adopted = &state.terms.adopted;
             let foreign = |name: &str| strangers.contains(&name) || !ours(name) && !adopted.contains(name);
             state.foreign_sets = aws.ip_sets().into_iter().filter(|set| foreign(&set.name)).collect();
-            state.foreign_groups = aws.rule_groups().into_iter().filter(|group| !ours(&group.name)).collect();
+            state.foreign_groups = aws.rule_groups().into_iter().filter(|group| !is_our_group(group)).collect();
         });
     }
 
-    pub(crate) fn begin(&self, aws: &Aws, caller: &str, approved: bool) {
+    pub(crate) fn begin(&self, aws: &Aws, caller: &str, errand: Errand) {
         self.with(|state| {
             if state.runs.is_empty() {
                 state.now = Snapshot::take(aws);
                 state.begin();
             }
             let (began, began_at, hanging) = (state.newest, Some(Instant::now()), state.hanging);
-            let run = Watched { began, began_at, hanging, approved, ..Watched::default() };
+            let run = Watched {
+                began,
+                arrived: state.arrived,
+                began_at,
+                hanging,
+                approval: errand.approve.as_ref().and_then(|digest| state.handed_out.get(digest).cloned()),
+                stood: state.standing(),
+                troubles: state.now.troubles(&state.terms.adopted),
+                writes_that_do: state.writes_that_do(&errand),
+                errand,
+                ..Watched::default()
+            };
             state.runs.insert(caller.to_owned(), run);
         });
     }
@@ -202,8 +274,15 @@ impl Observer {
             if let Some(run) = state.runs.remove(caller)
                 && let Some(said) = said
             {
-                state.judge(caller, &run, said);
+                // A plan has no outcome that could be true or not.
+                if said.get("outcome").is_some() {
+                    state.judge(caller, &run, said);
+                }
+                if let Some(digest) = said["digest"].as_str() {
+                    state.hands_out(&run, digest);
+                }
             }
+            state.ended.insert(caller.to_owned(), state.arrived);
             if state.runs.is_empty() {
                 state.epoch = None;
             }
@@ -238,8 +317,8 @@ impl State {
         self.now.with_adopted(&self.terms.adopted)
     }
 
-    fn says(&mut self, what: String) {
-        self.broken.push(what);
+    fn says(&mut self, promise: Promise, what: impl std::fmt::Display) {
+        self.broken.push(format!("{}: {what}", promise.words()));
     }
 
     fn begin(&mut self) {
@@ -251,6 +330,8 @@ impl State {
             steady: wanted,
             rejected: self.has_rejection(),
             emptied: self.is_empty() && self.holds_what_the_table_gave(),
+            no_family: [false, true].map(|ipv6| self.family_is_empty(ipv6)),
+            troubles: self.now.troubles(&self.terms.adopted),
             spread: self.now.counting(&self.terms.adopted),
         });
     }
@@ -265,7 +346,8 @@ impl State {
 
     /// Whether something is in force that nobody put there by hand.
     fn holds_what_the_table_gave(&self) -> bool {
-        let standing = self.now.wired.iter().flat_map(|set| self.now.sets[set].iter().map(move |cidr| (set, cidr)));
+        let shards = self.now.wired.iter().filter(|set| is_set_name(set) || self.terms.adopted.contains(*set));
+        let standing = shards.flat_map(|set| self.now.sets[set].iter().map(move |cidr| (set, cidr)));
         standing
             .filter(|(set, cidr)| !self.by_hand.contains(&((*set).clone(), (*cidr).clone())))
             .any(|(_, cidr)| !self.terms.always.contains(cidr))
@@ -274,8 +356,10 @@ impl State {
     fn table_is_new(&mut self) {
         self.table_changed = self.newest;
         let (wanted, rejected, empty) = (self.wanted(), self.has_rejection(), self.is_empty());
+        let no_family = [false, true].map(|ipv6| self.family_is_empty(ipv6));
         for run in self.runs.values_mut() {
             run.seen = run.seen.or(&wanted);
+            run.table_moved = true;
         }
         if let Some(epoch) = &mut self.epoch {
             epoch.allowed = epoch.allowed.or(&wanted);
@@ -284,10 +368,12 @@ impl State {
             epoch.fresh = epoch.fresh.and(&wanted);
             epoch.rejected &= rejected;
             epoch.emptied &= empty;
+            epoch.no_family = [0, 1].map(|family| epoch.no_family[family] && no_family[family]);
         }
     }
 
-    fn waf_was_edited(&mut self, new: Snapshot) {
+    /// `by_hand`: else by a write that lay around until its caller was gone.
+    fn waf_was_edited(&mut self, new: Snapshot, by_hand: bool) {
         self.waf_changed = (self.newest, Some(Instant::now()));
         let before = self.effective();
         let old = std::mem::replace(&mut self.now, new);
@@ -297,10 +383,13 @@ impl State {
                 cidrs.iter().filter(|cidr| !old.sets.get(name).is_some_and(|before| before.contains(*cidr))).collect();
             // Whoever plants something in a set that is about to be wired beats every reader; nobody can help that.
             edited = edited.or(&Ranges::of(&fresh));
-            self.by_hand.extend(fresh.into_iter().map(|cidr| (name.clone(), cidr.clone())));
+            if by_hand {
+                self.by_hand.extend(fresh.into_iter().map(|cidr| (name.clone(), cidr.clone())));
+            }
         }
         let (effective, holds) = (self.effective(), self.holds_what_the_table_gave());
         self.keeps_spread();
+        self.keeps_troubles();
         if let Some(epoch) = &mut self.epoch {
             epoch.emptied &= holds;
             epoch.allowed = epoch.allowed.or(&edited).or(&effective);
@@ -312,18 +401,25 @@ impl State {
     fn called(&mut self, aws: &Aws, call: &Call) {
         if call.phase == Phase::Before {
             self.hanging += 1;
+            self.arrived = self.arrived.max(call.index + 1);
             return;
         }
         self.hanging -= 1;
         let Some(attempt) = aws.last_attempt() else { return };
         self.attempts = call.index + 1;
         self.newest = self.newest.max(self.attempts);
+        if self.is_of_the_past(&attempt.caller, self.attempts) {
+            if attempt.effect {
+                self.waf_was_edited(Snapshot::take(aws), false);
+            }
+            return;
+        }
         let old = std::mem::replace(&mut self.now, Snapshot::take(aws));
         self.keeps_pace(&attempt);
         let reads = ["Get", "List", "Scan"].iter().any(|verb| call.operation.starts_with(verb));
         let writes = ["CreateIPSet", "UpdateIPSet", "CreateRuleGroup", "UpdateRuleGroup"];
         if !reads && !writes.contains(&call.operation.as_str()) {
-            self.says(format!("call {}: {} is never to be called", call.index, call.operation));
+            self.says(Promise::NeverCalled, format!("call {}: {}", call.index, call.operation));
         }
         self.follows(&attempt);
         if attempt.effect {
@@ -331,10 +427,19 @@ impl State {
             self.keeps_order(&attempt, &old);
             self.leaves_no_gap(&attempt, &old);
             self.has_proof(&attempt, &old);
+            self.needs_nobody(&attempt, &old);
+            self.changes_something(&attempt, &old);
         }
         self.keeps_spread();
+        self.keeps_troubles();
         self.keeps_invariants(&attempt, &old);
         self.leaves_alone(aws, &attempt, &old);
+    }
+
+    /// Whether a call is one of a run that has ended, or was killed, before it was handled.
+    fn is_of_the_past(&self, caller: &str, call: usize) -> bool {
+        let ended = self.ended.get(caller).is_some_and(|newest| call <= *newest);
+        ended && self.runs.get(caller).is_none_or(|run| call <= run.arrived)
     }
 
     /// Another run's writes are as foreign as a hand edit.
@@ -364,8 +469,7 @@ impl State {
         let second = Duration::from_secs(1);
         let calls = past.iter().filter(|then| **then <= attempt.at && **then + second > attempt.at).count();
         if calls > limit {
-            let text = format!("{} {}: {calls} calls in a second", attempt.caller, attempt.operation);
-            self.says(text);
+            self.says(Promise::Pace, format!("{calls} {} by {}", attempt.operation, attempt.caller));
         }
     }
 
@@ -375,14 +479,20 @@ impl State {
         let ok = attempt.outcome == Outcome::Ok;
         let (index, wanted) = (self.attempts, self.wanted());
         let Some(run) = self.runs.get_mut(caller) else {
-            self.broken.push(format!("{operation} by {caller}, of which no run is under way"));
+            self.says(Promise::KnownCaller, format!("{operation} by {caller}"));
             return;
         };
         run.effects += usize::from(attempt.effect);
-        run.faults += usize::from(attempt.fault.is_some());
+        let late = matches!(attempt.fault, Some((_, FaultKind::Late(_))));
+        if let Some((_, kind)) = &attempt.fault {
+            run.faults += 1;
+            run.lasting |= honesty::lasts(kind, operation);
+        }
+        run.refused += usize::from(attempt.fault.is_none() && !ok);
         if attempt.effect {
             run.newest_effect = index;
-            run.lied_to |= matches!(&attempt.outcome, Outcome::Error { status: 400, .. });
+            run.lied_to |= late || matches!(&attempt.outcome, Outcome::Error { status: 400, .. });
+            *run.written.entry(target.clone()).or_default() += 1;
         }
         let first_segment = attempt.request.get("Segment").and_then(Value::as_u64).unwrap_or_default() == 0;
         if ok && first_segment && operation == "Scan" && attempt.request.get("ExclusiveStartKey").is_none() {
@@ -393,6 +503,10 @@ impl State {
         if ok && operation.starts_with("List") {
             run.newest_list = index;
         }
+        if ok && operation == "ListIPSets" {
+            run.newest_set_list = Some(*at);
+        }
+        let apart = run.reads.follow(attempt);
         // Its own writes it knows without reading them.
         if ok && operation == "ListRuleGroups" || attempt.effect && operation.ends_with("RuleGroup") {
             run.wired.clone_from(&self.now.wired);
@@ -402,11 +516,15 @@ impl State {
             Some(token) if ok => drop(self.tokens.insert(key, (token.clone(), *at))),
             _ if operation.starts_with("Update") => {
                 let sent = attempt.request.get("LockToken").and_then(Value::as_str).unwrap_or_default();
-                if self.tokens.get(&key).is_none_or(|(shown, _)| shown != sent) {
-                    self.broken.push(format!("{operation} {target}: its lock token is not that of the newest read"));
+                let newest = self.tokens.get(&key).is_some_and(|(shown, _)| shown == sent);
+                if !newest && !late {
+                    self.says(Promise::TokenOfItsRead, format!("{operation} {target} by {caller}"));
                 }
             }
             _ => {}
+        }
+        if apart {
+            self.says(Promise::TokenOfItsRound, format!("{operation} {target} by {caller}"));
         }
     }
 
@@ -416,21 +534,22 @@ impl State {
         let Some(epoch) = &mut self.epoch else { return };
         let what =
             format!("after call {}, {} {} by {}", self.attempts - 1, attempt.operation, attempt.target, attempt.caller);
-        if !epoch.protected.within(&effective) {
-            self.broken.push(format!("lock-out {what}: {:?}", epoch.protected.without(&effective)));
-        }
-        if !self.now.in_force.within(&epoch.allowed) {
-            self.broken.push(format!("leak {what}: {:?}", self.now.in_force.without(&epoch.allowed)));
-        }
+        let mut found = vec![
+            (Promise::NoLockOut, epoch.protected.without(&effective)),
+            (Promise::NoLeak, self.now.in_force.without(&epoch.allowed)),
+        ];
         // Whoever reads WAF from here on scans the table after that. But what one run read as not wired, and strips,
         // another may have wired meanwhile: what only the newer scan wants is then out until the next run.
         let strips = self.runs.get(&attempt.caller).is_none_or(|run| !run.wired.contains(&attempt.target));
-        if !strips && !epoch.fresh.within(&effective) {
-            self.broken.push(format!("lock-out {what}: {:?}", epoch.fresh.without(&effective)));
+        if !strips {
+            found.push((Promise::NoLockOut, epoch.fresh.without(&effective)));
         }
         epoch.fresh = epoch.fresh.and(&effective).or(&effective.without(&before).and(&wanted));
         // What has come into force and is wanted all the time stays in force as well.
         epoch.protected = epoch.protected.or(&effective.and(&epoch.steady));
+        for (promise, ranges) in found.into_iter().filter(|(_, ranges)| !ranges.is_empty()) {
+            self.says(promise, format!("{what}: {ranges:?}"));
+        }
     }
 
     fn leaves_alone(&mut self, aws: &Aws, attempt: &Attempt, old: &Snapshot) {
@@ -440,8 +559,8 @@ impl State {
         let touched = sets.map(|set| &set.name).chain(groups.map(|group| &group.name)).chain(acls);
         let touched: Vec<&String> = touched.collect();
         if !touched.is_empty() {
-            let text = format!("{} {}: foreign resources changed: {touched:?}", attempt.operation, attempt.target);
-            self.broken.push(text);
+            let text = format!("{} {}: {touched:?}", attempt.operation, attempt.target);
+            self.says(Promise::Foreign, text);
         }
     }
 }

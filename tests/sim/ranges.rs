@@ -3,6 +3,9 @@
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+/// Family (0 or 1), first and last address of a CIDR.
+pub(crate) type Bounds = (usize, u128, u128);
+
 /// Addresses of both families: for each, ranges from first to last address, ascending, neither touching nor overlapping.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct Ranges([Vec<(u128, u128)>; 2]);
@@ -12,11 +15,32 @@ impl Ranges {
     pub(crate) fn of<T: AsRef<str>>(cidrs: impl IntoIterator<Item = T>) -> Self {
         let mut ranges = Self::default();
         for cidr in cidrs {
-            let (family, first, last) = parse(cidr.as_ref());
+            let (family, first, last) = bounds(cidr.as_ref());
             ranges.0[family].push((first, last));
         }
         ranges.0.iter_mut().for_each(tidy);
         ranges
+    }
+
+    /// The fewest CIDRs that are these addresses, none with a shorter prefix than the family's.
+    pub(crate) fn fewest(&self, widest: [u32; 2]) -> Vec<Bounds> {
+        let mut cidrs = Vec::new();
+        for (family, (ranges, bits)) in self.0.iter().zip([32, 128]).enumerate() {
+            let most = bits - widest[family];
+            for (mut first, last) in ranges.iter().copied() {
+                loop {
+                    let fits = |free: &u32| first.trailing_zeros() >= *free && (1 << free) - 1 <= last - first;
+                    let free = (0..=most).rev().find(fits).unwrap();
+                    let end = first + ((1 << free) - 1);
+                    cidrs.push((family, first, end));
+                    if end == last {
+                        break;
+                    }
+                    first = end + 1;
+                }
+            }
+        }
+        cidrs
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -73,7 +97,7 @@ impl fmt::Debug for Ranges {
 }
 
 /// Family (0 or 1), first and last address. Panics if it is no CIDR: the test is wrong then, or the stand-in.
-fn parse(cidr: &str) -> (usize, u128, u128) {
+pub(crate) fn bounds(cidr: &str) -> Bounds {
     let (address, length) = cidr.split_once('/').unwrap_or_else(|| panic!("no CIDR: {cidr}"));
     let length: u32 = length.parse().unwrap();
     let (family, number, bits) = match address.parse::<Ipv4Addr>() {
@@ -117,6 +141,11 @@ fn ranges_are_what_their_addresses_are() {
     assert_eq!(all.without(&some).or(&some), all);
     assert_eq!(all.and(&some), some);
     assert!(some.within(&all) && !all.within(&some) && Ranges::default().within(&some));
+    let three = Ranges::of(["192.0.2.1/32", "192.0.2.2/31", "2001:db8::/127"]);
+    let fewest = three.fewest([31, 128]);
+    let texts = ["192.0.2.1/32", "192.0.2.2/31", "2001:db8::/128", "2001:db8::1/128"];
+    assert_eq!(fewest, texts.map(bounds));
+    assert_eq!(all.fewest([24, 48]), ["192.0.2.0/30", "2001:db8::/127"].map(bounds));
     assert_eq!(Ranges::of(["192.0.2.0/31", "192.0.2.2/31"]), Ranges::of(["192.0.2.0/30"]));
     assert!(
         Ranges::of(["0.0.0.0/1", "128.0.0.0/1"]).without(&Ranges::of(["0.0.0.0/1"])) == Ranges::of(["128.0.0.0/1"])

@@ -1,7 +1,5 @@
 //! One number makes a world and everything that goes wrong in it.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::ops::Range;
 use std::panic::AssertUnwindSafe;
 use std::sync::Mutex;
@@ -9,14 +7,17 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
-use wafsync::report::Document;
+use tokio::time::Instant;
 use wafsync_test_aws::{Fault, FaultKind, Phase, When};
 
 use crate::chance::Chance;
+use crate::faults::{KINDS_AT_FIRST, OPERATIONS, kinds};
+use crate::genesis;
+use crate::tally::{NO_DIGEST, Tally, cells};
 use crate::world::{Process, World};
 
-/// Seeds that every test run tries: as many as the table of faults has cells.
-const SEEDS: u64 = 374;
+/// Seeds that every test run tries: as many as the table of faults has cells, and a few.
+const SEEDS: u64 = 360;
 
 /// One seed in so many is lived through a second time, by processes that live on between their runs.
 const WARM: u64 = 7;
@@ -24,177 +25,44 @@ const WARM: u64 = 7;
 /// Which seeds to try instead: `FROM..TO`.
 const VARIABLE: &str = "WAFSYNC_SEEDS";
 
-/// Operations of which one is struck in every world.
-pub(crate) const OPERATIONS: [&str; 11] = [
-    "Scan",
-    "ListIPSets",
-    "GetIPSet",
-    "ListRuleGroups",
-    "GetRuleGroup",
-    "ListWebACLs",
-    "GetWebACL",
-    "CreateIPSet",
-    "UpdateIPSet",
-    "CreateRuleGroup",
-    "UpdateRuleGroup",
-];
+/// Parts the chance for what came to the worlds later from that which made the first ones.
+const FURTHER: u64 = 0x005e_ed0f_fade;
 
-/// What happened how often.
-#[derive(Default)]
-pub(crate) struct Tally {
-    /// By fault, operation and whether it struck after the effect.
-    faults: BTreeMap<(String, String, bool), usize>,
-    branches: BTreeMap<&'static str, usize>,
+/// How a world is made.
+#[derive(Clone, Copy, Debug)]
+struct Lot {
+    seed: u64,
+    /// Processes live on, as with `watch` and in a warm Lambda, and each remembers what it has read.
+    lives_on: bool,
+    /// As worlds were when the first seeds were named: no hand on rules, no digest but the right one, fewer faults.
+    at_first: bool,
 }
 
-/// The branches of a run that the seeds have to reach.
-const BRANCHES: [&str; 17] = [
-    "adoption",
-    "aggregation",
-    "approved",
-    "blocked",
-    "changed",
-    "converged",
-    "deferred",
-    "drift",
-    "failed",
-    "held",
-    "killed",
-    "partial",
-    "planned again",
-    "rejections",
-    "several at once",
-    "unenforced",
-    "unwired leftovers",
-];
-
-pub(crate) fn kinds() -> Vec<(&'static str, FaultKind)> {
-    vec![
-        ("throttled", FaultKind::Throttled),
-        ("internal error", FaultKind::InternalError),
-        ("unavailable 503", FaultKind::Unavailable503),
-        ("connection lost", FaultKind::ConnectionLost),
-        ("truncated", FaultKind::Truncated),
-        ("slow", FaultKind::Slow(Duration::from_secs(5))),
-        ("access denied", FaultKind::AccessDenied),
-        ("expired token", FaultKind::ExpiredToken),
-        ("unknown client", FaultKind::UnrecognizedClient),
-        ("lock conflict", FaultKind::OptimisticLock),
-        ("unavailable entity", FaultKind::UnavailableEntity),
-        ("no such item", FaultKind::NonexistentItem),
-        ("duplicate", FaultKind::DuplicateItem),
-        ("quota", FaultKind::LimitsExceeded),
-        ("invalid parameter", FaultKind::InvalidParameter),
-        ("throughput exceeded", FaultKind::ProvisionedThroughputExceeded),
-        ("never", FaultKind::Never),
-    ]
-}
-
-impl Tally {
-    fn took(&mut self, branch: &'static str) {
-        *self.branches.entry(branch).or_default() += 1;
-    }
-
-    fn ended(&mut self, run: &Document, process: &Process) {
-        let guard = run.guard.verdict;
-        for (branch, taken) in [
-            ("adoption", !process.settings.waf.adopt.is_empty() && run.writes.done > 0),
-            ("aggregation", process.settings.table.aggregate && run.writes.done > 0),
-            ("approved", guard == "approved"),
-            ("deferred", !run.deferred.is_empty()),
-            ("drift", !run.drift.is_empty()),
-            ("rejections", !run.table.rejections.is_empty()),
-        ] {
-            if taken {
-                self.took(branch);
-            }
+impl Lot {
+    /// What the seed is sure to have struck: fault, operation and when.
+    fn cell(self) -> (FaultKind, &'static str, When) {
+        let mut cell = usize::try_from(self.seed).unwrap();
+        if !self.at_first {
+            let cells = cells();
+            return cells[cell % cells.len()].clone();
         }
-        let outcome = run.outcome.to_string();
-        if let Some(branch) = BRANCHES.into_iter().find(|branch| *branch == outcome) {
-            self.took(branch);
-        }
-    }
-
-    fn struck(&mut self, world: &World) {
-        for attempt in world.aws.log() {
-            let Some((when, kind)) = attempt.fault else { continue };
-            let name = kinds().into_iter().find(|(_, known)| matches_kind(known, &kind)).map_or("?", |(name, _)| name);
-            *self.faults.entry((name.to_owned(), attempt.operation, when == When::After)).or_default() += 1;
-        }
-    }
-
-    fn add(&mut self, other: Self) {
-        for (cell, count) in other.faults {
-            *self.faults.entry(cell).or_default() += count;
-        }
-        for (branch, count) in other.branches {
-            *self.branches.entry(branch).or_default() += count;
-        }
-    }
-
-    fn count(&self, kind: &str, operation: &str, after: bool) -> usize {
-        self.faults.get(&(kind.to_owned(), operation.to_owned(), after)).copied().unwrap_or_default()
-    }
-
-    /// Both tables as text: faults before / after the effect by operation, and branches.
-    fn table(&self) -> String {
-        let mut text = format!("{:20}", "");
-        for operation in OPERATIONS {
-            let _ = write!(text, "{operation:>16}");
-        }
-        text.push('\n');
-        for (kind, _) in kinds() {
-            let _ = write!(text, "{kind:20}");
-            for operation in OPERATIONS {
-                let cell = format!("{}/{}", self.count(kind, operation, false), self.count(kind, operation, true));
-                let _ = write!(text, "{cell:>16}");
-            }
-            text.push('\n');
-        }
-        for (branch, count) in &self.branches {
-            let _ = writeln!(text, "{branch:20}{count:>8}");
-        }
-        text
-    }
-
-    /// Cells and branches that were never reached.
-    fn empty(&self) -> Vec<String> {
-        let mut empty = Vec::new();
-        for (kind, _) in kinds() {
-            for operation in OPERATIONS {
-                for after in [false, true] {
-                    if self.count(kind, operation, after) == 0 {
-                        empty.push(format!("{kind} {operation} {}", if after { "after" } else { "before" }));
-                    }
-                }
-            }
-        }
-        empty.extend(BRANCHES.iter().filter(|branch| !self.branches.contains_key(*branch)).map(|b| (*b).to_owned()));
-        empty
+        let operation = OPERATIONS[cell % OPERATIONS.len()];
+        cell /= OPERATIONS.len();
+        let when = if cell.is_multiple_of(2) { When::Before } else { When::After };
+        cell /= 2;
+        (kinds()[cell % KINDS_AT_FIRST].1.clone(), operation, when)
     }
 }
 
-fn matches_kind(a: &FaultKind, b: &FaultKind) -> bool {
-    std::mem::discriminant(a) == std::mem::discriminant(b)
-}
-
-/// The cell of the table that a seed is sure to try to fill: fault, operation and when.
-fn cell(seed: u64) -> (FaultKind, &'static str, When) {
-    let (kinds, mut cell) = (kinds(), usize::try_from(seed).unwrap());
-    let operation = OPERATIONS[cell % OPERATIONS.len()];
-    cell /= OPERATIONS.len();
-    let when = if cell.is_multiple_of(2) { When::Before } else { When::After };
-    cell /= 2;
-    (kinds[cell % kinds.len()].1.clone(), operation, when)
-}
-
-/// Makes the world of a seed, lets everything happen in it, and answers its history and what was reached.
-async fn live(seed: u64, lives_on: bool) -> (String, Tally) {
-    let mut chance = Chance::new(seed);
+/// Makes the world of a seed, lets everything happen in it, and answers its history, every byte of it, and what was
+/// reached.
+async fn live(lot: Lot) -> (World, Tally) {
+    let mut chance = Chance::new(lot.seed);
+    let mut further = (!lot.at_first).then(|| Chance::new(lot.seed ^ FURTHER));
     let mut tally = Tally::default();
-    let (struck, operation, when) = cell(seed);
-    let mut world = crate::genesis::world(&mut chance, operation, &mut |branch| tally.took(branch)).await;
-    world.warm = lives_on.then(Mutex::default);
+    let (struck, operation, when) = lot.cell();
+    let (mut world, propagation) = genesis::world(&mut chance, operation).await;
+    world.warm = lot.lives_on.then(Mutex::default);
     world.later().await;
     world.aws.clear_log();
 
@@ -207,27 +75,34 @@ async fn live(seed: u64, lives_on: bool) -> (String, Tally) {
         when,
         kind: struck,
     });
-    crate::genesis::meddle(&world, &mut chance);
+    genesis::meddle(&world, &mut chance);
 
     let several = if chance.one_in(5) { 2 + chance.below(2) } else { 1 };
-    if several > 1 {
-        tally.took("several at once");
-    }
+    let mut digests = Vec::new();
     for round in 0..2 + chance.below(2) {
-        let processes: Vec<Process> = (0..several)
+        let mut processes: Vec<Process> = (0..several)
             .map(
                 |number| {
                     if round == 0 { calm(&world, &mut chance, number) } else { hurry(&world, &mut chance, number) }
                 },
             )
             .collect();
+        if let Some(further) = further.as_mut().filter(|_| round > 0) {
+            vex(&world, &mut processes, &digests, further);
+        }
+        let (from, began) = (world.aws.log().len(), Instant::now());
+        let start = world.aws.log().last().map(|call| call.at);
         let runs = join_all(processes.iter().map(|process| world.apply(process))).await;
         for (run, process) in runs.iter().zip(&processes) {
             tally.ended(run, process);
-            if several == 1 && rounds(&world) > 1 {
-                tally.took("planned again");
-            }
+            digests.extend(run.digest.clone());
         }
+        let calls = world.aws.log().split_off(from);
+        if let (1, Some(first)) = (several, calls.first()) {
+            debug_assert!(start.is_none_or(|start| start <= first.at), "the log is in order");
+            tally.cut(&calls, first.at, processes[0].settings.run.deadline, first.at + began.elapsed());
+        }
+        tally.together(&calls);
         world.sound();
         world.later().await;
         if chance.one_in(8) {
@@ -238,22 +113,40 @@ async fn live(seed: u64, lives_on: bool) -> (String, Tally) {
             world.later().await;
         }
         for _ in 0..chance.below(4) {
-            world.aws.fail(crate::genesis::fault(&mut chance));
+            world.aws.fail(genesis::fault(&mut chance, lot.at_first));
         }
         if chance.one_in(3) {
-            crate::genesis::meddle(&world, &mut chance);
+            genesis::meddle(&world, &mut chance);
         }
     }
-    tally.struck(&world);
+    tally.struck(&world, propagation);
     world.converges_with(&mut |run, process| tally.ended(run, process)).await;
-    (world.history(), tally)
+    tally.did(&world.lived.lock().unwrap());
+    (world, tally)
 }
 
-/// How often WAF was listed before something was written.
-fn rounds(world: &World) -> usize {
-    let log = world.aws.log();
-    let newest_write = log.iter().rposition(|attempt| attempt.request.get("Addresses").is_some()).unwrap_or_default();
-    log.iter().take(newest_write).filter(|attempt| attempt.operation == "ListIPSets").count()
+/// What else comes before the later runs: a hand on the rules, a digest that is not this plan's, a call that hangs until
+/// there is no time left.
+fn vex(world: &World, processes: &mut [Process], digests: &[String], chance: &mut Chance) {
+    if chance.one_in(5) {
+        genesis::edit_rules(world, chance);
+    }
+    for process in processes.iter_mut() {
+        process.settings.guards.approve = match chance.below(8) {
+            0 | 1 => Some(NO_DIGEST.to_owned()),
+            2 if !digests.is_empty() => Some(chance.pick(digests).clone()),
+            _ => None,
+        };
+    }
+    if chance.one_in(8) {
+        let kind = if chance.one_in(2) { FaultKind::Never } else { FaultKind::Slow(Duration::from_secs(40)) };
+        let when = if chance.one_in(2) { When::Before } else { When::After };
+        world.aws.fail(Fault { operation: None, target: None, skip: chance.below(12), times: 1, when, kind });
+        for process in processes {
+            process.settings.run.deadline = Duration::from_secs(3 + chance.draw_below(9));
+            process.hurried = true;
+        }
+    }
 }
 
 /// A run that has all the time it needs.
@@ -265,9 +158,11 @@ fn calm(world: &World, chance: &mut Chance, number: usize) -> Process {
 fn hurry(world: &World, chance: &mut Chance, number: usize) -> Process {
     let mut process = calm(world, chance, number);
     if chance.one_in(8) {
+        process.hurried = true;
         process.settings.run.deadline = Duration::from_millis(1000 + 100 * chance.draw_below(150));
     }
     if chance.one_in(8) {
+        process.hurried = true;
         let (signal, at, mut calls) = (process.signal.clone(), chance.below(25), 0);
         world.aws.on_call(move |_, call| {
             if call.phase == Phase::Before {
@@ -282,17 +177,23 @@ fn hurry(world: &World, chance: &mut Chance, number: usize) -> Process {
 }
 
 /// Runs one seed in a runtime of its own, so that nothing of one reaches another.
-pub(crate) fn relive(seed: u64) -> (String, Tally) {
-    relive_as(seed, false)
+#[cfg(feature = "broken-on-purpose")]
+pub(crate) fn relive(seed: u64) -> Tally {
+    live_alone(Lot { seed, lives_on: false, at_first: false }).1
 }
 
-/// The same; where processes live on, as with `watch` and in a warm Lambda, each remembers what it has read.
-fn relive_as(seed: u64, lives_on: bool) -> (String, Tally) {
+/// A seed that was found when worlds were simpler, in the world of then.
+fn relive_as_at_first(seed: u64, lives_on: bool) -> World {
+    live_alone(Lot { seed, lives_on, at_first: true }).0
+}
+
+fn live_alone(lot: Lot) -> (World, Tally) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
-        match AssertUnwindSafe(live(seed, lives_on)).catch_unwind().await {
+        match AssertUnwindSafe(live(lot)).catch_unwind().await {
             Ok(lived) => lived,
             Err(panic) => {
+                let Lot { seed, .. } = lot;
                 println!(
                     "seed {seed} failed; to see it again: {VARIABLE}={seed}..{} cargo test --test sim no_seed -- \
                      --nocapture",
@@ -323,7 +224,8 @@ fn no_seed_breaks_a_promise_and_every_branch_is_reached() {
             for seed in seeds {
                 // Some of them once more with processes that live on.
                 for lives_on in if seed % WARM == 0 { vec![false, true] } else { vec![false] } {
-                    match std::panic::catch_unwind(|| relive_as(seed, lives_on)) {
+                    let lot = Lot { seed, lives_on, at_first: false };
+                    match std::panic::catch_unwind(|| live_alone(lot)) {
                         Ok((_, reached)) => tally.add(reached),
                         Err(_) => failed.push(seed),
                     }
@@ -348,64 +250,65 @@ fn no_seed_breaks_a_promise_and_every_branch_is_reached() {
 
 #[test]
 fn a_write_that_hung_and_was_sent_anew_in_the_next_round_counts_once() {
-    relive(1141);
-    relive(2063);
+    relive_as_at_first(1141, false);
+    relive_as_at_first(2063, false);
 }
 
 #[test]
 fn a_set_that_could_not_be_created_is_not_forgotten_while_a_rule_group_waits() {
-    relive(1349);
+    relive_as_at_first(1349, false);
 }
 
 #[test]
 fn a_second_scan_keeps_its_distance_from_a_first_one_that_was_held_up() {
-    relive(3204);
+    relive_as_at_first(3204, false);
 }
 
 #[test]
 fn what_a_run_added_in_an_earlier_round_replaces_nothing_yet() {
-    relive(3035);
-    relive(3343);
+    relive_as_at_first(3035, false);
+    relive_as_at_first(3343, false);
 }
 
 #[test]
 fn what_a_run_added_in_an_earlier_round_makes_no_copy_elsewhere_worth_more() {
-    relive(4464);
+    relive_as_at_first(4464, false);
 }
 
 #[test]
 fn an_edit_at_the_first_call_of_a_run_whose_reads_lag_need_not_show_in_it() {
-    relive_as(4466, true);
-    relive(7735);
+    relive_as_at_first(4466, true);
+    relive_as_at_first(7735, false);
 }
 
 #[test]
 fn a_call_that_is_held_up_does_not_turn_the_observers_clock_back() {
-    relive(7595);
+    relive_as_at_first(7595, false);
 }
 
 #[test]
 fn of_a_write_that_hangs_and_that_another_run_makes_nobody_can_say_whose_it_was() {
-    relive(6673);
+    relive_as_at_first(6673, false);
 }
 
 #[test]
 fn a_leftover_that_one_run_wires_while_another_strips_it_is_back_after_the_next_run() {
-    relive(2640);
-    relive(791);
-    relive(10170);
+    relive_as_at_first(2640, false);
+    relive_as_at_first(791, false);
+    relive_as_at_first(10170, false);
 }
 
 #[test]
 fn a_process_that_lives_on_reads_less() {
-    let reads = |lives_on| relive_as(WARM, lives_on).0.matches(" GetIPSet ").count();
+    let reads = |lives_on| relive_as_at_first(WARM, lives_on).history().matches(" GetIPSet ").count();
     assert!(reads(true) < reads(false));
 }
 
 #[test]
 fn the_same_seed_is_the_same_history_byte_for_byte() {
-    for seed in [1, 7, 12, 40, 101] {
-        let (first, second) = (relive(seed).0, relive(seed).0);
+    for (seed, lives_on) in [(1, false), (12, false), (40, true), (101, false), (222, false), (333, true)] {
+        let trace = || live_alone(Lot { seed, lives_on, at_first: false }).0.trace();
+        let (first, second) = (trace(), trace());
         assert!(first == second, "seed {seed}:\n{first}\n{second}");
     }
 }

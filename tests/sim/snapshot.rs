@@ -2,13 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use wafsync_test_aws::{Aws, IpSetView, RuleGroupView, WebAclView};
 
+use crate::observer::Promise;
 use crate::ranges::Ranges;
 
 /// The name of the installation in every world.
 pub(crate) const NAME: &str = "wafsync";
+
+/// What the description of a rule group says that is fed from the table of every world:
+/// `printf eu-central-1/clusters | sha256sum`.
+pub(crate) const TABLE_TAG: &str = "table:d6a87d0f";
 
 #[derive(Clone, Default)]
 pub(crate) struct Snapshot {
@@ -20,20 +25,37 @@ pub(crate) struct Snapshot {
     pub(crate) marked: BTreeSet<String>,
     /// What the wired sets let in.
     pub(crate) in_force: Ranges,
+    /// Every rule group.
+    pub(crate) groups: Vec<Group>,
     /// Every web ACL: all of them belong to others.
     pub(crate) web_acls: Vec<WebAclView>,
+}
+
+/// A rule group, and what its rules come to.
+#[derive(Clone)]
+pub(crate) struct Group {
+    pub(crate) name: String,
+    pub(crate) arn: String,
+    pub(crate) description: Option<String>,
+    pub(crate) rules: Value,
+    /// By name and description.
+    pub(crate) is_ours: bool,
+    /// The names of the IP sets to which it refers.
+    pub(crate) references: BTreeSet<String>,
 }
 
 impl Snapshot {
     pub(crate) fn take(aws: &Aws) -> Self {
         let (sets, groups) = (aws.ip_sets(), aws.rule_groups());
-        let mut referred = BTreeSet::new();
-        groups.iter().filter(|group| is_our_group(group)).for_each(|group| references(&group.rules, &mut referred));
-        let wired: Vec<&IpSetView> = sets.iter().filter(|set| referred.contains(&set.arn)).collect();
+        let groups: Vec<Group> = groups.into_iter().map(|group| Group::new(group, &sets)).collect();
+        let referred: BTreeSet<&String> =
+            groups.iter().filter(|group| group.is_ours).flat_map(|group| &group.references).collect();
+        let wired: Vec<&IpSetView> = sets.iter().filter(|set| referred.contains(&set.name)).collect();
         let in_force = Ranges::of(wired.iter().flat_map(|set| &set.addresses));
         Self {
             wired: wired.iter().map(|set| set.name.clone()).collect(),
             in_force,
+            groups,
             web_acls: aws.web_acls(),
             marked: sets.iter().filter(|set| is_marked(set)).map(|set| set.name.clone()).collect(),
             sets: sets.into_iter().map(|set| (set.name, set.addresses.into_iter().collect())).collect(),
@@ -58,12 +80,98 @@ impl Snapshot {
         let counts = |name: &str| self.wired.contains(name) || adopted.contains(name);
         self.sets.iter().any(|(name, cidrs)| counts(name) && cidrs.contains(cidr))
     }
+
+    /// What about our rule groups needs a person before anything is written, by rule group.
+    pub(crate) fn troubles(&self, adopted: &BTreeSet<String>) -> BTreeSet<(String, Promise)> {
+        let mut troubles = BTreeSet::new();
+        for group in self.groups.iter().filter(|group| group.is_ours) {
+            let text = group.description.as_deref().unwrap_or_default();
+            let tag = text.split(' ').find(|word| word.starts_with("table:"));
+            let other = group.references.iter().any(|set| !is_shard(set, adopted));
+            let kinds = [
+                (tag.is_some_and(|tag| tag != TABLE_TAG), Promise::OtherTable),
+                (!group.references.is_empty() && !group.is_standard(), Promise::RuleMeaning),
+                (other, Promise::ForeignReference),
+            ];
+            troubles.extend(kinds.into_iter().filter(|(is, _)| *is).map(|(_, kind)| (group.name.clone(), kind)));
+        }
+        troubles
+    }
+
+    /// Whether one of these web ACLs does not refer to a rule group of ours that has shards, or switches it off.
+    pub(crate) fn is_unenforced(&self, web_acls: &[String], adopted: &BTreeSet<String>) -> bool {
+        let mut ours: Vec<&Group> = self.groups.iter().filter(|group| group.is_ours).collect();
+        ours.sort_by_key(|group| number(&group.name));
+        let mut seen = BTreeSet::new();
+        // A set belongs to the first group that refers to it.
+        ours.retain(|group| {
+            let shards = group.references.iter().filter(|set| is_shard(set, adopted));
+            shards.filter(|set| seen.insert((*set).clone())).count() > 0
+        });
+        let acls = self.web_acls.iter().filter(|acl| web_acls.contains(&acl.name));
+        acls.flat_map(|acl| ours.iter().map(move |group| (acl, group))).any(|(acl, group)| !refers(acl, &group.arn))
+    }
 }
 
-fn is_our_group(group: &RuleGroupView) -> bool {
-    let number = group.name.strip_prefix(NAME).and_then(|rest| rest.strip_prefix('-'));
+impl Group {
+    fn new(group: RuleGroupView, sets: &[IpSetView]) -> Self {
+        let mut arns = BTreeSet::new();
+        references(&group.rules, &mut arns);
+        let references = sets.iter().filter(|set| arns.contains(&set.arn)).map(|set| set.name.clone()).collect();
+        let is_ours = is_our_group(&group);
+        let RuleGroupView { name, arn, description, rules, .. } = group;
+        Self { name, arn, description, rules, is_ours, references }
+    }
+
+    /// Whether its one rule allows whoever is in one of its sets, and does nothing else.
+    fn is_standard(&self) -> bool {
+        let Some([rule]) = self.rules.as_array().map(Vec::as_slice) else { return false };
+        let statement = &rule["Statement"];
+        let parts = statement["OrStatement"]["Statements"].as_array().cloned();
+        let parts = parts.unwrap_or_else(|| vec![statement.clone()]);
+        let plain = |part: &Value| {
+            let arn = &part["IPSetReferenceStatement"]["ARN"];
+            *part == json!({"IPSetReferenceStatement": {"ARN": arn}})
+        };
+        rule["Action"] == json!({"Allow": {}}) && rule.get("OverrideAction").is_none() && parts.iter().all(plain)
+    }
+
+    /// Whether nothing about it is to be put right but references that are missing.
+    pub(crate) fn is_tidy(&self, snapshot: &Snapshot, adopted: &BTreeSet<String>) -> bool {
+        let named = |rule: &Value| rule["Name"] == NAME && rule["Priority"] == 0;
+        let troubled = snapshot.troubles(adopted).iter().any(|(group, _)| *group == self.name);
+        let empty = self.rules.as_array().is_none_or(Vec::is_empty);
+        !troubled && (empty || self.rules.get(0).is_some_and(named) && self.is_standard())
+    }
+}
+
+/// Whether the web ACL refers to this rule group as it is.
+fn refers(acl: &WebAclView, arn: &str) -> bool {
+    acl.rules.as_array().into_iter().flatten().any(|rule| {
+        let group = &rule["Statement"]["RuleGroupReferenceStatement"];
+        let named = |member: &str| group[member].as_array().into_iter().flatten().any(|rule| rule["Name"] == NAME);
+        let switched_off = named("RuleActionOverrides") || named("ExcludedRules");
+        group["ARN"] == arn && rule["OverrideAction"].get("None").is_some() && !switched_off
+    })
+}
+
+fn number(group: &str) -> Option<usize> {
+    group.strip_prefix(NAME).and_then(|rest| rest.strip_prefix('-'))?.parse().ok()
+}
+
+pub(crate) fn is_our_group(group: &RuleGroupView) -> bool {
     let described = group.description.as_deref().is_some_and(|text| text.starts_with(&format!("wafsync {NAME} ")));
-    described && number.is_some_and(|number| number.parse::<usize>().is_ok())
+    described && number(&group.name).is_some()
+}
+
+/// Whether a set of this name can be one of ours.
+pub(crate) fn is_set_name(name: &str) -> bool {
+    let rest = name.strip_prefix(NAME).unwrap_or_default();
+    ["-ipv4-", "-ipv6-"].iter().any(|family| rest.strip_prefix(family).is_some_and(|number| number.len() == 3))
+}
+
+fn is_shard(set: &str, adopted: &BTreeSet<String>) -> bool {
+    is_set_name(set) || adopted.contains(set)
 }
 
 fn is_marked(set: &IpSetView) -> bool {

@@ -1,10 +1,34 @@
-//! The observer notices what no defect of ours comes to do: calls that are never to be made, and what belongs to others.
+//! The observer notices what no defect of ours comes to do: calls that are never to be made, what belongs to others, and
+//! what a run says that is not so.
 
 use aws_sdk_wafv2::Client;
-use aws_sdk_wafv2::types::{DefaultAction, Scope};
-use serde_json::json;
+use aws_sdk_wafv2::types::{DefaultAction, IpAddressVersion, Scope};
+use serde_json::{Value, json};
 
-use crate::world::{World, small};
+use crate::observer::{Errand, Promise};
+use crate::world::{TABLE, World, small};
+
+/// What is proven to be seen here, and by no defect of the program.
+#[cfg(feature = "broken-on-purpose")]
+pub(crate) const DIRECT: [Promise; 17] = [
+    Promise::NeverCalled,
+    Promise::KnownCaller,
+    Promise::Foreign,
+    Promise::TokenOfItsRead,
+    Promise::WrittenOnce,
+    Promise::FewestWrites,
+    Promise::ExitCode,
+    Promise::WritesPlanned,
+    Promise::NothingWritten,
+    Promise::SomethingWritten,
+    Promise::Unenforced,
+    Promise::HeldStands,
+    Promise::HeldAdds,
+    Promise::HeldReason,
+    Promise::BlockedReason,
+    Promise::PartialReason,
+    Promise::FailedReason,
+];
 
 /// A world in step, and a caller of which a run is under way: whoever holds the client can do what wafsync never does.
 async fn under_way() -> (World, Client) {
@@ -15,15 +39,19 @@ async fn under_way() -> (World, Client) {
     world.converges().await;
     world.foreign_stays(&[]);
     world.later().await;
-    world.observer.begin(&world.aws, "run", false);
+    world.observer.begin(&world.aws, "run", Errand { max_ip_sets: 6, ..Errand::default() });
     let waf = Client::new(&world.sdk("run"));
     (world, waf)
 }
 
+async fn scan(world: &World) {
+    aws_sdk_dynamodb::Client::new(&world.sdk("run")).scan().table_name(TABLE).send().await.unwrap();
+}
+
 #[track_caller]
-fn noticed(world: &World, words: &str) {
+fn noticed(world: &World, promise: Promise) {
     let broken = world.observer.broken(&world.aws);
-    assert!(broken.iter().any(|found| found.contains(words)), "{broken:?}");
+    assert!(broken.iter().any(|found| found.starts_with(promise.words())), "{promise:?}: {broken:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -31,7 +59,7 @@ async fn a_delete_call_is_noticed_also_if_it_is_refused() {
     let (world, waf) = under_way().await;
     let refused = waf.delete_ip_set().name("wafsync-ipv4-000").id("id").scope(Scope::Regional).lock_token("t");
     assert!(refused.send().await.is_err());
-    noticed(&world, "DeleteIPSet is never to be called");
+    noticed(&world, Promise::NeverCalled);
 }
 
 #[tokio::test(start_paused = true)]
@@ -40,7 +68,8 @@ async fn a_write_to_a_web_acl_is_noticed_also_if_it_is_refused() {
     let refused = waf.update_web_acl().name("edge").id("id").scope(Scope::Regional).lock_token("t");
     let refused = refused.default_action(DefaultAction::builder().build());
     assert!(refused.send().await.is_err());
-    noticed(&world, "UpdateWebACL is never to be called");
+    noticed(&world, Promise::NeverCalled);
+    noticed(&world, Promise::TokenOfItsRead);
 }
 
 #[tokio::test(start_paused = true)]
@@ -52,6 +81,72 @@ async fn a_foreign_set_or_web_acl_that_changes_is_noticed() {
         let (world, waf) = under_way().await;
         touch(&world);
         waf.list_ip_sets().scope(Scope::Regional).send().await.unwrap();
-        noticed(&world, "foreign resources changed");
+        noticed(&world, Promise::Foreign);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_by_somebody_of_whom_no_run_is_under_way_is_noticed() {
+    let (world, _) = under_way().await;
+    Client::new(&world.sdk("stranger")).list_ip_sets().scope(Scope::Regional).send().await.unwrap();
+    noticed(&world, Promise::KnownCaller);
+}
+
+#[tokio::test(start_paused = true)]
+async fn writes_that_nobody_needs_are_noticed() {
+    let (world, waf) = under_way().await;
+    scan(&world).await;
+    let create = waf.create_ip_set().name("wafsync-ipv4-005").scope(Scope::Regional).description("wafsync wafsync sum");
+    create.ip_address_version(IpAddressVersion::Ipv4).addresses("198.51.100.1/32").send().await.unwrap();
+    for content in ["198.51.100.2/32", "198.51.100.3/32"] {
+        let set = world.aws.ip_set("wafsync-ipv4-005").unwrap();
+        world.later().await;
+        let update = waf.update_ip_set().name(set.name).id(set.id).scope(Scope::Regional).lock_token(set.lock_token);
+        update.description("wafsync wafsync sum").addresses(content).send().await.unwrap();
+    }
+    world
+        .observer
+        .end("run", Some(&json!({"outcome": "changed", "writes": {"done": 3, "planned": 3}, "exit_code": 0})));
+    noticed(&world, Promise::WrittenOnce);
+    noticed(&world, Promise::FewestWrites);
+}
+
+/// What the observer says of a run that read everything, wrote nothing and says this; `more` is wanted beside it.
+async fn says(said: Value, promise: Promise, more: Option<&str>) {
+    let (world, _) = under_way().await;
+    world.observer.end("run", None);
+    if let Some(more) = more {
+        world.item("more", &[more]);
+    }
+    world.later().await;
+    world.observer.begin(&world.aws, "run", Errand { max_ip_sets: 6, ..Errand::default() });
+    scan(&world).await;
+    world.observer.end("run", Some(&said));
+    noticed(&world, promise);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_says_what_is_not_so_is_noticed() {
+    let said = |outcome: &str, exit_code: u8, done: u8| json!({"outcome": outcome, "exit_code": exit_code, "writes": {"done": done, "planned": 0}});
+    says(said("converged", 3, 0), Promise::ExitCode, None).await;
+    says(said("changed", 0, 1), Promise::WritesPlanned, None).await;
+    says(said("changed", 0, 0), Promise::SomethingWritten, None).await;
+    says(said("unenforced", 3, 0), Promise::Unenforced, None).await;
+    says(said("held", 3, 0), Promise::HeldReason, None).await;
+    says(said("held", 3, 0), Promise::HeldAdds, Some("198.51.100.9/32")).await;
+    let mut held = said("held", 3, 0);
+    held["held"] = json!(["198.51.100.1/32"]);
+    says(held, Promise::HeldStands, None).await;
+    says(said("blocked", 3, 0), Promise::BlockedReason, None).await;
+    says(said("partial", 4, 0), Promise::PartialReason, None).await;
+    says(said("failed", 1, 0), Promise::FailedReason, None).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_has_written_and_says_that_it_has_not_is_noticed() {
+    let (world, waf) = under_way().await;
+    let create = waf.create_ip_set().name("wafsync-ipv4-005").scope(Scope::Regional).description("wafsync wafsync sum");
+    create.ip_address_version(IpAddressVersion::Ipv4).set_addresses(Some(Vec::new())).send().await.unwrap();
+    world.observer.end("run", Some(&json!({"outcome": "converged", "writes": {"done": 0}, "exit_code": 0})));
+    noticed(&world, Promise::NothingWritten);
 }

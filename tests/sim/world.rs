@@ -13,13 +13,14 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use wafsync::aws::{Connection, ReadCache};
 use wafsync::cli::{self, Invocation};
-use wafsync::reconcile::{Mode, reconcile};
+use wafsync::plan::{Stage, Write};
+use wafsync::reconcile::{Mode, Run, reconcile};
 use wafsync::report::{Command, Document, Outcome};
 use wafsync::settings::{MaxRemovals, OnRejection, Settings};
 use wafsync::stop::Signal;
 use wafsync_test_aws::{Aws, Config};
 
-use crate::observer::{Observer, Terms};
+use crate::observer::{Errand, Observer, Promise, Terms};
 
 /// The table of every world.
 pub(crate) const TABLE: &str = "clusters";
@@ -27,10 +28,12 @@ pub(crate) const TABLE: &str = "clusters";
 /// When every world is, in seconds since the epoch.
 const NOW: i64 = 1_800_000_000;
 
-/// After the faults have ended, so many runs bring everything in step, those that wait for a person left out.
+/// After the faults have ended, so many runs bring everything in step. A run that ends `blocked` or `held` is none of
+/// them: it waits for a person, who approves what it shows, and the run with that approval counts.
 const RUNS_TO_CONVERGE: usize = 3;
 
-/// Runs that may wait for a person on the way.
+/// Runs that may wait for a person on the way: an adopted set, a rule, too many removals, and once more where the
+/// approval of a rule brings removals to light.
 const RUNS_FOR_A_PERSON: usize = 4;
 
 /// Settings that every world has: small numbers, so that limits are met all the time.
@@ -44,6 +47,21 @@ pub(crate) struct World {
     pub(crate) calm: Arc<AtomicBool>,
     /// What each caller has read, where processes live on from run to run: one that is killed forgets it.
     pub(crate) warm: Option<Mutex<BTreeMap<String, ReadCache>>>,
+    /// Every run that came to its end.
+    pub(crate) lived: Mutex<Vec<Lived>>,
+}
+
+/// What a run did, and what it said of itself.
+pub(crate) struct Lived {
+    pub(crate) document: Value,
+    /// How often it planned and wrote.
+    pub(crate) rounds: usize,
+    /// It took something from a set to which no rule referred.
+    pub(crate) stripped: bool,
+    /// It wrote an adopted set.
+    pub(crate) adopted: bool,
+    /// It wrote a CIDR that is merged from several.
+    pub(crate) merged: bool,
 }
 
 /// How one run is made.
@@ -55,6 +73,8 @@ pub(crate) struct Process {
     pub(crate) signal: Signal,
     /// What its chance draws from.
     pub(crate) luck: u64,
+    /// It has little time, or is asked to stop.
+    pub(crate) hurried: bool,
 }
 
 /// The stand-in with small quotas.
@@ -65,13 +85,13 @@ pub(crate) fn small() -> Config {
 impl World {
     /// An empty table and an empty WAF.
     pub(crate) fn new(config: Config, args: &[&str]) -> Self {
-        let (limits, read_lag) = ((config.set_capacity, config.group_references), config.read_lag);
+        let (limits, account) = ((config.set_capacity, config.group_references), config.clone());
         let aws = Aws::new(config);
         aws.create_table("eu-central-1", TABLE);
         let mut settings = settings(args);
         (settings.waf.limits.set_capacity, settings.waf.limits.group_references) = limits;
-        let observer = Observer::new(&aws, terms(&settings, read_lag));
-        Self { aws, observer, settings, calm: Arc::default(), warm: None }
+        let observer = Observer::new(&aws, terms(&settings, &account));
+        Self { aws, observer, settings, calm: Arc::default(), warm: None, lived: Mutex::default() }
     }
 
     pub(crate) fn item(&self, key: &str, cidrs: &[&str]) {
@@ -88,14 +108,20 @@ impl World {
     }
 
     pub(crate) fn process(&self, caller: &str) -> Process {
-        Process { caller: caller.to_owned(), settings: self.settings.clone(), signal: Signal::default(), luck: 1 }
+        Process {
+            caller: caller.to_owned(),
+            settings: self.settings.clone(),
+            signal: Signal::default(),
+            luck: 1,
+            hurried: false,
+        }
     }
 
     /// One run, to its end.
     pub(crate) async fn apply(&self, process: &Process) -> Document {
         // The SDK's back-off draws from here.
         fastrand::seed(process.luck);
-        self.observer.begin(&self.aws, &process.caller, process.settings.guards.approve.is_some());
+        self.observer.begin(&self.aws, &process.caller, process.errand());
         let document = self.run(process, Command::Apply).await;
         let mut said = serde_json::to_value(&document).unwrap();
         said["exit_code"] = json!(document.outcome.exit_code());
@@ -103,10 +129,18 @@ impl World {
         document
     }
 
+    /// What a run would do.
+    pub(crate) async fn plan(&self, process: &Process) -> Document {
+        self.observer.begin(&self.aws, &process.caller, process.errand());
+        let document = self.run(process, Command::Plan).await;
+        self.observer.end(&process.caller, Some(&json!({"digest": document.digest})));
+        document
+    }
+
     /// One run that is killed as soon as `killer` ends.
     pub(crate) async fn killed(&self, process: &Process, killer: impl Future<Output = ()>) -> Option<Document> {
         fastrand::seed(process.luck);
-        self.observer.begin(&self.aws, &process.caller, process.settings.guards.approve.is_some());
+        self.observer.begin(&self.aws, &process.caller, process.errand());
         let document = tokio::select! {
             biased;
             () = killer => None,
@@ -131,7 +165,9 @@ impl World {
         warm(&mut |caches| cache = caches.remove(&process.caller).unwrap_or_default());
         let run = reconcile(&process.settings, &connection.reader(), mode, &mut cache, NOW, &stop).await;
         warm(&mut |caches| drop(caches.insert(process.caller.clone(), std::mem::take(&mut cache))));
-        Document::new(&run, &process.settings, command)
+        let document = Document::new(&run, &process.settings, command);
+        self.lived.lock().unwrap().push(Lived::new(&run, &document, &process.settings));
+        document
     }
 
     pub(crate) fn sdk(&self, caller: &str) -> SdkConfig {
@@ -163,12 +199,14 @@ impl World {
         let (mut runs, mut waited) = (0, 0);
         loop {
             self.later().await;
+            let before = self.aws.log().len();
             let run = self.apply(&process).await;
             show(&run, &process);
             process.settings.guards.approve = None;
+            // Whatever it says, also where a web ACL does not enforce it: the end is a run that wrote nothing.
+            let wrote = self.aws.log().iter().skip(before).any(|attempt| attempt.effect);
             match run.outcome {
-                Outcome::Converged => break,
-                Outcome::Unenforced if run.changes.is_empty() => break,
+                Outcome::Converged | Outcome::Unenforced if !wrote => break,
                 Outcome::Held | Outcome::Blocked => {
                     waited += 1;
                     process.settings.guards.approve.clone_from(&run.digest);
@@ -176,7 +214,8 @@ impl World {
                 _ => runs += 1,
             }
             self.sound();
-            assert!(runs <= RUNS_TO_CONVERGE && waited <= RUNS_FOR_A_PERSON, "does not converge: {}", run.reason);
+            let few = runs <= RUNS_TO_CONVERGE && waited <= RUNS_FOR_A_PERSON;
+            assert!(few, "{}: {}\n{}", Promise::Converges.words(), run.reason, self.history());
         }
         self.sound();
         let (found, asked) = (self.observer.in_force(), self.observer.wanted());
@@ -188,6 +227,21 @@ impl World {
     pub(crate) fn sound(&self) {
         let broken = self.observer.broken(&self.aws);
         assert!(broken.is_empty(), "{}\n{}", broken.join("\n"), self.history());
+    }
+
+    /// Every byte of what happened: the attempts with the whole of their requests, what every run said of itself, and
+    /// what WAF holds in the end.
+    pub(crate) fn trace(&self) -> String {
+        let mut trace = self.history();
+        for attempt in self.aws.log() {
+            let _ = writeln!(trace, "{} {:?} {}", attempt.body, attempt.shown_token, attempt.stale);
+        }
+        for lived in self.lived.lock().unwrap().iter() {
+            let _ = writeln!(trace, "{}", lived.document);
+        }
+        let (sets, groups, acls) = (self.aws.ip_sets(), self.aws.rule_groups(), self.aws.web_acls());
+        let _ = writeln!(trace, "{sets:?}\n{groups:?}\n{acls:?}");
+        trace
     }
 
     /// Every attempt so far, a line each.
@@ -223,7 +277,40 @@ pub(crate) fn settings(args: &[&str]) -> Settings {
     }
 }
 
-fn terms(settings: &Settings, read_lag: Duration) -> Terms {
+impl Process {
+    pub(crate) fn errand(&self) -> Errand {
+        Errand {
+            approve: self.settings.guards.approve.clone(),
+            aggregates: self.settings.table.aggregate,
+            web_acls: self.settings.waf.web_acls.clone(),
+            max_ip_sets: self.settings.waf.limits.max_ip_sets,
+            hurried: self.hurried,
+        }
+    }
+}
+
+impl Lived {
+    fn new(run: &Run, document: &Document, settings: &Settings) -> Self {
+        let written = || {
+            let rounds = run.rounds.iter();
+            rounds.flat_map(|(plan, applied)| plan.changes.iter().filter(|change| applied.wrote(change.write.target())))
+        };
+        let is_set = |write: &Write| matches!(write, Write::CreateIpSet(_) | Write::UpdateIpSet { .. });
+        let asked = |cidr| {
+            let entries = || run.scans.iter().flat_map(|scan| scan.view().entries());
+            settings.table.always.contains(cidr) || entries().any(|entry| entry.cidr == *cidr)
+        };
+        Self {
+            document: serde_json::to_value(document).unwrap(),
+            rounds: run.rounds.len(),
+            stripped: written().any(|change| change.stage == Stage::Strip && is_set(&change.write)),
+            adopted: written().any(|change| settings.waf.adopt.contains(change.write.target())),
+            merged: written().flat_map(|change| &change.add).any(|cidr| !asked(cidr)),
+        }
+    }
+}
+
+fn terms(settings: &Settings, config: &Config) -> Terms {
     Terms {
         adopted: settings.waf.adopt.clone(),
         always: settings.table.always.iter().map(ToString::to_string).collect(),
@@ -233,6 +320,10 @@ fn terms(settings: &Settings, read_lag: Duration) -> Terms {
         },
         settle: settings.table.settle,
         holds_rejections: settings.guards.on_rejection == OnRejection::Hold,
-        read_lag,
+        read_lag: config.read_lag,
+        propagation: config.propagation,
+        set_capacity: config.set_capacity,
+        group_references: config.group_references,
+        widest: [settings.table.widest.ipv4, settings.table.widest.ipv6].map(u32::from),
     }
 }

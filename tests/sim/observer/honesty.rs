@@ -2,7 +2,38 @@
 
 use serde_json::Value;
 
-use super::{State, Watched};
+use wafsync_test_aws::FaultKind;
+
+use super::{Promise, State, Watched};
+use crate::ranges::Ranges;
+use crate::snapshot::NAME;
+
+/// Whether the next run would meet a fault of this kind again, or a run may take it for one that lasts. A write that
+/// met what passes, or whose answer was lost, is looked up and planned again.
+pub(super) fn lasts(kind: &FaultKind, operation: &str) -> bool {
+    use FaultKind as Kind;
+    let passes = match kind {
+        Kind::Throttled | Kind::InternalError | Kind::TagOperation | Kind::TagOperationInternalError => true,
+        Kind::AccessDenied
+        | Kind::ExpiredToken
+        | Kind::UnrecognizedClient
+        | Kind::LimitsExceeded
+        | Kind::InvalidParameter
+        | Kind::Validation
+        | Kind::InvalidOperation
+        | Kind::SubscriptionNotFound
+        | Kind::ConfigurationWarning
+        | Kind::Body(_) => false,
+        Kind::AssociatedItem => operation.starts_with("Update"),
+        _ => operation.starts_with("Update") || operation.starts_with("Create"),
+    };
+    !passes
+}
+
+/// What a document lists under this key.
+fn texts(said: &Value, key: &str) -> Vec<String> {
+    said[key].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+}
 
 impl State {
     /// Compares what a run says in its report with what it did.
@@ -10,7 +41,7 @@ impl State {
         let outcome = said["outcome"].as_str().unwrap_or_default().to_owned();
         let done = said["writes"]["done"].as_u64().unwrap_or(u64::MAX);
         let planned = said["writes"]["planned"].as_u64().unwrap_or_default();
-        let mut found = Vec::new();
+        let mut found: Vec<(Promise, String)> = Vec::new();
         let code = match outcome.as_str() {
             "converged" | "changed" => 0,
             "blocked" | "held" | "unenforced" => 3,
@@ -19,7 +50,7 @@ impl State {
             _ => u64::MAX,
         };
         if said["exit_code"].as_u64() != Some(code) {
-            found.push(format!("exit code {}", said["exit_code"]));
+            found.push((Promise::ExitCode, said["exit_code"].to_string()));
         }
         let effects = run.effects as u64;
         // What AWS denied, and what could not be looked at any more, nobody can know.
@@ -29,27 +60,123 @@ impl State {
         // Nor whose write it was, if others made the same one and an answer, or the call itself, was lost.
         let may_be_others = (run.faults > 0 || self.hanging > run.hanging) && !undisturbed;
         if done > effects && !may_be_others || done < effects && knows {
-            found.push(format!("{done} writes done, but {effects} had an effect"));
+            found.push((Promise::WritesCounted, format!("{done} done, {effects} had an effect")));
         }
         if done > planned {
-            found.push(format!("{done} writes done, {planned} planned"));
+            found.push((Promise::WritesPlanned, format!("{done} done, {planned} planned")));
         }
         if (outcome == "converged" || outcome == "blocked") && effects > 0 && !run.lied_to {
-            found.push(format!("{effects} writes had an effect"));
+            found.push((Promise::NothingWritten, format!("{effects} had an effect")));
         }
         if outcome == "changed" && effects == 0 && !may_be_others {
-            found.push("nothing was written".to_owned());
+            found.push((Promise::SomethingWritten, String::new()));
         }
         // Reads lag, so what others did to WAF during a run need not show in it.
         let quiet = run.newest_scan.is_some_and(|(first_page, _)| first_page > self.table_changed) && undisturbed;
         let wanted = self.wanted();
         if (outcome == "converged" || outcome == "changed") && quiet && self.now.in_force != wanted {
-            found.push(format!("in force is {:?}, wanted is {wanted:?}", self.now.in_force));
+            found.push((Promise::InForce, format!("in force is {:?}, wanted is {wanted:?}", self.now.in_force)));
         }
-        if run.faults == 0 && self.hanging == 0 && quiet && outcome == "failed" {
-            found.push(format!("it failed, but nothing was wrong: {}", said["reason"]));
+        let unharmed = run.faults == 0 && self.hanging == 0 && quiet;
+        let smooth = unharmed && run.refused == 0;
+        if outcome == "failed" && quiet && !self.must_fail() {
+            if unharmed {
+                found.push((Promise::FailedReason, String::new()));
+            } else if !run.lasting && self.hanging == run.hanging {
+                found.push((Promise::FailedInPassing, String::new()));
+            }
+        }
+        if undisturbed {
+            found.extend(self.judge_enforcement(run, &outcome, smooth));
+        }
+        if quiet {
+            found.extend(self.judge_need_of_a_person(run, said, &outcome, smooth));
+        }
+        let waits = !texts(said, "deferred").is_empty() || !texts(said, "unplaced").is_empty();
+        let spreads = !self.terms.propagation.is_zero() || !self.terms.read_lag.is_zero();
+        if outcome == "partial" && smooth && !run.errand.hurried && !spreads && !(waits && self.now.in_force != wanted)
+        {
+            found.push((Promise::PartialReason, String::new()));
+        }
+        if smooth && !run.table_moved {
+            self.was_thrifty(caller, run);
         }
         let reason = said["reason"].as_str().unwrap_or_default();
-        self.broken.extend(found.into_iter().map(|text| format!("{caller} says {outcome} ({reason}): {text}")));
+        for (promise, what) in found {
+            self.says(promise, format!("{what}: {caller} says {outcome} ({reason})"));
+        }
+    }
+
+    /// Somebody else has a rule group in the place of one of ours.
+    fn must_fail(&self) -> bool {
+        self.foreign_groups.iter().any(|group| group.name.starts_with(&format!("{NAME}-")))
+    }
+
+    /// What it says of the web ACLs.
+    fn judge_enforcement(&self, run: &Watched, outcome: &str, smooth: bool) -> Option<(Promise, String)> {
+        let unenforced = self.now.is_unenforced(&run.errand.web_acls, &self.terms.adopted);
+        let silent = match outcome {
+            "converged" | "changed" => true,
+            // One that had to stop early may have read nothing.
+            "partial" => smooth && !run.errand.hurried,
+            _ => false,
+        };
+        if unenforced && silent {
+            return Some((Promise::Enforced, String::new()));
+        }
+        let lags = !self.terms.read_lag.is_zero();
+        (!unenforced && outcome == "unenforced" && !lags).then(|| (Promise::Unenforced, String::new()))
+    }
+
+    /// Whether what it leaves to a person is so.
+    fn judge_need_of_a_person(
+        &self,
+        run: &Watched,
+        said: &Value,
+        outcome: &str,
+        smooth: bool,
+    ) -> Vec<(Promise, String)> {
+        let mut found = Vec::new();
+        let (held, wanted, adopted) = (texts(said, "held"), self.wanted(), &self.terms.adopted);
+        let blocked = said["guard"]["verdict"] == "blocked";
+        let in_adopted =
+            |cidr: &String| adopted.iter().any(|set| self.now.sets.get(set).is_some_and(|s| s.contains(cidr)));
+        if outcome == "held" && !blocked {
+            let lies = |cidr: &&String| {
+                !self.now.stands(cidr, adopted) || Ranges::of([cidr]).within(&wanted) && !in_adopted(cidr)
+            };
+            if let Some(cidr) = held.iter().find(lies) {
+                found.push((Promise::HeldStands, cidr.clone()));
+            }
+            let unplaced = Ranges::of(texts(said, "unplaced"));
+            if smooth
+                && !run.errand.hurried
+                && self.terms.propagation.is_zero()
+                && !wanted.without(&unplaced).within(&self.now.in_force)
+            {
+                found.push((Promise::HeldAdds, format!("{:?}", wanted.without(&self.now.in_force))));
+            }
+            // Approved is one plan; what else there is waits.
+            if run.approval.is_none() && !run.table_moved && !self.has_reason_to_hold(run) {
+                found.push((Promise::HeldReason, held.join(" ")));
+            }
+        }
+        let troubled = !run.troubles.is_empty() || !self.now.troubles(adopted).is_empty();
+        let emptied = self.is_empty() && !self.standing().is_empty();
+        if (outcome == "blocked" || outcome == "held" && blocked) && !troubled && !emptied {
+            found.push((Promise::BlockedReason, String::new()));
+        }
+        found
+    }
+
+    fn has_reason_to_hold(&self, run: &Watched) -> bool {
+        let unwanted = self.holds_unwanted();
+        let family = |ipv6| run.removed.iter().chain(&unwanted).filter(move |cidr| cidr.contains(':') == ipv6);
+        let limits = [false, true].iter().any(|ipv6| {
+            let most = family(*ipv6).collect::<std::collections::BTreeSet<_>>().len();
+            most > self.terms.max_removals || most > 0 && self.family_is_empty(*ipv6)
+        });
+        let adopted = self.terms.adopted.iter().any(|set| !self.now.marked.contains(set));
+        limits || adopted || !unwanted.is_empty() && self.has_rejection() && self.terms.holds_rejections
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use wafsync_test_aws::Attempt;
 
-use super::State;
+use super::{Promise, State};
 use crate::ranges::Ranges;
 use crate::snapshot::Snapshot;
 
@@ -20,6 +20,28 @@ impl State {
         }
     }
 
+    /// What needs a person now did not when it has been put right meanwhile.
+    pub(super) fn keeps_troubles(&mut self) {
+        let troubles = self.now.troubles(&self.terms.adopted);
+        if let Some(epoch) = &mut self.epoch {
+            epoch.troubles.retain(|trouble| troubles.contains(trouble));
+        }
+    }
+
+    /// Nothing is written while a rule needs a person, and no rule group is that does.
+    pub(super) fn needs_nobody(&mut self, attempt: &Attempt, old: &Snapshot) {
+        let (Some(run), Some(epoch)) = (self.runs.get(&attempt.caller), &self.epoch) else { return };
+        let here = old.troubles(&self.terms.adopted).into_iter().filter(|(group, _)| *group == attempt.target);
+        // An edit right before a run need not show in it where reads lag; the token of the group itself tells.
+        let shown = self.is_undisturbed(run);
+        let all = epoch.troubles.iter().filter(|_| shown).cloned();
+        let needs: BTreeSet<_> = here.chain(all).filter(|trouble| !run.may_change(trouble)).collect();
+        for (group, promise) in needs {
+            let Attempt { operation, target, caller, .. } = attempt;
+            self.says(promise, format!("{group} at call {}, {operation} {target} by {caller}", self.attempts - 1));
+        }
+    }
+
     /// Between two reads of WAF, a run takes nothing from force before it has added what it adds.
     pub(super) fn keeps_order(&mut self, attempt: &Attempt, old: &Snapshot) {
         let Attempt { target, caller, operation, .. } = attempt;
@@ -30,8 +52,7 @@ impl State {
         // Calls are numbered as they come in, so one that was held up on its way keeps its place.
         if after.difference(before).next().is_some() {
             if run.newest_removal > run.newest_list && index > run.newest_removal {
-                let text = format!("call {} by {caller}: {operation} {target} adds after a removal", index - 1);
-                self.broken.push(text);
+                self.says(Promise::AddsFirst, format!("call {} by {caller}: {operation} {target}", index - 1));
             }
         } else if old.wired.contains(target) && run.wired.contains(target) && before.difference(after).next().is_some()
         {
@@ -57,8 +78,7 @@ impl State {
         let elsewhere = epoch.spread.iter().filter(|(name, _)| surely(name)).flat_map(|(_, cidrs)| cidrs);
         let gap = gone.without(&Ranges::of(elsewhere.chain(after)));
         if !gap.is_empty() {
-            let text = format!("{} {target} by {caller}: a gap while it spreads: {gap:?}", attempt.operation);
-            self.broken.push(text);
+            self.says(Promise::NoGap, format!("{} {target} by {caller}: {gap:?}", attempt.operation));
         }
     }
 
@@ -66,14 +86,17 @@ impl State {
     pub(super) fn has_proof(&mut self, attempt: &Attempt, old: &Snapshot) {
         let Attempt { target, caller, .. } = attempt;
         let (Some(before), Some(after)) = (old.sets.get(target), self.now.sets.get(target)) else { return };
-        let mut found = Vec::new();
+        let mut found: Vec<(Promise, String)> = Vec::new();
         let (Some(run), Some(epoch)) = (self.runs.get_mut(caller), &self.epoch) else { return };
         let counts = old.wired.contains(target) && run.wired.contains(target) || self.terms.adopted.contains(target);
-        if run.approved && run.newest_scan.is_none() {
-            found.push("written without any scan".to_owned());
+        if epoch.emptied && run.approval.is_none() {
+            found.push((Promise::EmptyTable, attempt.operation.clone()));
         }
-        if epoch.emptied && !run.approved {
-            found.push(format!("{} {target} although the table is empty", attempt.operation));
+        // Until a person has approved what would go from it, nothing comes to it either: it would bear our mark then.
+        let unwanted = |cidr: &&String| !Ranges::of([cidr]).within(&run.seen) && !run.may_remove(cidr);
+        let unmarked = self.terms.adopted.contains(target) && !old.marked.contains(target);
+        if unmarked && let Some(cidr) = before.intersection(after).find(unwanted) {
+            found.push((Promise::AdoptedMark, format!("{cidr} stays")));
         }
         let read = self.tokens.get(&(caller.clone(), target.clone())).map(|(_, at)| *at);
         for cidr in before.difference(after).filter(|_| counts) {
@@ -82,25 +105,25 @@ impl State {
             if by_hand || Ranges::of([cidr]).within(&run.seen) {
                 continue;
             }
-            let text = format!("{target}: {cidr} removed");
-            match (run.first_scan, run.newest_scan, read) {
-                (Some(first), Some((_, newest)), Some(read)) => {
-                    if newest < first + self.terms.settle {
-                        found.push(format!("{text} without a second scan, or too early"));
-                    } else if newest < read {
-                        found.push(format!("{text}, but WAF was read after the newest scan"));
-                    }
+            match (run.first_scan, run.newest_scan, read.max(run.newest_set_list)) {
+                (Some(first), Some((_, newest)), _) if newest < first + self.terms.settle => {
+                    found.push((Promise::SecondScan, cidr.clone()));
                 }
-                _ => found.push(format!("{text} without a scan or a read")),
+                (Some(_), Some((_, newest)), Some(read)) if newest >= read => {}
+                (Some(_), Some(_), Some(_)) => found.push((Promise::ScanAfterRead, cidr.clone())),
+                _ => found.push((Promise::SecondScan, format!("{cidr}, with no scan or no read at all"))),
             }
-            if run.approved {
+            if run.may_remove(cidr) {
                 continue;
             }
-            if !old.marked.contains(target) && self.terms.adopted.contains(target) {
-                found.push(format!("{text} from an adopted set without approval"));
+            if unmarked {
+                found.push((Promise::AdoptedRemoval, cidr.clone()));
             }
             if epoch.rejected && self.terms.holds_rejections {
-                found.push(format!("{text} although the table has rejections"));
+                found.push((Promise::Rejections, cidr.clone()));
+            }
+            if epoch.no_family[usize::from(cidr.contains(':'))] {
+                found.push((Promise::EmptyFamily, cidr.clone()));
             }
             if !self.now.stands(cidr, &self.terms.adopted) {
                 run.removed.insert(cidr.clone());
@@ -108,11 +131,13 @@ impl State {
         }
         for ipv6 in [false, true] {
             let removed = run.removed.iter().filter(|cidr| cidr.contains(':') == ipv6).count();
-            if removed > self.terms.max_removals && !run.approved {
-                found.push(format!("{removed} of a family removed in one run: {:?}", run.removed));
+            if removed > self.terms.max_removals {
+                found.push((Promise::MaxRemovals, format!("{removed}: {:?}", run.removed)));
             }
         }
         let call = self.attempts - 1;
-        self.broken.extend(found.into_iter().map(|text| format!("call {call} by {caller}: {text}")));
+        for (promise, what) in found {
+            self.says(promise, format!("{what}, in {target}, at call {call} by {caller}"));
+        }
     }
 }

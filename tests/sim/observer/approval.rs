@@ -1,0 +1,43 @@
+//! What a person has approved: the digest that a run handed out, for what could be removed or changed at the time.
+
+use std::collections::BTreeSet;
+
+use super::promise::Promise;
+use super::{State, Watched};
+use crate::ranges::Ranges;
+
+/// Everything that a digest can have been about.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Approval {
+    pub(super) removals: BTreeSet<String>,
+    pub(super) rules: BTreeSet<(String, Promise)>,
+}
+
+impl State {
+    /// What stands in a set that counts, each CIDR as it is written there.
+    pub(super) fn standing(&self) -> BTreeSet<String> {
+        self.now.counting(&self.terms.adopted).into_values().flatten().collect()
+    }
+
+    /// A run hands out a digest: it can only be about what stood at some time of it and was not wanted all the time.
+    pub(super) fn hands_out(&mut self, run: &Watched, digest: &str) {
+        let steady = self.epoch.as_ref().map(|epoch| epoch.steady.clone()).unwrap_or_default();
+        let standing: BTreeSet<String> = run.stood.union(&self.standing()).cloned().collect();
+        let mut rules = self.now.troubles(&self.terms.adopted);
+        rules.extend(run.troubles.iter().cloned());
+        let removals = standing.into_iter().filter(|cidr| !Ranges::of([cidr]).within(&steady) || run.errand.aggregates);
+        let approval = self.handed_out.entry(digest.to_owned()).or_default();
+        approval.removals.extend(removals);
+        approval.rules.extend(rules);
+    }
+}
+
+impl Watched {
+    pub(super) fn may_remove(&self, cidr: &str) -> bool {
+        self.approval.as_ref().is_some_and(|approval| approval.removals.contains(cidr))
+    }
+
+    pub(super) fn may_change(&self, rule: &(String, Promise)) -> bool {
+        self.approval.as_ref().is_some_and(|approval| approval.rules.contains(rule))
+    }
+}

@@ -1,0 +1,92 @@
+//! No write too many: a bound from counts alone, by no code of the planner's.
+//!
+//! Whatever is missing could be put into new sets, each written once, and whatever has to go is in sets that are written
+//! once each; no plan that claims to use the fewest writes may need more.
+
+use std::collections::BTreeSet;
+
+use wafsync_test_aws::Attempt;
+
+use super::promise::Promise;
+use super::{Errand, State, Watched};
+use crate::ranges::{Bounds, Ranges, bounds};
+use crate::snapshot::{Snapshot, is_set_name};
+
+impl State {
+    /// A write changes something.
+    pub(super) fn changes_something(&mut self, attempt: &Attempt, old: &Snapshot) {
+        let target = &attempt.target;
+        let same_set = old.sets.get(target).is_some_and(|before| self.now.sets.get(target) == Some(before));
+        let group = |snapshot: &Snapshot| snapshot.groups.iter().find(|group| group.name == *target).cloned();
+        let same_group = group(old).is_some_and(|before| {
+            group(&self.now).is_some_and(|now| (now.rules, now.description) == (before.rules, before.description))
+        });
+        let updates = |kind| attempt.operation == format!("Update{kind}");
+        if updates("IPSet") && same_set || updates("RuleGroup") && same_group {
+            self.says(Promise::IdleWrite, format!("{} {target} by {}", attempt.operation, attempt.caller));
+        }
+    }
+
+    /// The writes that would do for what is wanted now, if nobody interferes; `None` if new sets would not be allowed.
+    pub(super) fn writes_that_do(&self, errand: &Errand) -> Option<usize> {
+        let adopted = &self.terms.adopted;
+        let owned = |name: &String| {
+            let known = self.now.marked.contains(name) || self.now.wired.contains(name);
+            adopted.contains(name) || is_set_name(name) && known
+        };
+        let wanted = self.wanted_cidrs(errand.aggregates);
+        let (mut changed, mut present, mut count, mut unwired) = (0, BTreeSet::new(), 0, 0);
+        for (name, cidrs) in self.now.sets.iter().filter(|(name, _)| owned(name)) {
+            let cidrs: BTreeSet<Bounds> = cidrs.iter().map(|cidr| bounds(cidr)).collect();
+            changed += usize::from(!cidrs.is_subset(&wanted));
+            present.extend(cidrs);
+            count += 1;
+            unwired += usize::from(!self.now.wired.contains(name));
+        }
+        let missing = |family| wanted.difference(&present).filter(|cidr| cidr.0 == family).count();
+        let new: usize = [0, 1].map(|family| missing(family).div_ceil(self.terms.set_capacity)).into_iter().sum();
+        if count + new > errand.max_ip_sets {
+            return None;
+        }
+        let groups = errand.max_ip_sets.div_ceil(self.terms.group_references);
+        let ours = || self.now.groups.iter().filter(|group| group.is_ours);
+        let untidy = ours().filter(|group| !group.is_tidy(&self.now, adopted)).count();
+        let absent = groups.saturating_sub(ours().count());
+        let referring = (new + unwired).min(ours().count() - untidy);
+        Some(changed + new + absent + untidy + referring)
+    }
+
+    /// The CIDRs that should stand in the sets.
+    fn wanted_cidrs(&self, aggregates: bool) -> BTreeSet<Bounds> {
+        if aggregates {
+            return self.wanted().fewest(self.terms.widest).into_iter().collect();
+        }
+        let table = self.table.values().flat_map(|(cidrs, _)| cidrs);
+        table.chain(&self.terms.always).map(|cidr| bounds(cidr)).collect()
+    }
+
+    /// At the end of a run that nothing came between.
+    pub(super) fn was_thrifty(&mut self, caller: &str, run: &Watched) {
+        let twice: Vec<String> =
+            run.written.iter().filter(|(_, count)| **count > 1).map(|(name, _)| name.clone()).collect();
+        if !twice.is_empty() {
+            self.says(Promise::WrittenOnce, format!("{caller}: {twice:?}"));
+        }
+        if let Some(enough) = run.writes_that_do
+            && run.effects > enough
+        {
+            self.says(Promise::FewestWrites, format!("{caller}: {} writes, {enough} would do", run.effects));
+        }
+    }
+
+    /// What the table, and not `--always`, asks for in a family.
+    pub(super) fn family_is_empty(&self, ipv6: bool) -> bool {
+        self.table.values().flat_map(|(cidrs, _)| cidrs).all(|cidr| cidr.contains(':') != ipv6)
+    }
+
+    /// Whether something stands in force, or in an adopted set, that is not wanted.
+    pub(super) fn holds_unwanted(&self) -> BTreeSet<String> {
+        let wanted = self.wanted();
+        self.standing().into_iter().filter(|cidr| !Ranges::of([cidr]).within(&wanted)).collect()
+    }
+}

@@ -1,0 +1,53 @@
+//! Where the lock token of a write comes from: the read that showed the contents on which the write rests.
+
+use std::collections::BTreeMap;
+
+use wafsync_test_aws::{Attempt, Outcome};
+
+/// What a run has read and written since it listed the resources of a kind.
+#[derive(Default)]
+pub(super) struct Reads {
+    /// By kind, as in `UpdateIPSet`: whether something of it was written since.
+    written: BTreeMap<String, bool>,
+    /// By kind and name.
+    read: BTreeMap<(String, String), Read>,
+}
+
+#[derive(Default)]
+struct Read {
+    /// How many reads showed it.
+    shown: usize,
+    /// A fault struck one of them, so another followed.
+    struck: bool,
+    /// One came after a write of its kind.
+    late: bool,
+}
+
+impl Reads {
+    /// Follows one more call; answers whether it is an update whose token was not read with the rest of its round.
+    pub(super) fn follow(&mut self, attempt: &Attempt) -> bool {
+        let Attempt { operation, target, .. } = attempt;
+        let ok = attempt.outcome == Outcome::Ok;
+        if let Some(kind) = operation.strip_prefix("List") {
+            if ok && attempt.request.get("NextMarker").is_none() {
+                let kind = kind.trim_end_matches('s');
+                self.written.remove(kind);
+                self.read.retain(|(known, _), _| known != kind);
+            }
+        } else if let Some(kind) = operation.strip_prefix("Get") {
+            let late = self.written.contains_key(kind);
+            let read = self.read.entry((kind.to_owned(), target.clone())).or_default();
+            read.struck |= attempt.fault.is_some();
+            read.shown += usize::from(ok);
+            read.late |= late;
+        } else if let Some(kind) = operation.strip_prefix("Update") {
+            let read = self.read.get(&(kind.to_owned(), target.clone()));
+            let apart = read.is_some_and(|read| read.late || read.shown > 1 && !read.struck);
+            self.written.insert(kind.to_owned(), true);
+            return apart;
+        } else if let Some(kind) = operation.strip_prefix("Create") {
+            self.written.insert(kind.to_owned(), true);
+        }
+        false
+    }
+}
