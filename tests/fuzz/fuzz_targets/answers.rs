@@ -1,5 +1,5 @@
 //! Whatever AWS answers is a plan or an error: nothing panics, nothing is read for ever, and nothing that steers a
-//! terminal comes out of it, in any output of `plan`, `explain` and `check`.
+//! terminal comes out of it, in any output of `plan`, `apply`, `explain` and `check`.
 //!
 //! The input is text: each line is an operation, a blank and the body of one answer to it, behind `!` as an error of
 //! status 400, behind `?` of 500. An operation for which no line is left is answered with an empty document.
@@ -21,11 +21,11 @@ use tokio::runtime::Runtime;
 use wafsync::aws::{Connection, ReadCache};
 use wafsync::cidr::Cidr;
 use wafsync::cli::{self, Invocation};
-use wafsync::reconcile::{Mode, reconcile};
+use wafsync::reconcile::{Mode, Run, reconcile};
 use wafsync::report::text::Context;
-use wafsync::report::{self, Command, Document};
+use wafsync::report::{self, Command, Document, Outcome};
 use wafsync::settings::Settings;
-use wafsync::stop::Signal;
+use wafsync::stop::{Signal, Stop};
 use wafsync::{check, explain, text};
 
 /// What is left of the answers.
@@ -93,24 +93,44 @@ impl Bench {
         Self { runtime, settings, connection, says }
     }
 
-    async fn plan_explain_and_check(&self, input: &str) {
-        let Self { settings, connection, says, .. } = self;
-        let answers = || *says.0.lock().unwrap() = input.lines().map(str::to_owned).collect();
-        // The SDK's back-off draws from here.
-        fastrand::seed(1);
-        answers();
+    /// What becomes of it, and what all of its outputs show.
+    async fn run(&self, command: Command, stop: &Stop) -> Run {
+        let Self { settings, connection, .. } = self;
+        let writer = connection.writer();
+        let mode = match command {
+            Command::Plan => Mode::Plan,
+            Command::Apply => Mode::Apply(&writer),
+        };
         let mut cache = ReadCache::default();
-        let stop = Signal::default().stop(None);
-        let run = reconcile(settings, &connection.reader(), Mode::Plan, &mut cache, 1_800_000_000, &stop).await;
-        let document = Document::new(&run, settings, Command::Plan);
+        let run = reconcile(settings, &connection.reader(), mode, &mut cache, 1_800_000_000, stop).await;
+        let document = Document::new(&run, settings, command);
         let approve = Some("wafsync apply");
-        let context = Context { command: Command::Plan, target: &run.target, desired: run.scans.last(), approve };
+        let context = Context { command, target: &run.target, desired: run.scans.last(), approve };
         shown(&report::text::render(&document, context));
         let markdown = report::markdown::render(&document, context);
         shown(&markdown);
         // Of HTML there is nothing but our own line breaks.
         assert!(!markdown.replace("<br>", "").contains(['<', '>']), "{markdown}");
         shown(&text::json(&serde_json::to_string_pretty(&document).unwrap()));
+        let written = document.writes.done > 0;
+        match document.outcome {
+            Outcome::Planned | Outcome::Converged | Outcome::Blocked => assert!(!written, "{}", document.reason),
+            Outcome::Changed => assert!(written, "{}", document.reason),
+            Outcome::Held | Outcome::Unenforced | Outcome::Partial | Outcome::Failed => {}
+        }
+        run
+    }
+
+    async fn every_command(&self, input: &str) {
+        let Self { settings, connection, says, .. } = self;
+        let answers = || *says.0.lock().unwrap() = input.lines().map(str::to_owned).collect();
+        // The SDK's back-off draws from here.
+        fastrand::seed(1);
+        let stop = Signal::default().stop(None);
+        answers();
+        self.run(Command::Apply, &stop).await;
+        answers();
+        let run = self.run(Command::Plan, &stop).await;
         if let (Some(desired), Some(current)) = (run.scans.last(), &run.current) {
             let explanation = explain::explain(Cidr::parse("198.51.100.0/24").unwrap(), desired, current);
             shown(&explanation.to_text());
@@ -137,5 +157,5 @@ thread_local! {
 }
 
 fuzz_target!(|input: &str| {
-    BENCH.with(|bench| bench.runtime.block_on(bench.plan_explain_and_check(input)));
+    BENCH.with(|bench| bench.runtime.block_on(bench.every_command(input)));
 });
