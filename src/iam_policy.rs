@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::cidr::Family;
-use crate::settings::Scope;
+use crate::settings::{Scope, Settings};
 
 /// The command that a policy is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +43,23 @@ pub struct IamScope {
     pub adopt: BTreeSet<String>,
     /// How many rule groups `--max-ip-sets` makes.
     pub rule_groups: usize,
+}
+
+impl IamScope {
+    /// What a run with these settings, in this Region, touches.
+    #[must_use]
+    pub fn of(settings: &Settings, region: Option<&str>) -> Self {
+        Self {
+            table: settings.table.table.clone(),
+            table_region: settings.table.region.clone(),
+            region: region.map(ToOwned::to_owned),
+            name: settings.waf.name.clone(),
+            scope: settings.waf.scope,
+            web_acls: settings.waf.web_acls.clone(),
+            adopt: settings.waf.adopt.clone(),
+            rule_groups: settings.waf.limits.rule_groups(),
+        }
+    }
 }
 
 /// The policy document. The same scope always gives the same document, byte for byte.

@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 use wafsync::check::{Line, Report, Verdict, judge};
+use wafsync::iam_policy::Access;
 use wafsync_test_aws::{Config, Fault, FaultKind, When};
 
+use crate::iam::assert_allowed;
 use crate::process::Process;
 use crate::world::{NOW, World, reference_to};
 
@@ -15,7 +17,9 @@ const LOAD_BALANCER: &str =
     "arn:aws:elasticloadbalancing:eu-central-1:111122223333:loadbalancer/app/front/0123456789abcdef";
 
 pub(crate) async fn check(world: &World) -> Report {
+    let before = world.aws.log().len();
     let seen = world.connection().look(&world.settings, NOW, &world.signal.stop(None)).await;
+    assert_allowed(Access::Check, &world.settings, world.aws.log().get(before..).unwrap_or_default());
     judge(&world.settings, &seen)
 }
 

@@ -5,14 +5,10 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use wafsync::cli::{self, Invocation};
 use wafsync::iam_policy::{self, Access, IamScope};
-use wafsync_test_aws::{Attempt, Config, FaultKind, When};
+use wafsync::settings::Settings;
+use wafsync_test_aws::{Attempt, Config, FaultKind, When, iam};
 
 use crate::world::{NOW, TABLE, World, ip, reference_to};
-
-/// What IAM is asked for an attempt: action and resource.
-type Call = (String, String);
-
-const ACCOUNT: &str = "111122223333";
 
 /// The policy of these settings, as the command line prints it.
 fn policy(access: Access, args: &[&str]) -> Value {
@@ -23,65 +19,16 @@ fn policy(access: Access, args: &[&str]) -> Value {
     iam_policy::policy(access, &IamScope { rule_groups: 3, ..scope })
 }
 
-/// The calls of an attempt: by its own resource and, for a rule group, by each IP set to which it refers.
-fn calls(attempt: &Attempt) -> Vec<Call> {
-    let Attempt { operation, target, request, .. } = attempt;
-    let own = |kind: &str| format!("arn:aws:wafv2:eu-central-1:{ACCOUNT}:regional/{kind}/{target}/0d0e0f00");
-    let action = |name: &str| format!("wafv2:{name}");
-    let tagged = request.get("Tags").is_some();
-    let (resource, further) = match operation.as_str() {
-        "Scan" => {
-            let table = format!("arn:aws:dynamodb:eu-central-1:{ACCOUNT}:table/{target}");
-            return vec![("dynamodb:Scan".to_owned(), table)];
-        }
-        "DescribeTable" => {
-            let table = format!("arn:aws:dynamodb:eu-central-1:{ACCOUNT}:table/{target}");
-            return vec![("dynamodb:DescribeTable".to_owned(), table)];
-        }
-        // Nobody can be denied that.
-        "GetCallerIdentity" => return Vec::new(),
-        "GetWebACL" | "ListResourcesForWebACL" => (own("webacl"), Vec::new()),
-        list if list.starts_with("List") => ("*".to_owned(), Vec::new()),
-        group if group.ends_with("RuleGroup") => (own("rulegroup"), references(request)),
-        _ => (own("ipset"), Vec::new()),
-    };
-    let mut calls = vec![(action(operation), resource.clone())];
-    calls.extend(tagged.then(|| (action("TagResource"), resource)));
-    calls.extend(further.into_iter().map(|arn| (action(operation), arn)));
-    calls
-}
-
-fn references(value: &Value) -> Vec<String> {
-    match value {
-        Value::Object(object) => {
-            let own = object.get("IPSetReferenceStatement").and_then(|reference| reference["ARN"].as_str());
-            own.map(ToOwned::to_owned).into_iter().chain(object.values().flat_map(references)).collect()
-        }
-        Value::Array(list) => list.iter().flat_map(references).collect(),
-        _ => Vec::new(),
-    }
-}
-
-fn allows(policy: &Value, (action, resource): &Call) -> bool {
-    let any =
-        |list: &Value, text: &str| list.as_array().unwrap().iter().any(|glob| matches(glob.as_str().unwrap(), text));
-    let statements = policy["Statement"].as_array().unwrap();
-    statements.iter().any(|statement| any(&statement["Action"], action) && any(&statement["Resource"], resource))
-}
-
-/// `*` is any text, `?` is one character.
-fn matches(pattern: &str, text: &str) -> bool {
-    match pattern.chars().next() {
-        None => text.is_empty(),
-        Some('*') => (0..=text.len()).any(|from| text.get(from..).is_some_and(|rest| matches(&pattern[1..], rest))),
-        Some(wanted) => text
-            .strip_prefix(|c| wanted == '?' || c == wanted)
-            .is_some_and(|rest| matches(&pattern[wanted.len_utf8()..], rest)),
+/// Every call of these attempts is allowed by the policy for these settings.
+pub(crate) fn assert_allowed(access: Access, settings: &Settings, attempts: &[Attempt]) {
+    let policy = iam_policy::policy(access, &IamScope::of(settings, Some("eu-central-1")));
+    for call in attempts.iter().flat_map(iam::calls) {
+        assert!(iam::allows(&policy, &call), "{call:?} is not allowed by {policy:#}");
     }
 }
 
 /// Runs in which every kind of call is made.
-async fn everything(args: &[&str]) -> BTreeSet<Call> {
+async fn everything(args: &[&str]) -> BTreeSet<iam::Call> {
     let config = Config { set_capacity: 2, group_references: 2, list_page: 2, ..Config::default() };
     let mut world = World::with(config, args);
     world.aws.put_ip_set("REGIONAL", "offices", "IPV4", &["203.0.113.0/24"], Some("Offices"));
@@ -106,7 +53,7 @@ async fn everything(args: &[&str]) -> BTreeSet<Call> {
     world.later().await;
     world.apply().await;
     world.plan().await;
-    world.aws.log().iter().flat_map(calls).collect()
+    world.aws.log().iter().flat_map(iam::calls).collect()
 }
 
 const ARGS: [&str; 6] = ["--max-ip-sets", "6", "--web-acl", "front", "--adopt", "offices"];
@@ -132,7 +79,7 @@ async fn every_call_is_allowed_by_the_policy_for_apply() {
     assert_eq!(actions, expected.into());
     let policy = policy(Access::Apply, &ARGS);
     for call in &calls {
-        assert!(allows(&policy, call), "{call:?}");
+        assert!(iam::allows(&policy, call), "{call:?}");
     }
 }
 
@@ -146,8 +93,8 @@ async fn a_plan_makes_no_call_that_its_own_policy_does_not_allow() {
     world.items(5..=5);
     world.plan().await;
     let policy = policy(Access::Plan, &[]);
-    for call in world.aws.log().iter().flat_map(calls) {
-        assert!(allows(&policy, &call), "{call:?}");
+    for call in world.aws.log().iter().flat_map(iam::calls) {
+        assert!(iam::allows(&policy, &call), "{call:?}");
     }
 }
 
@@ -165,8 +112,8 @@ async fn a_preflight_makes_no_call_that_its_own_policy_does_not_allow() {
         for _ in ["before", "after the first apply"] {
             world.aws.clear_log();
             world.connection().look(&world.settings, NOW, &world.signal.stop(None)).await;
-            for call in world.aws.log().iter().flat_map(calls) {
-                assert!(allows(&policy, &call), "{args:?}: {call:?}");
+            for call in world.aws.log().iter().flat_map(iam::calls) {
+                assert!(iam::allows(&policy, &call), "{args:?}: {call:?}");
             }
             world.later().await;
             world.apply().await;
@@ -180,12 +127,12 @@ async fn a_preflight_makes_no_call_that_its_own_policy_does_not_allow() {
 #[tokio::test(start_paused = true)]
 async fn an_installation_may_write_nothing_of_another_whose_name_begins_like_its_own() {
     let writes =
-        |(action, _): &&Call| action.contains(":Create") || action.contains(":Update") || action.contains(":Tag");
+        |(action, _): &&iam::Call| action.contains(":Create") || action.contains(":Update") || action.contains(":Tag");
     for (ours, theirs) in [("wafsync", "wafsync-prod"), ("wafsync-prod", "wafsync"), ("wafsync", "wafsync-ipv4")] {
         let calls = everything(&["--name", theirs, "--max-ip-sets", "6"]).await;
         let policy = policy(Access::Apply, &["--name", ours, "--max-ip-sets", "6"]);
         for call in calls.iter().filter(writes) {
-            assert!(!allows(&policy, call), "{call:?}");
+            assert!(!iam::allows(&policy, call), "{call:?}");
         }
     }
 }

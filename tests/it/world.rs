@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use wafsync::aws::{Connection, ReadCache};
 use wafsync::cidr::Cidr;
 use wafsync::cli::{self, Invocation};
+use wafsync::iam_policy::Access;
 use wafsync::limits::Limits;
 use wafsync::reconcile::{Mode, Run, reconcile};
 use wafsync::report::text::Context;
@@ -19,6 +20,8 @@ use wafsync::session::Session;
 use wafsync::settings::Settings;
 use wafsync::stop::Signal;
 use wafsync_test_aws::{Aws, Call, Config, Fault, FaultKind, Phase, When};
+
+use crate::iam::assert_allowed;
 
 /// The table of every scenario.
 pub(crate) const TABLE: &str = "clusters";
@@ -143,7 +146,14 @@ impl World {
             Command::Plan => Mode::Plan,
             Command::Apply => Mode::Apply(&writer),
         };
-        reconcile(&self.settings, &connection.reader(), mode, &mut ReadCache::default(), NOW, &stop).await
+        let before = self.aws.log().len();
+        let run = reconcile(&self.settings, &connection.reader(), mode, &mut ReadCache::default(), NOW, &stop).await;
+        let access = match command {
+            Command::Plan => Access::Plan,
+            Command::Apply => Access::Apply,
+        };
+        assert_allowed(access, &self.settings, self.aws.log().get(before..).unwrap_or_default());
+        run
     }
 
     /// What a process that lives on holds.

@@ -22,6 +22,7 @@ mod config;
 mod dynamo;
 mod fault;
 mod hand;
+pub mod iam;
 mod preload;
 mod server;
 mod state;

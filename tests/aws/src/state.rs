@@ -24,6 +24,8 @@ pub struct Attempt {
     pub at: Duration,
     /// `dynamodb`, `wafv2`, `sts` or `unknown`.
     pub service: &'static str,
+    /// Where it was sent to.
+    pub region: String,
     /// As in `UpdateIPSet`.
     pub operation: String,
     /// Name of the table, IP set, rule group or web ACL, also if it was given by its ARN; empty for a list.
@@ -162,6 +164,7 @@ impl State {
         let (answer, outcome) = answer(result, request, fault.map(|(_, kind)| kind));
         let ok = outcome == Outcome::Ok;
         self.log.push(Attempt {
+            region: request.region.clone(),
             at,
             service: request.service.name(),
             operation: request.operation.clone(),
