@@ -10,6 +10,7 @@ use wafsync_test_aws::{Config, Fault, FaultKind, When};
 
 use crate::observer::Promise;
 use crate::seeds::relive;
+use crate::tally::NO_DIGEST;
 use crate::watching::DIRECT;
 use crate::world::{World, small};
 
@@ -17,7 +18,7 @@ use crate::world::{World, small};
 const TRIES: u64 = 374;
 
 /// Every defect that chance finds, the first seed that has been seen to find it, and the promise that it breaks.
-const DEFECTS: [(Defect, u64, Promise); 25] = [
+const DEFECTS: [(Defect, u64, Promise); 23] = [
     (Defect::RemovesBeforeAdding, 5, Promise::AddsFirst),
     (Defect::ReplacesAtOnce, 11, Promise::NoGap),
     (Defect::WiresBeforeStripping, 1, Promise::NoLeak),
@@ -32,21 +33,19 @@ const DEFECTS: [(Defect, u64, Promise); 25] = [
     (Defect::FetchesGroupTokensLate, 0, Promise::TokenOfItsRound),
     (Defect::RetriesUnpaced, 2, Promise::Pace),
     (Defect::ForgetsLostAnswers, 84, Promise::WritesCounted),
-    (Defect::SaysEnforced, 5, Promise::Enforced),
-    (Defect::SaysDone, 0, Promise::InForce),
+    (Defect::SaysEnforced, 6, Promise::Enforced),
+    (Defect::SaysDone, 2, Promise::InForce),
     (Defect::WritesIdly, 0, Promise::IdleWrite),
     (Defect::DefersForever, 0, Promise::Converges),
-    (Defect::EmptiesFamilies, 0, Promise::EmptyFamily),
-    (Defect::IgnoresRuleChanges, 0, Promise::RuleMeaning),
-    (Defect::IgnoresRuleChanges, 0, Promise::OtherTable),
-    (Defect::IgnoresRuleChanges, 0, Promise::ForeignReference),
-    (Defect::FillsHeldSets, 0, Promise::AdoptedMark),
-    (Defect::TakesAnyApproval, 0, Promise::MaxRemovals),
-    (Defect::NeverPlansAgain, 0, Promise::FailedInPassing),
+    (Defect::EmptiesFamilies, 2, Promise::EmptyFamily),
+    (Defect::IgnoresRuleChanges, 24, Promise::RuleMeaning),
+    (Defect::IgnoresRuleChanges, 25, Promise::OtherTable),
+    (Defect::IgnoresRuleChanges, 1, Promise::ForeignReference),
+    (Defect::FillsHeldSets, 4, Promise::AdoptedMark),
 ];
 
 /// What some scenario below proves.
-const BY_SCENARIO: [Promise; 2] = [Promise::EmptyTable, Promise::NoLockOut];
+const BY_SCENARIO: [Promise; 3] = [Promise::EmptyTable, Promise::NoLockOut, Promise::FailedInPassing];
 
 #[test]
 fn every_defect_is_caught() {
@@ -93,6 +92,43 @@ fn a_table_without_an_entry_that_counts_like_any_other_is_caught_where_a_leftove
         });
     };
     caught(Defect::IgnoresEmptyTables, lives, &[Promise::EmptyTable]);
+}
+
+#[test]
+fn an_approval_of_whatever_is_planned_is_caught_where_more_would_go_than_one_run_may_remove() {
+    let lives = || {
+        in_a_runtime(async {
+            let world = World::new(small(), &[]);
+            world.item("a", &["198.51.100.1/32"]);
+            world.item("b", &["198.51.100.2/32", "198.51.100.3/32", "198.51.100.4/32", "198.51.100.5/32"]);
+            world.converges().await;
+            world.later().await;
+            world.observer.delete_item(&world.aws, "b");
+            let mut process = world.process("run");
+            process.settings.guards.approve = Some(NO_DIGEST.to_owned());
+            world.apply(&process).await;
+            world.sound();
+        });
+    };
+    caught(Defect::TakesAnyApproval, lives, &[Promise::MaxRemovals]);
+}
+
+#[test]
+fn a_run_that_gives_up_on_what_passes_is_caught_where_a_write_is_refused_for_its_pace() {
+    let lives = || {
+        in_a_runtime(async {
+            let world = World::new(small(), &[]);
+            world.item("a", &["198.51.100.1/32"]);
+            world.converges().await;
+            world.later().await;
+            world.item("b", &["198.51.100.2/32"]);
+            // As many as one call tries.
+            world.aws.fail(Fault { times: 3, ..once("UpdateIPSet", 0, FaultKind::Throttled) });
+            world.apply(&world.process("run")).await;
+            world.sound();
+        });
+    };
+    caught(Defect::NeverPlansAgain, lives, &[Promise::FailedInPassing]);
 }
 
 #[test]

@@ -197,9 +197,8 @@ async fn suffer(named: Named, mishap: Mishap) {
 }
 
 /// What does not pass once it has begun: a service that is down, credentials that expire or a quota used up midway.
-const LASTING: [FaultKind; 8] = [
+const LASTING: [FaultKind; 7] = [
     FaultKind::Throttled,
-    FaultKind::InternalError,
     FaultKind::Unavailable503,
     FaultKind::ConnectionLost,
     FaultKind::Never,

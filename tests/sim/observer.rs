@@ -414,26 +414,27 @@ impl State {
             }
             return;
         }
-        let old = std::mem::replace(&mut self.now, Snapshot::take(aws));
+        self.leaves_alone(aws, &attempt);
         self.keeps_pace(&attempt);
         let reads = ["Get", "List", "Scan"].iter().any(|verb| call.operation.starts_with(verb));
         let writes = ["CreateIPSet", "UpdateIPSet", "CreateRuleGroup", "UpdateRuleGroup"];
         if !reads && !writes.contains(&call.operation.as_str()) {
             self.says(Promise::NeverCalled, format!("call {}: {}", call.index, call.operation));
         }
+        // What had no effect leaves everything as it was looked at before.
+        let old = attempt.effect.then(|| std::mem::replace(&mut self.now, Snapshot::take(aws)));
         self.follows(&attempt);
-        if attempt.effect {
+        if let Some(old) = old {
             self.waf_changed_for_others(&attempt.caller);
             self.keeps_order(&attempt, &old);
             self.leaves_no_gap(&attempt, &old);
             self.has_proof(&attempt, &old);
             self.needs_nobody(&attempt, &old);
             self.changes_something(&attempt, &old);
+            self.keeps_spread();
+            self.keeps_troubles();
+            self.keeps_invariants(&attempt, &old);
         }
-        self.keeps_spread();
-        self.keeps_troubles();
-        self.keeps_invariants(&attempt, &old);
-        self.leaves_alone(aws, &attempt, &old);
     }
 
     /// Whether a call is one of a run that has ended, or was killed, before it was handled.
@@ -552,10 +553,11 @@ impl State {
         }
     }
 
-    fn leaves_alone(&mut self, aws: &Aws, attempt: &Attempt, old: &Snapshot) {
+    fn leaves_alone(&mut self, aws: &Aws, attempt: &Attempt) {
         let sets = self.foreign_sets.iter().filter(|set| aws.ip_set(&set.name).as_ref() != Some(*set));
         let groups = self.foreign_groups.iter().filter(|group| aws.rule_group(&group.name).as_ref() != Some(*group));
-        let acls = old.web_acls.iter().filter(|acl| !self.now.web_acls.contains(acl)).map(|acl| &acl.name);
+        let found = aws.web_acls();
+        let acls = self.now.web_acls.iter().filter(|acl| !found.contains(acl)).map(|acl| &acl.name);
         let touched = sets.map(|set| &set.name).chain(groups.map(|group| &group.name)).chain(acls);
         let touched: Vec<&String> = touched.collect();
         if !touched.is_empty() {
