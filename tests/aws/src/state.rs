@@ -36,7 +36,7 @@ pub struct Attempt {
     pub effect: bool,
     /// The request; `Addresses` are replaced by their count.
     pub request: Value,
-    /// A hash of the whole body: the same bytes, the same number.
+    /// A hash of the whole body, whatever the order of its members.
     pub body: u64,
     /// The access key that signed it: who called.
     pub caller: String,

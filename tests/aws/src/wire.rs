@@ -70,7 +70,7 @@ pub(crate) struct Request {
     pub(crate) caller: String,
     pub(crate) body: Map<String, Value>,
     pub(crate) content_type: String,
-    /// Of the whole body: the same bytes, the same number.
+    /// Of the whole body, whatever the order of its members.
     pub(crate) hash: u64,
     pub(crate) served: bool,
     /// What is wrong with the request as such, whatever it asks for.
@@ -94,9 +94,6 @@ impl Request {
                 Default::default()
             }
         };
-        let mut hash = DefaultHasher::new();
-        hash.write(&incoming.body);
-        let hash = hash.finish();
         let content_type = if form.is_some() { sts::XML } else { &incoming.content_type };
         let body = if let Some(form) = form {
             form
@@ -106,6 +103,10 @@ impl Request {
             flaw.get_or_insert_with(|| ApiError::framework("SerializationException", "The body is not a JSON object"));
             Map::new()
         };
+        // The order of members means nothing, and the SDK sends some in another one each time.
+        let mut hash = DefaultHasher::new();
+        hash.write(&serde_json::to_vec(&body).unwrap_or_default());
+        let hash = hash.finish();
         Self {
             service,
             operation,
