@@ -22,6 +22,9 @@ const SEEDS: u64 = 360;
 /// One seed in so many is lived through a second time, by processes that live on between their runs.
 const WARM: u64 = 7;
 
+/// Further worlds for a cell of the table of faults that stayed empty.
+const TURNS: usize = 12;
+
 /// Which seeds to try instead: `FROM..TO`.
 const VARIABLE: &str = "WAFSYNC_SEEDS";
 
@@ -239,6 +242,20 @@ fn no_seed_breaks_a_promise_and_every_branch_is_reached() {
         let (reached, broken) = half.join().unwrap();
         tally.add(reached);
         failed.extend(broken);
+    }
+    // A world in which the call that its seed has struck did not come, or had no effect: another one for the same cell.
+    for cell in if fixed { tally.empty_cells() } else { Vec::new() } {
+        let more = (1..=TURNS).map(|turn| (cell + turn * cells().len()) as u64);
+        for seed in more {
+            let lot = Lot { seed, lives_on: false, at_first: false };
+            match std::panic::catch_unwind(|| live_alone(lot)) {
+                Ok((_, reached)) => tally.add(reached),
+                Err(_) => failed.push(seed),
+            }
+            if !tally.empty_cells().contains(&cell) {
+                break;
+            }
+        }
     }
     failed.sort_unstable();
     println!("seeds {seeds:?}: faults before / after their effect, and branches\n{}", tally.table());

@@ -200,15 +200,19 @@ impl Tally {
         text
     }
 
+    /// The numbers of the cells that were never reached.
+    pub(crate) fn empty_cells(&self) -> Vec<usize> {
+        let reached = |(kind, operation, when): &(FaultKind, &str, When)| {
+            let name = kinds().into_iter().find(|(_, known)| same(known, kind)).map_or("?", |(name, _)| name);
+            self.count(name, operation, *when == When::After) > 0
+        };
+        cells().iter().enumerate().filter(|(_, cell)| !reached(cell)).map(|(number, _)| number).collect()
+    }
+
     /// Cells and branches that were never reached.
     pub(crate) fn empty(&self) -> Vec<String> {
-        let mut empty = Vec::new();
-        for (kind, operation, when) in cells() {
-            let name = kinds().into_iter().find(|(_, known)| same(known, &kind)).map_or("?", |(name, _)| name);
-            if self.count(name, operation, when == When::After) == 0 {
-                empty.push(format!("{name} {operation} {when:?}"));
-            }
-        }
+        let cells = cells();
+        let mut empty: Vec<String> = self.empty_cells().into_iter().map(|cell| format!("{:?}", cells[cell])).collect();
         empty
             .extend(LAGGING.iter().filter(|read| !self.stale.contains_key(**read)).map(|read| format!("stale {read}")));
         empty.extend(BRANCHES.iter().filter(|branch| !self.branches.contains_key(*branch)).map(|b| (*b).to_owned()));
