@@ -149,6 +149,11 @@ pub async fn apply(plan: &ApprovedPlan, writer: &Writer, stop: &Stop) -> Applied
     }
     run.stage(plan.stage(Stage::Add)).await;
     let mut waiting = run.stage(plan.stage(Stage::Wire)).await;
+    // What could not be brought into force may be in force through what these let go: then that is for the next plan.
+    let mut letting_go = plan.stage(Stage::Unwire);
+    if run.applied.troubles.is_empty() {
+        waiting.extend(run.stage(std::mem::take(&mut letting_go)).await);
+    }
     run.stage(plan.stage(Stage::Remove)).await;
     for _ in 0..PROPAGATION_POLLS {
         if waiting.is_empty() {
@@ -160,6 +165,9 @@ pub async fn apply(plan: &ApprovedPlan, writer: &Writer, stop: &Stop) -> Applied
         }
         run.applied.troubles.retain(|trouble| !matches!(trouble, Trouble::Propagating(_)));
         waiting = run.stage(waiting).await;
+        if run.applied.troubles.is_empty() {
+            waiting.extend(run.stage(std::mem::take(&mut letting_go)).await);
+        }
     }
     run.applied
 }

@@ -36,13 +36,15 @@ pub enum Stage {
     Add,
     /// Rule groups.
     Wire,
+    /// Rule groups that let go of an IP set that is not ours, once all that is wanted is in force without it.
+    Unwire,
     /// Updates that only remove.
     Remove,
 }
 
 impl Stage {
     /// The stages in their order.
-    pub const ALL: [Self; 4] = [Self::Strip, Self::Add, Self::Wire, Self::Remove];
+    pub const ALL: [Self; 5] = [Self::Strip, Self::Add, Self::Wire, Self::Unwire, Self::Remove];
 }
 
 /// One API write.
@@ -258,7 +260,9 @@ fn layout_input<'a>(basis: Basis<'a>, restraint: Restraint<'_>) -> Input<'a> {
                 Class::Unsettled => false,
             };
             let leaving = unwanted.iter().filter(|u| !closed && may_leave(u.class, u.cidr)).map(|u| u.cidr).collect();
-            let waits = shard.adopted && shard.mark.is_none() && !unwanted.is_empty() && !restraint.proven;
+            // A write would take off the sign that nobody has approved what goes from it.
+            let unsure = !restraint.proven || unwanted.iter().any(|unwanted| unwanted.class == Class::Unsettled);
+            let waits = shard.adopted && shard.mark.is_none() && !unwanted.is_empty() && unsure;
             ShardInput {
                 name: &shard.name,
                 family: shard.family,
@@ -434,8 +438,9 @@ fn group_changes(basis: Basis<'_>, layout: &Layout, names: &[String]) -> Vec<Cha
                 (Write::UpdateRuleGroup { id, token, spec, rewrite }, unrefer)
             }
         };
+        let lets_go = unrefer.iter().any(|arn| !basis.current.gone.contains(arn));
         changes.push(Change {
-            stage: Stage::Wire,
+            stage: if lets_go { Stage::Unwire } else { Stage::Wire },
             write,
             add: Vec::new(),
             remove: Vec::new(),

@@ -180,7 +180,6 @@ fn hurry(world: &World, chance: &mut Chance, number: usize) -> Process {
 }
 
 /// Runs one seed in a runtime of its own, so that nothing of one reaches another.
-#[cfg(feature = "broken-on-purpose")]
 pub(crate) fn relive(seed: u64) -> Tally {
     live_alone(Lot { seed, lives_on: false, at_first: false }).1
 }
@@ -313,6 +312,16 @@ fn a_leftover_that_one_run_wires_while_another_strips_it_is_back_after_the_next_
     relive_as_at_first(2640, false);
     relive_as_at_first(791, false);
     relive_as_at_first(10170, false);
+}
+
+#[test]
+fn a_foreign_set_is_let_go_once_what_it_lets_in_is_in_force_without_it() {
+    relive(20933);
+}
+
+#[test]
+fn an_adopted_set_keeps_its_mark_while_something_in_it_is_unsettled() {
+    relive(20484);
 }
 
 #[test]
