@@ -325,6 +325,11 @@ fn an_adopted_set_keeps_its_mark_while_something_in_it_is_unsettled() {
 }
 
 #[test]
+fn a_table_that_was_empty_for_a_moment_is_reason_enough_to_be_blocked() {
+    relive(21975);
+}
+
+#[test]
 fn a_process_that_lives_on_reads_less() {
     let reads = |lives_on| relive_as_at_first(WARM, lives_on).history().matches(" GetIPSet ").count();
     assert!(reads(true) < reads(false));

@@ -163,6 +163,8 @@ impl State {
         }
         let troubled = !run.troubles.is_empty() || !self.now.troubles(adopted).is_empty();
         let emptied = self.is_empty() && !self.standing().is_empty();
+        // A table that moved may have been empty when it was scanned.
+        let emptied = emptied || run.table_moved;
         if (outcome == "blocked" || outcome == "held" && blocked) && !troubled && !emptied {
             found.push((Promise::BlockedReason, String::new()));
         }
