@@ -233,10 +233,21 @@ struct Reconcile<'a> {
 enum Proof {
     /// Not yet: a scan has to begin after the newest read of WAF.
     Missing,
-    /// A scan that began after the newest read of WAF.
-    Scanned,
+    /// A scan that began after the newest read of WAF, with so much care.
+    Scanned(Care),
     /// It cannot be had in this run: nothing is removed.
     Unavailable(Why),
+}
+
+impl Proof {
+    /// Whether no scan is missing, or none can be had, for what takes so much care.
+    fn suffices(&self, care: Care) -> bool {
+        match self {
+            Self::Missing => false,
+            Self::Scanned(taken) => *taken >= care,
+            Self::Unavailable(_) => true,
+        }
+    }
 }
 
 impl Reconcile<'_> {
@@ -338,7 +349,7 @@ impl Reconcile<'_> {
     /// Plans and writes until there is nothing left to write, or somebody has to look, or the run has to end.
     async fn converge(&mut self, writer: &Writer) -> End {
         let skips = broken::has(Defect::SkipsTheSecondScan);
-        let mut proof = if skips { Proof::Scanned } else { Proof::Missing };
+        let mut proof = if skips { Proof::Scanned(Care::Settled) } else { Proof::Missing };
         for round in 0..ROUNDS {
             let approved = match self.prepare(round, &mut proof).await {
                 Ok(approved) => approved,
@@ -384,17 +395,18 @@ impl Reconcile<'_> {
 
     /// A plan that may be carried out: guarded, and confirmed by a second scan where it removes something.
     async fn approve(&mut self, proof: &mut Proof) -> Result<ApprovedPlan, End> {
-        let decision = self.decide(!matches!(proof, Proof::Unavailable(_)))?;
-        if decision.judgement.verdict != Verdict::Blocked
+        let mut decision = self.decide(!matches!(proof, Proof::Unavailable(_)))?;
+        // A look at once can show that a guard need hold no more what has to wait for the table to settle.
+        while decision.judgement.verdict != Verdict::Blocked
             && let Some(care) = decision.care()
-            && matches!(proof, Proof::Missing)
+            && !proof.suffices(care)
         {
             *proof = self.confirm(care).await;
             let rejections = self.rejections();
             if self.settings.guards.on_rejection == OnRejection::Abort && rejections > 0 {
                 return Err(End::failed(Failure::Rejections(rejections)));
             }
-            self.decide(!matches!(proof, Proof::Unavailable(_)))?;
+            decision = self.decide(!matches!(proof, Proof::Unavailable(_)))?;
         }
         let Some(decision) = &self.last else { return Err(End::Done) };
         ApprovedPlan::new(decision.plan.clone(), &decision.judgement).ok_or(End::Blocked)
@@ -416,7 +428,7 @@ impl Reconcile<'_> {
         match self.reader.scan(&self.settings.table, &self.item_rules(), self.stop).await {
             Ok(view) => {
                 self.scanned(view);
-                Proof::Scanned
+                Proof::Scanned(care)
             }
             Err(error) => {
                 if let Class::Stopped(reason) = error.class() {

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use serde_json::json;
 use wafsync::report::Outcome;
-use wafsync_test_aws::{Fault, FaultKind, When};
+use wafsync_test_aws::{Fault, FaultKind, Phase, When};
 
-use crate::world::{World, changes, ended, ip, ips, texts};
+use crate::world::{TABLE, World, changes, ended, ip, ips, texts};
 
 const SET: &str = "wafsync-ipv4-000";
 
@@ -41,6 +42,33 @@ async fn what_was_added_by_hand_stays_if_the_second_look_fails() {
     assert_eq!(changes(&document), [format!("update_ip_set {SET} +{}", ip(21))]);
     assert_eq!((document.outcome, texts(&document.deferred)), (Outcome::Partial, vec!["203.0.113.9/32".to_owned()]));
     assert_eq!(world.next_apply().await.outcome, Outcome::Changed);
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_look_for_drift_is_no_proof_for_what_a_guard_held_until_then() {
+    let world = world(&["--settle", "45s"]).await;
+    world.item("six", &["2001:db8:1::/48"]);
+    world.next_apply().await;
+    world.aws.edit_ip_set("wafsync-ipv6-000", |set| set.push("2001:db8:bad::/48".into()));
+    // Too many at first; most of them are back by the second look.
+    world.no_items(1..=10);
+    world.once("Scan", Phase::After, |aws, _| {
+        for number in 1..=7 {
+            let item = json!({"id": {"S": format!("c{number}")}, "ips": {"S": json!([ip(number)]).to_string()}});
+            aws.put_item(TABLE, &format!("c{number}"), item);
+        }
+    });
+    let document = world.next_apply().await;
+    assert_eq!(ended(&document), (Outcome::Changed, 2, 2), "{}", document.reason);
+    let log = world.aws.log();
+    let scans: Vec<Duration> = log.iter().filter(|call| call.operation == "Scan").map(|call| call.at).collect();
+    let waits: Vec<Duration> = scans.iter().map(|at| *at - scans[0]).collect();
+    let [_, look, proof] = waits[..] else { panic!("{waits:?}") };
+    assert!(look < Duration::from_secs(1) && proof == Duration::from_secs(45), "{waits:?}");
+    let ipv4: Vec<String> = world.in_force().into_iter().filter(|cidr| !cidr.contains(':')).collect();
+    assert_eq!(ipv4, ips((1..=7).chain(11..=20)));
     world.later().await;
     world.settled().await;
 }
