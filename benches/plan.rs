@@ -10,19 +10,21 @@ use std::sync::Arc;
 
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
-use wafsync::cidr::{Cidr, Family, PerFamily};
 use wafsync::cli::{self, Invocation, Parsed};
-use wafsync::current::{Current, Fingerprint, GroupRule, LockToken, Mark, RuleGroup, Shard};
-use wafsync::desired::Desired;
-use wafsync::diff::Diff;
-use wafsync::guard::{self, Evidence};
-use wafsync::item::{Attribute, Item, ItemRules, TableView};
-use wafsync::limits::SET_CAPACITY;
-use wafsync::plan::{Basis, Plan, Restraint, set_name};
-use wafsync::reconcile::{Decision, End, Run};
+use wafsync::model::cidr::{Cidr, Family, PerFamily};
+use wafsync::model::current::{Current, GroupRule, LockToken, RuleGroup, Shard};
+use wafsync::model::desired::Desired;
+use wafsync::model::fingerprint::{Fingerprint, Mark};
+use wafsync::model::item::{Attribute, Item, ItemRules, TableView};
+use wafsync::model::limits::SET_CAPACITY;
+use wafsync::model::naming::Target;
+use wafsync::model::naming::set_name;
+use wafsync::model::settings::Settings;
+use wafsync::planning::diff::Diff;
+use wafsync::planning::guard::{self, Evidence};
+use wafsync::planning::plan::{Basis, Plan, Restraint};
 use wafsync::report::{Command, Document, text};
-use wafsync::rules::Target;
-use wafsync::settings::Settings;
+use wafsync::run::reconcile::{Decision, End, Run};
 
 const SIZES: [usize; 3] = [10_000, 100_000, 1_000_000];
 

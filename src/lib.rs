@@ -66,40 +66,15 @@
 //! is not ours; no method that writes on the type that `plan` holds; no lock token fetched apart from the content that it
 //! guards; no state on disk.
 
-pub mod aggregate;
-pub mod apply;
 pub mod aws;
-pub mod broken;
-pub mod capacity;
-pub mod check;
-pub mod cidr;
 pub mod cli;
-pub mod coverage;
-pub mod current;
-pub mod desired;
-pub mod diff;
-pub mod explain;
-pub mod guard;
+pub mod defects;
 pub mod host;
-pub mod iam_policy;
-pub mod item;
-pub mod lambda;
-pub mod layout;
-pub mod limits;
-pub mod merged;
-pub mod minimum;
-pub mod number;
-pub mod ownership;
-pub mod plan;
-pub mod reconcile;
+pub mod metrics;
+pub mod model;
+pub mod planning;
+pub mod preflight;
 pub mod report;
-pub mod rules;
-pub mod serve;
-pub mod session;
-pub mod settings;
-pub mod spec;
+pub mod run;
 pub mod stop;
-pub mod tally;
-pub mod telemetry;
 pub mod text;
-pub mod watch;

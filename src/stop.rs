@@ -45,6 +45,12 @@ impl Signal {
         self.0.send_replace(true);
     }
 
+    /// A stop that hears this signal and has to be done within this time.
+    #[must_use]
+    pub fn stop_within(&self, time: Duration) -> Stop {
+        self.stop(Some(Instant::now() + time))
+    }
+
     /// A stop that hears this signal and has to be done by `deadline`.
     #[must_use]
     pub fn stop(&self, deadline: Option<Instant>) -> Stop {

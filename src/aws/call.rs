@@ -24,7 +24,7 @@ use tracing::debug;
 
 use super::error::{AwsError, Class};
 use super::governor::{Action, Governor};
-use crate::broken::{self, Defect};
+use crate::defects::{self, Defect};
 use crate::stop::{EPILOGUE, Stop};
 use crate::text;
 
@@ -39,6 +39,9 @@ pub const OPERATION_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Before the first retry, times a random share; doubled for each further one. The SDK's default.
 const BACKOFF: Duration = Duration::from_secs(1);
+
+/// Calls under way at once; the governor paces them, this bounds memory: a call holds up to half a megabyte.
+pub const IN_FLIGHT: usize = 8;
 
 /// A call whose turn it is.
 #[derive(Debug)]
@@ -209,7 +212,7 @@ impl Pacer {
             return RetryAction::NoActionIndicated;
         }
         let backoff = BACKOFF.mul_f64(fastrand::f64()) * 2_u32.saturating_pow(failed - 1);
-        let wait = if broken::has(Defect::RetriesUnpaced) {
+        let wait = if defects::has(Defect::RetriesUnpaced) {
             backoff
         } else {
             self.governor.reserve(self.action, backoff.max(retry_after.unwrap_or_default()))

@@ -10,9 +10,12 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use serde_json::Value;
 
-use super::{BAD_ANSWER, transport};
+use super::transport;
 use crate::stop::StopReason;
 use crate::text;
+
+/// What to do about an answer that AWS would not give.
+pub(super) const BAD_ANSWER: &str = "AWS does not answer like that: check AWS_ENDPOINT_URL, and any proxy in between";
 
 /// What the SDK says when every source of credentials is empty; a source that failed says something else.
 const NO_CREDENTIALS: [&str; 2] = ["no credentials found in chain", "there was no identity resolver"];

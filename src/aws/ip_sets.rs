@@ -5,17 +5,15 @@ use std::sync::Arc;
 use aws_sdk_wafv2::types::{IpAddressVersion, IpSetSummary, Tag};
 
 use super::call::Call;
+use super::connection::{WafReader, Writer, waf_scope};
 use super::error::{AwsError, Class};
 use super::governor::Action;
-use super::{BAD_ANSWER, MAX_LIST_PAGES, Reader, Writer, waf_scope};
-use crate::broken::{self, Defect};
-use crate::cidr::{Cidr, Family};
-use crate::current::LockToken;
-use crate::spec::IpSetSpec;
+use super::pages::{LIST_LIMIT, Next, Pages};
+use crate::defects::{self, Defect};
+use crate::model::cidr::{Cidr, Family};
+use crate::model::current::LockToken;
+use crate::model::spec::IpSetSpec;
 use crate::stop::Stop;
-
-/// Summaries a page of a list; AWS's maximum.
-pub(super) const LIST_LIMIT: i32 = 100;
 
 /// On everything that wafsync creates.
 const MANAGED_BY: (&str, &str) = ("managed-by", "wafsync");
@@ -32,7 +30,7 @@ pub(super) struct IpSet {
     pub(super) cidrs: Arc<[Cidr]>,
 }
 
-impl Reader {
+impl WafReader {
     /// All IP sets of the scope: every page, or an error.
     pub(super) async fn list_ip_sets(&self, stop: &Stop) -> Result<Vec<IpSetSummary>, AwsError> {
         let mut pages = Pages::default();
@@ -133,7 +131,7 @@ impl Writer {
         stop: &Stop,
     ) -> Result<(), AwsError> {
         let late;
-        let token = if broken::has(Defect::FetchesTokensLate) {
+        let token = if defects::has(Defect::FetchesTokensLate) {
             late = self.newest_token(id, spec).await;
             &late
         } else {
@@ -141,7 +139,7 @@ impl Writer {
         };
         let sent = self.send_update(id, token, spec, stop).await;
         match sent {
-            Err(error) if broken::has(Defect::RetriesStalePlans) && error.class() == Class::Conflict => {
+            Err(error) if defects::has(Defect::RetriesStalePlans) && error.class() == Class::Conflict => {
                 self.send_update(id, &self.newest_token(id, spec).await, spec, stop).await
             }
             sent => sent,
@@ -179,83 +177,4 @@ impl Writer {
 
 fn addresses(cidrs: &[Cidr]) -> Vec<String> {
     cidrs.iter().map(ToString::to_string).collect()
-}
-
-/// The marker of the next page, absent for the first.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Next(pub(super) Option<String>);
-
-/// Walks a list of WAF. It ends at an absent marker, an empty page or a marker that comes again: one report has a marker
-/// on every page, the last one too.
-#[derive(Debug, Default)]
-pub(super) struct Pages {
-    read: usize,
-    next: Option<String>,
-    ended: bool,
-}
-
-impl Pages {
-    /// The next page; `None` at the end.
-    pub(super) fn next(&mut self, action: Action) -> Result<Option<Next>, AwsError> {
-        if self.ended {
-            return Ok(None);
-        }
-        if self.read >= MAX_LIST_PAGES {
-            return Err(AwsError::unusable(action.name(), "all", "the list does not end", None));
-        }
-        self.read += 1;
-        Ok(Some(Next(self.next.clone())))
-    }
-
-    /// A page has come: what it lists. An answer without a list is none, and not an empty one.
-    pub(super) fn seen<T>(
-        &mut self,
-        action: Action,
-        marker: Option<String>,
-        page: Option<Vec<T>>,
-    ) -> Result<Vec<T>, AwsError> {
-        let no_list = || AwsError::unusable(action.name(), "all", "the answer has no list", Some(BAD_ANSWER));
-        let page = page.ok_or_else(no_list)?;
-        let short = page.is_empty() || broken::has(Defect::IgnoresMarkers);
-        self.ended = short || marker.is_none() || (self.read > 1 && marker == self.next);
-        self.next = marker;
-        Ok(page)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn walk(markers: &[(Option<&str>, bool)]) -> usize {
-        let mut pages = Pages::default();
-        let mut read = 0;
-        while pages.next(Action::ListIpSets).unwrap().is_some() {
-            let (marker, empty) = markers[read];
-            let page = if empty { Vec::new() } else { vec![()] };
-            pages.seen(Action::ListIpSets, marker.map(ToOwned::to_owned), Some(page)).unwrap();
-            read += 1;
-        }
-        read
-    }
-
-    #[test]
-    fn a_list_ends_at_an_absent_marker_an_empty_page_or_a_marker_that_comes_again() {
-        assert_eq!(walk(&[(Some("a"), false), (Some("b"), false), (None, false)]), 3);
-        assert_eq!(walk(&[(Some("a"), false), (Some("b"), true)]), 2);
-        assert_eq!(walk(&[(Some("a"), false), (Some("b"), false), (Some("b"), false)]), 3);
-    }
-
-    #[test]
-    fn an_answer_without_a_list_is_no_empty_list() {
-        let error = Pages::default().seen::<()>(Action::ListIpSets, None, None).unwrap_err();
-        assert!(error.to_string().starts_with("ListIPSets all: the answer has no list; hint: "), "{error}");
-    }
-
-    #[test]
-    fn a_list_without_an_end_is_an_error() {
-        let mut pages = Pages { read: MAX_LIST_PAGES, ..Pages::default() };
-        let error = pages.next(Action::ListIpSets).unwrap_err();
-        assert_eq!(error.to_string(), "ListIPSets all: the list does not end");
-    }
 }

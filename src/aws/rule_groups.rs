@@ -7,14 +7,14 @@ use aws_sdk_wafv2::types::{
 use sha2::{Digest as _, Sha256};
 
 use super::call::Call;
+use super::connection::{WafReader, Writer, waf_scope};
 use super::error::AwsError;
 use super::governor;
-use super::ip_sets::{LIST_LIMIT, Next, Pages};
-use super::{Reader, Writer, waf_scope};
-use crate::broken::{self, Defect};
-use crate::current::{GroupRule, LockToken};
-use crate::settings::{Action, Forwarded, Position, RulePolicy};
-use crate::spec::RuleGroupSpec;
+use super::pages::{LIST_LIMIT, Next, Pages};
+use crate::defects::{self, Defect};
+use crate::model::current::{GroupRule, LockToken};
+use crate::model::policy::{Action, Forwarded, Position, RulePolicy};
+use crate::model::spec::RuleGroupSpec;
 use crate::stop::Stop;
 use crate::text::hex;
 
@@ -30,7 +30,7 @@ pub(super) struct Group {
     pub(super) rule: GroupRule,
 }
 
-impl Reader {
+impl WafReader {
     /// All rule groups of the scope: every page, or an error.
     pub(super) async fn list_rule_groups(&self, stop: &Stop) -> Result<Vec<RuleGroupSummary>, AwsError> {
         let mut pages = Pages::default();
@@ -111,7 +111,7 @@ impl Writer {
         stop: &Stop,
     ) -> Result<(), AwsError> {
         let late;
-        let token = if broken::has(Defect::FetchesGroupTokensLate) {
+        let token = if defects::has(Defect::FetchesGroupTokensLate) {
             late = self.newest_group_token(id, spec).await;
             &late
         } else {
@@ -310,7 +310,7 @@ pub(super) fn each_statement<'a>(statement: &'a Statement, visit: &mut dyn FnMut
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::Reference;
+    use crate::model::spec::Reference;
 
     fn spec(references: &[&str], policy: RulePolicy) -> RuleGroupSpec {
         let reference = |arn: &&str| Reference { name: (*arn).to_owned(), arn: Some((*arn).to_owned()) };

@@ -1,26 +1,29 @@
 //! The whole table, every page of every segment, or an error: never a part of it.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use super::call::Call;
+use super::connection::TableReader;
 use super::error::AwsError;
+use super::error::BAD_ANSWER;
 use super::governor::{Action, Governor};
-use super::{BAD_ANSWER, MAX_PAGES, Reader};
-use crate::broken::{self, Defect};
-use crate::check::Sample;
-use crate::item::{Attribute, Item, ItemRules, TableView};
-use crate::settings::TableSettings;
-use crate::stop::{Stop, StopReason};
+use super::read_budget::{Budget, MOST_ITEMS};
+use crate::defects::{self, Defect};
+use crate::model::item::{Attribute, Item, ItemRules, TableView};
+use crate::model::settings::TableSettings;
+use crate::preflight::facts::Sample;
+use crate::stop::Stop;
 
 /// Items of a sample: a handful of read units, and enough to see what they look like.
 const SAMPLE: i32 = 100;
+
+/// Pages of one scan segment: a hundred million items; more is a marker that never ends.
+const MAX_PAGES: usize = 100_000;
 
 type Row = HashMap<String, AttributeValue>;
 
@@ -55,7 +58,7 @@ struct Page {
     next: Option<Cursor>,
 }
 
-impl Reader {
+impl TableReader {
     /// Reads the whole table. Reads the next pages while it looks at the one that has come.
     ///
     /// # Errors
@@ -76,7 +79,7 @@ impl Reader {
         let mut view = TableView::default();
         while let Some(page) = pages.join_next().await {
             let page = page.map_err(|_| broken_off(settings))?;
-            if broken::has(Defect::TrustsShortScans) && page.is_err() && view.pages > 0 {
+            if defects::has(Defect::TrustsShortScans) && page.is_err() && view.pages > 0 {
                 break;
             }
             let page = page?;
@@ -129,7 +132,7 @@ impl Reader {
         Request {
             dynamodb: self.dynamodb.clone(),
             governor: Arc::clone(&self.governor),
-            region: self.table_region.clone(),
+            region: self.region.clone(),
             table: settings.table.clone(),
             names,
             projection: projection.join(", "),
@@ -205,70 +208,6 @@ impl Request {
     }
 }
 
-/// Read capacity units a second, for all scans of a process. A page is paid after it was read, for only the answer says
-/// what it cost, and the next one, of whatever segment, comes when that is paid.
-#[derive(Debug)]
-pub(super) struct Budget {
-    units_per_second: f64,
-    /// Whoever holds it may read a page.
-    turn: tokio::sync::Mutex<()>,
-    state: Mutex<Spending>,
-}
-
-#[derive(Debug)]
-struct Spending {
-    next: Instant,
-    items: i32,
-}
-
-/// Items of the first page, at most: one unit each, unless they are larger than 4 KB.
-const FIRST_ITEMS: u32 = 100;
-
-/// Items of any page: its 1 MB may hold so many tiny ones that they take a hundred times that once they are decoded.
-const MOST_ITEMS: i32 = 10_000;
-
-impl Budget {
-    pub(super) fn new(units_per_second: u32) -> Self {
-        let items = i32::try_from(units_per_second.min(FIRST_ITEMS)).unwrap_or(1);
-        let state = Mutex::new(Spending { next: Instant::now(), items });
-        Self { units_per_second: f64::from(units_per_second), turn: tokio::sync::Mutex::default(), state }
-    }
-
-    fn with<T>(&self, f: impl FnOnce(&mut Spending) -> T) -> T {
-        f(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Waits until a page may be read; the next one has to wait for this one.
-    async fn turn(&self, stop: &Stop) -> Result<tokio::sync::MutexGuard<'_, ()>, StopReason> {
-        let turn = self.turn.lock().await;
-        stop.sleep(self.wait()).await?;
-        Ok(turn)
-    }
-
-    /// Until all that was read is paid.
-    fn wait(&self) -> Duration {
-        self.with(|state| state.next.saturating_duration_since(Instant::now()))
-    }
-
-    /// Items to ask for, so that a page costs about one second's units: small pages starve no other reader.
-    fn items(&self) -> i32 {
-        self.with(|state| state.items)
-    }
-
-    fn spent(&self, units: f64, items: i32) {
-        self.with(|state| {
-            let pause = Duration::try_from_secs_f64(units / self.units_per_second).unwrap_or(Duration::ZERO);
-            state.next = state.next.max(Instant::now()) + pause;
-            if units > 0.0 && items > 0 {
-                let fitting = (f64::from(items) * self.units_per_second / units).clamp(1.0, f64::from(MOST_ITEMS));
-                #[expect(clippy::cast_possible_truncation, reason = "clamped to ten thousand")]
-                let fitting = fitting as i32;
-                state.items = fitting;
-            }
-        });
-    }
-}
-
 fn item(mut row: Row, settings: &TableSettings) -> Item {
     // Two settings may name the same attribute.
     let mut take = |name: &String, last: bool| {
@@ -320,27 +259,10 @@ mod tests {
             .behavior_version(aws_config::BehaviorVersion::latest())
             .region(aws_config::Region::new("eu-central-1"))
             .build();
-        let reader = crate::aws::Connection::new(sdk, &settings).unwrap().reader();
+        let reader = crate::aws::Connection::new(sdk, &settings).unwrap().table_reader();
         let cursor = |pages| Cursor { segment: 0, key: None, pages };
         let request = reader.request(&settings.table, None);
         let error = request.page(cursor(MAX_PAGES), &crate::stop::Signal::default().stop(None)).await.unwrap_err();
         assert_eq!(error.to_string(), "Scan table clusters: the scan does not end");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_budget_waits_for_what_was_spent_and_asks_for_pages_that_fit() {
-        assert_eq!(Budget::new(10).items(), 10);
-        let budget = Budget::new(250);
-        assert_eq!((budget.wait(), budget.items()), (Duration::ZERO, 100));
-        let budget = Budget::new(100);
-        assert_eq!((budget.wait(), budget.items()), (Duration::ZERO, 100));
-        budget.spent(250.0, 100);
-        assert_eq!((budget.wait(), budget.items()), (Duration::from_millis(2500), 40));
-        tokio::time::advance(Duration::from_mins(1)).await;
-        assert_eq!(budget.wait(), Duration::ZERO);
-        budget.spent(0.5, 100);
-        assert_eq!((budget.wait(), budget.items()), (Duration::from_millis(5), MOST_ITEMS));
-        budget.spent(0.0, 0);
-        assert_eq!(budget.items(), MOST_ITEMS);
     }
 }

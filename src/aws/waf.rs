@@ -5,14 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tracing::warn;
 
+use super::call::IN_FLIGHT;
+use super::connection::WafReader;
 use super::error::{AwsError, Class};
 use super::ip_sets::IpSet;
 use super::rule_groups::Group;
-use super::{IN_FLIGHT, Reader};
-use crate::broken::{self, Defect};
-use crate::current::{Current, LockToken, RuleGroup, Shard};
-use crate::ownership::{self, SetArn};
-use crate::settings::WafSettings;
+use crate::defects::{self, Defect};
+use crate::model::current::{Current, LockToken, RuleGroup, Shard};
+use crate::model::naming::{self, SetArn};
+use crate::model::settings::WafSettings;
 use crate::stop::Stop;
 use crate::text;
 
@@ -37,7 +38,7 @@ struct Listed {
     shown: bool,
 }
 
-impl Reader {
+impl WafReader {
     /// Reads every IP set and rule group of ours, and the web ACLs that were named.
     ///
     /// # Errors
@@ -89,8 +90,8 @@ impl Reader {
         let needed = settings.limits.rule_groups();
         let candidates = self.list_rule_groups(stop).await?.into_iter().filter_map(|group| {
             let (name, id) = (group.name?, group.id?);
-            let number = ownership::group_number(&name, &settings.name)?;
-            let ours = ownership::group_table(&group.description.unwrap_or_default(), &settings.name).is_some();
+            let number = naming::group_number(&name, &settings.name)?;
+            let ours = naming::group_table(&group.description.unwrap_or_default(), &settings.name).is_some();
             (ours || number <= needed).then(|| (number, name, id, group.lock_token.map(LockToken)))
         });
         let candidates: Vec<_> = candidates.collect();
@@ -105,8 +106,8 @@ impl Reader {
         cache.clone_from(&groups.iter().map(|(_, group)| (group.id.clone(), group.clone())).collect());
         let mut ours = Vec::with_capacity(groups.len());
         for (number, group) in groups {
-            let takes_all = broken::has(Defect::WritesForeignGroups).then_some(None);
-            let Some(table) = ownership::group_table(&group.description, &settings.name).or(takes_all) else {
+            let takes_all = defects::has(Defect::WritesForeignGroups).then_some(None);
+            let Some(table) = naming::group_table(&group.description, &settings.name).or(takes_all) else {
                 let cause = format!(
                     "it is not ours: its description does not begin with \"wafsync {} \", so it is left alone",
                     settings.name
@@ -129,7 +130,7 @@ impl Reader {
         stop: &Stop,
     ) -> Result<(Vec<IpSet>, Vec<Listed>), AwsError> {
         let known = &*cache;
-        let believes = broken::has(Defect::BelievesOneAnswer);
+        let believes = defects::has(Defect::BelievesOneAnswer);
         let reads = wanted.into_iter().map(|listed| async move {
             if let Some(set) = known.get(&listed.id).filter(|set| Some(&set.token) == listed.token.as_ref()) {
                 return Ok(Ok(set.clone()));
@@ -155,7 +156,7 @@ impl Reader {
 }
 
 fn fits(name: &str, installation: &str) -> bool {
-    ownership::family_of(name, installation).is_some()
+    naming::family_of(name, installation).is_some()
 }
 
 /// Which IP sets have to be read: ours, the adopted ones, and whatever our rules refer to; and the names of those that
@@ -174,7 +175,7 @@ fn candidates(
     let (mut wanted, mut strangers) = (Vec::new(), Vec::new());
     for set in listed {
         let fits = fits(&set.name, &settings.name);
-        let marked = ownership::mark(&set.description, &settings.name).is_some() || broken::has(Defect::IgnoresMarks);
+        let marked = naming::mark(&set.description, &settings.name).is_some() || defects::has(Defect::IgnoresMarks);
         let is_referred = referred.contains(&set.arn);
         if settings.adopt.contains(&set.name) || (fits && (marked || is_referred)) {
             wanted.push(set.clone());
@@ -204,10 +205,10 @@ fn candidates(
 
 /// An IP set that was read becomes a shard, or turns out to be somebody else's.
 fn place(set: IpSet, settings: &WafSettings, current: &mut Current) {
-    let mark = ownership::mark(&set.description, &settings.name);
+    let mark = naming::mark(&set.description, &settings.name);
     let group = current.groups.iter().position(|group| group.rule.references().contains(&set.arn));
-    let right_name = ownership::family_of(&set.name, &settings.name) == Some(set.family);
-    let ours = right_name && (mark.is_some() || group.is_some() || broken::has(Defect::IgnoresMarks));
+    let right_name = naming::family_of(&set.name, &settings.name) == Some(set.family);
+    let ours = right_name && (mark.is_some() || group.is_some() || defects::has(Defect::IgnoresMarks));
     // Also where its name fits and a rule of ours refers to it by now: until it is marked, what is in it was put there by
     // somebody else.
     let adopted = settings.adopt.contains(&set.name);

@@ -3,17 +3,18 @@
 use aws_sdk_wafv2::types::{LabelMatchScope, OverrideAction, Rule, RuleAction, RuleGroupReferenceStatement, Statement};
 
 use super::call::Call;
+use super::connection::{WafReader, waf_scope};
 use super::error::AwsError;
 use super::governor::Action;
-use super::ip_sets::{LIST_LIMIT, Next, Pages};
+use super::pages::{LIST_LIMIT, Next, Pages};
 use super::rule_groups::each_statement;
-use super::{Reader, waf_scope};
-use crate::check::{AclRule, Condition, LabelKey, RuleKind};
-use crate::current::{Effect, Override, WebAcl};
-use crate::settings::{Action as RuleDoes, WafSettings};
+use crate::model::policy::Action as RuleDoes;
+use crate::model::settings::WafSettings;
+use crate::model::web_acl::{Effect, Override, WebAcl};
+use crate::preflight::facts::{AclRule, Condition, LabelKey, RuleKind};
 use crate::stop::Stop;
 
-impl Reader {
+impl WafReader {
     /// The web ACLs that were named, by name or ARN.
     pub(super) async fn web_acls(&self, settings: &WafSettings, stop: &Stop) -> Result<Vec<WebAcl>, AwsError> {
         let named = &settings.web_acls;

@@ -7,9 +7,9 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use super::{LogFormat, LogLevel, Output};
-use crate::iam_policy::Access;
-use crate::settings::{Action, OnRejection, Position, Scope};
+use crate::model::policy::{Action, Position};
+use crate::model::settings::{LogFormat, LogLevel, OnRejection, Output, Scope};
+use crate::preflight::iam_policy::Access;
 
 /// Keep an AWS WAF allow-list in step with a DynamoDB table
 ///

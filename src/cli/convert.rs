@@ -9,17 +9,18 @@ use super::args::{
 };
 use super::args::{RunArgs, TableArgs, WafArgs, WriteArgs};
 use super::environment::Environment;
+use super::invocation::Invocation;
 use super::values::{
     Checked, Invalid, MIN_RATE, arn, attribute, check, cidr, decimal, digits, duration, is_word, number, rate,
 };
-use super::{Invocation, LogSettings, MAX_SEGMENTS, MetricsSettings};
-use crate::cidr::{Cidr, Family, PerFamily};
-use crate::iam_policy::IamScope;
-use crate::limits::{Limits, SET_CAPACITY};
-use crate::settings::{
-    Action, Forwarded, GuardSettings, MaxRemovals, OnRejection, Position, RulePolicy, RunSettings, Scope, Settings,
+use crate::model::cidr::{Cidr, Family, PerFamily};
+use crate::model::limits::{Limits, SET_CAPACITY};
+use crate::model::policy::{Action, Forwarded, Position, RulePolicy};
+use crate::model::settings::{
+    GuardSettings, LogSettings, MAX_SEGMENTS, MaxRemovals, MetricsSettings, OnRejection, RunSettings, Scope, Settings,
     TableSettings, WafSettings,
 };
+use crate::preflight::iam_policy::IamScope;
 
 /// IP set names have three digits.
 const MAX_IP_SETS: usize = 1000;
@@ -232,7 +233,7 @@ fn table_and_region(args: TableArgs) -> Checked<(String, Option<String>)> {
     );
     check("--table", &table, is_word(name, length, "_.-"), &allowed)?;
     if let Some(region) = &args.table_region {
-        check(FLAG, region, crate::settings::is_region(region), "must be a Region such as eu-west-1")?;
+        check(FLAG, region, crate::model::settings::is_region(region), "must be a Region such as eu-west-1")?;
     }
     let of_arn = arn.map(|arn| arn.region.to_owned());
     match (of_arn, args.table_region) {

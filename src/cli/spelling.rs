@@ -3,9 +3,9 @@
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
-use super::{LogFormat, LogLevel, Output};
-use crate::iam_policy::Access;
-use crate::settings::{Action, OnRejection, Position, Scope};
+use crate::model::policy::{Action, Position};
+use crate::model::settings::{LogFormat, LogLevel, OnRejection, Output, Scope};
+use crate::preflight::iam_policy::Access;
 
 /// Gives a type of the core its spelling on the command line, so that the core need not know clap.
 macro_rules! spelling {

@@ -5,8 +5,15 @@ use std::ffi::OsString;
 
 use proptest::prelude::*;
 
+use std::time::Duration;
+
+use super::command::command;
+use super::parse::usage;
 use super::*;
-use crate::settings::{MaxRemovals, Position, Scope};
+use crate::model::cidr::Cidr;
+use crate::model::policy::Position;
+use crate::model::settings::{LogFormat, LogLevel, LogSettings, MaxRemovals, MetricsSettings, Scope, Settings};
+use crate::text;
 
 const DIGEST: &str = "sha256:00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 

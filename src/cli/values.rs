@@ -5,8 +5,8 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::cidr::Cidr;
-use crate::settings::is_region;
+use crate::model::cidr::Cidr;
+use crate::model::settings::is_region;
 
 /// Calls a second. More than any quota of WAF that can be had, and less than what would do harm before it is noticed.
 const MAX_RATE: f64 = 1000.0;

@@ -9,8 +9,8 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::cli::{LogFormat, LogLevel, LogSettings};
-use crate::session::FOR_PROGRAMS;
+use crate::host::session::FOR_PROGRAMS;
+use crate::model::settings::{LogFormat, LogLevel, LogSettings};
 use crate::text;
 
 /// Starts the log of this process.

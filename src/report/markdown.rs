@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use super::{Document, Names};
-use crate::cidr::{Cidr, Family};
-use crate::number::{counted, grouped};
+use super::document::{Document, Names};
+use crate::model::cidr::{Cidr, Family};
 use crate::report::text::Context;
 use crate::text::markdown;
+use crate::text::number::{counted, grouped};
 
 /// CIDRs, rejections and the like that are listed in one place; all of them are in the JSON.
 const LISTED: usize = 20;

@@ -4,15 +4,14 @@ use std::fmt::{self, Write as _};
 
 use textwrap::core::display_width;
 
-use super::{Acl, Command, Document, Names, Outcome, Write};
-use crate::cidr::{Cidr, PerFamily};
-use crate::desired::Desired;
-use crate::number::{counted, grouped};
-use crate::rules::Target;
+use super::document::{Acl, Command, Document, Names, Write};
+use crate::model::cidr::{Cidr, PerFamily};
+use crate::model::desired::Desired;
+use crate::model::naming::Target;
+use crate::run::outcome::Outcome;
 use crate::text;
-
-/// Columns of a terminal.
-const WIDTH: usize = 80;
+use crate::text::number::{counted, grouped};
+use crate::text::wrap::{WIDTH, wrap};
 
 /// CIDRs, rejections and the like that are listed in one place; all of them are in the JSON.
 const LISTED: usize = 8;
@@ -82,19 +81,13 @@ impl Page {
     }
 
     fn paragraph(&mut self, indent: &str, paragraph: &str) {
-        self.line(&broken(indent, paragraph));
+        self.line(&wrap(indent, paragraph));
     }
 
     fn heading(&mut self, heading: &str) {
         self.0.push('\n');
         self.line(heading);
     }
-}
-
-/// Text broken into lines, each behind `indent` but for what stands in front of the first. Words stay whole.
-pub(crate) fn broken(indent: &str, paragraph: &str) -> String {
-    let options = textwrap::Options::new(WIDTH).subsequent_indent(indent).break_words(false);
-    textwrap::fill(paragraph, options.word_splitter(textwrap::WordSplitter::NoHyphenation))
 }
 
 /// What a person who reads nothing but the verdict should know as well.

@@ -1,6 +1,6 @@
 //! How a hand-made IP set is taken over.
 
-use wafsync::report::Outcome;
+use wafsync::run::outcome::Outcome;
 
 use crate::world::{World, changes, ended, ip, texts};
 

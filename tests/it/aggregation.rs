@@ -1,6 +1,6 @@
 //! Replaced CIDRs: merged, split, covered; nothing that stays wanted is out of force for a moment.
 
-use wafsync::report::Outcome;
+use wafsync::run::outcome::Outcome;
 use wafsync_test_aws::{Config, FaultKind, When};
 
 use crate::world::{World, changes, ended, texts};

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use wafsync::telemetry::METRICS;
+use wafsync::metrics::METRICS;
 
 const FILE: &str = include_str!("../../docs/alerts.yaml");
 

@@ -16,10 +16,11 @@ use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
 use wafsync::aws::{Connection, ReadCache};
 use wafsync::cli::{self, Invocation};
-use wafsync::reconcile::{Mode, Run, reconcile};
+use wafsync::model::settings::Settings;
 use wafsync::report::text::Context;
-use wafsync::report::{Command, Document, Outcome, markdown, text};
-use wafsync::settings::Settings;
+use wafsync::report::{Command, Document, markdown, text};
+use wafsync::run::outcome::Outcome;
+use wafsync::run::reconcile::{Mode, Run, reconcile};
 use wafsync::stop::Signal;
 use wafsync_test_aws::Config;
 
@@ -94,7 +95,15 @@ async fn run(http: SharedHttpClient, settings: &Settings, command: Command) -> (
         Command::Plan => Mode::Plan,
         Command::Apply => Mode::Apply(&writer),
     };
-    let run = reconcile(settings, &connection.reader(), mode, cache, NOW, &Signal::default().stop(None)).await;
+    let run = reconcile(
+        settings,
+        (&connection.table_reader(), &connection.waf_reader()),
+        mode,
+        cache,
+        NOW,
+        &Signal::default().stop(None),
+    )
+    .await;
     let document = Document::new(&run, settings, command);
     (run, document)
 }

@@ -1,6 +1,6 @@
 //! The main job, step by step.
 
-use wafsync::report::Outcome;
+use wafsync::run::outcome::Outcome;
 
 use crate::world::World;
 

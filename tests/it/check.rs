@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use wafsync::check::{Line, Report, Verdict, judge};
-use wafsync::iam_policy::Access;
+use wafsync::preflight::check::judge;
+use wafsync::preflight::iam_policy::Access;
+use wafsync::preflight::line::{Line, Report, Verdict};
 use wafsync_test_aws::{Config, Fault, FaultKind, When};
 
 use crate::iam::assert_allowed;
@@ -18,7 +19,7 @@ const LOAD_BALANCER: &str =
 
 pub(crate) async fn check(world: &World) -> Report {
     let before = world.aws.log().len();
-    let seen = world.connection().look(&world.settings, NOW, &world.signal.stop(None)).await;
+    let seen = wafsync::aws::look(&world.connection(), &world.settings, NOW, &world.signal.stop(None)).await;
     assert_allowed(Access::Check, &world.settings, world.aws.log().get(before..).unwrap_or_default());
     judge(&world.settings, &seen)
 }

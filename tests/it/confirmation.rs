@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use wafsync::report::Outcome;
+use wafsync::run::outcome::Outcome;
 use wafsync_test_aws::{Config, FaultKind, Phase, When};
 
 use crate::world::{TABLE, World, changes, ended, ip, ips, texts};

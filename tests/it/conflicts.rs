@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wafsync::report::Outcome;
+use wafsync::run::outcome::Outcome;
 use wafsync_test_aws::{Config, FaultKind, Phase, When};
 
 use crate::world::{World, changes, ended, ip, ips};

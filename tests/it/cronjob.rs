@@ -10,11 +10,13 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::time::{Duration, Instant};
 use wafsync::aws::OPERATION_TIMEOUT;
-use wafsync::cli::{self, Invocation, MetricsSettings};
-use wafsync::report::{Command, Outcome};
-use wafsync::serve::Board;
-use wafsync::telemetry::export::Exporter;
-use wafsync::telemetry::samples;
+use wafsync::cli::{self, Invocation};
+use wafsync::metrics::export::Exporter;
+use wafsync::metrics::health::Health;
+use wafsync::metrics::samples;
+use wafsync::model::settings::MetricsSettings;
+use wafsync::report::Command;
+use wafsync::run::outcome::Outcome;
 use wafsync_test_aws::{FaultKind, Phase, When};
 
 use crate::world::{NOW, World};
@@ -120,7 +122,7 @@ async fn the_grace_period_is_longer_than_the_time_from_a_signal_to_the_exit() {
         });
         // What `apply` and `watch` do, one after the other.
         let metrics = MetricsSettings { push: Some(push.clone()), ..MetricsSettings::default() };
-        let exporter = Exporter::new(metrics, "wafsync", Board::default());
+        let exporter = Exporter::new(metrics, "wafsync", Health::default());
         let mut session = world.session();
         let finished = session.run(Command::Apply, NOW, &world.signal.stop(None)).await;
         assert_eq!(finished.document.outcome, Outcome::Partial, "{operation}: {}", finished.document.reason);

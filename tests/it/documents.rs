@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use wafsync::report::{Command, Outcome};
+use wafsync::report::Command;
+use wafsync::run::outcome::Outcome;
 
 use crate::world::{TABLE, World, ip, reference_to};
 

@@ -2,8 +2,9 @@
 
 use aws_config::{BehaviorVersion, SdkConfig};
 use wafsync::aws::{Connection, ReadCache};
-use wafsync::reconcile::{Mode, reconcile};
-use wafsync::report::{Command, Document, Outcome};
+use wafsync::report::{Command, Document};
+use wafsync::run::outcome::Outcome;
+use wafsync::run::reconcile::{Mode, reconcile};
 use wafsync_test_aws::{Config, Fault, FaultKind, When};
 
 use crate::process::Process;
@@ -106,9 +107,10 @@ async fn error_at(endpoint: &str) -> String {
         .credentials_provider(aws_sdk_wafv2::config::SharedCredentialsProvider::new(credentials))
         .endpoint_url(endpoint)
         .build();
-    let reader = Connection::new(sdk, &world.settings).unwrap().reader();
+    let connection = Connection::new(sdk, &world.settings).unwrap();
+    let readers = (&connection.table_reader(), &connection.waf_reader());
     let stop = world.signal.stop(None);
-    let run = reconcile(&world.settings, &reader, Mode::Plan, &mut ReadCache::default(), NOW, &stop).await;
+    let run = reconcile(&world.settings, readers, Mode::Plan, &mut ReadCache::default(), NOW, &stop).await;
     let document = Document::new(&run, &world.settings, Command::Plan);
     assert_eq!(document.outcome, Outcome::Failed, "{}", document.reason);
     document.error.unwrap()
@@ -137,9 +139,10 @@ async fn without_a_region_or_credentials_it_says_so() {
     let error = Connection::new(bare().build(), &world.settings).unwrap_err();
     assert_eq!(error.to_string(), "no AWS Region is set; hint: set AWS_REGION, or `region` in the profile");
     let sdk = bare().region(aws_config::Region::new("eu-central-1")).http_client(world.aws.http_client()).build();
-    let reader = Connection::new(sdk, &world.settings).unwrap().reader();
+    let connection = Connection::new(sdk, &world.settings).unwrap();
+    let readers = (&connection.table_reader(), &connection.waf_reader());
     let stop = world.signal.stop(None);
-    let run = reconcile(&world.settings, &reader, Mode::Plan, &mut ReadCache::default(), NOW, &stop).await;
+    let run = reconcile(&world.settings, readers, Mode::Plan, &mut ReadCache::default(), NOW, &stop).await;
     let error = Document::new(&run, &world.settings, Command::Plan).error.unwrap();
     assert_eq!(
         error,

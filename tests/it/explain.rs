@@ -2,20 +2,21 @@
 
 use serde_json::json;
 use wafsync::aws::ReadCache;
-use wafsync::cidr::Cidr;
-use wafsync::desired::Desired;
-use wafsync::explain::{Explanation, explain};
-use wafsync::item::ItemRules;
+use wafsync::model::cidr::Cidr;
+use wafsync::model::desired::Desired;
+use wafsync::model::item::ItemRules;
+use wafsync::preflight::explain::{Explanation, explain};
 use wafsync_test_aws::Config;
 
 use crate::world::{NOW, World, ip, reference_to};
 
 impl World {
     pub(crate) async fn explain(&self, address: &str) -> Explanation {
-        let (reader, stop) = (self.connection().reader(), self.signal.stop(None));
+        let (connection, stop) = (self.connection(), self.signal.stop(None));
         let table = &self.settings.table;
-        let view = reader.scan(table, &ItemRules::new(table, NOW), &stop).await.unwrap();
-        let current = reader.read_waf(&self.settings.waf, &mut ReadCache::default(), &stop).await.unwrap();
+        let view = connection.table_reader().scan(table, &ItemRules::new(table, NOW), &stop).await.unwrap();
+        let current =
+            connection.waf_reader().read_waf(&self.settings.waf, &mut ReadCache::default(), &stop).await.unwrap();
         let desired = Desired::new(view, &table.always, table.aggregate, table.widest);
         explain(Cidr::parse(address).unwrap(), &desired, &current)
     }

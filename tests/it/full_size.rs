@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use serde_json::json;
-use wafsync::report::Outcome;
+use wafsync::run::outcome::Outcome;
 
 use crate::world::{TABLE, World, changes, ended};
 

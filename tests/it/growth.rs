@@ -1,6 +1,6 @@
 //! The ordinary life of an allow-list: it grows, it changes, it shrinks a little.
 
-use wafsync::report::Outcome;
+use wafsync::run::outcome::Outcome;
 use wafsync_test_aws::Config;
 
 use crate::world::{World, changes, ended, ips};

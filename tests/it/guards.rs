@@ -1,6 +1,7 @@
 //! What waits for a person, and what lets it pass.
 
-use wafsync::report::{Document, Outcome};
+use wafsync::report::Document;
+use wafsync::run::outcome::Outcome;
 
 use crate::world::{TABLE, World, changes, ended, ip, ips, texts};
 

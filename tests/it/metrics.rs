@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::json;
+use wafsync::host::session::Session;
+use wafsync::metrics::{cloudwatch, samples};
 use wafsync::report::Command;
-use wafsync::session::Session;
-use wafsync::telemetry::{cloudwatch, samples};
 use wafsync_test_aws::{Config, Fault, FaultKind, Phase, When};
 
 use crate::process::{Process, Receiver};

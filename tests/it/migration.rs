@@ -4,7 +4,7 @@
 //! The Lambda writes one IP set from the events of the table's stream, and the web ACL refers to that set directly.
 
 use serde_json::{Value, json};
-use wafsync::report::Outcome;
+use wafsync::run::outcome::Outcome;
 use wafsync_test_aws::{Aws, Phase};
 
 use crate::world::{World, ended, ip, ips, reference_to, texts};

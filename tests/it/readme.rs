@@ -7,9 +7,10 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use wafsync::cli::{self, Invocation};
-use wafsync::iam_policy;
-use wafsync::report::{Command, Outcome};
-use wafsync::telemetry::METRICS;
+use wafsync::metrics::METRICS;
+use wafsync::preflight::iam_policy;
+use wafsync::report::Command;
+use wafsync::run::outcome::Outcome;
 
 use crate::world::{TABLE, World, reference_to};
 

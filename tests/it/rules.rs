@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use wafsync::aws::Connection;
-use wafsync::report::Outcome;
+use wafsync::run::outcome::Outcome;
 use wafsync_test_aws::Config;
 
 use crate::world::{World, changes, ended, ip, ips, reference_to};
@@ -42,7 +42,7 @@ async fn rules_fed_from_another_table_are_blocked() {
         let item = json!({"id": {"S": format!("c{number}")}, "ips": {"SS": [ip(number)]}});
         world.aws.put_item("others", &format!("c{number}"), item);
     }
-    let ours = Connection::new(world.sdk(), &world.settings).unwrap().reader().target().table_tag();
+    let ours = Connection::new(world.sdk(), &world.settings).unwrap().waf_reader().target().table_tag();
     let found = world.aws.rule_group(GROUP).unwrap().description.unwrap().replace("wafsync wafsync table:", "");
     let reason =
         format!("rule group wafsync-1 was last fed from another table (table:{found}, this one is table:{ours})");

@@ -1,19 +1,37 @@
-//! The program as text, and what its modules may not name.
+//! The program as text: what each layer may import, that no files import each other, and what pure layers may not name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What the pure modules name nothing of, and why.
-const IMPURE: [(&str, &str); 14] = [
+/// The layers from the top to the bottom, and for each the layers that it may import.
+const LAYERS: [(&str, &[&str]); 12] = [
+    ("host", &["metrics", "report", "run", "aws", "cli", "preflight", "planning", "model", "text", "stop"]),
+    ("metrics", &["report", "run", "planning", "model", "text"]),
+    ("report", &["run", "planning", "model", "text", "stop", "defects"]),
+    ("run", &["aws", "planning", "model", "text", "stop", "defects"]),
+    ("aws", &["preflight", "model", "text", "stop", "defects"]),
+    ("cli", &["preflight", "model", "text"]),
+    ("preflight", &["planning", "model", "text"]),
+    ("planning", &["model", "text", "defects"]),
+    ("model", &["text"]),
+    ("text", &[]),
+    ("stop", &[]),
+    ("defects", &[]),
+];
+
+/// The layers that compute values and nothing else.
+const PURE: [&str; 5] = ["report", "preflight", "planning", "model", "text"];
+
+/// What pure layers may not name, and why.
+const IMPURE: [(&str, &str); 13] = [
     ("aws_", "an AWS type"),
-    ("crate::aws", "an AWS type"),
     ("tokio", "async"),
     ("async ", "async"),
     (".await", "async"),
     ("Instant", "the clock"),
     ("SystemTime", "the clock"),
-    ("fastrand", "chance"),
+    ("fastrand", "randomness"),
     ("std::env", "the environment"),
     ("std::fs", "the disk"),
     ("std::net::Tcp", "the network"),
@@ -45,13 +63,13 @@ fn module(file: &Path) -> Option<String> {
     (!names.contains(&"tests")).then(|| names.join("::"))
 }
 
-/// What stands in front of a file's tests.
+/// A file's text before its tests.
 fn program(text: &str) -> &str {
     let starts = ["mod tests {", "pub(crate) mod tests {"].map(|module| format!("#[cfg(test)]\n{module}"));
     starts.iter().fold(text, |text, start| text.split(start.as_str()).next().unwrap())
 }
 
-/// Text of every module, tests left out; the library itself has no name.
+/// The text of every module without its tests; the library itself has no name.
 pub(crate) fn modules() -> BTreeMap<String, String> {
     let mut all = Vec::new();
     files(&root().join("src"), &mut all);
@@ -59,41 +77,182 @@ pub(crate) fn modules() -> BTreeMap<String, String> {
     all.iter().filter_map(|file| Some((module(file)?, text(file)))).collect()
 }
 
-/// The modules that the map in `lib.rs` calls pure.
-fn pure(map: &str) -> Vec<&str> {
-    let (_, rest) = map.split_once("//! Pure: ").unwrap();
-    let table = rest.split_once("//! Awaits: ").unwrap().0;
-    let names = table.lines().filter_map(|line| line.strip_prefix("//! | [`")?.split_once("`] |"));
-    names.map(|(name, _)| name).collect()
+/// The lines of code, without those that are comments.
+fn code(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter(|line| !line.trim_start().starts_with("//"))
 }
 
-/// What of all that is named in code, in lines of its own.
+/// Every path that begins with `crate`, `super` or `self`, with the braces of `use` written out.
+fn paths(text: &str) -> Vec<String> {
+    let code = code(text).collect::<Vec<_>>().join("\n");
+    let mut paths = Vec::new();
+    for start in ["crate::", "super::", "self::"] {
+        for (at, _) in code.match_indices(start) {
+            let before = code[..at].chars().next_back();
+            if !before.is_some_and(|c| c.is_alphanumeric() || "_:".contains(c)) {
+                expand(String::new(), &code[at..], &mut paths);
+            }
+        }
+    }
+    paths
+}
+
+/// Reads one path, or one in braces; returns what follows it.
+fn expand<'a>(prefix: String, text: &'a str, into: &mut Vec<String>) -> &'a str {
+    if let Some(mut rest) = text.strip_prefix('{') {
+        loop {
+            rest = rest.trim_start_matches(|c: char| c == ',' || c.is_whitespace());
+            match rest.strip_prefix('}') {
+                Some(after) => return after,
+                None => rest = expand(prefix.clone(), rest, into),
+            }
+        }
+    }
+    let end = text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
+    let (name, rest) = text.split_at(end);
+    if name.is_empty() {
+        into.push(prefix);
+        return rest.get(1..).unwrap_or_default();
+    }
+    let path = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}::{name}") };
+    match rest.strip_prefix("::") {
+        Some(rest) => expand(path, rest, into),
+        None => {
+            into.push(path);
+            rest.strip_prefix(" as ")
+                .map_or(rest, |rest| rest.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_'))
+        }
+    }
+}
+
+/// The module whose file holds what `path` names in the file of `module`.
+fn resolve(path: &str, module: &str, modules: &BTreeMap<String, String>) -> Option<String> {
+    let mut names: Vec<&str> = Vec::new();
+    for name in path.split("::") {
+        match name {
+            "crate" => names.clear(),
+            "self" if names.is_empty() => names = module.split("::").collect(),
+            "self" => {}
+            "super" if names.is_empty() => {
+                names = module.rsplit_once("::").map_or(vec![], |(up, _)| up.split("::").collect())
+            }
+            "super" => drop(names.pop()),
+            other => names.push(other),
+        }
+    }
+    while !names.is_empty() {
+        let module = names.join("::");
+        if modules.contains_key(&module) {
+            return Some(module);
+        }
+        names.pop();
+    }
+    None
+}
+
+/// For each file the files that it imports.
+fn imports(modules: &BTreeMap<String, String>) -> BTreeMap<&str, BTreeSet<String>> {
+    let of = |module: &str, text: &str| -> BTreeSet<String> {
+        let resolved = paths(text).into_iter().filter_map(|path| resolve(&path, module, modules));
+        resolved.filter(|import| import != module).collect()
+    };
+    modules.iter().map(|(module, text)| (module.as_str(), of(module, text))).collect()
+}
+
+fn layer(module: &str) -> &str {
+    module.split("::").next().unwrap()
+}
+
+/// A path of imports from a module back to itself.
+fn circle(imports: &BTreeMap<&str, BTreeSet<String>>) -> Option<Vec<String>> {
+    fn visit(
+        module: &str,
+        imports: &BTreeMap<&str, BTreeSet<String>>,
+        path: &mut Vec<String>,
+        done: &mut BTreeSet<String>,
+    ) -> Option<Vec<String>> {
+        if let Some(at) = path.iter().position(|seen| seen == module) {
+            return Some(path[at..].to_vec());
+        }
+        if done.contains(module) {
+            return None;
+        }
+        path.push(module.to_owned());
+        let found = imports.get(module).into_iter().flatten().find_map(|import| visit(import, imports, path, done));
+        path.pop();
+        done.insert(module.to_owned());
+        found
+    }
+    let mut done = BTreeSet::new();
+    imports.keys().find_map(|module| visit(module, imports, &mut Vec::new(), &mut done))
+}
+
+/// What of [`IMPURE`] is named in code, in lines of its own.
 fn impurities(text: &str) -> Vec<String> {
-    let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
     let named = |line: &str| IMPURE.iter().find(|(name, _)| line.contains(name)).map(|(_, what)| *what);
-    code.filter_map(|line| Some(format!("{}: {}", named(line)?, line.trim()))).collect()
+    code(text).filter_map(|line| Some(format!("{}: {}", named(line)?, line.trim()))).collect()
 }
 
 #[test]
-fn pure_modules_name_no_aws_type_no_async_no_clock_no_environment_and_print_nothing() {
+fn each_layer_imports_only_the_layers_that_it_may() {
     let modules = modules();
-    let pure = pure(&modules[""]);
-    assert!(pure.len() > 20, "the map is not found any more: {pure:?}");
-    for name in pure {
-        let inside = format!("{name}::");
-        let parts = modules.iter().filter(|(module, _)| *module == name || module.starts_with(&inside));
-        let mut parts = parts.peekable();
-        assert!(parts.peek().is_some(), "no such module: {name}");
-        for (module, text) in parts {
-            assert_eq!(impurities(text), Vec::<String>::new(), "{module}");
+    let known: BTreeSet<&str> = LAYERS.iter().map(|(layer, _)| *layer).collect();
+    let there: BTreeSet<&str> =
+        modules.keys().map(|module| layer(module)).filter(|layer| !layer.is_empty() && *layer != "main").collect();
+    assert_eq!(there, known, "each folder of src is a layer of this test");
+    for (module, imports) in imports(&modules) {
+        let Some((_, allowed)) = LAYERS.iter().find(|(name, _)| *name == layer(module)) else { continue };
+        for import in imports {
+            let to = layer(&import);
+            assert!(to == layer(module) || allowed.contains(&to), "{module} imports {import}");
         }
     }
 }
 
 #[test]
+fn a_layer_may_import_only_layers_below_it() {
+    for (at, (layer, allowed)) in LAYERS.iter().enumerate() {
+        let below: Vec<&str> = LAYERS[at + 1..].iter().map(|(layer, _)| *layer).collect();
+        assert!(allowed.iter().all(|layer| below.contains(layer)), "{layer} is to import from above");
+    }
+}
+
+#[test]
+fn no_files_import_each_other() {
+    assert_eq!(circle(&imports(&modules())), None);
+}
+
+#[test]
+fn pure_layers_name_no_aws_type_no_async_no_clock_no_environment_and_print_nothing() {
+    for (module, text) in modules().iter().filter(|(module, _)| PURE.contains(&layer(module))) {
+        assert_eq!(impurities(text), Vec::<String>::new(), "{module}");
+    }
+}
+
+#[test]
+fn an_import_from_above_and_a_circle_are_seen() {
+    let modules: BTreeMap<String, String> = [
+        ("model", "pub mod cidr;"),
+        ("model::cidr", "use super::item::Item;\nuse crate::{run::apply::{self, Applied}, text};"),
+        ("model::item", "// crate::host\nfn f() -> super::cidr::Cidr {}"),
+        ("run", ""),
+        ("run::apply", "use self::inner::X as Y;\nuse crate::model::*;"),
+        ("text", ""),
+    ]
+    .map(|(module, text)| (module.to_owned(), text.to_owned()))
+    .into();
+    let imports = imports(&modules);
+    let of = |module: &str| imports[module].iter().map(String::as_str).collect::<Vec<_>>();
+    assert_eq!(of("model::cidr"), ["model::item", "run::apply", "text"]);
+    assert_eq!(of("model::item"), ["model::cidr"]);
+    assert_eq!(of("run::apply"), ["model"]);
+    assert_eq!(circle(&imports), Some(vec!["model::cidr".to_owned(), "model::item".to_owned()]));
+}
+
+#[test]
 fn what_is_not_pure_is_seen() {
     let modules = modules();
-    for (name, what) in [("aws::scan", "an AWS type"), ("stop", "async"), ("host", "the environment")] {
+    for (name, what) in [("aws::scan", "an AWS type"), ("stop", "async"), ("host::process", "the environment")] {
         let found = impurities(&modules[name]);
         assert!(found.iter().any(|line| line.starts_with(what)), "{name}: {found:?}");
     }
@@ -102,9 +261,9 @@ fn what_is_not_pure_is_seen() {
 }
 
 #[test]
-fn tests_are_no_part_of_the_program() {
+fn tests_are_not_part_of_the_program() {
     assert_eq!(program("const D: u8 = 1;\n#[cfg(test)]\nmod tests {\nconst E: u8 = 1;\n}"), "const D: u8 = 1;\n");
     assert_eq!(program("#[cfg(test)]\nmod tests;\nconst D: u8 = 1;"), "#[cfg(test)]\nmod tests;\nconst D: u8 = 1;");
     assert_eq!(module(&root().join("src/aws/mod.rs")).as_deref(), Some("aws"));
-    assert_eq!(module(&root().join("src/layout/tests/world.rs")), None);
+    assert_eq!(module(&root().join("src/planning/layout/tests/world.rs")), None);
 }

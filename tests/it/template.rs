@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use serde_json::{Map, Value, json};
 use wafsync::cli::{self, Invocation};
-use wafsync::iam_policy;
+use wafsync::preflight::iam_policy;
 
 const FILE: &str = include_str!("../../lambda.yaml");
 const README: &str = include_str!("../../README.md");

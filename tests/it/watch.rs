@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use wafsync::report::Outcome;
-use wafsync::serve::Board;
+use wafsync::host::watch::watch;
+use wafsync::metrics::health::Health;
+use wafsync::run::outcome::Outcome;
 use wafsync::stop::Signal;
-use wafsync::watch::watch;
 use wafsync_test_aws::{Fault, FaultKind, When};
 
 use crate::process::Process;
@@ -22,7 +22,7 @@ async fn watch_until(
     runs: usize,
     mut between: impl FnMut(usize),
 ) -> Vec<(Duration, Outcome)> {
-    let (began, board) = (Instant::now(), Board::default());
+    let (began, board) = (Instant::now(), Health::default());
     let mut ended: Vec<(Duration, Outcome)> = Vec::new();
     let clock = || NOW + i64::try_from(began.elapsed().as_secs()).unwrap();
     watch(&mut world.session(), EVERY, signal, &board, clock, async |finished| {

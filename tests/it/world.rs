@@ -9,15 +9,16 @@ use aws_sdk_wafv2::config::{Credentials, SharedCredentialsProvider};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use wafsync::aws::{Connection, ReadCache};
-use wafsync::cidr::Cidr;
 use wafsync::cli::{self, Invocation};
-use wafsync::iam_policy::Access;
-use wafsync::limits::Limits;
-use wafsync::reconcile::{Mode, Run, reconcile};
+use wafsync::host::session::Session;
+use wafsync::model::cidr::Cidr;
+use wafsync::model::limits::Limits;
+use wafsync::model::settings::Settings;
+use wafsync::preflight::iam_policy::Access;
 use wafsync::report::text::Context;
-use wafsync::report::{Command, Document, Names, Outcome, text};
-use wafsync::session::Session;
-use wafsync::settings::Settings;
+use wafsync::report::{Command, Document, Names, text};
+use wafsync::run::outcome::Outcome;
+use wafsync::run::reconcile::{Mode, Run, reconcile};
 use wafsync::stop::Signal;
 use wafsync_test_aws::{Aws, Call, Config, Fault, FaultKind, Phase, When};
 
@@ -147,7 +148,15 @@ impl World {
             Command::Apply => Mode::Apply(&writer),
         };
         let before = self.aws.log().len();
-        let run = reconcile(&self.settings, &connection.reader(), mode, &mut ReadCache::default(), NOW, &stop).await;
+        let run = reconcile(
+            &self.settings,
+            (&connection.table_reader(), &connection.waf_reader()),
+            mode,
+            &mut ReadCache::default(),
+            NOW,
+            &stop,
+        )
+        .await;
         let access = match command {
             Command::Plan => Access::Plan,
             Command::Apply => Access::Apply,

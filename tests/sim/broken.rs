@@ -4,8 +4,8 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use serde_json::json;
-use wafsync::broken::{self, Defect};
-use wafsync::report::Outcome;
+use wafsync::defects::{self, Defect};
+use wafsync::run::outcome::Outcome;
 use wafsync_test_aws::{Config, Fault, FaultKind, When};
 
 use crate::observer::Promise;
@@ -61,9 +61,9 @@ fn every_defect_is_caught() {
 }
 
 fn is_caught(defect: Defect, from: u64, promise: Promise) -> bool {
-    broken::set(Some(defect));
+    defects::set(Some(defect));
     let caught = (from..TRIES).chain(0..from).find(|seed| breaks(|| drop(relive(*seed)), &[promise]));
-    broken::set(None);
+    defects::set(None);
     println!("{defect:?} breaks {promise:?}: seed {caught:?}");
     caught.is_some()
 }
@@ -263,9 +263,9 @@ fn once(operation: &str, skip: usize, kind: FaultKind) -> Fault {
 /// Without the defect nothing is wrong, with it one of these promises is broken.
 fn caught(defect: Defect, lives: impl Fn(), promises: &[Promise]) {
     lives();
-    broken::set(Some(defect));
+    defects::set(Some(defect));
     let caught = breaks(&lives, promises);
-    broken::set(None);
+    defects::set(None);
     assert!(caught, "{defect:?} was not caught");
 }
 

@@ -3,7 +3,7 @@
 //! In the article's table the addresses are part of the key, so every change of them writes a new row and then deletes
 //! the old one. Both are neighbours; a page may end between them.
 
-use wafsync::report::Outcome;
+use wafsync::run::outcome::Outcome;
 use wafsync_test_aws::{Config, Phase};
 
 use crate::world::{World, small};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use wafsync::report::Outcome;
+use wafsync::run::outcome::Outcome;
 use wafsync_test_aws::Config;
 
 use crate::world::{Process, World, small};

@@ -13,11 +13,12 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use wafsync::aws::{Connection, ReadCache};
 use wafsync::cli::{self, Invocation};
-use wafsync::iam_policy::{self, Access, IamScope};
-use wafsync::plan::{Stage, Write};
-use wafsync::reconcile::{Mode, Run, reconcile};
-use wafsync::report::{Command, Document, Outcome};
-use wafsync::settings::{MaxRemovals, OnRejection, Settings};
+use wafsync::model::settings::{MaxRemovals, OnRejection, Settings};
+use wafsync::planning::plan::{Stage, Write};
+use wafsync::preflight::iam_policy::{self, Access, IamScope};
+use wafsync::report::{Command, Document};
+use wafsync::run::outcome::Outcome;
+use wafsync::run::reconcile::{Mode, Run, reconcile};
 use wafsync::stop::Signal;
 use wafsync_test_aws::{Aws, Config, iam};
 
@@ -165,7 +166,15 @@ impl World {
         let mut cache = ReadCache::default();
         warm(&mut |caches| cache = caches.remove(&process.caller).unwrap_or_default());
         let before = self.aws.log().len();
-        let run = reconcile(&process.settings, &connection.reader(), mode, &mut cache, NOW, &stop).await;
+        let run = reconcile(
+            &process.settings,
+            (&connection.table_reader(), &connection.waf_reader()),
+            mode,
+            &mut cache,
+            NOW,
+            &stop,
+        )
+        .await;
         let policy = iam_policy::policy(Access::Apply, &IamScope::of(&process.settings, Some("eu-central-1")));
         for call in self.aws.log().get(before..).unwrap_or_default().iter().flat_map(iam::calls) {
             assert!(iam::allows(&policy, &call), "the policy does not allow {call:?}");

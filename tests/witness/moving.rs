@@ -7,7 +7,7 @@
 use std::future::Future;
 
 use serde_json::Value;
-use wafsync::report::Outcome;
+use wafsync::run::outcome::Outcome;
 
 use crate::between::Exchange;
 use crate::world::{self, World};

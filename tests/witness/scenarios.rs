@@ -5,7 +5,7 @@ use aws_sdk_wafv2::types::{
     RuleGroupReferenceStatement, Scope, Statement, VisibilityConfig,
 };
 use serde_json::Value;
-use wafsync::report::Outcome;
+use wafsync::run::outcome::Outcome;
 
 use crate::moving::an_item_moves_past_the_scan;
 use crate::world::{self, World};

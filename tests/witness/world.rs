@@ -15,9 +15,10 @@ use tokio::process::Command;
 use tokio::time::Instant;
 use wafsync::aws::{Connection, ReadCache};
 use wafsync::cli::{self, Invocation};
-use wafsync::reconcile::{Mode, reconcile};
-use wafsync::report::{self, Document, Outcome};
-use wafsync::settings::Settings;
+use wafsync::model::settings::Settings;
+use wafsync::report::{self, Document};
+use wafsync::run::outcome::Outcome;
+use wafsync::run::reconcile::{Mode, reconcile};
 use wafsync::stop::Signal;
 
 use crate::between::Between;
@@ -97,7 +98,15 @@ impl World {
             report::Command::Plan => Mode::Plan,
             report::Command::Apply => Mode::Apply(&writer),
         };
-        let run = reconcile(&self.settings, &connection.reader(), mode, &mut ReadCache::default(), 0, &stop).await;
+        let run = reconcile(
+            &self.settings,
+            (&connection.table_reader(), &connection.waf_reader()),
+            mode,
+            &mut ReadCache::default(),
+            0,
+            &stop,
+        )
+        .await;
         Document::new(&run, &self.settings, command)
     }
 

@@ -19,14 +19,16 @@ use aws_smithy_types::body::SdkBody;
 use libfuzzer_sys::fuzz_target;
 use tokio::runtime::Runtime;
 use wafsync::aws::{Connection, ReadCache};
-use wafsync::cidr::Cidr;
+use wafsync::model::cidr::Cidr;
 use wafsync::cli::{self, Invocation};
-use wafsync::reconcile::{Mode, Run, reconcile};
+use wafsync::run::reconcile::{Mode, Run, reconcile};
 use wafsync::report::text::Context;
-use wafsync::report::{self, Command, Document, Outcome};
-use wafsync::settings::Settings;
+use wafsync::report::{self, Command, Document};
+use wafsync::run::outcome::Outcome;
+use wafsync::model::settings::Settings;
 use wafsync::stop::{Signal, Stop};
-use wafsync::{check, explain, text};
+use wafsync::preflight::{check, explain};
+use wafsync::text;
 
 /// What is left of the answers.
 #[derive(Clone, Debug, Default)]
@@ -102,7 +104,7 @@ impl Bench {
             Command::Apply => Mode::Apply(&writer),
         };
         let mut cache = ReadCache::default();
-        let run = reconcile(settings, &connection.reader(), mode, &mut cache, 1_800_000_000, stop).await;
+        let run = reconcile(settings, (&connection.table_reader(), &connection.waf_reader()), mode, &mut cache, 1_800_000_000, stop).await;
         let document = Document::new(&run, settings, command);
         let approve = Some("wafsync apply");
         let context = Context { command, target: &run.target, desired: run.scans.last(), approve };
@@ -137,7 +139,7 @@ impl Bench {
             shown(&text::json(&serde_json::to_string(&explanation).unwrap()));
         }
         answers();
-        let report = check::judge(settings, &connection.look(settings, 1_800_000_000, &stop).await);
+        let report = check::judge(settings, &aws::look(&connection, settings, 1_800_000_000, &stop).await);
         shown(&report.to_text());
         shown(&text::json(&serde_json::to_string(&report).unwrap()));
     }

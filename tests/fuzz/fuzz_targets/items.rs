@@ -8,9 +8,10 @@
 use std::collections::BTreeSet;
 
 use libfuzzer_sys::fuzz_target;
-use wafsync::cidr::{Cidr, PerFamily};
-use wafsync::item::{Attribute, Item, ItemRules, REJECTED_VALUE_CHARS, TableView};
-use wafsync::{ownership, text};
+use wafsync::model::cidr::{Cidr, PerFamily};
+use wafsync::model::item::{Attribute, Item, ItemRules, REJECTED_VALUE_CHARS, TableView};
+use wafsync::model::naming;
+use wafsync::text;
 
 /// `--max-per-item`
 const MOST: usize = 100;
@@ -58,7 +59,7 @@ fuzz_target!(|input: &str| {
     if let Some(cidr) = Cidr::from_waf(&value) {
         assert_eq!(Cidr::from_waf(&cidr.to_string()), Some(cidr));
     }
-    let _ = (ownership::mark(&value, "wafsync"), ownership::SetArn::parse(&value));
+    let _ = (naming::mark(&value, "wafsync"), naming::SetArn::parse(&value));
 });
 
 fn reads_back(cidr: Cidr) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use wafsync::telemetry::METRICS;
+use wafsync::metrics::METRICS;
 
 use super::{OWN_TABLE, Stack, TABLE, TEMPLATE};
 
@@ -131,7 +131,7 @@ fn alarms_watch_metrics_that_there_are_and_take_silence_for_trouble() {
                 assert_eq!(metric["MetricName"], "Errors");
                 continue;
             }
-            assert_eq!(metric["Namespace"], wafsync::telemetry::cloudwatch::NAMESPACE, "{name}");
+            assert_eq!(metric["Namespace"], wafsync::metrics::cloudwatch::NAMESPACE, "{name}");
             assert_eq!(metric["Dimensions"], json!([{"Name": "installation", "Value": "edge"}]), "{name}");
             assert!(known.contains(metric["MetricName"].as_str().unwrap()), "{metric}");
         }

@@ -1,0 +1,195 @@
+//! Everything that is said to AWS: clients, pace, errors, and the calls themselves.
+//!
+//! A [`Reader`] has no method that writes, and its clients refuse to (see `locks`); only [`Connection::writer`] makes
+//! something that can. Nothing here decides what should be in WAF.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_sdk_dynamodb::config::Region;
+use aws_smithy_types::retry::{RetryConfig, RetrySpec};
+
+use super::call::{ATTEMPT_TIMEOUT, ATTEMPTS, OPERATION_TIMEOUT};
+use super::governor::Governor;
+use super::read_budget::Budget;
+use super::{interceptors, transport};
+use crate::model::naming::Target;
+use crate::model::settings::{Scope, Settings, is_region};
+
+/// Where CLOUDFRONT resources of WAF live.
+pub const CLOUDFRONT_REGION: &str = "us-east-1";
+
+/// Clients, made once for a process.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    pub(super) sdk: SdkConfig,
+    pub(super) table_region: String,
+    pub(super) target: Target,
+    pub(super) scope: Scope,
+    pub(super) tags: BTreeMap<String, String>,
+    pub(super) governor: Arc<Governor>,
+    pub(super) budget: Option<Arc<Budget>>,
+}
+
+/// What can look at the table, and cannot change it.
+#[derive(Clone, Debug)]
+pub struct TableReader {
+    pub(super) dynamodb: aws_sdk_dynamodb::Client,
+    pub(super) governor: Arc<Governor>,
+    pub(super) budget: Option<Arc<Budget>>,
+    pub(super) region: String,
+}
+
+/// What can look at WAF, and cannot change it.
+#[derive(Clone, Debug)]
+pub struct WafReader {
+    pub(super) waf: aws_sdk_wafv2::Client,
+    pub(super) governor: Arc<Governor>,
+    pub(super) target: Target,
+    pub(super) scope: Scope,
+}
+
+/// What can write our IP sets and rule groups, and nothing else.
+#[derive(Clone, Debug)]
+pub struct Writer {
+    pub(super) waf: aws_sdk_wafv2::Client,
+    pub(super) governor: Arc<Governor>,
+    pub(super) scope: Scope,
+    pub(super) region: String,
+    pub(super) tags: BTreeMap<String, String>,
+}
+
+/// The Region to work in is not known.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoRegion {
+    /// None is set anywhere.
+    #[error("no AWS Region is set; hint: set AWS_REGION, or `region` in the profile")]
+    Unset,
+    /// What is set cannot be one.
+    #[error("{} is no AWS Region; hint: set AWS_REGION to one such as eu-west-1", crate::text::key(.0))]
+    Malformed(String),
+}
+
+/// TLS has no CA certificate to trust.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no CA certificates are found; hint: install ca-certificates, or name a file of them in SSL_CERT_FILE")]
+pub struct NoRoots;
+
+/// Region, credentials and endpoints, as the environment and the files of AWS have them.
+///
+/// # Errors
+///
+/// [`NoRoots`], with which the SDK would panic at its first call.
+pub async fn environment() -> Result<SdkConfig, NoRoots> {
+    if rustls_native_certs::load_native_certs().certs.is_empty() {
+        return Err(NoRoots);
+    }
+    Ok(aws_config::defaults(BehaviorVersion::latest()).http_client(transport::http_client()).load().await)
+}
+
+impl Connection {
+    /// Clients for these settings, with Region, credentials and endpoints as the environment has them.
+    ///
+    /// # Errors
+    ///
+    /// [`NoRegion`] if neither the settings nor the environment name the Region of the table or of WAF, or if what they name
+    /// cannot be one.
+    pub fn new(sdk: SdkConfig, settings: &Settings) -> Result<Self, NoRegion> {
+        let environment = sdk.region().map(ToString::to_string);
+        if let Some(region) = environment.as_ref().filter(|region| !is_region(region)) {
+            return Err(NoRegion::Malformed(region.clone()));
+        }
+        let table_region = settings.table.region.clone().or_else(|| environment.clone()).ok_or(NoRegion::Unset)?;
+        let (scope, region) = match settings.waf.scope {
+            Scope::Regional => ("regional", environment.ok_or(NoRegion::Unset)?),
+            Scope::Cloudfront => ("cloudfront", CLOUDFRONT_REGION.to_owned()),
+        };
+        let table = format!("{table_region}/{}", settings.table.name());
+        let target = Target { scope, region, name: settings.waf.name.clone(), table };
+        let governor = Arc::new(Governor::new(settings.run.read_rate, settings.run.write_rate));
+        let tags = settings.waf.tags.clone();
+        let budget = settings.table.read_capacity.map(|units| Arc::new(Budget::new(units)));
+        Ok(Self { sdk, table_region, target, scope: settings.waf.scope, tags, governor, budget })
+    }
+
+    /// A reader of the table. However it is used, nothing in AWS changes.
+    #[must_use]
+    pub fn table_reader(&self) -> TableReader {
+        let dynamodb = aws_sdk_dynamodb::config::Builder::from(&self.sdk)
+            .region(Region::new(self.table_region.clone()))
+            .retry_config(retries())
+            .interceptor(interceptors::ReadOnly)
+            .interceptor(interceptors::EncryptedUnlessLoopback)
+            .build();
+        TableReader {
+            dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb),
+            governor: Arc::clone(&self.governor),
+            budget: self.budget.clone(),
+            region: self.table_region.clone(),
+        }
+    }
+
+    /// A reader of WAF. However it is used, nothing in AWS changes.
+    #[must_use]
+    pub fn waf_reader(&self) -> WafReader {
+        WafReader {
+            waf: aws_sdk_wafv2::Client::from_conf(self.waf_config().interceptor(interceptors::ReadOnly).build()),
+            governor: Arc::clone(&self.governor),
+            target: self.target.clone(),
+            scope: self.scope,
+        }
+    }
+
+    /// A writer; whoever holds one can change WAF.
+    #[must_use]
+    pub fn writer(&self) -> Writer {
+        Writer {
+            waf: aws_sdk_wafv2::Client::from_conf(self.waf_config().build()),
+            governor: Arc::clone(&self.governor),
+            scope: self.scope,
+            region: self.target.region.clone(),
+            tags: self.tags.clone(),
+        }
+    }
+
+    /// Calls that AWS refused for their pace, since the clients were made.
+    #[must_use]
+    pub fn throttled_attempts(&self) -> u64 {
+        self.governor.throttled_attempts()
+    }
+
+    fn waf_config(&self) -> aws_sdk_wafv2::config::Builder {
+        aws_sdk_wafv2::config::Builder::from(&self.sdk)
+            .region(Region::new(self.target.region.clone()))
+            .retry_config(retries())
+            .interceptor(interceptors::EncryptedUnlessLoopback)
+    }
+}
+
+/// The SDK's standard retries. How long it waits comes from [`call`], which knows the pace; the older retry
+/// specification takes that as it is.
+pub(super) fn retries() -> RetryConfig {
+    RetryConfig::standard()
+        .with_max_attempts(ATTEMPTS)
+        .with_max_backoff(OPERATION_TIMEOUT)
+        .with_retry_spec(RetrySpec::v2_0())
+}
+
+impl WafReader {
+    /// What is read.
+    #[must_use]
+    pub fn target(&self) -> Target {
+        self.target.clone()
+    }
+}
+
+pub(super) const fn waf_scope(scope: Scope) -> aws_sdk_wafv2::types::Scope {
+    match scope {
+        Scope::Regional => aws_sdk_wafv2::types::Scope::Regional,
+        Scope::Cloudfront => aws_sdk_wafv2::types::Scope::Cloudfront,
+    }
+}
+
+const _: () =
+    assert!(ATTEMPT_TIMEOUT.as_secs() < OPERATION_TIMEOUT.as_secs(), "one slow attempt leaves time for a retry");

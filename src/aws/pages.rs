@@ -1,0 +1,90 @@
+//! The pages of one list of WAF, safe against a marker that never ends.
+
+use super::error::{AwsError, BAD_ANSWER};
+use super::governor::Action;
+use crate::defects::{self, Defect};
+
+/// Pages of one list of WAF: a hundred thousand IP sets, a thousand times AWS's quota; more is a marker that never ends.
+const MAX_LIST_PAGES: usize = 1000;
+
+/// Summaries a page of a list; AWS's maximum.
+pub(super) const LIST_LIMIT: i32 = 100;
+
+/// The marker of the next page, absent for the first.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Next(pub(super) Option<String>);
+
+/// Walks a list of WAF. It ends at an absent marker, an empty page or a marker that comes again: one report has a marker
+/// on every page, the last one too.
+#[derive(Debug, Default)]
+pub(super) struct Pages {
+    read: usize,
+    next: Option<String>,
+    ended: bool,
+}
+
+impl Pages {
+    /// The next page; `None` at the end.
+    pub(super) fn next(&mut self, action: Action) -> Result<Option<Next>, AwsError> {
+        if self.ended {
+            return Ok(None);
+        }
+        if self.read >= MAX_LIST_PAGES {
+            return Err(AwsError::unusable(action.name(), "all", "the list does not end", None));
+        }
+        self.read += 1;
+        Ok(Some(Next(self.next.clone())))
+    }
+
+    /// A page has come: what it lists. An answer without a list is none, and not an empty one.
+    pub(super) fn seen<T>(
+        &mut self,
+        action: Action,
+        marker: Option<String>,
+        page: Option<Vec<T>>,
+    ) -> Result<Vec<T>, AwsError> {
+        let no_list = || AwsError::unusable(action.name(), "all", "the answer has no list", Some(BAD_ANSWER));
+        let page = page.ok_or_else(no_list)?;
+        let short = page.is_empty() || defects::has(Defect::IgnoresMarkers);
+        self.ended = short || marker.is_none() || (self.read > 1 && marker == self.next);
+        self.next = marker;
+        Ok(page)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn walk(markers: &[(Option<&str>, bool)]) -> usize {
+        let mut pages = Pages::default();
+        let mut read = 0;
+        while pages.next(Action::ListIpSets).unwrap().is_some() {
+            let (marker, empty) = markers[read];
+            let page = if empty { Vec::new() } else { vec![()] };
+            pages.seen(Action::ListIpSets, marker.map(ToOwned::to_owned), Some(page)).unwrap();
+            read += 1;
+        }
+        read
+    }
+
+    #[test]
+    fn a_list_ends_at_an_absent_marker_an_empty_page_or_a_marker_that_comes_again() {
+        assert_eq!(walk(&[(Some("a"), false), (Some("b"), false), (None, false)]), 3);
+        assert_eq!(walk(&[(Some("a"), false), (Some("b"), true)]), 2);
+        assert_eq!(walk(&[(Some("a"), false), (Some("b"), false), (Some("b"), false)]), 3);
+    }
+
+    #[test]
+    fn an_answer_without_a_list_is_no_empty_list() {
+        let error = Pages::default().seen::<()>(Action::ListIpSets, None, None).unwrap_err();
+        assert!(error.to_string().starts_with("ListIPSets all: the answer has no list; hint: "), "{error}");
+    }
+
+    #[test]
+    fn a_list_without_an_end_is_an_error() {
+        let mut pages = Pages { read: MAX_LIST_PAGES, ..Pages::default() };
+        let error = pages.next(Action::ListIpSets).unwrap_err();
+        assert_eq!(error.to_string(), "ListIPSets all: the list does not end");
+    }
+}

@@ -1,0 +1,230 @@
+//! What the preflight looks at: reads alone, and each answer for itself, for one that is refused says something too.
+
+use aws_sdk_wafv2::types::ResourceType;
+use aws_smithy_types::timeout::TimeoutConfig;
+
+use super::call::{ATTEMPT_TIMEOUT, Call, OPERATION_TIMEOUT};
+use super::connection::{Connection, TableReader, WafReader, retries};
+use super::error::{AwsError, Class};
+use super::governor::Action;
+use super::interceptors;
+use super::waf::ReadCache;
+use super::web_acls::{counted, rules};
+use crate::model::cidr::Family;
+use crate::model::current::{Current, RuleGroup};
+use crate::model::item::ItemRules;
+use crate::model::naming::set_name;
+use crate::model::settings::{Scope, Settings, WafSettings};
+use crate::preflight::facts::{AclState, Answer, RuleKind, Search, Seen, TableState, Totals, Trouble, WebAcls};
+use crate::stop::Stop;
+
+/// What a web ACL of one Region can protect (AWS WAF API: `ListResourcesForWebACL`); each has to be asked for.
+const RESOURCE_TYPES: [ResourceType; 7] = [
+    ResourceType::ApplicationLoadBalancer,
+    ResourceType::ApiGateway,
+    ResourceType::Appsync,
+    ResourceType::CognitioUserPool,
+    ResourceType::AppRunnerService,
+    ResourceType::VerifiedAccessInstance,
+    ResourceType::Amplify,
+];
+
+/// Web ACLs that are looked through where none was named: AWS's quota of them in an account, Region and scope, unless it was
+/// raised (AWS WAF quotas). At the rate that AWS allows they take twenty seconds.
+const MOST_WEB_ACLS: usize = 100;
+
+/// An id that nothing in WAF has: whoever may read what it names is told that there is nothing.
+const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
+
+impl From<AwsError> for Trouble {
+    fn from(error: AwsError) -> Self {
+        let (denied, credentials) = (error.is_denied(), error.is_about_credentials());
+        Self { text: error.to_string(), denied, credentials }
+    }
+}
+
+/// Looks at everything that the preflight judges. Nothing in AWS changes.
+pub async fn look(connection: &Connection, settings: &Settings, now: i64, stop: &Stop) -> Seen {
+    let (table_reader, reader) = (connection.table_reader(), connection.waf_reader());
+    let rules = ItemRules::new(&settings.table, now);
+    // Each web ACL is looked at for itself: one that is not there should not hide the rest.
+    let without_web_acls = WafSettings { web_acls: Vec::new(), ..settings.waf.clone() };
+    let mut cache = ReadCache::default();
+    let (identity, table, sample, waf) = tokio::join!(
+        identity(connection),
+        table_reader.describe_table(settings.table.table.as_str(), stop),
+        table_reader.sample(&settings.table, &rules, stop),
+        reader.read_waf(&without_web_acls, &mut cache, stop),
+    );
+    let totals = reader.totals(stop).await;
+    let probes = match &waf {
+        Ok(current) => reader.probe(current, &settings.waf, stop).await,
+        // Which of the reads was refused tells nothing of the others.
+        Err(error) if error.is_denied() => reader.probe(&Current::default(), &settings.waf, stop).await,
+        Err(_) => Vec::new(),
+    };
+    let groups = waf.as_ref().map_or(&[][..], |current| current.groups.as_slice());
+    let web_acls = if !settings.waf.web_acls.is_empty() {
+        WebAcls::Named(reader.named_web_acls(&settings.waf, stop).await)
+    } else if groups.is_empty() {
+        WebAcls::NotSearched
+    } else {
+        WebAcls::Searched(reader.search_web_acls(groups, &settings.waf, stop).await)
+    };
+    Seen {
+        identity,
+        table: table.map_err(Trouble::from),
+        sample: sample.map_err(Trouble::from),
+        waf: waf.map_err(Trouble::from),
+        probes,
+        totals: totals.map_err(Trouble::from),
+        web_acls,
+    }
+}
+
+/// The ARN of the caller. STS stands beside the services that a run needs, so it has no governor.
+async fn identity(connection: &Connection) -> Answer<String> {
+    let timeouts = TimeoutConfig::builder()
+        .operation_timeout(OPERATION_TIMEOUT)
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+        .build();
+    let config = aws_sdk_sts::config::Builder::from(&connection.sdk)
+        .region(
+            connection
+                .sdk
+                .region()
+                .cloned()
+                .or_else(|| Some(aws_sdk_sts::config::Region::new(connection.target.region.clone()))),
+        )
+        .retry_config(retries())
+        .timeout_config(timeouts)
+        .interceptor(interceptors::ReadOnly)
+        .interceptor(interceptors::EncryptedUnlessLoopback)
+        .build();
+    let answer = aws_sdk_sts::Client::from_conf(config).get_caller_identity().send().await;
+    let operation = "GetCallerIdentity";
+    let answer = answer.map_err(|error| AwsError::new(operation, "caller", &connection.target.region, &error))?;
+    let unusable = || AwsError::unusable(operation, "caller", "the answer lacks the ARN", None);
+    Ok(answer.arn.ok_or_else(unusable)?)
+}
+
+impl TableReader {
+    async fn describe_table(&self, table: &str, stop: &Stop) -> Result<TableState, AwsError> {
+        let resource = format!("table {table}");
+        let call = Call::begin(&self.governor, Action::DescribeTable, &resource, &self.region, stop).await?;
+        let request = self.dynamodb.describe_table().table_name(table);
+        let sent = request.customize().config_override(call.dynamodb()).send().await;
+        let answer = call.end(sent)?;
+        let unusable =
+            || AwsError::unusable(Action::DescribeTable.name(), &resource, "the answer lacks the table", None);
+        let described = answer.table.ok_or_else(unusable)?;
+        let status = described.table_status.map_or("of unknown status".to_owned(), |status| status.as_str().to_owned());
+        let items = described.item_count.and_then(|count| u64::try_from(count).ok()).unwrap_or_default();
+        Ok(TableState { status, items })
+    }
+}
+
+impl WafReader {
+    /// Tries to read what is not there yet, for nothing is known of the permission to; gives what speaks against it.
+    async fn probe(&self, current: &Current, settings: &WafSettings, stop: &Stop) -> Vec<Trouble> {
+        let sets = async {
+            for family in Family::ALL {
+                if !current.shards.iter().any(|shard| !shard.adopted && shard.family == family) {
+                    let name = set_name(&settings.name, family, 0);
+                    allowed(self.get_ip_set(&name, NOBODY, stop).await)?;
+                }
+            }
+            Ok(())
+        };
+        let groups = async {
+            for number in 1..=settings.limits.rule_groups() {
+                if !current.groups.iter().any(|group| group.number == number) {
+                    let name = self.target.group_name(number);
+                    allowed(self.get_rule_group(&name, NOBODY, stop).await)?;
+                }
+            }
+            Ok(())
+        };
+        let (sets, groups): (Answer<()>, Answer<()>) = tokio::join!(sets, groups);
+        [sets.err(), groups.err()].into_iter().flatten().collect()
+    }
+
+    async fn totals(&self, stop: &Stop) -> Result<Totals, AwsError> {
+        let (sets, groups) = tokio::try_join!(self.list_ip_sets(stop), self.list_rule_groups(stop))?;
+        Ok(Totals { ip_sets: sets.len(), rule_groups: groups.len() })
+    }
+
+    async fn named_web_acls(&self, settings: &WafSettings, stop: &Stop) -> Vec<Answer<AclState>> {
+        let mut acls = Vec::new();
+        for named in &settings.web_acls {
+            acls.push(match self.whole_web_acl(named, stop).await {
+                Ok(acl) => Ok(self.state_of(acl, settings.scope, stop).await),
+                Err(error) => Err(Trouble::from(error)),
+            });
+        }
+        acls
+    }
+
+    /// Looks for web ACLs that refer to a rule group of ours: there is no call that asks for them.
+    async fn search_web_acls(&self, groups: &[RuleGroup], settings: &WafSettings, stop: &Stop) -> Search {
+        let listed = match self.list_web_acls(stop).await {
+            Ok(listed) => listed,
+            Err(error) => return Search { trouble: Some(error.into()), ..Search::default() },
+        };
+        let ours = |kind: &RuleKind| matches!(kind, RuleKind::Group { arn, .. } if groups.iter().any(|group| group.arn == *arn));
+        let mut search = Search { listed: listed.len(), ..Search::default() };
+        for (name, arn) in listed.iter().take(MOST_WEB_ACLS) {
+            match self.get_web_acl(name, arn, stop).await {
+                Ok(acl) if rules(&acl, &self.target.name).iter().any(|rule| ours(&rule.kind)) => {
+                    search.referring.push(self.state_of(acl, settings.scope, stop).await);
+                }
+                Ok(_) => {}
+                // Deleted since it was listed.
+                Err(error) if error.class() == Class::NotFound => {}
+                Err(error) => {
+                    search.trouble = Some(error.into());
+                    break;
+                }
+            }
+            search.read += 1;
+        }
+        search
+    }
+
+    async fn state_of(&self, acl: aws_sdk_wafv2::types::WebAcl, scope: Scope, stop: &Stop) -> AclState {
+        let resources = match scope {
+            Scope::Regional => Some(self.resources(&acl.name, &acl.arn, stop).await.map_err(Trouble::from)),
+            Scope::Cloudfront => None,
+        };
+        let imposed = acl.pre_process_firewall_manager_rule_groups.iter().flatten();
+        let imposed = imposed.filter(|group| !counted(group.override_action.as_ref())).map(|group| group.name.clone());
+        AclState {
+            blocks: acl.default_action.as_ref().is_some_and(|action| action.block.is_some()),
+            rules: rules(&acl, &self.target.name),
+            imposed: imposed.collect(),
+            resources,
+            name: acl.name,
+        }
+    }
+
+    async fn resources(&self, named: &str, arn: &str, stop: &Stop) -> Result<Vec<String>, AwsError> {
+        let mut resources = Vec::new();
+        for kind in RESOURCE_TYPES {
+            let action = Action::ListResourcesForWebAcl;
+            let call = Call::begin(&self.governor, action, named, &self.target.region, stop).await?;
+            let request = self.waf.list_resources_for_web_acl().web_acl_arn(arn).resource_type(kind);
+            let sent = request.customize().config_override(call.waf()).send().await;
+            let answer = call.end(sent)?;
+            resources.extend(answer.resource_arns.unwrap_or_default());
+        }
+        Ok(resources)
+    }
+}
+
+/// Whether a read that finds nothing was allowed.
+fn allowed<T>(read: Result<T, AwsError>) -> Answer<()> {
+    match read {
+        Err(error) if error.class() != Class::NotFound => Err(error.into()),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,22 @@
+//! The command line: from arguments and environment to a checked [`Invocation`], for people and for Lambda alike.
+//!
+//! Nothing here prints, exits or looks at the process: arguments and environment are parameters, and what should be
+//! printed comes back as a [`Usage`].
+
+mod approve;
+mod args;
+mod command;
+mod convert;
+mod environment;
+mod invocation;
+mod parse;
+mod spelling;
+#[cfg(test)]
+mod tests;
+mod values;
+
+pub use clap_complete::Shell;
+
+pub use self::command::completions;
+pub use self::invocation::{EXIT_USAGE, Invocation, Parsed, Usage};
+pub use self::parse::{is_digest, parse, settings_from_env};

@@ -1,0 +1,105 @@
+//! From arguments and environment to a checked [`Invocation`], or to a [`Usage`].
+
+use std::ffi::OsString;
+
+use clap::FromArgMatches as _;
+use clap::error::{ContextKind, ErrorKind};
+
+use super::approve::approve_command;
+use super::command::command;
+use super::environment::{Environment, variable};
+use super::invocation::{EXIT_USAGE, Invocation, Parsed, Usage};
+use super::{args, convert};
+use crate::model::settings::{LogSettings, Settings};
+use crate::text;
+
+/// Reads a command line. `args` begins with the program's name; `env` is the whole environment, from which an unset
+/// flag takes its value.
+///
+/// # Errors
+/// [`Usage`] if something is wrong, and also if help or the version was asked for.
+pub fn parse(
+    args: impl IntoIterator<Item = OsString>,
+    env: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<Parsed, Usage> {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let env = Environment::new(env);
+    // Once to learn which flags were given, help and mistakes included, and once more with the others filled in: so a
+    // variable goes the very same way as its flag.
+    let given = command().try_get_matches_from(&args).map_err(|error| usage(&error, &[]))?;
+    if given.subcommand_name() != Some("completions") {
+        env.only_settings(&command()).map_err(|message| Usage::error(&message))?;
+    }
+    let filled = env.fill(&command(), &given, args).map_err(|message| Usage::error(&message))?;
+    let matches =
+        command().try_get_matches_from(&filled.args).map_err(|error| usage(&error, &filled.from_environment))?;
+    let approve = approve_command(&matches);
+    let cli = args::Cli::from_arg_matches(&matches).map_err(|error| usage(&error, &filled.from_environment))?;
+    let mut warnings = Vec::new();
+    let invocation = convert::invocation(cli, &env, &mut warnings).map_err(|invalid| {
+        Usage::error(&describe(invalid.flag, invalid.value.as_deref(), &invalid.allowed, &filled.from_environment))
+    })?;
+    Ok(Parsed { invocation, warnings, approve })
+}
+
+/// The settings of an `apply` from the environment alone, as Lambda has them, with warnings.
+///
+/// # Errors
+/// [`Usage`] if something is wrong.
+pub fn settings_from_env(
+    env: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<(Settings, LogSettings, Vec<String>), Usage> {
+    let parsed = parse(["wafsync", "apply"].map(OsString::from), env)?;
+    match parsed.invocation {
+        Invocation::Apply { settings, log, .. } => Ok((settings, log, parsed.warnings)),
+        _ => Err(Usage::error("settings from the environment are those of apply")),
+    }
+}
+
+/// Whether `--approve` would take this.
+#[must_use]
+pub fn is_digest(text: &str) -> bool {
+    convert::is_digest(text)
+}
+
+/// One line: flag and value, where they come from, and what is allowed.
+fn describe(flag: &str, value: Option<&str>, allowed: &str, from_environment: &[String]) -> String {
+    let value = value.map(|value| format!(" '{}'", text::line(value))).unwrap_or_default();
+    let source = flag
+        .strip_prefix("--")
+        .and_then(variable)
+        .filter(|variable| from_environment.contains(variable))
+        .map(|variable| format!(" (from {variable})"))
+        .unwrap_or_default();
+    format!("{flag}{value}{source}: {allowed}")
+}
+
+pub(super) fn usage(error: &clap::Error, from_environment: &[String]) -> Usage {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            Usage { text: wording_of_clap(error), exit: 0, to_stdout: true }
+        }
+        ErrorKind::InvalidValue if let Some((flag, value, allowed)) = not_among(error) => {
+            Usage::error(&describe(&flag, Some(&value), &allowed, from_environment))
+        }
+        _ => Usage { text: wording_of_clap(error), exit: EXIT_USAGE, to_stdout: false },
+    }
+}
+
+/// Clap's own words, without blanks at the end of lines, and without what a terminal could act on: they quote the
+/// command line.
+fn wording_of_clap(error: &clap::Error) -> String {
+    error.to_string().lines().flat_map(|line| [text::line(line.trim_end()).into_owned(), "\n".to_owned()]).collect()
+}
+
+/// A value that is not among those that clap knows, in the same form as every other bad value: flag, value, allowed.
+fn not_among(error: &clap::Error) -> Option<(String, String, String)> {
+    let argument = error.get(ContextKind::InvalidArg)?.to_string();
+    let value = error.get(ContextKind::InvalidValue)?.to_string();
+    let allowed = error.get(ContextKind::ValidValue)?.to_string();
+    if value.is_empty() {
+        return None;
+    }
+    let flag = argument.split(' ').next()?.to_owned();
+    Some((flag, value, format!("must be one of {allowed}")))
+}

@@ -1,0 +1,34 @@
+//! `apply`: one run that writes.
+
+use std::io::Write;
+
+use crate::host::result::{deliver, not_started, render};
+use crate::host::session::Session;
+use crate::host::{clock, termination};
+use crate::metrics::export::Exporter;
+use crate::metrics::health::Health;
+use crate::metrics::samples;
+use crate::model::settings::{MetricsSettings, Output, Settings};
+use crate::report::Command;
+use crate::stop::Signal;
+
+pub(in crate::host) async fn run(
+    settings: Settings,
+    output: Output,
+    metrics: MetricsSettings,
+    approve: Option<String>,
+    signal: Signal,
+    out: &mut impl Write,
+) -> u8 {
+    let exporter = Exporter::new(metrics, &settings.waf.name, Health::default());
+    let stop = signal.stop_within(settings.run.deadline);
+    let mut session = match Session::from_environment(settings, approve.clone()).await {
+        Ok(session) => session,
+        Err(error) => return not_started(out, &error, output, Some(&exporter)).await,
+    };
+    let finished = session.run(Command::Apply, clock::now(), &stop).await;
+    exporter.export(&samples(&finished.document, session.settings(), &finished.facts)).await;
+    termination::log(&finished.document);
+    let result = render(&finished, Command::Apply, output, approve.as_deref());
+    deliver(out, &result, finished.document.outcome.exit_code())
+}

@@ -1,0 +1,151 @@
+//! Metrics and health over HTTP, for `watch`: `/metrics`, `/healthz`, `/readyz`, and nothing else.
+//!
+//! It only shows what others say of the process's [`Health`].
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tracing::{debug, info, warn};
+
+use crate::metrics::health::Health;
+
+/// What a scrape of Prometheus is answered with; other collectors understand it too.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Connections at once: a scraper and two probes, several times over.
+const CONNECTIONS: usize = 32;
+
+/// A connection that has not sent its request by then is closed, also one that is kept open between two requests.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// After a failed accept, which may mean that the process has no file descriptor left.
+const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
+
+/// Status, content type and text for a request.
+fn answer(shown: &Health, method: &Method, path: &str) -> (StatusCode, &'static str, String) {
+    const TEXT: &str = "text/plain; charset=utf-8";
+    let health = |well: bool, word: &str, why: &str| {
+        let (status, text) = if well { (StatusCode::OK, word) } else { (StatusCode::SERVICE_UNAVAILABLE, why) };
+        (status, TEXT, format!("{text}\n"))
+    };
+    if *method != Method::GET && *method != Method::HEAD {
+        return (StatusCode::METHOD_NOT_ALLOWED, TEXT, "only GET and HEAD\n".to_owned());
+    }
+    match path {
+        "/metrics" => (StatusCode::OK, OPEN_METRICS, shown.metrics()),
+        "/healthz" => health(shown.is_alive(), "alive", "a run should have ended long ago"),
+        "/readyz" => health(shown.is_ready(), "ready", "no run yet that did not fail, or the last one failed"),
+        _ => (StatusCode::NOT_FOUND, TEXT, "there are /metrics, /healthz and /readyz\n".to_owned()),
+    }
+}
+
+/// Where it will listen.
+///
+/// # Errors
+///
+/// If the address cannot be had.
+pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(address).await?;
+    info!(address = %listener.local_addr()?, "metrics and health are served");
+    Ok(listener)
+}
+
+/// Answers requests for as long as it is polled.
+pub async fn serve(listener: TcpListener, health: Health) {
+    let free = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let Ok(permit) = Arc::clone(&free).acquire_owned().await else { return };
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                warn!("a connection for metrics or health could not be taken: {error}");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let health = health.clone();
+        tokio::spawn(async move {
+            let service = service_fn(move |request: Request<_>| {
+                let response = respond(&health, request.method(), request.uri().path());
+                async { Ok::<_, Infallible>(response) }
+            });
+            let mut http = hyper::server::conn::http1::Builder::new();
+            http.timer(TokioTimer::new()).header_read_timeout(PATIENCE);
+            if let Err(error) = http.serve_connection(TokioIo::new(stream), service).await {
+                debug!("a connection for metrics or health broke: {error}");
+            }
+            drop(permit);
+        });
+    }
+}
+
+fn respond(health: &Health, method: &Method, path: &str) -> Response<Full<Bytes>> {
+    let (status, content_type, text) = answer(health, method, path);
+    // For HEAD, hyper leaves the body out itself.
+    let mut response = Response::new(Full::new(Bytes::from(text)));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::health::GRACE;
+
+    fn get(health: &Health, path: &str) -> (u16, String) {
+        let (status, _, text) = answer(health, &Method::GET, path);
+        (status.as_u16(), text)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_run_that_does_not_end_is_not_healthy() {
+        let health = Health::default();
+        assert_eq!(get(&health, "/healthz"), (200, "alive\n".to_owned()));
+        health.expect_life_within(Duration::from_mins(30));
+        tokio::time::advance(Duration::from_mins(30) + GRACE).await;
+        assert_eq!(get(&health, "/healthz").0, 200);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(get(&health, "/healthz"), (503, "a run should have ended long ago\n".to_owned()));
+        health.expect_life_within(Duration::from_secs(1));
+        assert_eq!(get(&health, "/healthz").0, 200);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_is_ready_after_a_run_that_did_not_fail() {
+        let health = Health::default();
+        assert_eq!(get(&health, "/readyz").0, 503);
+        health.set_ready(true);
+        assert_eq!(get(&health, "/readyz"), (200, "ready\n".to_owned()));
+        health.set_ready(false);
+        assert_eq!(get(&health, "/readyz").0, 503);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn there_is_nothing_else() {
+        let health = Health::default();
+        assert_eq!(answer(&health, &Method::GET, "/metrics"), (StatusCode::OK, OPEN_METRICS, "# EOF\n".to_owned()));
+        health.set_metrics("x 1\n# EOF\n".to_owned());
+        assert_eq!(
+            answer(&health, &Method::HEAD, "/metrics"),
+            (StatusCode::OK, OPEN_METRICS, "x 1\n# EOF\n".to_owned())
+        );
+        assert_eq!(get(&health, "/").0, 404);
+        let posted = respond(&health, &Method::POST, "/metrics");
+        assert_eq!((posted.status().as_u16(), posted.headers()[ALLOW].to_str().unwrap()), (405, "GET, HEAD"));
+    }
+}

@@ -1,0 +1,211 @@
+//! The AWS Lambda function: events in, documents or errors out, and a run between them.
+//!
+//! Settings come from the environment, once. An execution environment that is used again keeps its clients and what it
+//! has read, as far as lock tokens show that it still holds.
+
+mod answer;
+mod event;
+
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use lambda_runtime::layers::TracingLayer;
+use lambda_runtime::tower::util::MapRequestLayer;
+use lambda_runtime::{Diagnostic, LambdaEvent, LambdaInvocation, Runtime, service_fn};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+use tracing::{error, warn};
+
+use self::answer::Answer;
+use self::event::Request;
+use crate::aws;
+use crate::cli;
+use crate::host::clock;
+use crate::host::session::{Approving, Session};
+use crate::metrics::{self, Sample, cloudwatch, samples};
+use crate::model::settings::LogSettings;
+use crate::model::settings::Settings;
+use crate::report::{Command, Document};
+use crate::run::outcome::Outcome;
+use crate::stop::Signal;
+
+/// Before the invocation would be cut off, everything has ended: this is for the answer.
+const MARGIN: Duration = Duration::from_secs(3);
+
+/// Lambda takes 6 MB; the rest is for what JSON in transit adds.
+const MAX_ANSWER: usize = 5_000_000;
+
+/// An error is for logs and alarms, which show far less.
+const MAX_ERROR: usize = 200_000;
+
+/// The variable by which a process knows that it is a Lambda function.
+pub const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
+
+/// Answers invocations until the process is ended. `start_log` is called once, with the settings of the log.
+///
+/// # Errors
+///
+/// If the runtime API of Lambda cannot be reached.
+pub async fn serve(
+    env: impl IntoIterator<Item = (OsString, OsString)>,
+    start_log: impl FnOnce(LogSettings),
+) -> Result<(), lambda_runtime::Error> {
+    let function = Mutex::new(Function::new(env, start_log).await);
+    let function = &function;
+    let handler = service_fn(|event: LambdaEvent<String>| async move {
+        let mut function = function.lock().await;
+        let left = left(event.context.deadline, SystemTime::now());
+        function.invoke(&event.payload, left).await
+    });
+    Runtime::new(handler).layer(MapRequestLayer::new(as_text)).layer(TracingLayer::new()).run().await
+}
+
+/// The event as the text that it is: the runtime itself would refuse one that is no JSON, such as an empty one, before
+/// anything could be said about it.
+fn as_text(invocation: LambdaInvocation) -> LambdaInvocation {
+    let text = serde_json::Value::from(String::from_utf8_lossy(&invocation.body));
+    LambdaInvocation { body: Bytes::from(text.to_string()), ..invocation }
+}
+
+/// The time that a run has. `deadline` is in milliseconds since the epoch.
+fn left(deadline: u64, now: SystemTime) -> Duration {
+    (UNIX_EPOCH + Duration::from_millis(deadline)).duration_since(now).unwrap_or_default().saturating_sub(MARGIN)
+}
+
+/// What lives from one invocation to the next.
+struct Function {
+    /// The name of the installation, for its metrics.
+    name: String,
+    /// An error is that of the settings: every invocation fails with it, where alarms see it.
+    session: Result<Session, String>,
+}
+
+impl Function {
+    async fn new(env: impl IntoIterator<Item = (OsString, OsString)>, start_log: impl FnOnce(LogSettings)) -> Self {
+        let env: Vec<(OsString, OsString)> = env.into_iter().collect();
+        let (settings, log, warnings) = match cli::settings_from_env(env.clone()) {
+            Ok(settings) => settings,
+            Err(usage) => {
+                start_log(LogSettings::default());
+                let text = usage.text.trim();
+                let error = text.strip_prefix("error: ").unwrap_or(text).to_owned();
+                return Self { name: installation(env), session: Err(error) };
+            }
+        };
+        start_log(log);
+        for warning in warnings {
+            warn!("{warning}");
+        }
+        Self { name: settings.waf.name.clone(), session: Self::session(settings).await }
+    }
+
+    async fn session(settings: Settings) -> Result<Session, String> {
+        let sdk = aws::environment().await.map_err(|error| error.to_string())?;
+        let session = Session::new(sdk, settings).map_err(|error| error.to_string())?;
+        Ok(session.approved_by(Approving::Event))
+    }
+
+    async fn invoke(&mut self, event: &str, left: Duration) -> Result<Answer, Diagnostic> {
+        let request = match Request::read(event) {
+            Ok(request) => request,
+            Err(cause) => return refused(&self.name, &format!("the event: {cause}")),
+        };
+        let session = match &mut self.session {
+            Ok(session) => session,
+            Err(cause) => return refused(&self.name, cause),
+        };
+        let command = if request.dry_run { Command::Plan } else { Command::Apply };
+        session.prepare(request.approve, left);
+        let stop = Signal::default().stop(Some(Instant::now() + left));
+        let finished = session.run(command, clock::now(), &stop).await;
+        if command == Command::Apply {
+            let samples = samples(&finished.document, session.settings(), &finished.facts);
+            print(&samples, &self.name, finished.facts.began);
+        }
+        answer(finished.document, command)
+    }
+}
+
+/// The installation of settings that cannot be used: their name, where that can be used, else the default.
+fn installation(env: Vec<(OsString, OsString)>) -> String {
+    let table = || (OsString::from("WAFSYNC_TABLE"), OsString::from("any"));
+    let name_alone = env.into_iter().filter(|(variable, _)| variable == "WAFSYNC_NAME");
+    let settings = cli::settings_from_env(name_alone.chain([table()])).or_else(|_| cli::settings_from_env([table()]));
+    settings.map(|(settings, ..)| settings.waf.name).unwrap_or_default()
+}
+
+/// A run that did not begin; alarms on its metrics see it all the same.
+fn refused(installation: &str, cause: &str) -> Result<Answer, Diagnostic> {
+    error!("{cause}");
+    let now = clock::now();
+    print(&metrics::not_begun(now), installation, now);
+    answer(Document::failed(cause), Command::Apply)
+}
+
+/// What needs a person, and what failed, is an error of the invocation; a plan that can be shown is none.
+fn answer(document: Document, command: Command) -> Result<Answer, Diagnostic> {
+    let outcome = document.outcome;
+    let is_error = match outcome {
+        Outcome::Failed => true,
+        Outcome::Blocked | Outcome::Held | Outcome::Unenforced => command == Command::Apply,
+        Outcome::Converged | Outcome::Changed | Outcome::Planned | Outcome::Partial => false,
+    };
+    if !is_error {
+        return Ok(Answer::fitting(document, MAX_ANSWER));
+    }
+    let answer = Answer::fitting(document, MAX_ERROR);
+    Err(Diagnostic { error_type: outcome.to_string(), error_message: answer.to_json() })
+}
+
+/// One line on stdout, which CloudWatch reads. `began` is in seconds since the epoch.
+fn print(samples: &[Sample], installation: &str, began: i64) {
+    let line = cloudwatch::line(samples, installation, began);
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_that_cannot_be_used_are_those_of_an_installation_all_the_same() {
+        for (name, expected) in [("edge", "edge"), ("no name", "wafsync"), ("", "wafsync")] {
+            let env = [("WAFSYNC_SEGMENTS", "many"), ("WAFSYNC_NAME", name), ("AWS_REGION", "eu-central-1")];
+            assert_eq!(installation(env.map(|(name, value)| (name.into(), value.into())).into()), expected, "{name}");
+        }
+        assert_eq!(installation(Vec::new()), "wafsync");
+    }
+
+    #[test]
+    fn a_run_ends_before_the_invocation_does() {
+        let now = UNIX_EPOCH + Duration::from_secs(1000);
+        assert_eq!(left(1_060_000, now), Duration::from_secs(57));
+        assert_eq!(left(1_001_000, now), Duration::ZERO);
+        assert_eq!(left(0, now), Duration::ZERO);
+    }
+
+    #[test]
+    fn what_needs_a_person_is_an_error_but_a_plan_is_none() {
+        for (outcome, apply, plan) in [
+            (Outcome::Converged, false, false),
+            (Outcome::Changed, false, false),
+            (Outcome::Planned, false, false),
+            (Outcome::Partial, false, false),
+            (Outcome::Blocked, true, false),
+            (Outcome::Held, true, false),
+            (Outcome::Unenforced, true, false),
+            (Outcome::Failed, true, true),
+        ] {
+            let answer = |command| {
+                let mut document = Document::failed("");
+                document.outcome = outcome;
+                answer(document, command).map_err(|error| error.error_type)
+            };
+            assert_eq!(answer(Command::Apply).err(), apply.then(|| outcome.to_string()));
+            assert_eq!(answer(Command::Plan).err(), plan.then(|| outcome.to_string()));
+        }
+    }
+}

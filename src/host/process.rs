@@ -1,0 +1,79 @@
+//! The process around one command: arguments, environment, log and exit code.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+use tracing::{error, warn};
+
+use super::result::deliver;
+use super::{commands, lambda, log, signals, termination};
+use crate::cli::{self, Invocation, Parsed};
+use crate::model::settings::LogSettings;
+use crate::run::outcome::Outcome;
+
+/// The whole program.
+#[must_use]
+pub fn main() -> ExitCode {
+    let code = if std::env::var_os(lambda::RUNTIME_API).is_some() {
+        function()
+    } else {
+        command(std::env::args_os(), std::env::vars_os(), &mut std::io::stdout().lock(), &mut std::io::stderr())
+    };
+    ExitCode::from(code)
+}
+
+/// The process as a Lambda function, which never ends by itself.
+fn function() -> u8 {
+    signals::block_on(async |_| match lambda::serve(std::env::vars_os(), log::start).await {
+        Ok(()) => 0,
+        Err(error) => {
+            error!("the Lambda runtime API does not answer: {error}");
+            Outcome::Failed.exit_code()
+        }
+    })
+}
+
+/// One command; returns the exit code.
+fn command(
+    args: impl IntoIterator<Item = OsString>,
+    env: impl IntoIterator<Item = (OsString, OsString)>,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> u8 {
+    let Parsed { invocation, warnings, approve } = match cli::parse(args, env) {
+        Ok(parsed) => parsed,
+        Err(usage) => {
+            if usage.to_stdout {
+                log::start(LogSettings::default());
+                return deliver(out, usage.text.as_bytes(), usage.exit);
+            }
+            let _ = err.write_all(usage.text.as_bytes());
+            termination::log_usage(&usage.text);
+            return usage.exit;
+        }
+    };
+    log::start(invocation.log());
+    for warning in warnings {
+        warn!("{warning}");
+    }
+    match invocation {
+        Invocation::Plan { settings, output, detailed_exitcode, .. } => {
+            signals::block_on(|signal| commands::plan::run(settings, output, detailed_exitcode, approve, signal, out))
+        }
+        Invocation::Apply { settings, output, metrics, .. } => {
+            signals::block_on(|signal| commands::apply::run(settings, output, metrics, approve, signal, out))
+        }
+        Invocation::Watch { settings, every, output, metrics, .. } => {
+            signals::block_on(|signal| commands::watch::run(settings, every, output, metrics, approve, signal, out))
+        }
+        Invocation::Explain { settings, address, output, .. } => {
+            signals::block_on(|signal| commands::explain::run(settings, address, output, signal, out))
+        }
+        Invocation::Check { settings, output, .. } => {
+            signals::block_on(|signal| commands::check::run(settings, output, signal, out))
+        }
+        Invocation::IamPolicy { scope, access } => commands::iam_policy::run(&scope, access, out),
+        Invocation::Completions(shell) => deliver(out, &cli::completions(shell), 0),
+    }
+}

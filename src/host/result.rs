@@ -1,0 +1,70 @@
+//! The result of a command on its way to stdout.
+
+use std::io::{ErrorKind, Write};
+
+use tracing::error;
+
+use crate::metrics::export::Exporter;
+use crate::metrics::not_begun;
+use crate::model::settings::Output;
+use crate::report::text::Context;
+use crate::report::{Command, Document, markdown, text};
+use crate::run::outcome::Outcome;
+
+use super::session::Finished;
+use super::{clock, termination};
+
+/// Writes a result and returns the exit code, which is that of a failure where the result could not be written. A
+/// reader that has closed the pipe has had enough of it.
+pub(super) fn deliver(out: &mut impl Write, result: &[u8], code: u8) -> u8 {
+    match out.write_all(result).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            error!("could not write the result to stdout: {error}");
+            if code == 0 { Outcome::Failed.exit_code() } else { code }
+        }
+        _ => code,
+    }
+}
+
+/// A finished run in the form that was asked for.
+pub(super) fn render(finished: &Finished, command: Command, output: Output, approve: Option<&str>) -> Vec<u8> {
+    let Finished { run, document, .. } = finished;
+    let context = Context { command, target: &run.target, desired: run.scans.last(), approve };
+    match output {
+        Output::Json => json(document),
+        Output::Markdown => markdown::render(document, context).into_bytes(),
+        Output::Text => text::render(document, context).into_bytes(),
+    }
+}
+
+/// Reports a run that could not begin to stdout, the log, the metrics and Kubernetes; returns the exit code.
+pub(super) async fn not_started(out: &mut impl Write, error: &str, output: Output, exporter: Option<&Exporter>) -> u8 {
+    error!("{error}");
+    if let Some(exporter) = exporter {
+        exporter.export(&not_begun(clock::now())).await;
+    }
+    let document = Document::failed(error);
+    termination::log(&document);
+    let result = match output {
+        Output::Json => json(&document),
+        Output::Text | Output::Markdown => Vec::new(),
+    };
+    deliver(out, &result, document.outcome.exit_code())
+}
+
+/// A JSON document on one line.
+pub(super) fn json_line(value: &impl serde::Serialize) -> Vec<u8> {
+    // Maps have text keys and numbers are finite, so this cannot fail.
+    terminated(&serde_json::to_string(value).unwrap_or_default())
+}
+
+/// A JSON document, indented.
+pub(super) fn json(value: &impl serde::Serialize) -> Vec<u8> {
+    terminated(&serde_json::to_string_pretty(value).unwrap_or_default())
+}
+
+fn terminated(document: &str) -> Vec<u8> {
+    let mut text = crate::text::json(document);
+    text.push('\n');
+    text.into_bytes()
+}

@@ -1,0 +1,183 @@
+//! One installation in one process: clients made once, what was read before, and runs one after another.
+//!
+//! Every host has one: a command that runs once, `watch`, and a Lambda function between its invocations. It prints
+//! nothing and knows no host.
+
+mod log;
+
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use tokio::time::Instant;
+use tracing::{Instrument as _, error_span, info};
+
+use crate::aws::{self, Connection, NoRegion, ReadCache, TableReader, WafReader, Writer};
+use crate::metrics::Facts;
+use crate::model::settings::Settings;
+use crate::report::{Command, Document};
+use crate::run::reconcile::{Mode, Run, reconcile};
+use crate::stop::Stop;
+
+/// The target of spans and events that a person who watches a run can do without.
+pub const FOR_PROGRAMS: &str = "wafsync::for_programs";
+
+/// Clients, settings and what was read before.
+#[derive(Debug)]
+pub struct Session {
+    settings: Settings,
+    connection: Connection,
+    table: TableReader,
+    waf: WafReader,
+    /// Made by the first `apply`: a process that only plans never has one.
+    writer: Option<Writer>,
+    cache: ReadCache,
+    throttled: u64,
+    approving: Approving,
+}
+
+/// How a person lets a plan past the guards: that differs from host to host.
+#[derive(Clone, Debug)]
+pub enum Approving {
+    /// By a command line, up to `--approve`; `None` if it cannot be shown safely.
+    Command(Option<String>),
+    /// By an event of the Lambda function.
+    Event,
+}
+
+impl Approving {
+    /// What approves this digest.
+    fn of(&self, digest: &str) -> String {
+        match self {
+            Self::Command(Some(command)) => format!("{command} --approve {digest}"),
+            Self::Command(None) => format!("the same command line as apply, with --approve {digest}"),
+            Self::Event => serde_json::json!({ "approve": digest }).to_string(),
+        }
+    }
+}
+
+/// A run that has ended.
+#[derive(Debug)]
+pub struct Finished {
+    /// All that is known of it.
+    pub run: Run,
+    /// What is shown of it.
+    pub document: Document,
+    /// What metrics are made of, besides.
+    pub facts: Facts,
+}
+
+/// Clients for these settings, with Region, credentials and endpoints from the environment.
+///
+/// # Errors
+///
+/// What is missing there, for people.
+pub(super) async fn connect(settings: &Settings) -> Result<Connection, String> {
+    let sdk = aws::environment().await.map_err(|error| error.to_string())?;
+    Connection::new(sdk, settings).map_err(|error| error.to_string())
+}
+
+impl Session {
+    /// A session of a command line, with clients from the environment. `approve`: the command that approves a plan.
+    pub(super) async fn from_environment(settings: Settings, approve: Option<String>) -> Result<Self, String> {
+        let sdk = aws::environment().await.map_err(|error| error.to_string())?;
+        let session = Self::new(sdk, settings).map_err(|error| error.to_string())?;
+        Ok(session.approved_by(Approving::Command(approve)))
+    }
+
+    /// Makes the clients.
+    ///
+    /// # Errors
+    ///
+    /// As [`Connection::new`].
+    pub fn new(sdk: SdkConfig, settings: Settings) -> Result<Self, NoRegion> {
+        let connection = Connection::new(sdk, &settings)?;
+        let (table, waf) = (connection.table_reader(), connection.waf_reader());
+        let (cache, approving) = (ReadCache::default(), Approving::Command(None));
+        Ok(Self { settings, connection, table, waf, writer: None, cache, throttled: 0, approving })
+    }
+
+    /// The same, with a log that says how its host lets a plan past the guards.
+    #[must_use]
+    pub fn approved_by(self, approving: Approving) -> Self {
+        Self { approving, ..self }
+    }
+
+    /// The settings of the next run.
+    #[must_use]
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// What the host says anew for each run: the digest that was approved, and how long the run may take.
+    pub fn prepare(&mut self, approve: Option<String>, deadline: Duration) {
+        self.settings.guards.approve = approve;
+        self.settings.run.deadline = deadline;
+    }
+
+    /// One run that begins at `now`, in seconds since the epoch.
+    pub async fn run(&mut self, command: Command, now: i64, stop: &Stop) -> Finished {
+        // An error's span, so that it is there at every level of the log.
+        let span = error_span!(target: FOR_PROGRAMS, "run", id = format!("{:016x}", fastrand::u64(..)));
+        self.run_in_span(command, now, stop).instrument(span).await
+    }
+
+    async fn run_in_span(&mut self, command: Command, now: i64, stop: &Stop) -> Finished {
+        let began = Instant::now();
+        let (table, name) = (self.settings.table.name(), &self.settings.waf.name);
+        info!(target: FOR_PROGRAMS, ?command, table, name, "the run begins");
+        let mode = match command {
+            Command::Plan => Mode::Plan,
+            Command::Apply => Mode::Apply(self.writer.get_or_insert_with(|| self.connection.writer())),
+        };
+        let run = reconcile(&self.settings, (&self.table, &self.waf), mode, &mut self.cache, now, stop).await;
+        let mut document = Document::new(&run, &self.settings, command);
+        let digest = document.digest.as_ref().filter(|_| document.can_be_approved());
+        document.guard.approve = digest.map(|digest| self.approving.of(digest));
+        if document.guard.verdict == "approved" {
+            // Once: the next plan with that digest is another one.
+            self.settings.guards.approve = None;
+        }
+        let throttled = self.connection.throttled_attempts();
+        let facts = Facts::new(&run, now, began.elapsed(), throttled - self.throttled);
+        self.throttled = throttled;
+        log::ended(command, &document, &facts);
+        Finished { run, document, facts }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_config::{BehaviorVersion, Region};
+    use aws_sdk_wafv2::config::{Credentials, SharedCredentialsProvider};
+    use serde_json::json;
+    use wafsync_test_aws::{Aws, Config};
+
+    use super::*;
+    use crate::cli::{self, Invocation};
+    use crate::run::outcome::Outcome;
+    use crate::stop::Signal;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_process_that_only_plans_never_has_what_can_write() {
+        let aws = Aws::new(Config::default());
+        aws.create_table("eu-central-1", "clusters");
+        aws.put_item("clusters", "a", json!({"id": {"S": "a"}, "ips": {"S": "198.51.100.7"}}));
+        let sdk = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("eu-central-1"))
+            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+                "AKID", "secret", None, None, "test",
+            )))
+            .http_client(aws.http_client())
+            .build();
+        let line = ["wafsync", "plan", "--table=clusters"].map(std::ffi::OsString::from);
+        let Invocation::Plan { settings, .. } = cli::parse(line, []).unwrap().invocation else { panic!("not a plan") };
+        let mut session = Session::new(sdk, settings).unwrap();
+        let stop = Signal::default().stop(None);
+        let planned = session.run(Command::Plan, 0, &stop).await;
+        assert_eq!((planned.document.outcome, planned.document.changes.len()), (Outcome::Planned, 3));
+        assert!(session.writer.is_none());
+        assert_eq!(session.run(Command::Apply, 0, &stop).await.document.outcome, Outcome::Changed);
+        assert!(session.writer.is_some());
+    }
+}

@@ -1,0 +1,64 @@
+//! The daemon: one run after another until it is told to stop.
+//!
+//! Runs never overlap, and none of them ends it, whatever came of it.
+
+use std::time::Duration;
+
+use tracing::info;
+
+use crate::host::session::{Finished, Session};
+use crate::metrics::health::Health;
+use crate::report::Command;
+use crate::run::outcome::Outcome;
+use crate::stop::Signal;
+use tokio::time::Instant;
+
+/// How much sooner or later than asked for a run may begin, so that many installations do not keep step.
+const JITTER: f64 = 0.1;
+
+/// Applies at once and then every `every`, from start to start, until there is a signal. A run that takes longer than
+/// that is followed by the next at once.
+///
+/// `clock` says the time in seconds since the epoch; `ended` hears of each run before the next one begins.
+pub async fn watch(
+    session: &mut Session,
+    every: Duration,
+    signal: &Signal,
+    health: &Health,
+    clock: impl Fn() -> i64,
+    mut ended: impl AsyncFnMut(&Finished),
+) {
+    loop {
+        let began = Instant::now();
+        let deadline = session.settings().run.deadline;
+        health.expect_life_within(deadline);
+        let finished = session.run(Command::Apply, clock(), &signal.stop(Some(began + deadline))).await;
+        health.set_ready(finished.document.outcome != Outcome::Failed);
+        ended(&finished).await;
+        let pause = pause(every, fastrand::f64()).saturating_sub(began.elapsed());
+        health.expect_life_within(pause);
+        // Without a deadline, only a signal ends a pause early.
+        if signal.stop(None).sleep(pause).await.is_err() {
+            info!("asked to stop: no further run begins");
+            return;
+        }
+    }
+}
+
+/// `every`, a tenth more or less; `chance` is from 0 to 1.
+fn pause(every: Duration, chance: f64) -> Duration {
+    every.mul_f64(1.0 - JITTER + 2.0 * JITTER * chance)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pause_is_a_tenth_more_or_less() {
+        let every = Duration::from_mins(5);
+        for (chance, seconds) in [(0.0, 270.0), (0.5, 300.0), (1.0, 330.0)] {
+            assert!((pause(every, chance).as_secs_f64() - seconds).abs() < 1e-6, "{chance}");
+        }
+    }
+}

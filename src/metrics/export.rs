@@ -1,0 +1,106 @@
+//! Takes the metrics of a run to where they are wanted. What goes wrong here is a warning and never changes an outcome.
+
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use aws_smithy_http_client::Connector;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use aws_smithy_runtime_api::client::http::HttpConnector as _;
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_types::body::SdkBody;
+use tracing::{debug, warn};
+
+use super::health::Health;
+use super::prometheus::{Exposition, INSTALLATION};
+use super::samples::Sample;
+use crate::model::settings::MetricsSettings;
+
+/// A Pushgateway that takes longer than this gets nothing: the job should end.
+const PUSH_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The largest file of an earlier run that is read: ours has some ten kilobytes.
+const MAX_FILE: u64 = 1 << 20;
+
+/// Where the metrics of an installation go, run after run.
+#[derive(Debug)]
+pub struct Exporter {
+    exposition: Exposition,
+    settings: MetricsSettings,
+    push_url: Option<String>,
+    health: Health,
+}
+
+impl Exporter {
+    /// Takes over what an earlier process left in the file, so that it outlives a run that fails, and puts it up.
+    #[must_use]
+    pub fn new(settings: MetricsSettings, installation: &str, health: Health) -> Self {
+        let exposition = Exposition::new(installation);
+        if let Some(file) = &settings.file {
+            match read(file) {
+                Ok(text) => exposition.take_over(&text),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => warn!("the metrics of the last run cannot be read: {}: {error}", file.display()),
+            }
+        }
+        let push_url =
+            settings.push.as_ref().map(|url| format!("{url}/metrics/job/wafsync/{INSTALLATION}/{installation}"));
+        health.set_metrics(exposition.text());
+        Self { exposition, settings, push_url, health }
+    }
+
+    /// Hands out the metrics of a run.
+    pub async fn export(&self, samples: &[Sample]) {
+        self.exposition.set(samples);
+        let text = self.exposition.text();
+        if let Some(file) = &self.settings.file
+            && let Err(error) = write(file, &text)
+        {
+            warn!("the metrics were not written: {}: {error}", file.display());
+        }
+        if let Some(url) = &self.push_url {
+            match tokio::time::timeout(PUSH_TIMEOUT, push(url, &text)).await {
+                Ok(Ok(())) => debug!("the metrics were pushed"),
+                Ok(Err(error)) => warn!("the metrics were not pushed: {url}: {error}"),
+                Err(_) => warn!("the metrics were not pushed: {url}: no answer in time"),
+            }
+        }
+        self.health.set_metrics(text);
+    }
+}
+
+fn read(file: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(file)?.take(MAX_FILE).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// Writes beside the file and renames, so that nobody reads half of it.
+fn write(file: &Path, text: &str) -> io::Result<()> {
+    let mut beside = file.as_os_str().to_owned();
+    beside.push(".tmp");
+    let beside = PathBuf::from(beside);
+    let mut out = File::create(&beside)?;
+    out.write_all(text.as_bytes())?;
+    drop(out);
+    std::fs::rename(&beside, file)
+}
+
+/// A POST, not a PUT: the gateway keeps the metrics that this run did not get to know.
+async fn push(url: &str, text: &str) -> Result<(), String> {
+    let mut request = HttpRequest::new(SdkBody::from(text));
+    request.set_method("POST").map_err(|error| error.to_string())?;
+    request.set_uri(url.to_owned()).map_err(|error| error.to_string())?;
+    request.headers_mut().insert("content-type", "text/plain; version=0.0.4; charset=utf-8");
+    request.headers_mut().insert("content-length", text.len().to_string());
+    // With roots that are not there the connector panics.
+    let roots = url.starts_with("https:") && !rustls_native_certs::load_native_certs().certs.is_empty();
+    let trusted = TrustStore::empty().with_native_roots(roots);
+    let tls = TlsContext::builder().with_trust_store(trusted).build().map_err(|error| error.to_string())?;
+    let connector = Connector::builder().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).tls_context(tls).build();
+    let response = connector.call(request).await.map_err(|error| error.to_string())?;
+    let status = response.status();
+    if status.is_success() { Ok(()) } else { Err(format!("HTTP {}", status.as_u16())) }
+}

@@ -1,0 +1,255 @@
+//! What WAF should hold, and who asked for it: one scan, `--always` and `--aggregate` made into sorted CIDRs.
+
+use crate::model::aggregate;
+use crate::model::cidr::{Cidr, Family, PerFamily};
+use crate::model::coverage;
+use crate::model::item::{Entry, TableView};
+
+/// What one scan of the table says that WAF should hold.
+#[derive(Clone, Debug, Default)]
+pub struct Desired {
+    cidrs: PerFamily<Vec<Cidr>>,
+    always: Vec<Cidr>,
+    aggregated: bool,
+    view: TableView,
+}
+
+impl Desired {
+    /// What `view` asks for, and `always`; with `aggregate` in the fewest CIDRs, none merged wider than `widest`.
+    #[must_use]
+    pub fn new(mut view: TableView, always: &[Cidr], aggregate: bool, widest: PerFamily<u8>) -> Self {
+        view.sort();
+        let mut always = always.to_vec();
+        always.sort_unstable();
+        always.dedup();
+        let cidrs = PerFamily::from_fn(|family| {
+            let cidrs = union(of_family(view.entries(), family).iter().map(|entry| entry.cidr), &always, family);
+            if aggregate { aggregate::aggregate(&cidrs, *widest.get(family)) } else { cidrs }
+        });
+        Self { cidrs, always, aggregated: aggregate, view }
+    }
+
+    /// The wanted CIDRs of one family: sorted, no duplicates.
+    #[must_use]
+    pub fn cidrs(&self, family: Family) -> &[Cidr] {
+        self.cidrs.get(family)
+    }
+
+    /// The wanted CIDRs that have an address in common with `cidr`.
+    pub fn overlapping(&self, cidr: Cidr) -> impl Iterator<Item = Cidr> {
+        coverage::overlapping(self.cidrs(cidr.family()), cidr)
+    }
+
+    /// Whether every address of `cidr` is wanted.
+    #[must_use]
+    pub fn covers_all(&self, cidr: Cidr) -> bool {
+        coverage::covers(self.cidrs(cidr.family()), cidr)
+    }
+
+    /// Whether any address of `cidr` is wanted.
+    #[must_use]
+    pub fn overlaps(&self, cidr: Cidr) -> bool {
+        coverage::overlaps(self.cidrs(cidr.family()), cidr)
+    }
+
+    /// How many CIDRs are wanted, those left out that only `--always` asks for.
+    #[must_use]
+    pub fn from_table(&self) -> PerFamily<usize> {
+        let of_always = |cidr: &Cidr| self.always.binary_search(cidr).is_ok();
+        // Aggregation can have merged what the table asks for into a wider CIDR of `--always`.
+        let merged = |cidr: &Cidr| self.entries_overlapping(*cidr).any(|entry| !of_always(&entry.cidr));
+        PerFamily::from_fn(|family| {
+            let merged = |cidr: &Cidr| self.aggregated && merged(cidr);
+            self.cidrs(family).iter().filter(|cidr| !of_always(cidr) || merged(cidr)).count()
+        })
+    }
+
+    /// What the scan showed, sorted.
+    #[must_use]
+    pub const fn view(&self) -> &TableView {
+        &self.view
+    }
+
+    /// The key of an item that asks for an address of this wanted CIDR, and how many others there are; `None` if only
+    /// `--always` does.
+    #[must_use]
+    pub fn asker(&self, cidr: Cidr) -> Option<(&str, usize)> {
+        let mut entries = self.entries_overlapping(cidr);
+        let first = entries.next()?;
+        Some((self.view.key(first), entries.count()))
+    }
+
+    /// The keys of the items that ask for an address of `cidr`: sorted, each once.
+    #[must_use]
+    pub fn askers(&self, cidr: Cidr) -> Vec<&str> {
+        let mut keys: Vec<&str> = self.entries_overlapping(cidr).map(|entry| self.view.key(entry)).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        keys
+    }
+
+    /// Whether `--always` asks for an address of `cidr`.
+    #[must_use]
+    pub fn asked_by_always(&self, cidr: Cidr) -> bool {
+        self.always.iter().any(|always| always.overlaps(cidr))
+    }
+
+    fn entries_overlapping(&self, cidr: Cidr) -> impl Iterator<Item = &Entry> {
+        let entries = self.view.entries();
+        let exactly = move |wider: Cidr| {
+            let from = entries.partition_point(|entry| entry.cidr < wider);
+            entries.get(from..).unwrap_or_default().iter().take_while(move |entry| entry.cidr == wider)
+        };
+        let around = (0..cidr.prefix()).filter_map(move |prefix| cidr.widened(prefix)).flat_map(exactly);
+        let from = entries.partition_point(|entry| entry.cidr < cidr);
+        let within = entries.get(from..).unwrap_or_default().iter().take_while(move |entry| cidr.covers(entry.cidr));
+        around.chain(within)
+    }
+}
+
+fn of_family(entries: &[Entry], family: Family) -> &[Entry] {
+    let first_ipv6 = entries.partition_point(|entry| entry.cidr.family() == Family::Ipv4);
+    let (ipv4, ipv6) = entries.split_at(first_ipv6);
+    match family {
+        Family::Ipv4 => ipv4,
+        Family::Ipv6 => ipv6,
+    }
+}
+
+/// Both, sorted and without duplicates; both come sorted.
+fn union(entries: impl Iterator<Item = Cidr>, always: &[Cidr], family: Family) -> Vec<Cidr> {
+    let mut cidrs: Vec<Cidr> = Vec::with_capacity(entries.size_hint().0);
+    let mut always = always.iter().copied().filter(|cidr| cidr.family() == family).peekable();
+    let mut push = |cidr: Cidr| {
+        if cidrs.last() != Some(&cidr) {
+            cidrs.push(cidr);
+        }
+    };
+    for cidr in entries {
+        while let Some(earlier) = always.next_if(|always| *always <= cidr) {
+            push(earlier);
+        }
+        push(cidr);
+    }
+    always.for_each(&mut push);
+    cidrs
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::item::{Attribute, Item, ItemRules};
+
+    fn cidr(text: &str) -> Cidr {
+        Cidr::parse(text).unwrap()
+    }
+
+    fn rules() -> ItemRules {
+        ItemRules {
+            cidr_attribute: "ips".into(),
+            expiry_attribute: None,
+            now: 0,
+            widest: PerFamily { ipv4: 8, ipv6: 16 },
+            max_per_item: 10_000,
+            ignored: BTreeSet::new(),
+        }
+    }
+
+    /// What a table of one item wants.
+    pub(crate) fn wanting(cidrs: impl IntoIterator<Item: ToString>) -> Desired {
+        let cidrs = cidrs.into_iter().map(|cidr| cidr.to_string()).collect();
+        let mut view = TableView::default();
+        view.read(&Item { cidrs: Some(Attribute::TextSet(cidrs)), ..Item::default() }, &rules());
+        assert_eq!(view.rejections, []);
+        Desired::new(view, &[], false, rules().widest)
+    }
+
+    fn desired(items: &[(&str, &str)], always: &[&str], aggregate: bool) -> Desired {
+        let mut view = TableView::default();
+        for (key, ips) in items {
+            let text = |text: &str| Some(Attribute::Text(text.to_owned()));
+            view.read(&Item { key: text(key), cidrs: text(ips), expiry: None }, &rules());
+        }
+        let always: Vec<Cidr> = always.iter().map(|text| cidr(text)).collect();
+        Desired::new(view, &always, aggregate, rules().widest)
+    }
+
+    #[test]
+    fn what_the_table_asks_for_counts_also_where_aggregation_merges_it_into_what_always_asks_for() {
+        let items = [("a", "10.1.2.3"), ("b", "10.1.2.4"), ("c", "203.0.113.1")];
+        let always = ["10.0.0.0/8", "203.0.113.1"];
+        let counted = |aggregate| desired(&items, &always, aggregate).from_table().ipv4;
+        assert_eq!((counted(false), counted(true)), (2, 1));
+        let only_always = desired(&[("c", "203.0.113.1")], &always, true);
+        assert_eq!(only_always.from_table().ipv4, 0);
+    }
+
+    /// Everything that is shown of it: CIDRs, who asks for them, and what cannot be used.
+    fn shown(desired: &Desired) -> [Vec<String>; 3] {
+        let cidrs = || Family::ALL.iter().flat_map(|family| desired.cidrs(*family));
+        let askers = cidrs().map(|cidr| format!("{:?}", desired.asker(*cidr)));
+        let rejections = desired.view().rejections.iter().map(|r| format!("{} {} {}", r.key, r.value, r.reason));
+        [list(desired), askers.collect(), rejections.collect()]
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_in_which_items_come_changes_nothing(
+            items in prop::collection::vec((0_u8..4, 0_u8..12), 0..12).prop_shuffle(), aggregate: bool,
+        ) {
+            let texts: Vec<(String, String)> = items.iter().map(|(key, value)| {
+                // Some cannot be used.
+                let value = match value {
+                    0..8 => format!("[\"198.51.100.{value}\", \"2001:db8:{}::/48\"]", value / 2),
+                    8 => "nonsense".to_owned(),
+                    9 => "[\"198.51.100.7/25\", \"198.51.100.1\"]".to_owned(),
+                    _ => "[\"\", 1]".to_owned(),
+                };
+                (format!("cluster-{key}"), value)
+            }).collect();
+            let of = |texts: &[(String, String)]| {
+                let items: Vec<(&str, &str)> = texts.iter().map(|(key, ips)| (key.as_str(), ips.as_str())).collect();
+                shown(&desired(&items, &[], aggregate))
+            };
+            let mut sorted = texts.clone();
+            sorted.sort();
+            prop_assert_eq!(of(&texts), of(&sorted));
+        }
+    }
+
+    fn list(desired: &Desired) -> Vec<String> {
+        Family::ALL.iter().flat_map(|family| desired.cidrs(*family)).map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn items_and_always_are_one_sorted_set() {
+        let desired = desired(
+            &[("b", r#"["198.51.100.9","2001:db8::/48"]"#), ("a", "198.51.100.7"), ("c", "198.51.100.7")],
+            &["203.0.113.1", "198.51.100.7", "10.0.0.0/8"],
+            false,
+        );
+        assert_eq!(
+            list(&desired),
+            ["10.0.0.0/8", "198.51.100.7/32", "198.51.100.9/32", "203.0.113.1/32", "2001:db8::/48"]
+        );
+        assert_eq!(desired.from_table(), PerFamily { ipv4: 1, ipv6: 1 });
+        assert_eq!(desired.askers(cidr("198.51.100.0/24")), ["a", "b", "c"]);
+        assert_eq!(desired.asker(cidr("198.51.100.9")), Some(("b", 0)));
+        assert_eq!(desired.asker(cidr("203.0.113.1")), None);
+        assert!(desired.asked_by_always(cidr("10.1.2.3")));
+    }
+
+    #[test]
+    fn aggregation_keeps_the_addresses_and_who_asked_for_them() {
+        let desired = desired(&[("a", "198.51.100.6"), ("b", "198.51.100.7")], &[], true);
+        assert_eq!(list(&desired), ["198.51.100.6/31"]);
+        assert!(desired.covers_all(cidr("198.51.100.7")));
+        assert!(!desired.covers_all(cidr("198.51.100.4/30")));
+        assert!(desired.overlaps(cidr("198.51.100.4/30")));
+        assert_eq!(desired.askers(cidr("198.51.100.7")), ["b"]);
+    }
+}

@@ -1,0 +1,105 @@
+//! What the contents of an IP set add up to, as its description says it.
+
+use std::fmt;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::model::cidr::Cidr;
+use crate::text::hex;
+
+/// What the description of an IP set of ours says about its contents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// The fingerprint at the last write, `None` if the description cannot be read further than its beginning.
+    pub fingerprint: Option<Fingerprint>,
+}
+
+/// What a set of CIDRs adds up to: the sum modulo 2^256 of the SHA-256 of each CIDR's text, and how many there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fingerprint {
+    sum: [u8; 32],
+    entries: u64,
+}
+
+impl Fingerprint {
+    /// The fingerprint of these CIDRs, in any order.
+    pub fn of(cidrs: impl IntoIterator<Item = Cidr>) -> Self {
+        let mut fingerprint = Self::default();
+        for cidr in cidrs {
+            fingerprint.add(cidr);
+        }
+        fingerprint
+    }
+
+    /// Reads `sum:<64 hexadecimal digits> entries:<count>`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (sum, entries) = text.strip_prefix("sum:")?.split_once(" entries:")?;
+        if sum.len() != 64 || !sum.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return None;
+        }
+        let mut bytes = [0; 32];
+        for (byte, digits) in bytes.iter_mut().zip(sum.as_bytes().chunks(2)) {
+            *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+        }
+        Some(Self { sum: bytes, entries: entries.parse().ok()? })
+    }
+
+    fn add(&mut self, cidr: Cidr) {
+        let hash: [u8; 32] = Sha256::digest(cidr.to_string().as_bytes()).into();
+        let mut carry = 0_u16;
+        for (byte, term) in self.sum.iter_mut().zip(hash).rev() {
+            let [high, low] = (u16::from(*byte) + u16::from(term) + carry).to_be_bytes();
+            *byte = low;
+            carry = u16::from(high);
+        }
+        self.entries += 1;
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sum:{} entries:{}", hex(&self.sum), self.entries)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cidrs(list: &[&str]) -> Vec<Cidr> {
+        list.iter().map(|text| Cidr::parse(text).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_fingerprint_is_the_sum_of_the_hashes_in_any_order() {
+        // `printf 198.51.100.7/32 | sha256sum`, and the same for .9/32, added by hand modulo 2^256.
+        let one = Fingerprint::of(cidrs(&["198.51.100.7"]));
+        let hash = hex(&Sha256::digest(b"198.51.100.7/32"));
+        assert_eq!(one.to_string(), format!("sum:{hash} entries:1"));
+        let two = Fingerprint::of(cidrs(&["198.51.100.7", "198.51.100.9"]));
+        assert_eq!(two, Fingerprint::of(cidrs(&["198.51.100.9", "198.51.100.7"])));
+        assert_ne!(two.sum, one.sum);
+    }
+
+    #[test]
+    fn the_sum_wraps_around() {
+        let mut fingerprint = Fingerprint { sum: [0xff; 32], entries: 0 };
+        fingerprint.add(cidrs(&["198.51.100.7"])[0]);
+        let mut expected = Fingerprint::of(cidrs(&["198.51.100.7"])).sum;
+        let last = expected.iter().rposition(|byte| *byte != 0).unwrap();
+        expected[last] -= 1;
+        expected[last + 1..].fill(0xff);
+        assert_eq!(fingerprint.sum, expected);
+    }
+
+    #[test]
+    fn a_fingerprint_survives_its_text() {
+        let fingerprint = Fingerprint::of(cidrs(&["198.51.100.7", "2001:db8::/48"]));
+        assert_eq!(Fingerprint::parse(&fingerprint.to_string()), Some(fingerprint));
+        for text in ["", "sum:00 entries:1", "sum:", &format!("sum:{} entries:", "0".repeat(64))] {
+            assert_eq!(Fingerprint::parse(text), None, "{text}");
+        }
+        assert_eq!(Fingerprint::parse(&format!("sum:{} entries:1", "+0".repeat(32))), None);
+    }
+}

@@ -1,0 +1,475 @@
+//! One item of the table to the CIDRs that it asks for, and everything that a scan showed.
+//!
+//! A value that cannot be used is a [`Rejection`], never an error and never a guess; it stops no other value of its
+//! item. Knows nothing of the SDK: the shell hands in [`Item`]s.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::model::cidr::{Cidr, Family, ParseError, PerFamily};
+use crate::model::settings::TableSettings;
+
+/// Characters of a rejected value that are kept.
+pub const REJECTED_VALUE_CHARS: usize = 128;
+
+/// Epoch seconds above this are milliseconds or a mistake: it is the year 5138.
+pub const LATEST_EXPIRY: f64 = 1e11;
+
+/// An attribute's value, as far as wafsync looks at it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Attribute {
+    /// `S`
+    Text(String),
+    /// `N`, as its text
+    Number(String),
+    /// `SS`
+    TextSet(Vec<String>),
+    /// `L`
+    List(Vec<Attribute>),
+    /// Any other type, by its name for people.
+    Other(&'static str),
+}
+
+impl Attribute {
+    const fn type_name(&self) -> &'static str {
+        match self {
+            Self::Text(_) => "string",
+            Self::Number(_) => "number",
+            Self::TextSet(_) => "string set",
+            Self::List(_) => "list",
+            Self::Other(name) => name,
+        }
+    }
+
+    fn text(&self) -> &str {
+        match self {
+            Self::Text(text) | Self::Number(text) => text,
+            _ => "",
+        }
+    }
+}
+
+/// The attributes of one item that wafsync asked for; `None` where the item lacks it.
+#[derive(Clone, Debug, Default)]
+pub struct Item {
+    /// `--key-attribute`
+    pub key: Option<Attribute>,
+    /// `--cidr-attribute`
+    pub cidrs: Option<Attribute>,
+    /// `--expiry-attribute`
+    pub expiry: Option<Attribute>,
+}
+
+/// How items are to be read.
+#[derive(Clone, Debug)]
+pub struct ItemRules {
+    /// `--cidr-attribute`, for messages.
+    pub cidr_attribute: String,
+    /// `--expiry-attribute`, for messages.
+    pub expiry_attribute: Option<String>,
+    /// Now, in seconds since the epoch.
+    pub now: i64,
+    /// `--widest-ipv4`, `--widest-ipv6`: the shortest prefix lengths.
+    pub widest: PerFamily<u8>,
+    /// `--max-per-item`
+    pub max_per_item: usize,
+    /// `--ignore-item`
+    pub ignored: BTreeSet<String>,
+}
+
+impl ItemRules {
+    /// The rules of these settings at this moment, in seconds since the epoch.
+    #[must_use]
+    pub fn new(settings: &TableSettings, now: i64) -> Self {
+        Self {
+            cidr_attribute: settings.cidr_attribute.clone(),
+            expiry_attribute: settings.expiry_attribute.clone(),
+            now,
+            widest: settings.widest,
+            max_per_item: settings.max_per_item,
+            ignored: settings.ignored_items.clone(),
+        }
+    }
+}
+
+/// Something in the table that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    /// The key of the item, empty if it has none. All rejections of an item share it, for a long key with many bad
+    /// values would take a hundred times what it takes in the table.
+    pub key: Arc<str>,
+    /// The offending value as it stands there, cut to [`REJECTED_VALUE_CHARS`]; not escaped for any output.
+    pub value: String,
+    /// Why.
+    pub reason: RejectionReason,
+    /// `--ignore-item` names the item: reported, but holds nothing back.
+    pub ignored: bool,
+}
+
+/// Why something in the table cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RejectionReason {
+    /// The item lacks the attribute that holds the addresses.
+    Missing {
+        /// The attribute.
+        attribute: String,
+    },
+    /// That attribute is of a type that holds no addresses.
+    WrongType {
+        /// The attribute.
+        attribute: String,
+        /// The type that it has.
+        found: &'static str,
+    },
+    /// The text looks like JSON and is not.
+    NotJson {
+        /// What the parser said, with the place.
+        problem: String,
+    },
+    /// The text is JSON, but not an array.
+    NotAnArray,
+    /// An element of the array or list is not a string.
+    NotAString {
+        /// The type that it has.
+        found: &'static str,
+    },
+    /// Not a CIDR.
+    NotACidr(ParseError),
+    /// A wider prefix than allowed.
+    TooWide {
+        /// The family.
+        family: Family,
+        /// The shortest prefix length allowed.
+        widest: u8,
+    },
+    /// No client connects from there.
+    NotAClient {
+        /// What the addresses are for.
+        what: &'static str,
+    },
+    /// The item asks for more than `--max-per-item`.
+    TooMany {
+        /// What it asks for.
+        values: usize,
+        /// What is allowed.
+        allowed: usize,
+    },
+    /// The expiry is not a number of seconds since the epoch.
+    Expiry {
+        /// The attribute.
+        attribute: String,
+    },
+}
+
+impl fmt::Display for RejectionReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing { attribute } => write!(f, "the attribute {attribute} is missing"),
+            Self::WrongType { attribute, found } => {
+                write!(f, "the attribute {attribute} is {}, not a string, string set or list of strings", one(found))
+            }
+            Self::NotJson { problem } => write!(f, "not valid JSON: {problem}"),
+            Self::NotAnArray => f.write_str("JSON, but not an array of strings"),
+            Self::NotAString { found } => write!(f, "an element is {}, not a string", one(found)),
+            Self::NotACidr(error) => error.fmt(f),
+            Self::TooWide { family, widest } => {
+                write!(f, "wider than /{widest}, the widest that --widest-{family} allows")
+            }
+            Self::NotAClient { what } => write!(f, "no client has this address: {what}"),
+            Self::TooMany { values, allowed } => {
+                write!(f, "the item asks for {values} CIDRs, --max-per-item allows {allowed}: all of it is rejected")
+            }
+            Self::Expiry { attribute } => write!(
+                f,
+                "the attribute {attribute} is not a number of seconds since 1970 (at most 10^11): the item counts as not \
+                 expired"
+            ),
+        }
+    }
+}
+
+/// A type with its article.
+fn one(found: &str) -> String {
+    match found {
+        "null" => found.to_owned(),
+        "array" | "object" => format!("an {found}"),
+        _ => format!("a {found}"),
+    }
+}
+
+/// A CIDR and the item that asks for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The CIDR.
+    pub cidr: Cidr,
+    item: u32,
+}
+
+/// Everything that one complete scan showed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TableView {
+    entries: Vec<Entry>,
+    keys: Keys,
+    /// What cannot be used: by key and value once the view is sorted.
+    pub rejections: Vec<Rejection>,
+    /// Items read.
+    pub items: u64,
+    /// Pages read.
+    pub pages: u64,
+    /// Read capacity units consumed.
+    pub consumed_capacity: f64,
+    /// Items past their expiry.
+    pub expired: u64,
+    /// Items that ask for nothing, rightly.
+    pub empty: u64,
+    /// Items without a key that can be shown: the attribute is missing, or neither a string nor a number.
+    pub unnamed: u64,
+}
+
+/// A million keys in one allocation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Keys {
+    text: String,
+    ends: Vec<usize>,
+}
+
+impl Keys {
+    fn push(&mut self, key: &str) -> u32 {
+        self.text.push_str(key);
+        self.ends.push(self.text.len());
+        u32::try_from(self.ends.len() - 1).unwrap_or(u32::MAX)
+    }
+
+    fn get(&self, index: u32) -> &str {
+        let index = usize::try_from(index).unwrap_or(usize::MAX);
+        let end = self.ends.get(index).copied().unwrap_or_default();
+        let start = index.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or_default();
+        self.text.get(start..end).unwrap_or_default()
+    }
+}
+
+impl TableView {
+    /// Reads one more item.
+    pub fn read(&mut self, item: &Item, rules: &ItemRules) {
+        self.items += 1;
+        let key = item.key.as_ref().map_or("", Attribute::text);
+        self.unnamed += u64::from(key.is_empty());
+        let mut found = Found { cidrs: Vec::new(), rejected: Vec::new() };
+        if found.expired(item.expiry.as_ref(), rules) {
+            self.expired += 1;
+            return;
+        }
+        found.addresses(item.cidrs.as_ref(), rules);
+        found.cidrs.sort_unstable();
+        found.cidrs.dedup();
+        if found.cidrs.is_empty() && found.rejected.is_empty() {
+            self.empty += 1;
+        }
+        if !found.cidrs.is_empty() {
+            let item = self.keys.push(key);
+            self.entries.extend(found.cidrs.into_iter().map(|cidr| Entry { cidr, item }));
+        }
+        let ignored = rules.ignored.contains(key);
+        if !found.rejected.is_empty() {
+            let key: Arc<str> = key.into();
+            let rejection = |(value, reason)| Rejection { key: Arc::clone(&key), value, reason, ignored };
+            self.rejections.extend(found.rejected.into_iter().map(rejection));
+        }
+    }
+
+    /// Sorts what was read, so that it can be searched and does not depend on the order in which items came: segments
+    /// that are read in parallel come in any.
+    pub(crate) fn sort(&mut self) {
+        let keys = &self.keys;
+        let key = |entry: &Entry| keys.get(entry.item);
+        self.entries.sort_unstable_by(|a, b| a.cidr.cmp(&b.cidr).then_with(|| key(a).cmp(key(b))));
+        let reason = |rejection: &Rejection| rejection.reason.to_string();
+        self.rejections
+            .sort_by(|a, b| (&a.key, &a.value).cmp(&(&b.key, &b.value)).then_with(|| reason(a).cmp(&reason(b))));
+    }
+
+    /// What is asked for: by CIDR and key once the view is sorted.
+    #[must_use]
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The key of the item that asks for this.
+    #[must_use]
+    pub fn key(&self, entry: &Entry) -> &str {
+        self.keys.get(entry.item)
+    }
+
+    /// How many rejections may hold removals back.
+    #[must_use]
+    pub fn rejections_that_hold(&self) -> usize {
+        self.rejections.iter().filter(|rejection| !rejection.ignored).count()
+    }
+}
+
+/// What one item gives.
+struct Found {
+    cidrs: Vec<Cidr>,
+    rejected: Vec<(String, RejectionReason)>,
+}
+
+impl Found {
+    /// Whether the item is past its expiry. One that cannot be read counts as never: what is wanted stays.
+    fn expired(&mut self, expiry: Option<&Attribute>, rules: &ItemRules) -> bool {
+        let (Some(expiry), Some(attribute)) = (expiry, &rules.expiry_attribute) else { return false };
+        let seconds = match expiry {
+            Attribute::Number(text) => {
+                text.parse::<f64>().ok().filter(|seconds| seconds.is_finite() && *seconds <= LATEST_EXPIRY)
+            }
+            _ => None,
+        };
+        let Some(seconds) = seconds else {
+            let value = match expiry.text() {
+                "" => expiry.type_name(),
+                text => text,
+            };
+            self.reject(value, RejectionReason::Expiry { attribute: attribute.clone() });
+            return false;
+        };
+        #[expect(clippy::cast_precision_loss, reason = "seconds of this epoch are exact in a double")]
+        let now = rules.now as f64;
+        now > seconds
+    }
+
+    fn addresses(&mut self, attribute: Option<&Attribute>, rules: &ItemRules) {
+        let name = || rules.cidr_attribute.clone();
+        match attribute {
+            None => self.reject("", RejectionReason::Missing { attribute: name() }),
+            Some(Attribute::Text(text)) => self.text(text, rules),
+            Some(Attribute::TextSet(texts)) => {
+                if self.fits(texts.len(), rules) {
+                    for text in texts {
+                        self.cidr(text, rules);
+                    }
+                }
+            }
+            Some(Attribute::List(list)) => {
+                if self.fits(list.len(), rules) {
+                    for element in list {
+                        match element {
+                            Attribute::Text(text) => self.cidr(text, rules),
+                            other => {
+                                self.reject(other.text(), RejectionReason::NotAString { found: other.type_name() });
+                            }
+                        }
+                    }
+                }
+            }
+            Some(other @ (Attribute::Number(_) | Attribute::Other(_))) => {
+                let found = other.type_name();
+                self.reject(other.text(), RejectionReason::WrongType { attribute: name(), found });
+            }
+        }
+    }
+
+    /// A string that holds a JSON array of strings, or one CIDR.
+    fn text(&mut self, text: &str, rules: &ItemRules) {
+        let text = text.trim();
+        if !text.starts_with(['[', '{', '"']) {
+            if self.fits(1, rules) {
+                self.cidr(text, rules);
+            }
+            return;
+        }
+        match serde_json::from_str(text) {
+            Err(error) => self.reject(text, RejectionReason::NotJson { problem: error.to_string() }),
+            Ok(Value::Array(values)) => {
+                if self.fits(values.len(), rules) {
+                    for value in &values {
+                        match value {
+                            Value::String(text) => self.cidr(text, rules),
+                            other => {
+                                let found = json_type(other);
+                                self.reject(&other.to_string(), RejectionReason::NotAString { found });
+                            }
+                        }
+                    }
+                }
+            }
+            Ok(_) => self.reject(text, RejectionReason::NotAnArray),
+        }
+    }
+
+    fn fits(&mut self, values: usize, rules: &ItemRules) -> bool {
+        let allowed = rules.max_per_item;
+        if values > allowed {
+            self.reject("", RejectionReason::TooMany { values, allowed });
+        }
+        values <= allowed
+    }
+
+    fn cidr(&mut self, text: &str, rules: &ItemRules) {
+        match allowed(text.trim(), rules) {
+            Ok(cidr) => self.cidrs.push(cidr),
+            Err(reason) => self.reject(text, reason),
+        }
+    }
+
+    fn reject(&mut self, value: &str, reason: RejectionReason) {
+        self.rejected.push((value.chars().take(REJECTED_VALUE_CHARS).collect(), reason));
+    }
+}
+
+fn allowed(text: &str, rules: &ItemRules) -> Result<Cidr, RejectionReason> {
+    let reserved = |cidr: Cidr| reserved().into_iter().find(|(reserved, _)| reserved.overlaps(cidr));
+    let cidr = Cidr::parse(text).map_err(|error| match error {
+        // Neither of the two readings could be used.
+        ParseError::HostBits { host, .. } if let Some((_, what)) = reserved(host) => {
+            RejectionReason::NotAClient { what }
+        }
+        other => RejectionReason::NotACidr(other),
+    })?;
+    let widest = *rules.widest.get(cidr.family());
+    // A wide range only happens to overlap some of them.
+    if cidr.prefix() < widest {
+        Err(RejectionReason::TooWide { family: cidr.family(), widest })
+    } else if let Some((_, what)) = reserved(cidr) {
+        Err(RejectionReason::NotAClient { what })
+    } else {
+        Ok(cidr)
+    }
+}
+
+/// What no client connects from (IANA's special-purpose address registries). Private addresses are not among them: an
+/// internal load balancer sees those.
+fn reserved() -> impl IntoIterator<Item = (Cidr, &'static str)> {
+    let v4 = |a, b, c, d| IpAddr::V4(Ipv4Addr::new(a, b, c, d));
+    let v6 = |first| IpAddr::V6(Ipv6Addr::new(first, 0, 0, 0, 0, 0, 0, 0));
+    [
+        (v4(0, 0, 0, 0), 8, "\"this network\", 0.0.0.0/8"),
+        (v4(127, 0, 0, 0), 8, "loopback, 127.0.0.0/8"),
+        (v4(169, 254, 0, 0), 16, "link-local, 169.254.0.0/16"),
+        (v4(224, 0, 0, 0), 4, "multicast, 224.0.0.0/4"),
+        (v4(255, 255, 255, 255), 32, "broadcast, 255.255.255.255"),
+        (IpAddr::V6(Ipv6Addr::UNSPECIFIED), 128, "unspecified, ::"),
+        (IpAddr::V6(Ipv6Addr::LOCALHOST), 128, "loopback, ::1"),
+        (IpAddr::V6(Ipv4Addr::UNSPECIFIED.to_ipv6_mapped()), 96, "IPv4-mapped, ::ffff:0:0/96"),
+        (v6(0xfe80), 10, "link-local, fe80::/10"),
+        (v6(0xff00), 8, "multicast, ff00::/8"),
+    ]
+    .into_iter()
+    .filter_map(|(address, prefix, what)| Some((Cidr::new(address, prefix)?, what)))
+}
+
+const fn json_type(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
+#[cfg(test)]
+mod tests;

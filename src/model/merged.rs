@@ -1,0 +1,91 @@
+//! Sorted lists walked as one: a million CIDRs in a hundred IP sets, without a copy of them.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use crate::model::cidr::Cidr;
+
+/// Walks sorted lists without duplicates as one, CIDR by CIDR.
+#[derive(Debug)]
+pub struct Merged<'a> {
+    /// What is left of each list.
+    rests: Vec<&'a [Cidr]>,
+    /// The first CIDR of each list that is not used up, with the list's index.
+    heads: BinaryHeap<Reverse<(Cidr, usize)>>,
+    holders: Vec<usize>,
+}
+
+impl<'a> Merged<'a> {
+    /// A walk over these lists.
+    pub fn new(lists: impl IntoIterator<Item = &'a [Cidr]>) -> Self {
+        let rests: Vec<&[Cidr]> = lists.into_iter().collect();
+        let mut merged = Self { heads: BinaryHeap::with_capacity(rests.len()), rests, holders: Vec::new() };
+        for index in 0..merged.rests.len() {
+            merged.advance(index);
+        }
+        merged
+    }
+
+    /// The next CIDR in order, and the indices of the lists that hold it, ascending; `None` at the end.
+    pub fn step(&mut self) -> Option<(Cidr, &[usize])> {
+        self.holders.clear();
+        let Reverse((cidr, first)) = self.heads.pop()?;
+        self.holders.push(first);
+        self.advance(first);
+        while let Some(Reverse((_, index))) = self.heads.peek().copied().filter(|Reverse((next, _))| *next == cidr) {
+            self.heads.pop();
+            self.holders.push(index);
+            self.advance(index);
+        }
+        Some((cidr, &self.holders))
+    }
+
+    /// How many distinct CIDRs there are that `counts`.
+    pub fn count(mut self, counts: impl Fn(Cidr) -> bool) -> usize {
+        let mut count = 0;
+        while let Some((cidr, _)) = self.step() {
+            count += usize::from(counts(cidr));
+        }
+        count
+    }
+
+    fn advance(&mut self, index: usize) {
+        if let Some((first, rest)) = self.rests.get(index).and_then(|list| list.split_first()) {
+            self.heads.push(Reverse((*first, index)));
+            if let Some(list) = self.rests.get_mut(index) {
+                *list = rest;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn every_cidr_comes_once_in_order_with_all_its_holders(
+            lists in prop::collection::vec(prop::collection::btree_set(0_u8..12, 0..8), 0..5),
+        ) {
+            let cidr = |host: &u8| Cidr::new([203, 0, 113, *host].into(), 32).unwrap();
+            let lists: Vec<Vec<Cidr>> = lists.iter().map(|hosts: &BTreeSet<u8>| hosts.iter().map(cidr).collect()).collect();
+            let mut expected: BTreeMap<Cidr, Vec<usize>> = BTreeMap::new();
+            for (index, list) in lists.iter().enumerate() {
+                for cidr in list {
+                    expected.entry(*cidr).or_default().push(index);
+                }
+            }
+            let mut merged = Merged::new(lists.iter().map(Vec::as_slice));
+            let mut found = Vec::new();
+            while let Some((cidr, holders)) = merged.step() {
+                found.push((cidr, holders.to_vec()));
+            }
+            prop_assert_eq!(found, expected.into_iter().collect::<Vec<_>>());
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! The values that wafsync works on: what the table asks for, what WAF holds, and what it is told to do.
+
+pub mod aggregate;
+pub mod cidr;
+pub mod coverage;
+pub mod current;
+pub mod desired;
+pub mod fingerprint;
+pub mod item;
+pub mod limits;
+pub mod merged;
+pub mod naming;
+pub mod policy;
+pub mod settings;
+pub mod spec;
+pub mod web_acl;

@@ -1,0 +1,43 @@
+//! What an IP set or a rule group is to become: exactly what one API call needs, as a value.
+
+use crate::model::cidr::{Cidr, Family};
+use crate::model::policy::RulePolicy;
+
+/// The wanted state of one IP set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IpSetSpec {
+    /// Its name.
+    pub name: String,
+    /// Its family, fixed when it is created.
+    pub family: Family,
+    /// All of its CIDRs: sorted, no duplicates.
+    pub cidrs: Vec<Cidr>,
+    /// Its description, which names the installation and the contents' fingerprint.
+    pub description: String,
+}
+
+/// The wanted state of one rule group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleGroupSpec {
+    /// Its name; its metric's name too.
+    pub name: String,
+    /// The name of its one rule: `--name`. The label under `count` too.
+    pub rule_name: String,
+    /// Its description.
+    pub description: String,
+    /// In WCU; used when it is created and immutable after that.
+    pub capacity: u64,
+    /// What its rule does and matches.
+    pub policy: RulePolicy,
+    /// The IP sets that it refers to, in order.
+    pub references: Vec<Reference>,
+}
+
+/// A rule group's reference to an IP set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reference {
+    /// The IP set's name.
+    pub name: String,
+    /// Its ARN; `None` while the same plan has yet to create it.
+    pub arn: Option<String>,
+}

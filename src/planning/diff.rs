@@ -1,0 +1,291 @@
+//! What the managed IP sets hold that nobody wants, and what may become of it: a value, no decision yet.
+//!
+//! Every unwanted CIDR of every shard gets one [`Class`]. Guards look at the classes, layout gets what may leave.
+
+use crate::defects::{self, Defect};
+use crate::model::cidr::{Cidr, Family, PerFamily};
+use crate::model::current::{Current, Shard};
+use crate::model::desired::Desired;
+use crate::model::fingerprint::Fingerprint;
+use crate::model::merged::Merged;
+
+/// Why an unwanted CIDR is where it is, which decides what it takes to remove it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// It stands in a shard that no rule refers to: it lets nobody in, so it goes without proof.
+    Unwired,
+    /// The shard's description proves that somebody put it there by hand: it goes at once, after a second look at the
+    /// table, which may ask for it by now.
+    Drift,
+    /// All its addresses stay wanted through other CIDRs: it goes, guards do not count it.
+    Covered,
+    /// The table no longer asks for it: guards count it, and a second scan has to confirm it.
+    Counted,
+    /// It stands in an adopted set that wafsync has not written yet: it goes only with approval.
+    Adopted,
+    /// An earlier scan of this run wants some of its addresses: it stays for this run.
+    Unsettled,
+}
+
+/// An unwanted CIDR of one shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unwanted {
+    /// The CIDR, as it stands in the shard.
+    pub cidr: Cidr,
+    /// Its class.
+    pub class: Class,
+}
+
+/// Desired against current.
+#[derive(Clone, Debug, Default)]
+pub struct Diff {
+    /// For each of [`Current::shards`], what it holds that is not wanted: sorted.
+    pub unwanted: Vec<Vec<Unwanted>>,
+    /// Distinct CIDRs in force or in an adopted set, those of `--always` left out.
+    pub in_force: PerFamily<usize>,
+    /// The same without what is drift: what the table put there.
+    pub in_force_by_table: PerFamily<usize>,
+}
+
+impl Diff {
+    /// Compares. `earlier` are the scans of this run before the newest, which `desired` is.
+    #[must_use]
+    pub fn new(desired: &Desired, earlier: &[Desired], always: &[Cidr], current: &Current) -> Self {
+        let unwanted: Vec<Vec<Unwanted>> = current
+            .shards
+            .iter()
+            .map(|shard| {
+                let cidrs = absent(&shard.cidrs, desired.cidrs(shard.family));
+                classify(shard, &cidrs, desired, earlier)
+            })
+            .collect();
+        let counts = PerFamily::from_fn(|family| count_in_force(current, &unwanted, family, always));
+        let in_force = PerFamily::from_fn(|family| counts.get(family).0);
+        let in_force_by_table = PerFamily::from_fn(|family| counts.get(family).1);
+        Self { unwanted, in_force, in_force_by_table }
+    }
+
+    /// The distinct CIDRs of one class and family: sorted.
+    #[must_use]
+    pub fn distinct(&self, family: Family, class: Class) -> Vec<Cidr> {
+        distinct(
+            self.unwanted
+                .iter()
+                .flat_map(|unwanted| of_class(unwanted, class))
+                .filter(|c| c.family() == family)
+                .collect(),
+        )
+    }
+
+    /// Every CIDR that guards count, in both families: sorted and distinct within each.
+    pub fn counted(&self) -> impl Iterator<Item = Cidr> {
+        Family::ALL.into_iter().flat_map(|family| self.distinct(family, Class::Counted))
+    }
+
+    /// Every CIDR that is drift, in both families: sorted and distinct within each.
+    pub fn drift(&self) -> impl Iterator<Item = Cidr> {
+        Family::ALL.into_iter().flat_map(|family| self.distinct(family, Class::Drift))
+    }
+
+    /// The distinct CIDRs, of both families, whose removal needs a second scan when things have settled: sorted.
+    #[must_use]
+    pub fn unproven(&self) -> Vec<Cidr> {
+        let needs = |u: &&Unwanted| matches!(u.class, Class::Covered | Class::Counted | Class::Adopted);
+        distinct(self.unwanted.iter().flatten().filter(needs).map(|u| u.cidr).collect())
+    }
+}
+
+fn of_class(unwanted: &[Unwanted], class: Class) -> impl Iterator<Item = Cidr> {
+    unwanted.iter().filter(move |u| u.class == class).map(|u| u.cidr)
+}
+
+fn distinct(mut cidrs: Vec<Cidr>) -> Vec<Cidr> {
+    cidrs.sort_unstable();
+    cidrs.dedup();
+    cidrs
+}
+
+/// What of `sorted` is not in `others`; both sorted.
+fn absent(sorted: &[Cidr], others: &[Cidr]) -> Vec<Cidr> {
+    let mut rest = others;
+    let mut absent = Vec::new();
+    for cidr in sorted {
+        // One shard is small against all that is wanted: looking it up beats walking along.
+        rest = rest.get(rest.partition_point(|other| other < cidr)..).unwrap_or_default();
+        if rest.first() != Some(cidr) {
+            absent.push(*cidr);
+        }
+    }
+    absent
+}
+
+fn classify(shard: &Shard, unwanted: &[Cidr], desired: &Desired, earlier: &[Desired]) -> Vec<Unwanted> {
+    if unwanted.is_empty() {
+        return Vec::new();
+    }
+    let in_force = shard.is_in_force();
+    let by_hand = || {
+        let kept = Fingerprint::of(absent(&shard.cidrs, unwanted));
+        shard.mark.and_then(|mark| mark.fingerprint) == Some(kept)
+    };
+    let of_shard = if !in_force {
+        Some(Class::Unwired)
+    } else if shard.adopted && shard.mark.is_none() && !defects::has(Defect::IgnoresAdoption) {
+        Some(Class::Adopted)
+    } else if by_hand() {
+        Some(Class::Drift)
+    } else {
+        None
+    };
+    let class = |cidr: Cidr| {
+        let defers = defects::has(Defect::DefersForever);
+        if in_force && (defers || earlier.iter().any(|scan| wanted_no_longer(cidr, scan, desired))) {
+            Class::Unsettled
+        } else if let Some(class) = of_shard {
+            class
+        } else if desired.covers_all(cidr) {
+            Class::Covered
+        } else {
+            Class::Counted
+        }
+    };
+    unwanted.iter().map(|cidr| Unwanted { cidr: *cidr, class: class(*cidr) }).collect()
+}
+
+/// Whether `earlier` wants an address of `cidr` that `newest` does not want.
+fn wanted_no_longer(cidr: Cidr, earlier: &Desired, newest: &Desired) -> bool {
+    earlier.overlapping(cidr).any(|wanted| {
+        let common = if wanted.covers(cidr) { cidr } else { wanted };
+        !newest.covers_all(common)
+    })
+}
+
+/// Distinct CIDRs in force without those of `always`: all of them, and those that are not drift wherever they stand.
+fn count_in_force(current: &Current, unwanted: &[Vec<Unwanted>], family: Family, always: &[Cidr]) -> (usize, usize) {
+    let shards = || current.shards.iter().zip(unwanted).filter(|(s, _)| s.family == family && s.is_in_force());
+    let drift: Vec<Vec<Cidr>> = shards().map(|(_, unwanted)| of_class(unwanted, Class::Drift).collect()).collect();
+    let is_drift = |index: &usize, cidr| drift.get(*index).is_some_and(|drift| drift.binary_search(&cidr).is_ok());
+    let mut merged = Merged::new(shards().map(|(shard, _)| &*shard.cidrs));
+    let (mut all, mut by_table) = (0, 0);
+    while let Some((cidr, holders)) = merged.step() {
+        if !always.contains(&cidr) {
+            all += 1;
+            by_table += usize::from(holders.iter().any(|index| !is_drift(index, cidr)));
+        }
+    }
+    (all, by_table)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::current::LockToken;
+    use crate::model::desired::tests::wanting;
+    use crate::model::fingerprint::Mark;
+
+    fn cidrs(list: &[&str]) -> Vec<Cidr> {
+        let mut cidrs: Vec<Cidr> = list.iter().map(|text| Cidr::parse(text).unwrap()).collect();
+        cidrs.sort_unstable();
+        cidrs
+    }
+
+    /// A wired shard that holds these, written when it held `written`.
+    fn shard(list: &[&str], written: &[&str]) -> Shard {
+        Shard {
+            name: "wafsync-ipv4-000".into(),
+            id: String::new(),
+            arn: String::new(),
+            family: Family::Ipv4,
+            adopted: false,
+            mark: Some(Mark { fingerprint: Some(Fingerprint::of(cidrs(written))) }),
+            token: LockToken(String::new()),
+            cidrs: cidrs(list).into(),
+            group: Some(0),
+        }
+    }
+
+    fn classes(shards: Vec<Shard>, newest: &[&str], earlier: &[&[&str]]) -> Vec<(String, Class)> {
+        let current = Current { shards, ..Current::default() };
+        let earlier: Vec<Desired> = earlier.iter().map(|list| wanting(*list)).collect();
+        let diff = Diff::new(&wanting(newest), &earlier, &[], &current);
+        diff.unwanted.iter().flatten().map(|unwanted| (unwanted.cidr.to_string(), unwanted.class)).collect()
+    }
+
+    const A: &str = "198.51.100.1/32";
+    const B: &str = "198.51.100.2/32";
+    const C: &str = "198.51.100.3/32";
+
+    #[test]
+    fn what_nobody_wants_is_counted() {
+        assert_eq!(classes(vec![shard(&[A, B], &[A, B])], &[A], &[]), [(B.into(), Class::Counted)]);
+    }
+
+    #[test]
+    fn what_was_put_there_since_the_last_write_is_drift_if_nothing_else_changed() {
+        assert_eq!(
+            classes(vec![shard(&[A, B, C], &[A])], &[A], &[]),
+            [(B.into(), Class::Drift), (C.into(), Class::Drift)]
+        );
+        // One of ours is missing too: the sum proves nothing.
+        assert_eq!(classes(vec![shard(&[A, C], &[A, B])], &[A, B], &[]), [(C.into(), Class::Counted)]);
+        // The table let go of one at the same time: it cannot be told which is which.
+        let both = [(B.to_owned(), Class::Counted), (C.to_owned(), Class::Counted)];
+        assert_eq!(classes(vec![shard(&[A, B, C], &[A, B])], &[A], &[]), both);
+    }
+
+    #[test]
+    fn a_description_that_says_nothing_of_the_contents_proves_no_drift() {
+        for mark in [None, Some(Mark { fingerprint: None })] {
+            let shard = Shard { mark, ..shard(&[A, B], &[A]) };
+            assert_eq!(classes(vec![shard], &[A], &[]), [(B.into(), Class::Counted)]);
+        }
+    }
+
+    #[test]
+    fn what_lets_nobody_in_goes_without_proof() {
+        let unwired = Shard { group: None, ..shard(&[A, B], &[A, B]) };
+        assert_eq!(classes(vec![unwired.clone()], &[A], &[]), [(B.into(), Class::Unwired)]);
+        assert_eq!(classes(vec![unwired], &[A], &[&[A, B]]), [(B.into(), Class::Unwired)]);
+    }
+
+    #[test]
+    fn an_adopted_set_is_as_good_as_in_force_and_marked_by_the_first_write() {
+        let adopted = Shard { group: None, adopted: true, ..shard(&[A, B], &[A, B]) };
+        assert_eq!(classes(vec![adopted.clone()], &[A], &[]), [(B.into(), Class::Counted)]);
+        assert_eq!(classes(vec![Shard { mark: None, ..adopted }], &[A], &[]), [(B.into(), Class::Adopted)]);
+    }
+
+    #[test]
+    fn what_stays_wanted_through_others_is_covered_and_only_if_all_of_it_does() {
+        let wide = "198.51.100.0/30";
+        let held = || shard(&[wide], &[wide, "203.0.113.1"]);
+        let all = ["198.51.100.0", A, B, C];
+        assert_eq!(classes(vec![held()], &all, &[]), [(wide.into(), Class::Covered)]);
+        assert_eq!(classes(vec![held()], &all[..3], &[]), [(wide.into(), Class::Counted)]);
+    }
+
+    #[test]
+    fn what_an_earlier_scan_of_the_run_wants_stays() {
+        let held = || shard(&[A, B], &[A, B]);
+        assert_eq!(classes(vec![held()], &[A], &[&[A, B]]), [(B.into(), Class::Unsettled)]);
+        assert_eq!(classes(vec![held()], &[A], &[&[A]]), [(B.into(), Class::Counted)]);
+        // An address of it is enough.
+        let wide = "198.51.100.0/30";
+        let held = shard(&[A, wide], &[A, wide]);
+        assert_eq!(classes(vec![held], &[A], &[&[A, B]]), [(wide.into(), Class::Unsettled)]);
+    }
+
+    #[test]
+    fn in_force_are_the_distinct_cidrs_of_wired_and_adopted_sets_without_those_of_always() {
+        let unwired = Shard { group: None, ..shard(&[C], &[C]) };
+        let shards = vec![shard(&[A, B], &[A]), shard(&[B], &[B]), unwired];
+        let current = Current { shards, ..Current::default() };
+        let diff = Diff::new(&wanting([A]), &[], &cidrs(&[A]), &current);
+        // B is drift in the first set, but the table put it in the second.
+        assert_eq!((diff.in_force.ipv4, diff.in_force_by_table.ipv4), (1, 1));
+        assert_eq!(diff.unproven(), cidrs(&[B]));
+        let current = Current { shards: vec![shard(&[A, B], &[A])], ..Current::default() };
+        let diff = Diff::new(&wanting([A]), &[], &[], &current);
+        assert_eq!((diff.in_force.ipv4, diff.in_force_by_table.ipv4), (2, 1));
+    }
+}

@@ -1,0 +1,90 @@
+//! What layout looks at, and what comes of it: values only.
+
+use crate::model::cidr::{Cidr, Family, PerFamily};
+use crate::model::limits::Limits;
+
+/// One existing shard, as layout sees it.
+#[derive(Clone, Debug)]
+pub struct ShardInput<'a> {
+    /// Its name: breaks ties. Shards come sorted by name.
+    pub name: &'a str,
+    /// Its family.
+    pub family: Family,
+    /// What it holds now: sorted, no duplicates.
+    pub cidrs: &'a [Cidr],
+    /// What may leave it in this run: unwanted and not held. Sorted; a subset of `cidrs`.
+    pub leaving: Vec<Cidr>,
+    /// What it holds that was not in force through it when the run began: AWS may still be spreading it, so nothing that
+    /// leaves relies on it. Sorted; a subset of `cidrs`.
+    pub fresh: Vec<Cidr>,
+    /// The rule group (index into [`Input::groups`]) that refers to it.
+    pub group: Option<usize>,
+    /// Nothing may be added to it in this run.
+    pub closed: bool,
+    /// Adopted: what it holds counts as in force even before it is wired, and it is not stripped.
+    pub adopted: bool,
+}
+
+/// One rule group, existing or to be created.
+#[derive(Clone, Copy, Debug)]
+pub struct GroupInput {
+    /// References that it will keep, to sets that are not shards too.
+    pub references: usize,
+    /// Every named web ACL refers to it (true where none was named).
+    pub referred: bool,
+    /// It is written in any case (created, or its rule or description changes): another reference costs nothing.
+    pub written_anyway: bool,
+}
+
+/// Everything that layout looks at.
+#[derive(Clone, Debug)]
+pub struct Input<'a> {
+    /// What fits.
+    pub limits: Limits,
+    /// Existing shards, sorted by name.
+    pub shards: Vec<ShardInput<'a>>,
+    /// Rule groups in the order of their numbers.
+    pub groups: Vec<GroupInput>,
+    /// What is wanted: sorted, no duplicates.
+    pub desired: PerFamily<&'a [Cidr]>,
+    /// How many IP sets may still be created.
+    pub new_sets: usize,
+}
+
+/// What becomes of one existing shard.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ShardLayout {
+    /// CIDRs to add, sorted.
+    pub add: Vec<Cidr>,
+    /// CIDRs to remove, sorted (doubled wanted ones too).
+    pub remove: Vec<Cidr>,
+    /// The rule group that refers to it afterwards; `None` if no slot was free, or if wiring it would let in something
+    /// that is not wanted.
+    pub group: Option<usize>,
+}
+
+/// A shard to be created.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewShard {
+    /// Its family.
+    pub family: Family,
+    /// Its contents, sorted, not empty.
+    pub cidrs: Vec<Cidr>,
+    /// The rule group that will refer to it.
+    pub group: usize,
+}
+
+/// The contents of every shard after the run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Layout {
+    /// One for each of [`Input::shards`].
+    pub shards: Vec<ShardLayout>,
+    /// Shards to be created, IPv4 before IPv6.
+    pub new: Vec<NewShard>,
+    /// CIDRs that stay for this run because their replacement is not in force yet: sorted, distinct.
+    pub deferred: Vec<Cidr>,
+    /// Wanted CIDRs for which there is no room in this run: sorted. What comes first in the order is placed first,
+    /// but for what replaces a CIDR in the very set that it leaves. Where `deferred` is not empty, the deferred CIDRs
+    /// may be what takes the room, and a later run may find it.
+    pub unplaced: Vec<Cidr>,
+}

@@ -1,0 +1,90 @@
+//! References: which shards end wired, and which rule groups take new references, by the fewest group writes.
+
+use super::bins::{Bin, fewest};
+use super::draft::Draft;
+use super::input::{Input, ShardInput};
+use crate::model::cidr::Cidr;
+
+/// The free references of every rule group.
+#[derive(Debug)]
+pub(super) struct Slots {
+    groups: Vec<Group>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Group {
+    free: Bin,
+    referred: bool,
+    written_anyway: bool,
+}
+
+impl Slots {
+    pub(super) fn new(input: &Input<'_>) -> Self {
+        let groups = input.groups.iter().enumerate().map(|(id, group)| {
+            let wired = input.shards.iter().filter(|shard| shard.group == Some(id)).count();
+            let room = input.limits.group_references.saturating_sub(group.references + wired);
+            Group { free: Bin { id, room }, referred: group.referred, written_anyway: group.written_anyway }
+        });
+        Self { groups: groups.collect() }
+    }
+
+    /// How many more references the groups can take together.
+    pub(super) fn total(&self) -> usize {
+        self.groups.iter().map(|group| group.free.room).sum()
+    }
+
+    /// The rule group of each of `count` new references, or of as many as there is room for.
+    ///
+    /// Groups that every web ACL refers to come first, for elsewhere a shard would not be enforced. Among them those that
+    /// are written anyway and the fewest others are used, the lowest numbers first.
+    pub(super) fn take(&self, count: usize) -> Vec<usize> {
+        let mut taken = Vec::new();
+        for referred in [true, false] {
+            let tier = |written_anyway: bool| -> Vec<Bin> {
+                let fits = |group: &&Group| group.referred == referred && group.written_anyway == written_anyway;
+                self.groups.iter().filter(fits).map(|group| group.free).collect()
+            };
+            let mut used = tier(true);
+            let rest = (count - taken.len()).saturating_sub(used.iter().map(|group| group.room).sum());
+            used.extend(fewest(&tier(false), rest));
+            used.sort_by_key(|group| group.id);
+            for group in used {
+                taken.extend(std::iter::repeat_n(group.id, group.room.min(count - taken.len())));
+            }
+        }
+        taken
+    }
+
+    /// How many rule groups have to be written for `count` new references and would not be otherwise.
+    pub(super) fn further_writes(&self, count: usize) -> usize {
+        let mut groups = self.take(count);
+        groups.sort_unstable();
+        groups.dedup();
+        let free = self.groups.iter().filter(|group| group.written_anyway && groups.contains(&group.free.id)).count();
+        groups.len() - free
+    }
+}
+
+/// Decides which shards end wired: in the order of their names, as long as there are slots.
+pub(super) fn wire<'a>(input: &'a Input<'a>, mut slots: usize) -> Vec<Draft<'a>> {
+    let ends_wired = |shard: &'a ShardInput<'a>| {
+        if shard.group.is_some() {
+            return true;
+        }
+        let wired = slots > 0 && may_be_wired(shard, input.desired.get(shard.family));
+        slots -= usize::from(wired);
+        wired
+    };
+    input
+        .shards
+        .iter()
+        .zip(input.shards.iter().map(ends_wired))
+        .map(|(shard, wired)| Draft::new(shard, wired))
+        .collect()
+}
+
+/// A shard that is not in force must not come into force with something that nobody wants.
+fn may_be_wired(shard: &ShardInput<'_>, desired: &[Cidr]) -> bool {
+    let goes = |cidr| !shard.closed && shard.leaving.binary_search(cidr).is_ok();
+    shard.adopted || shard.cidrs.iter().all(|cidr| goes(cidr) || desired.binary_search(cidr).is_ok())
+}

@@ -1,0 +1,182 @@
+//! No lock-out, no leak, nothing lost and nothing too full, address by address.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::world::{Shard, World, config, replanned_worlds};
+use crate::model::cidr::{Cidr, Family};
+use crate::planning::layout::Layout;
+
+type Addresses = BTreeSet<(Family, u128)>;
+
+fn addresses<'a>(cidrs: impl IntoIterator<Item = &'a Cidr>) -> Addresses {
+    let each = |cidr: &Cidr| {
+        let family = cidr.family();
+        (cidr.first()..=cidr.last()).map(move |address| (family, address))
+    };
+    cidrs.into_iter().flat_map(each).collect()
+}
+
+/// Addresses in wired shards, and those in wired or adopted ones.
+fn in_force(world: &World) -> (Addresses, Addresses) {
+    let wired = world.shards.iter().filter(|shard| shard.group.is_some());
+    let either = world.shards.iter().filter(|shard| shard.group.is_some() || shard.adopted);
+    (addresses(wired.flat_map(|shard| &shard.cidrs)), addresses(either.flat_map(|shard| &shard.cidrs)))
+}
+
+/// The states that the API shows one after the other, in the order of the plan; within a step in both directions.
+fn states(world: &World, layout: &Layout, backwards: bool) -> Vec<World> {
+    let mut now = world.after(&Layout { shards: layout.shards.clone(), ..Layout::default() });
+    now.shards.clone_from(&world.shards);
+    let mut states = Vec::new();
+    for step in 1..=4 {
+        let mut order: Vec<usize> = (0..world.shards.len()).collect();
+        if backwards {
+            order.reverse();
+        }
+        for at in order {
+            let (before, change) = (&world.shards[at], &layout.shards[at]);
+            let stripped = before.group.is_none() && !before.adopted && !change.remove.is_empty();
+            let due = match step {
+                1 => stripped,
+                2 => !stripped && !change.add.is_empty(),
+                3 => before.group != change.group,
+                _ => !stripped && change.add.is_empty() && !change.remove.is_empty(),
+            };
+            if due && step == 3 {
+                now.shards[at].group = change.group;
+            } else if due {
+                now.shards[at].cidrs.retain(|cidr| !change.remove.contains(cidr));
+                now.shards[at].cidrs.extend(&change.add);
+            }
+            states.push(now.clone());
+        }
+        if step == 3 {
+            let new = Layout { shards: Vec::new(), ..layout.clone() };
+            now = now.after(&new);
+            states.push(now.clone());
+        }
+    }
+    states
+}
+
+proptest! {
+    #![proptest_config(config(0x5afe, 3000))]
+
+    #[test]
+    fn after_every_call_nobody_is_locked_out_and_nobody_let_in(world in replanned_worlds()) {
+        let layout = world.lay_out();
+        let wanted = addresses(&world.wanted);
+        let (wired, either) = in_force(&world);
+        for backwards in [false, true] {
+            for state in states(&world, &layout, backwards) {
+                let (wired_now, either_now) = in_force(&state);
+                prop_assert!(wired.intersection(&wanted).all(|address| wired_now.contains(address)), "{layout:#?}");
+                prop_assert!(either.intersection(&wanted).all(|address| either_now.contains(address)), "{layout:#?}");
+                let allowed = |address| either.contains(address) || wanted.contains(address);
+                prop_assert!(either_now.iter().all(allowed), "{layout:#?}");
+            }
+        }
+    }
+
+    /// AWS spreads every set on its own: an edge may see any of the updates without the others, and no new reference;
+    /// nor need it have seen what an earlier round of the run brought into force.
+    #[test]
+    fn whatever_part_of_the_updates_an_edge_has_seen_nobody_is_locked_out(world in replanned_worlds()) {
+        let layout = world.lay_out();
+        let wanted = addresses(&world.wanted);
+        let mut start = world.clone();
+        start.shards.iter_mut().for_each(|shard| shard.cidrs.retain(|cidr| !shard.fresh.contains(cidr)));
+        let (wired, either) = in_force(&start);
+        for mut seen in 0..3_u32.pow(u32::try_from(world.shards.len()).unwrap()) {
+            let mut partial = start.clone();
+            for (at, shard) in partial.shards.iter_mut().enumerate() {
+                if seen % 3 > 0 {
+                    shard.cidrs.clone_from(&world.shards[at].cidrs);
+                }
+                if seen % 3 > 1 {
+                    shard.cidrs.retain(|cidr| !layout.shards[at].remove.contains(cidr));
+                    shard.cidrs.extend(&layout.shards[at].add);
+                }
+                seen /= 3;
+            }
+            let (wired_now, either_now) = in_force(&partial);
+            prop_assert!(wired.intersection(&wanted).all(|address| wired_now.contains(address)), "{layout:#?}");
+            prop_assert!(either.intersection(&wanted).all(|address| either_now.contains(address)), "{layout:#?}");
+        }
+    }
+
+    #[test]
+    fn every_wanted_cidr_has_a_place_or_is_listed_and_no_set_is_too_full(world in replanned_worlds()) {
+        let layout = world.lay_out();
+        let after = world.after(&layout);
+        let wired = || after.shards.iter().filter(|shard| shard.group.is_some());
+        let mut placed: BTreeSet<Cidr> = wired().flat_map(|shard| shard.cidrs.iter().copied()).collect();
+        placed.retain(|cidr| world.wanted.contains(cidr));
+        let unplaced: BTreeSet<Cidr> = layout.unplaced.iter().copied().collect();
+        prop_assert!(placed.is_disjoint(&unplaced));
+        prop_assert_eq!(placed.union(&unplaced).copied().collect::<BTreeSet<_>>(), world.wanted.clone());
+        prop_assert!(after.shards.len() <= world.limits.max_ip_sets.max(world.shards.len()));
+        prop_assert!(after.shards.iter().all(|shard| shard.cidrs.len() <= world.limits.set_capacity));
+        prop_assert!(wired().all(|shard| shard.cidrs.iter().all(|cidr| cidr.family() == shard.family)));
+        for (at, group) in after.groups.iter().enumerate() {
+            let used = wired().filter(|shard| shard.group == Some(at)).count() + group.references;
+            prop_assert!(used <= world.limits.group_references);
+        }
+    }
+
+    #[test]
+    fn changes_are_sorted_and_honest(world in replanned_worlds()) {
+        let layout = world.lay_out();
+        prop_assert!(layout.new.iter().all(|new| !new.cidrs.is_empty() && new.cidrs.is_sorted()));
+        prop_assert!(layout.new.is_sorted_by_key(|new| new.family));
+        prop_assert!(layout.unplaced.is_sorted_by(|a, b| a < b) && layout.deferred.is_sorted_by(|a, b| a < b));
+        for (shard, change) in world.shards.iter().zip(&layout.shards) {
+            prop_assert!(change.add.is_sorted_by(|a, b| a < b) && change.remove.is_sorted_by(|a, b| a < b));
+            prop_assert!(change.add.iter().all(|cidr| !shard.cidrs.contains(cidr) && world.wanted.contains(cidr)));
+            let leaving = world.leaving(shard);
+            let may_leave = |cidr: &Cidr| leaving.contains(cidr) || world.wanted.contains(cidr);
+            prop_assert!(change.remove.iter().all(|cidr| shard.cidrs.contains(cidr) && may_leave(cidr)));
+            prop_assert!(!shard.closed || change.add.is_empty() && change.remove.is_empty());
+            prop_assert!(shard.group.is_none() || shard.group == change.group);
+            let doubled_only = !change.remove.is_empty()
+                && change.add.is_empty()
+                && change.remove.iter().all(|cidr| world.wanted.contains(cidr));
+            prop_assert!(!doubled_only, "a copy is no reason to write");
+        }
+    }
+
+    /// Every unwanted CIDR that may leave does, unless it is closed in or still needed: then it is listed.
+    #[test]
+    fn what_stays_although_it_may_leave_is_listed_and_needed(world in replanned_worlds()) {
+        let layout = world.lay_out();
+        let mut stayed = BTreeSet::new();
+        for (shard, change) in world.shards.iter().zip(&layout.shards).filter(|(shard, _)| !shard.closed) {
+            for stuck in world.leaving(shard).into_iter().filter(|cidr| !change.remove.contains(cidr)) {
+                prop_assert!(shard.adopted || shard.group.is_some());
+                let mut needed = addresses([&stuck]);
+                needed.retain(|address| addresses(&world.wanted).contains(address));
+                let safe = addresses(&staying(&world, shard.group.is_none()));
+                prop_assert!(!needed.is_subset(&safe), "{stuck} could leave: {layout:#?}");
+                stayed.insert(stuck);
+            }
+        }
+        prop_assert_eq!(stayed.into_iter().collect::<Vec<_>>(), layout.deferred.clone());
+    }
+}
+
+/// What was in force when the run began and stays in any case, in wired shards and, if asked for, in adopted ones.
+fn staying(world: &World, with_adopted: bool) -> Vec<Cidr> {
+    let in_force = world.shards.iter().filter(|shard| shard.group.is_some() || (with_adopted && shard.adopted));
+    let stays = |shard: &Shard| {
+        let leaving = if shard.closed { Vec::new() } else { world.leaving(shard) };
+        shard
+            .cidrs
+            .iter()
+            .copied()
+            .filter(move |cidr| !leaving.contains(cidr) && !shard.fresh.contains(cidr))
+            .collect::<Vec<_>>()
+    };
+    in_force.flat_map(stays).collect()
+}

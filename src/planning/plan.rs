@@ -1,0 +1,449 @@
+//! The contents of every shard as ordered changes: every API write that turns current into desired, as data.
+//!
+//! A change holds everything that its API call needs, so that carrying it out decides nothing. Nothing here is
+//! carried out, and nothing here looks at guards: what may not be removed now comes in as [`Restraint`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::cidr::{Cidr, Family, PerFamily};
+use crate::model::current::{Current, LockToken, RuleGroup, Shard};
+use crate::model::desired::Desired;
+use crate::model::fingerprint::Fingerprint;
+use crate::model::limits::Limits;
+use crate::model::limits::group_capacity;
+use crate::model::naming::{Target, set_description, set_name};
+use crate::model::policy::RulePolicy;
+use crate::model::spec::{IpSetSpec, Reference, RuleGroupSpec};
+use crate::model::web_acl::WebAcl;
+use crate::planning::diff::{Class, Diff};
+use crate::planning::layout::{self, GroupInput, Input, Layout, ShardInput};
+use crate::planning::lower_bound;
+use crate::planning::lower_bound::counts;
+use crate::planning::rule_changes;
+
+/// When a change is carried out: all changes of a stage may go side by side, none before the stage in front of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stage {
+    /// Strangers go from shards that no rule refers to, before one does.
+    Strip,
+    /// Creations, and updates that add.
+    Add,
+    /// Rule groups.
+    Wire,
+    /// Rule groups that let go of an IP set that is not ours, once all that is wanted is in force without it.
+    Unwire,
+    /// Updates that only remove.
+    Remove,
+}
+
+impl Stage {
+    /// The stages in their order.
+    pub const ALL: [Self; 5] = [Self::Strip, Self::Add, Self::Wire, Self::Unwire, Self::Remove];
+}
+
+/// One API write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// When.
+    pub stage: Stage,
+    /// What.
+    pub write: Write,
+    /// CIDRs to be added: sorted.
+    pub add: Vec<Cidr>,
+    /// CIDRs to be removed: sorted.
+    pub remove: Vec<Cidr>,
+    /// IP sets to which a rule group will newly refer.
+    pub refer: Vec<String>,
+    /// IP sets (names, or ARNs of foreign ones) to which a rule group will refer no longer.
+    pub unrefer: Vec<String>,
+}
+
+/// The call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// `CreateIPSet`
+    CreateIpSet(IpSetSpec),
+    /// `UpdateIPSet`
+    UpdateIpSet {
+        /// Its id.
+        id: String,
+        /// From the read on which this plan rests.
+        token: LockToken,
+        /// All of its new state.
+        spec: IpSetSpec,
+    },
+    /// `CreateRuleGroup`
+    CreateRuleGroup(RuleGroupSpec),
+    /// `UpdateRuleGroup`
+    UpdateRuleGroup {
+        /// Its id.
+        id: String,
+        /// From the read on which this plan rests.
+        token: LockToken,
+        /// All of its new state.
+        spec: RuleGroupSpec,
+        /// Whether there is more to it than new references.
+        rewrite: bool,
+    },
+}
+
+impl Write {
+    /// The name of what is written.
+    #[must_use]
+    pub fn target(&self) -> &str {
+        match self {
+            Self::CreateIpSet(spec) | Self::UpdateIpSet { spec, .. } => &spec.name,
+            Self::CreateRuleGroup(spec) | Self::UpdateRuleGroup { spec, .. } => &spec.name,
+        }
+    }
+
+    /// The stable name of this kind of write.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::CreateIpSet(_) => "create_ip_set",
+            Self::UpdateIpSet { .. } => "update_ip_set",
+            Self::CreateRuleGroup(_) => "create_rule_group",
+            Self::UpdateRuleGroup { .. } => "update_rule_group",
+        }
+    }
+}
+
+/// What an IP set holds, in numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetSummary {
+    /// Its name.
+    pub name: String,
+    /// Its family.
+    pub family: Family,
+    /// CIDRs in it.
+    pub addresses: usize,
+    /// CIDRs for which there is room.
+    pub free: usize,
+    /// The rule group that refers to it.
+    pub rule_group: Option<String>,
+}
+
+/// What may not be removed now, whatever the table says.
+#[derive(Clone, Copy, Debug)]
+pub struct Restraint<'a> {
+    /// CIDRs that a guard holds: sorted.
+    pub held: &'a [Cidr],
+    /// Shards to which nothing may be added and from which nothing may go.
+    pub closed: &'a [usize],
+    /// Whether a removal that needs a second scan has it.
+    pub proven: bool,
+}
+
+/// Everything a plan is made from.
+#[derive(Clone, Copy, Debug)]
+pub struct Basis<'a> {
+    /// What is wanted.
+    pub desired: &'a Desired,
+    /// What there is.
+    pub current: &'a Current,
+    /// What there was when the run began, if something has been read since.
+    pub at_start: Option<&'a Current>,
+    /// What there is and is not wanted.
+    pub diff: &'a Diff,
+    /// Where.
+    pub target: &'a Target,
+    /// What our rules should do.
+    pub policy: &'a RulePolicy,
+    /// What fits.
+    pub limits: Limits,
+}
+
+/// Every API write that turns current into desired, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// The writes, by stage and then by name.
+    pub changes: Vec<Change>,
+    /// CIDRs that stay for this run, because what replaces them is not in force yet, an earlier scan wanted them, or there
+    /// is no second scan that confirms their removal.
+    pub deferred: Vec<Cidr>,
+    /// Wanted CIDRs for which there is no room: sorted.
+    pub unplaced: Vec<Cidr>,
+    /// The fewest writes that any plan could need, from counts alone.
+    pub minimum: usize,
+}
+
+impl Plan {
+    /// How many API writes it takes.
+    #[must_use]
+    pub fn writes(&self) -> usize {
+        self.changes.len()
+    }
+
+    /// The plan for this basis under this restraint.
+    #[must_use]
+    pub fn new(basis: Basis<'_>, restraint: Restraint<'_>) -> Self {
+        let input = layout_input(basis, restraint);
+        let layout = layout::lay_out(&input);
+        debug_assert_eq!(layout.shards.len(), basis.current.shards.len(), "one layout for each shard");
+        let minimum = lower_bound::writes(&counts::counts(&input, &layout));
+        let names = new_names(basis, &layout);
+        let mut changes = set_changes(basis, &layout, &names);
+        changes.extend(group_changes(basis, &layout, &names));
+        changes.sort_by(|a, b| (a.stage, a.write.target()).cmp(&(b.stage, b.write.target())));
+        let mut deferred: BTreeSet<Cidr> = layout.deferred.iter().copied().collect();
+        let waits = |class: Class, cidr: Cidr| match class {
+            Class::Unsettled => true,
+            Class::Drift | Class::Covered | Class::Counted | Class::Adopted => {
+                !restraint.proven && restraint.held.binary_search(&cidr).is_err()
+            }
+            Class::Unwired => false,
+        };
+        let unwanted = basis.diff.unwanted.iter().flatten().filter(|unwanted| waits(unwanted.class, unwanted.cidr));
+        deferred.extend(unwanted.map(|unwanted| unwanted.cidr));
+        Self { changes, deferred: deferred.into_iter().collect(), unplaced: layout.unplaced, minimum }
+    }
+
+    /// Seconds that the writes take at least, and the reads that check them.
+    #[must_use]
+    pub fn estimate_seconds(&self, read_rate: f64, write_rate: f64) -> f64 {
+        let mut seconds = 0.0;
+        for stage in Stage::ALL {
+            let mut actions: BTreeMap<&str, u32> = BTreeMap::new();
+            for change in self.changes.iter().filter(|change| change.stage == stage) {
+                *actions.entry(change.write.kind()).or_default() += 1;
+            }
+            seconds += f64::from(actions.values().copied().max().unwrap_or_default()) / write_rate;
+        }
+        seconds + f64::from(u32::try_from(self.changes.len()).unwrap_or(u32::MAX)) / read_rate
+    }
+}
+
+/// What IP sets hold, and which rule group refers to them.
+#[must_use]
+pub fn summaries(current: &Current, limits: Limits) -> Vec<SetSummary> {
+    let summary = |shard: &Shard| SetSummary {
+        name: shard.name.clone(),
+        family: shard.family,
+        addresses: shard.cidrs.len(),
+        free: limits.set_capacity.saturating_sub(shard.cidrs.len()),
+        rule_group: shard.group.and_then(|index| current.groups.get(index)).map(|group| group.name.clone()),
+    };
+    current.shards.iter().map(summary).collect()
+}
+
+/// The numbers of the rule groups there will be: those that the limits ask for, and any others of ours.
+fn group_numbers(basis: Basis<'_>) -> Vec<usize> {
+    let existing = basis.current.groups.iter().map(|group| group.number);
+    (1..=basis.limits.rule_groups()).chain(existing).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+fn group_of(current: &Current, number: usize) -> Option<(usize, &RuleGroup)> {
+    current.groups.iter().enumerate().find(|(_, group)| group.number == number)
+}
+
+fn layout_input<'a>(basis: Basis<'a>, restraint: Restraint<'_>) -> Input<'a> {
+    let numbers = group_numbers(basis);
+    let position = |group: usize| {
+        let number = basis.current.groups.get(group).map(|group| group.number)?;
+        numbers.iter().position(|n| *n == number)
+    };
+    let shards: Vec<ShardInput<'a>> = (basis.current.shards.iter().zip(&basis.diff.unwanted).enumerate())
+        .map(|(index, (shard, unwanted))| {
+            let closed = restraint.closed.contains(&index);
+            // The same CIDR may be drift here and held in another shard; then it stays in both.
+            let free = |cidr: Cidr| restraint.held.binary_search(&cidr).is_err();
+            let may_leave = |class: Class, cidr: Cidr| match class {
+                Class::Unwired => true,
+                Class::Drift | Class::Covered | Class::Counted | Class::Adopted => restraint.proven && free(cidr),
+                Class::Unsettled => false,
+            };
+            let leaving = unwanted.iter().filter(|u| !closed && may_leave(u.class, u.cidr)).map(|u| u.cidr).collect();
+            // A write would take off the sign that nobody has approved what goes from it.
+            let unsure = !restraint.proven || unwanted.iter().any(|unwanted| unwanted.class == Class::Unsettled);
+            let waits = shard.adopted && shard.mark.is_none() && !unwanted.is_empty() && unsure;
+            ShardInput {
+                name: &shard.name,
+                family: shard.family,
+                cidrs: &shard.cidrs,
+                leaving,
+                fresh: basis.at_start.map_or_else(Vec::new, |start| fresh(shard, start)),
+                group: shard.group.and_then(position),
+                closed: closed || waits,
+                adopted: shard.adopted,
+            }
+        })
+        .collect();
+    let groups = numbers
+        .iter()
+        .map(|number| match group_of(basis.current, *number) {
+            Some((index, group)) => GroupInput {
+                references: extra_references(basis.current, index, group).len(),
+                referred: referred(basis.current, group),
+                written_anyway: rule_changes::must_rewrite(group, basis.current, basis.policy, basis.target),
+            },
+            None => GroupInput { references: 0, referred: basis.current.web_acls.is_none(), written_anyway: true },
+        })
+        .collect();
+    let new_sets = basis.limits.max_ip_sets.saturating_sub(basis.current.shards.len());
+    let desired = PerFamily::from_fn(|family| basis.desired.cidrs(family));
+    Input { limits: basis.limits, shards, groups, desired, new_sets }
+}
+
+/// What this shard has brought into force since then.
+fn fresh(shard: &Shard, start: &Current) -> Vec<Cidr> {
+    let was_in_force = |then: &&Shard| then.arn == shard.arn && (then.group.is_some() || then.adopted);
+    match start.shards.iter().find(was_in_force) {
+        Some(then) => shard.cidrs.iter().filter(|cidr| then.cidrs.binary_search(cidr).is_err()).copied().collect(),
+        None => shard.cidrs.to_vec(),
+    }
+}
+
+/// Shards to which this group refers although another one counts as theirs: such a reference is kept.
+fn extra_references<'a>(current: &'a Current, index: usize, group: &RuleGroup) -> Vec<&'a Shard> {
+    let refers = |shard: &&Shard| shard.group != Some(index) && group.rule.references().contains(&shard.arn);
+    current.shards.iter().filter(refers).collect()
+}
+
+fn referred(current: &Current, group: &RuleGroup) -> bool {
+    let refers = |acls: &Vec<WebAcl>| acls.iter().all(|acl| acl.refers_to.contains(&group.arn));
+    current.web_acls.as_ref().is_none_or(refers)
+}
+
+/// The names of the layout's new shards: of each family the lowest free numbers.
+fn new_names(basis: Basis<'_>, layout: &Layout) -> Vec<String> {
+    let taken: BTreeSet<&str> = (basis.current.shards.iter().map(|shard| shard.name.as_str()))
+        .chain(basis.current.strangers.iter().map(String::as_str))
+        .collect();
+    let mut free = PerFamily::from_fn(|family| {
+        let name = &basis.target.name;
+        (0..).map(move |number: usize| set_name(name, family, number)).filter(|name| !taken.contains(name.as_str()))
+    });
+    layout.new.iter().filter_map(|shard| free.get_mut(shard.family).next()).collect()
+}
+
+fn set_spec(basis: Basis<'_>, name: &str, family: Family, cidrs: Vec<Cidr>) -> IpSetSpec {
+    let description = set_description(&basis.target.name, Fingerprint::of(cidrs.iter().copied()));
+    IpSetSpec { name: name.to_owned(), family, cidrs, description }
+}
+
+fn set_changes(basis: Basis<'_>, layout: &Layout, names: &[String]) -> Vec<Change> {
+    let mut changes = Vec::new();
+    for (shard, to) in basis.current.shards.iter().zip(&layout.shards) {
+        if to.add.is_empty() && to.remove.is_empty() {
+            continue;
+        }
+        let stage = if shard.group.is_none() && !shard.adopted && !to.remove.is_empty() {
+            Stage::Strip
+        } else if to.add.is_empty() {
+            Stage::Remove
+        } else {
+            Stage::Add
+        };
+        let cidrs = updated(&shard.cidrs, &to.add, &to.remove);
+        assert!(
+            to.add.is_empty() || cidrs.len() <= basis.limits.set_capacity,
+            "{} would hold more than fits",
+            shard.name
+        );
+        let spec = set_spec(basis, &shard.name, shard.family, cidrs);
+        changes.push(Change {
+            stage,
+            write: Write::UpdateIpSet { id: shard.id.clone(), token: shard.token.clone(), spec },
+            add: to.add.clone(),
+            remove: to.remove.clone(),
+            refer: Vec::new(),
+            unrefer: Vec::new(),
+        });
+    }
+    for (new, name) in layout.new.iter().zip(names) {
+        assert!(new.cidrs.len() <= basis.limits.set_capacity, "{name} would hold more than fits");
+        let spec = set_spec(basis, name, new.family, new.cidrs.clone());
+        changes.push(Change {
+            stage: Stage::Add,
+            write: Write::CreateIpSet(spec),
+            add: new.cidrs.clone(),
+            remove: Vec::new(),
+            refer: Vec::new(),
+            unrefer: Vec::new(),
+        });
+    }
+    changes
+}
+
+/// `cidrs` with `add` and without `remove`; all sorted.
+fn updated(cidrs: &[Cidr], add: &[Cidr], remove: &[Cidr]) -> Vec<Cidr> {
+    let mut updated = Vec::with_capacity(cidrs.len() + add.len());
+    updated.extend(cidrs.iter().filter(|cidr| remove.binary_search(cidr).is_err()));
+    updated.extend(add);
+    updated.sort_unstable();
+    updated.dedup();
+    updated
+}
+
+fn group_changes(basis: Basis<'_>, layout: &Layout, names: &[String]) -> Vec<Change> {
+    let mut changes = Vec::new();
+    for (position, number) in group_numbers(basis).into_iter().enumerate() {
+        let existing = group_of(basis.current, number);
+        let mut references: Vec<Reference> = Vec::new();
+        if let Some((index, group)) = existing {
+            let ours = |arn: &String| {
+                let shard = basis.current.shards.iter().find(|shard| shard.arn == *arn)?;
+                Some(Reference { name: shard.name.clone(), arn: Some(arn.clone()) })
+            };
+            for reference in group.rule.references().iter().filter_map(ours) {
+                if !references.contains(&reference) {
+                    references.push(reference);
+                }
+            }
+            debug_assert!(
+                extra_references(basis.current, index, group).len() <= references.len(),
+                "no reference to a shard is dropped"
+            );
+        }
+        let mut refer = Vec::new();
+        let wired = basis.current.shards.iter().zip(&layout.shards);
+        for (shard, _) in wired.filter(|(shard, to)| shard.group.is_none() && to.group == Some(position)) {
+            refer.push(Reference { name: shard.name.clone(), arn: Some(shard.arn.clone()) });
+        }
+        for (_, name) in layout.new.iter().zip(names).filter(|(new, _)| new.group == position) {
+            refer.push(Reference { name: name.clone(), arn: None });
+        }
+        let refer_names = refer.iter().map(|reference| reference.name.clone()).collect::<Vec<_>>();
+        references.extend(refer);
+        let spec = RuleGroupSpec {
+            name: basis.target.group_name(number),
+            rule_name: basis.target.name.clone(),
+            description: basis.target.group_description(),
+            capacity: group_capacity(basis.policy),
+            policy: basis.policy.clone(),
+            references,
+        };
+        let (write, unrefer) = match existing {
+            None => (Write::CreateRuleGroup(spec), Vec::new()),
+            Some((_, group)) => {
+                let rewrite = rule_changes::must_rewrite(group, basis.current, basis.policy, basis.target);
+                if !rewrite && refer_names.is_empty() {
+                    continue;
+                }
+                let unrefer = dropped(group, &spec);
+                let (id, token) = (group.id.clone(), group.token.clone());
+                (Write::UpdateRuleGroup { id, token, spec, rewrite }, unrefer)
+            }
+        };
+        let lets_go = unrefer.iter().any(|arn| !basis.current.gone.contains(arn));
+        changes.push(Change {
+            stage: if lets_go { Stage::Unwire } else { Stage::Wire },
+            write,
+            add: Vec::new(),
+            remove: Vec::new(),
+            refer: refer_names,
+            unrefer,
+        });
+    }
+    changes
+}
+
+fn dropped(group: &RuleGroup, spec: &RuleGroupSpec) -> Vec<String> {
+    let kept: BTreeSet<&str> = spec.references.iter().filter_map(|reference| reference.arn.as_deref()).collect();
+    let gone: BTreeSet<&String> = group.rule.references().iter().filter(|arn| !kept.contains(arn.as_str())).collect();
+    gone.into_iter().cloned().collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,206 @@
+//! The preflight for people: what was seen of AWS becomes one line each, with how to mend it. A pure judgement.
+
+#[cfg(test)]
+mod tests;
+
+use crate::model::current::{GroupRule, RuleGroup};
+use crate::model::limits::{GROUP_CAPACITY, GROUP_CAPACITY_ANY};
+use crate::model::policy::Position;
+use crate::model::settings::Settings;
+use crate::text;
+use crate::text::number::{counted, grouped};
+
+use super::facts::{Answer, Sample, Seen, TableState, Trouble};
+use super::line::{Line, Report, Verdict, failed, failure, ok, shown, unknown, warning};
+use super::{quotas, search};
+
+/// The preflight of a process that could not even begin to look.
+#[must_use]
+pub fn without_connection(error: &str) -> Report {
+    let line = Line { subject: "connection", verdict: Verdict::Failure, finding: error.to_owned(), mend: None };
+    Report { version: 1, ok: false, lines: vec![line] }
+}
+
+/// Judges what was seen.
+#[must_use]
+pub fn judge(settings: &Settings, seen: &Seen) -> Report {
+    let mut lines = vec![
+        credentials(&seen.identity),
+        table(&seen.table),
+        attributes(settings, &seen.sample),
+        permissions(seen),
+        quotas::ip_sets(settings, seen),
+        quotas::rule_groups(settings, seen),
+        rule_groups(settings, seen),
+        rule(settings, seen),
+    ];
+    lines.extend(search::lines(settings, &seen.web_acls, seen.waf.as_ref().ok()));
+    Report { version: 1, ok: lines.iter().all(|line| line.verdict != Verdict::Failure), lines }
+}
+
+fn credentials(identity: &Answer<String>) -> Line {
+    const SUBJECT: &str = "credentials";
+    match identity {
+        Ok(arn) if arn.ends_with(":root") => warning(
+            SUBJECT,
+            format!("{} is the root user of the account", text::line(arn)),
+            "give wafsync a role of its own: `wafsync iam-policy` prints its policy",
+        ),
+        Ok(arn) => ok(SUBJECT, text::line(arn)),
+        Err(trouble) if trouble.credentials => failed(SUBJECT, trouble),
+        Err(trouble) => warning(
+            SUBJECT,
+            format!("it is not known who they are: {}", trouble.words()),
+            "nothing but this check needs STS; if the network does not lead there, this does not matter",
+        ),
+    }
+}
+
+fn table(table: &Answer<TableState>) -> Line {
+    const SUBJECT: &str = "table";
+    match table {
+        Ok(table) if table.status == "ACTIVE" => {
+            ok(SUBJECT, format!("it is there, with {} at the last count", counted(table.items, "item")))
+        }
+        Ok(table) if table.status == "UPDATING" => {
+            warning(SUBJECT, "it is being changed and can be read meanwhile", "wait until it is ACTIVE")
+        }
+        Ok(table) => {
+            let finding = format!("it is {} and cannot be read", text::line(&table.status));
+            failure(SUBJECT, finding, "wait until it is ACTIVE, or restore it")
+        }
+        Err(trouble) if trouble.denied => warning(
+            SUBJECT,
+            trouble.words(),
+            "nothing but this check needs dynamodb:DescribeTable; `wafsync iam-policy --for check` allows it",
+        ),
+        Err(trouble) => failed(SUBJECT, trouble),
+    }
+}
+
+fn attributes(settings: &Settings, sample: &Answer<Sample>) -> Line {
+    const SUBJECT: &str = "attributes";
+    let view = match sample {
+        Ok(sample) => &sample.view,
+        Err(trouble) => return failed(SUBJECT, trouble),
+    };
+    let (key, cidrs) = (text::line(&settings.table.key_attribute), text::line(&settings.table.cidr_attribute));
+    let mend = format!("check --cidr-attribute ({cidrs}) and --key-attribute ({key}), or correct the items");
+    if view.items == 0 {
+        let mend = "fill the table before the first apply; an empty one is blocked once addresses are in force";
+        return warning(SUBJECT, "there is no item to look at", mend);
+    }
+    let sampled = format!("of a sample of {}", counted(view.items, "item"));
+    if view.rejections.is_empty() && view.unnamed > 0 {
+        let finding = format!("{sampled}, {} without a key in {key}: reports cannot name them", grouped(view.unnamed));
+        return warning(SUBJECT, finding, "name the table's key with --key-attribute");
+    }
+    if view.rejections.is_empty() {
+        return ok(SUBJECT, format!("{sampled}, all can be used"));
+    }
+    let rejections = view
+        .rejections
+        .iter()
+        .map(|rejection| format!("{}: {}", text::key(&rejection.key), text::line(&rejection.reason.to_string())));
+    let finding =
+        format!("{sampled}, {} cannot be used: {}", counted(view.rejections.len(), "value"), shown("; ", rejections));
+    if view.entries().is_empty() { failure(SUBJECT, finding, mend) } else { warning(SUBJECT, finding, mend) }
+}
+
+/// What every run calls must be allowed; what only this check calls should be.
+fn permissions(seen: &Seen) -> Line {
+    const SUBJECT: &str = "permissions";
+    const MEND: &str = "`wafsync iam-policy` prints what the role has to allow, with --for plan, apply or check; a service \
+                        control policy can forbid it too";
+    let needed =
+        [seen.sample.as_ref().err(), seen.waf.as_ref().err(), seen.totals.as_ref().err()].into_iter().flatten();
+    let needed = needed.chain(&seen.probes).chain(seen.web_acls.named().iter().filter_map(|acl| acl.as_ref().err()));
+    let resources = seen.web_acls.read().filter_map(|acl| acl.resources.as_ref()?.as_ref().err());
+    let further = seen.table.as_ref().err().into_iter().chain(seen.web_acls.trouble()).chain(resources);
+    let refused = denied(needed);
+    if !refused.is_empty() {
+        return failure(SUBJECT, refused.join("; "), MEND);
+    }
+    let refused = denied(further);
+    if !refused.is_empty() {
+        let finding = format!("enough for plan, but not for all of this check: {}", refused.join("; "));
+        return warning(SUBJECT, finding, MEND);
+    }
+    if seen.sample.is_err() || seen.waf.is_err() || seen.totals.is_err() || !seen.probes.is_empty() {
+        return warning(SUBJECT, "not everything that plan reads has answered", "mend the other lines first");
+    }
+    ok(
+        SUBJECT,
+        "all that plan reads may be read; what apply writes was not tried: CreateIPSet, UpdateIPSet, CreateRuleGroup, \
+         UpdateRuleGroup, TagResource",
+    )
+}
+
+/// What AWS said of each permission that is missing, each once.
+fn denied<'a>(troubles: impl Iterator<Item = &'a Trouble>) -> Vec<&'a str> {
+    let mut said = Vec::new();
+    for trouble in troubles.filter(|trouble| trouble.denied) {
+        if !said.contains(&trouble.words()) {
+            said.push(trouble.words());
+        }
+    }
+    said
+}
+
+fn rule_groups(settings: &Settings, seen: &Seen) -> Line {
+    const SUBJECT: &str = "rule groups";
+    let current = match &seen.waf {
+        Ok(current) => current,
+        Err(trouble) if trouble.denied => return unknown(SUBJECT, trouble),
+        Err(trouble) => return failed(SUBJECT, trouble),
+    };
+    let any = settings.waf.policy.forwarded.as_ref().is_some_and(|forwarded| forwarded.position == Position::Any);
+    let capacity = if any { GROUP_CAPACITY_ANY } else { GROUP_CAPACITY };
+    let small: Vec<&RuleGroup> = current.groups.iter().filter(|group| group.capacity < capacity).collect();
+    if !small.is_empty() {
+        let list: Vec<String> = small.iter().map(|group| format!("{} ({} WCU)", group.name, group.capacity)).collect();
+        let finding = format!("too small for {capacity} WCU, which can never be changed: {}", list.join(", "));
+        let mend = "choose another --name, attach its rule groups, and delete the old ones";
+        return failure(SUBJECT, finding, mend);
+    }
+    let there = |number: &usize| current.groups.iter().any(|group| group.number == *number);
+    let needed = 1..=settings.waf.limits.rule_groups();
+    let missing: Vec<String> =
+        needed.filter(|number| !there(number)).map(|number| format!("{}-{number}", settings.waf.name)).collect();
+    if missing.is_empty() {
+        ok(SUBJECT, format!("all are there, of {capacity} WCU or more"))
+    } else {
+        warning(SUBJECT, format!("not there yet: {}", missing.join(", ")), "the first apply creates them")
+    }
+}
+
+/// What the rules look at, and whether a client can forge it.
+fn rule(settings: &Settings, seen: &Seen) -> Line {
+    const SUBJECT: &str = "match";
+    let policy = &settings.waf.policy;
+    let current = match &seen.waf {
+        Ok(current) => current,
+        Err(trouble) => return unknown(SUBJECT, trouble),
+    };
+    let other = current.groups.iter().find_map(|group| match &group.rule {
+        GroupRule::Standard { policy: now, .. } if now != policy => Some((group, now)),
+        _ => None,
+    });
+    if let Some((group, now)) = other {
+        let finding = format!("rule group {} does \"{now}\", the settings say \"{policy}\"", group.name);
+        return failure(
+            SUBJECT,
+            finding,
+            "apply is blocked: correct --action and --forwarded-ip-…, or approve the plan",
+        );
+    }
+    match &policy.forwarded {
+        Some(forwarded) if forwarded.position != Position::Last => warning(
+            SUBJECT,
+            format!("\"{policy}\": a client can forge that address and let itself in"),
+            "use --forwarded-ip-position last if every request passes a proxy that appends to the header",
+        ),
+        Some(_) => ok(SUBJECT, format!("\"{policy}\"; every request has to pass a proxy that appends to the header")),
+        None => ok(SUBJECT, format!("\"{policy}\" by the address of the connection")),
+    }
+}

@@ -1,0 +1,201 @@
+//! What the preflight saw of AWS: values only. `aws` fills them in, the judges read them.
+
+use crate::model::current::Current;
+use crate::model::item::TableView;
+use crate::model::web_acl::{Effect, Override};
+
+/// What could not be asked, or was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// What AWS said, with a hint.
+    pub text: String,
+    /// It was refused for want of a permission.
+    pub denied: bool,
+    /// There are no credentials, or they are not valid.
+    pub credentials: bool,
+}
+
+impl Trouble {
+    /// What AWS said, for a line that says itself what to do.
+    pub(super) fn words(&self) -> &str {
+        self.text.rsplit_once("; hint: ").map_or(self.text.as_str(), |(words, _)| words)
+    }
+}
+
+/// What AWS answered.
+pub type Answer<T> = Result<T, Trouble>;
+
+/// Everything that was looked at.
+#[derive(Debug)]
+pub struct Seen {
+    /// Who is calling: an ARN.
+    pub identity: Answer<String>,
+    /// The table.
+    pub table: Answer<TableState>,
+    /// Some of its items.
+    pub sample: Answer<Sample>,
+    /// Our IP sets and rule groups.
+    pub waf: Answer<Current>,
+    /// What was said to reads of what is not there yet, other than that it is not there.
+    pub probes: Vec<Trouble>,
+    /// Everybody's.
+    pub totals: Answer<Totals>,
+    /// Web ACLs.
+    pub web_acls: WebAcls,
+}
+
+/// Some items of the table.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    /// What they ask for.
+    pub view: TableView,
+    /// There are no others.
+    pub whole: bool,
+}
+
+/// What DynamoDB says of the table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableState {
+    /// `ACTIVE` or what it is on the way to.
+    pub status: String,
+    /// Items, as counted some hours ago.
+    pub items: u64,
+}
+
+/// What there is in the account, Region and scope, other people's included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Totals {
+    /// IP sets.
+    pub ip_sets: usize,
+    /// Rule groups.
+    pub rule_groups: usize,
+}
+
+/// The web ACLs that were looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WebAcls {
+    /// Each that was named.
+    Named(Vec<Answer<AclState>>),
+    /// None was named, so all of the scope were looked through.
+    Searched(Search),
+    /// None was named, and no rule group of ours is known to which one could refer.
+    NotSearched,
+}
+
+/// A search for web ACLs that refer to our rule groups.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Search {
+    /// How many web ACLs there are.
+    pub listed: usize,
+    /// How many of them were looked at.
+    pub read: usize,
+    /// Those that refer to a rule group of ours.
+    pub referring: Vec<AclState>,
+    /// What ended it early.
+    pub trouble: Option<Trouble>,
+}
+
+impl WebAcls {
+    /// Those that a run looks at too.
+    pub(super) fn named(&self) -> &[Answer<AclState>] {
+        match self {
+            Self::Named(acls) => acls,
+            Self::Searched(_) | Self::NotSearched => &[],
+        }
+    }
+
+    /// All of which something is known.
+    pub(super) fn read(&self) -> impl Iterator<Item = &AclState> {
+        let found = match self {
+            Self::Searched(search) => search.referring.as_slice(),
+            Self::Named(_) | Self::NotSearched => &[],
+        };
+        self.named().iter().flatten().chain(found)
+    }
+
+    /// What ended the search early.
+    pub(super) fn trouble(&self) -> Option<&Trouble> {
+        match self {
+            Self::Searched(search) => search.trouble.as_ref(),
+            Self::Named(_) | Self::NotSearched => None,
+        }
+    }
+}
+
+/// What a web ACL does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AclState {
+    /// Its name.
+    pub name: String,
+    /// Whether it blocks what no rule lets in.
+    pub blocks: bool,
+    /// Its rules, in any order.
+    pub rules: Vec<AclRule>,
+    /// What Firewall Manager has put in front of all rules and may block: names.
+    pub imposed: Vec<String>,
+    /// The ARNs of what it protects; `None`: a web ACL for CloudFront, whose distributions WAF does not list.
+    pub resources: Option<Answer<Vec<String>>>,
+}
+
+/// A rule of a web ACL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AclRule {
+    /// Its name.
+    pub name: String,
+    /// Lower is earlier.
+    pub priority: i32,
+    /// What it is.
+    pub kind: RuleKind,
+}
+
+/// What a rule of a web ACL is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RuleKind {
+    /// A reference to a rule group of the account.
+    Group {
+        /// The ARN of the rule group.
+        arn: String,
+        /// What becomes of our rule there, if the rule group is ours.
+        with: Override,
+    },
+    /// A rule group that AWS or a seller manages.
+    Managed {
+        /// Whether what comes of it is only counted.
+        counted: bool,
+    },
+    /// A rule of its own.
+    Plain {
+        /// What it does.
+        effect: Effect,
+        /// With which requests.
+        on: Condition,
+    },
+}
+
+/// The requests that a rule matches, as far as labels tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// Those with any of these labels.
+    Any(Vec<LabelKey>),
+    /// Those with none of these labels.
+    None(Vec<LabelKey>),
+    /// Something else, in which these labels occur.
+    Other(Vec<LabelKey>),
+}
+
+impl Condition {
+    pub(super) const fn keys(&self) -> &Vec<LabelKey> {
+        match self {
+            Self::Any(keys) | Self::None(keys) | Self::Other(keys) => keys,
+        }
+    }
+}
+
+/// What a rule asks for in the labels of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LabelKey {
+    /// A label.
+    Label(String),
+    /// Any label in a namespace.
+    Namespace(String),
+}

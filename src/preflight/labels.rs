@@ -1,0 +1,151 @@
+//! `--action count`: whether a web ACL lets in whom our rule groups have labelled, and nobody else.
+
+use super::facts::{AclRule, AclState, Condition, LabelKey, RuleKind};
+use super::line::{Line, failure, ok, shown, warning};
+use super::view::{Ours, View, is_ours, names};
+use crate::model::current::RuleGroup;
+use crate::model::web_acl::{Effect, Override};
+
+impl LabelKey {
+    /// Whether the label that one of our rule groups makes has it.
+    ///
+    /// Only with the whole prefix of the rule group: where a key lacks it, AWS takes that of the web ACL in which the rule
+    /// stands (AWS WAF Developer Guide, "Label match examples").
+    fn asks_for(&self, label: &str) -> bool {
+        self.parts(label).is_some_and(|(key, part)| key == part)
+    }
+
+    /// Whether it would be the label if the prefix did not lack.
+    fn is_short_for(&self, label: &str) -> bool {
+        let rest = self.parts(label).and_then(|(key, part)| part.strip_suffix(key));
+        rest.is_some_and(|rest| rest.ends_with(':'))
+    }
+
+    /// The key, and what of the label it is about.
+    fn parts<'a>(&'a self, label: &'a str) -> Option<(&'a str, &'a str)> {
+        match self {
+            Self::Label(key) => Some((key, label)),
+            Self::Namespace(key) => Some((key.trim_end_matches(':'), label.rsplit_once(':')?.0)),
+        }
+    }
+}
+
+/// `awswaf:ACCOUNT:rulegroup:NAME-1:NAME`
+pub(super) fn label(group: &RuleGroup, installation: &str) -> String {
+    let account = group.arn.split(':').nth(4).unwrap_or_default();
+    format!("awswaf:{account}:rulegroup:{}:{installation}", group.name)
+}
+
+/// The rules that tell by our labels who gets in, of the two shapes that can be judged: under the default action Allow
+/// one that blocks whoever has none of the labels, under Block one that lets in whoever has any.
+fn deciding<'a>(acl: &'a AclState, ours: &[Ours<'_>]) -> Vec<(&'a AclRule, &'a [LabelKey])> {
+    let keys = |rule: &'a AclRule| match &rule.kind {
+        RuleKind::Plain { effect: Effect::Block, on: Condition::None(keys) } if !acl.blocks => Some(keys.as_slice()),
+        RuleKind::Plain { effect: Effect::Allow, on: Condition::Any(keys) } if acl.blocks => Some(keys.as_slice()),
+        _ => None,
+    };
+    let rules = acl.rules.iter().filter_map(|rule| Some((rule, keys(rule)?)));
+    rules.filter(|(_, keys)| mentions(keys, ours)).collect()
+}
+
+fn mentions(keys: &[LabelKey], ours: &[Ours<'_>]) -> bool {
+    ours.iter().any(|our| keys.iter().any(|key| key.asks_for(&our.label) || key.is_short_for(&our.label)))
+}
+
+fn asks_for(keys: &[LabelKey], our: &Ours<'_>) -> bool {
+    keys.iter().any(|key| key.asks_for(&our.label))
+}
+
+/// Whether the web ACL lets in whom our rule groups label, and nobody else.
+pub(super) fn decision(subject: &'static str, view: &View<'_>, ours: &[Ours<'_>]) -> Line {
+    let (name, acl) = (&view.name, view.acl);
+    let default = if acl.blocks { "blocks what no rule lets in" } else { "lets in what no rule blocks" };
+    if ours.is_empty() {
+        let finding = format!("{name} {default}, and there is no rule group of ours yet whose labels it could ask for");
+        return warning(subject, finding, "apply, then attach the rule groups");
+    }
+    let rules = deciding(acl, ours);
+    if rules.is_empty() {
+        return without_decision(subject, view, ours, default);
+    }
+    // One that blocks has to know every label; of those that let in it is enough if one does.
+    let lacks = |our: &&Ours<'_>| {
+        let mut asked = rules.iter().map(|(_, keys)| asks_for(keys, our));
+        !(if acl.blocks { asked.any(|asked| asked) } else { asked.all(|asked| asked) })
+    };
+    let lacking: Vec<&Ours<'_>> = ours.iter().filter(lacks).collect();
+    let found = names(rules.iter().map(|(rule, _)| *rule));
+    if lacking.is_empty() {
+        let rest = if acl.blocks { "lets in whoever has one" } else { "blocks whoever has none" };
+        return ok(subject, format!("{name} {default}, and {found} {rest} of our labels"));
+    }
+    let groups: Vec<&str> = lacking.iter().map(|our| our.group.name.as_str()).collect();
+    let labels: Vec<&str> = lacking.iter().map(|our| our.label.as_str()).collect();
+    let groups = groups.join(", ");
+    let finding =
+        format!("{name} {default}; whom {groups} labels is shut out, for {found} does not ask for that label");
+    let short =
+        rules.iter().flat_map(|(_, keys)| *keys).any(|key| lacking.iter().any(|our| key.is_short_for(&our.label)));
+    let whole = if short { ", in full: without that prefix it is a label of the web ACL itself" } else { "" };
+    let mend = format!("let it ask for {} too{whole}", shown(", ", labels));
+    let used = lacking.iter().any(|our| our.is_used());
+    if used { failure(subject, finding, mend) } else { warning(subject, finding, mend) }
+}
+
+/// No rule is of a shape that can be judged: somebody else's may decide all the same.
+fn without_decision(subject: &'static str, view: &View<'_>, ours: &[Ours<'_>], default: &str) -> Line {
+    let (name, acl) = (&view.name, view.acl);
+    let may_decide = |rule: &&AclRule| match &rule.kind {
+        RuleKind::Plain { on, .. } => mentions(on.keys(), ours),
+        RuleKind::Group { arn, with } => *with != Override::WholeToCount && !is_ours(arn, ours),
+        RuleKind::Managed { .. } => false,
+    };
+    let others: Vec<&AclRule> = acl.rules.iter().filter(may_decide).collect();
+    if !others.is_empty() {
+        let others = names(others.into_iter());
+        let finding = format!("{name} {default}; what {others} makes of our labels cannot be judged from here");
+        return warning(subject, finding, "make sure that whoever has one of our labels gets in, and nobody else");
+    }
+    if acl.blocks {
+        let finding = format!("{name} {default}, and no rule lets in whoever has one of our labels: nobody gets in");
+        failure(
+            subject,
+            finding,
+            "set its default action to Allow and block whoever has none of our labels, or use --action allow",
+        )
+    } else {
+        let finding =
+            format!("{name} {default}, and no rule blocks whoever has none of our labels: it protects nothing");
+        failure(subject, finding, "add a rule that does, behind the rule groups; the README has it")
+    }
+}
+
+/// A rule that asks for a label before it is there does not see it.
+pub(super) fn after_ours(view: &View<'_>, ours: &[Ours<'_>]) -> Option<Line> {
+    const SUBJECT: &str = "order";
+    let (name, acl) = (&view.name, view.acl);
+    let rules = deciding(acl, ours);
+    if rules.is_empty() {
+        return None;
+    }
+    let mut too_early: Vec<&AclRule> = Vec::new();
+    for our in ours {
+        let Some(priority) = our.priority(view.action) else { continue };
+        let asking = rules.iter().filter(|(_, keys)| !acl.blocks || asks_for(keys, our)).map(|(rule, _)| *rule);
+        let (early, late): (Vec<_>, Vec<_>) = asking.partition(|rule| rule.priority < priority);
+        if !acl.blocks || late.is_empty() {
+            too_early.extend(early);
+        }
+    }
+    too_early.sort_by_key(|rule| rule.priority);
+    too_early.dedup();
+    if !too_early.is_empty() {
+        let finding = format!(
+            "{name} asks for our labels in {} before all rule groups have made them",
+            names(too_early.into_iter())
+        );
+        return Some(failure(SUBJECT, finding, "give it a higher priority number than the references have"));
+    }
+    let found = names(rules.iter().map(|(rule, _)| *rule));
+    Some(ok(SUBJECT, format!("{name} asks for our labels in {found}, after the rule groups")))
+}

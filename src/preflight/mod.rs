@@ -1,0 +1,13 @@
+//! What a person can ask before, beside and after a run: `check`, `explain` and `iam-policy`.
+
+pub mod check;
+pub mod explain;
+pub mod facts;
+pub mod iam_policy;
+mod labels;
+pub mod line;
+mod quotas;
+mod references;
+mod search;
+mod view;
+mod web_acls;

@@ -1,0 +1,125 @@
+//! Whether a web ACL refers to each of our rule groups, in what place, and what its overrides leave of our rule.
+
+use std::collections::BTreeMap;
+
+use super::line::{Line, Verdict, ok, warning};
+use super::view::View;
+use crate::model::current::RuleGroup;
+use crate::model::policy::Action;
+use crate::model::web_acl::{Effect, Override};
+
+/// What is wrong with how a web ACL refers to one of our rule groups, the worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Flaw {
+    SwitchedOff,
+    Blocked,
+    Captcha,
+    Challenge,
+    Unknown,
+    Missing,
+    MissingUnused,
+    AllowedAtOnce,
+}
+
+impl Flaw {
+    const fn of(place: Option<(i32, Override)>, used: bool, action: Action) -> Option<Self> {
+        Some(match (place, action) {
+            (None, _) if used => Self::Missing,
+            (None, _) => Self::MissingUnused,
+            (Some((_, Override::WholeToCount)), _) | (Some((_, Override::To(Effect::Count))), Action::Allow) => {
+                Self::SwitchedOff
+            }
+            (Some((_, Override::To(Effect::Block))), _) => Self::Blocked,
+            (Some((_, Override::To(Effect::Captcha))), _) => Self::Captcha,
+            (Some((_, Override::To(Effect::Challenge))), _) => Self::Challenge,
+            (Some((_, Override::To(Effect::Other))), _) => Self::Unknown,
+            (Some((_, Override::To(Effect::Allow))), Action::Count) => Self::AllowedAtOnce,
+            (Some((_, Override::None | Override::To(_))), _) => return None,
+        })
+    }
+
+    const fn verdict(self) -> Verdict {
+        match self {
+            Self::MissingUnused | Self::AllowedAtOnce => Verdict::Warning,
+            _ => Verdict::Failure,
+        }
+    }
+
+    /// Said of the web ACL.
+    fn sentence(self, groups: &str) -> String {
+        match self {
+            Self::SwitchedOff => format!("switches off {groups}: an override to Count lets nobody in"),
+            Self::Blocked => format!("turns away whom {groups} should let in: an override to Block"),
+            Self::Captcha => format!("puts a CAPTCHA to whom {groups} should let in, and no cluster solves one"),
+            Self::Challenge => format!("puts a Challenge to whom {groups} should let in, and no cluster meets one"),
+            Self::Unknown => format!("overrides {groups} to an action that is not known here"),
+            Self::Missing => format!("does not refer to {groups}"),
+            Self::MissingUnused => format!("does not refer to {groups}, which has no IP set yet"),
+            Self::AllowedAtOnce => format!("overrides {groups} to Allow: whom it lets in meets no later rule"),
+        }
+    }
+
+    const fn mend(self) -> &'static str {
+        match self {
+            Self::Missing | Self::MissingUnused => {
+                "add a rule that refers to each of them, before every rule that blocks, with the override None"
+            }
+            Self::AllowedAtOnce => "take that override away, or use --action allow",
+            _ => "take that override away in the web ACL",
+        }
+    }
+}
+
+pub(super) fn references(view: &View<'_>) -> Line {
+    const SUBJECT: &str = "references";
+    let name = &view.name;
+    let Some(ours) = &view.ours else {
+        return warning(SUBJECT, format!("{name}: our rule groups are not known"), "see above");
+    };
+    if ours.is_empty() {
+        return warning(SUBJECT, format!("{name}: there is no rule group of ours yet"), "apply, then refer to it");
+    }
+    let mut flaws: BTreeMap<Flaw, Vec<&str>> = BTreeMap::new();
+    for our in ours {
+        if let Some(flaw) = Flaw::of(our.place, our.is_used(), view.action) {
+            flaws.entry(flaw).or_default().push(&our.group.name);
+        }
+    }
+    let verdict = flaws.keys().map(|flaw| flaw.verdict()).max().unwrap_or(Verdict::Ok);
+    if verdict == Verdict::Ok {
+        let places = ours.iter().filter_map(|our| Some(place(our.group, our.place?)));
+        return ok(SUBJECT, format!("{name} refers to {}", places.collect::<Vec<_>>().join(", ")));
+    }
+    let sentences: Vec<String> = flaws.iter().map(|(flaw, groups)| flaw.sentence(&groups.join(", "))).collect();
+    let mut mends: Vec<&str> = flaws.keys().map(|flaw| flaw.mend()).collect();
+    mends.dedup();
+    let finding = format!("{name} {}", sentences.join("; "));
+    Line { subject: SUBJECT, verdict, finding, mend: Some(mends.join("; ")) }
+}
+
+/// `wafsync-1 at priority 0`
+pub(super) fn place(group: &RuleGroup, (priority, with): (i32, Override)) -> String {
+    let harmless = match with {
+        Override::To(Effect::Allow) => " (the override to Allow changes nothing)",
+        Override::To(Effect::Count) => " (the override to Count changes nothing)",
+        _ => "",
+    };
+    format!("{} at priority {priority}{harmless}", group.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_run_calls_unenforced_is_a_failure_here_and_nothing_else_of_an_override_is() {
+        let effects = [Effect::Allow, Effect::Block, Effect::Count, Effect::Captcha, Effect::Challenge, Effect::Other];
+        let overrides = effects.map(Override::To).into_iter().chain([Override::None, Override::WholeToCount]);
+        for with in overrides {
+            for action in [Action::Allow, Action::Count] {
+                let verdict = Flaw::of(Some((0, with)), true, action).map(Flaw::verdict);
+                assert_eq!(verdict == Some(Verdict::Failure), !with.lets_in(action), "{with:?} of {action:?}");
+            }
+        }
+    }
+}

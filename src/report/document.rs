@@ -1,0 +1,538 @@
+//! A run as one document: the JSON that `plan` and `apply` print, and the one source of text and Markdown.
+//!
+//! The keys are a contract with whoever reads them; adding one is fine, changing one needs a new [`VERSION`].
+
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+
+use crate::defects::{self, Defect};
+use crate::model::cidr::{Cidr, Family, PerFamily};
+use crate::model::current::Current;
+use crate::model::desired::Desired;
+use crate::model::merged::Merged;
+use crate::model::settings::Settings;
+use crate::model::web_acl::WebAcl;
+use crate::planning::guard::Verdict;
+use crate::planning::plan::{self, Change, Plan};
+use crate::run::outcome::Outcome;
+use crate::run::reconcile::{Care, Decision, End, Run, Why};
+use crate::stop::StopReason;
+use crate::text::number::counted;
+
+/// The version of the document's schema.
+pub const VERSION: u32 = 1;
+
+/// The command that a document is the result of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Looks only.
+    Plan,
+    /// Writes.
+    Apply,
+}
+
+/// A run as one document.
+#[derive(Clone, Debug, Serialize)]
+pub struct Document {
+    /// [`VERSION`]
+    pub version: u32,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Why, in a sentence.
+    pub reason: String,
+    /// What went wrong; present when the outcome is `failed`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// What `--approve` takes; null if it did not come to a plan.
+    pub digest: Option<String>,
+    /// What the newest complete scan showed.
+    pub table: Table,
+    /// Distinct CIDRs that are wanted.
+    pub desired: PerFamily<usize>,
+    /// Distinct CIDRs that our IP sets hold: before the run for `plan`, after it for `apply`.
+    pub current: PerFamily<usize>,
+    /// Our IP sets, at the same moment.
+    pub ip_sets: Vec<IpSet>,
+    /// The writes, in their order.
+    pub changes: Vec<Write>,
+    /// CIDRs that stay because a guard holds them.
+    pub held: Vec<Cidr>,
+    /// CIDRs that go in a later run.
+    pub deferred: Vec<Cidr>,
+    /// Wanted CIDRs for which there is no room in this run: they are not in force.
+    pub unplaced: Vec<Cidr>,
+    /// CIDRs that somebody put into our IP sets by hand: no guard holds them, and they go without a wait.
+    pub drift: Vec<Cidr>,
+    /// How many API writes.
+    pub writes: Writes,
+    /// Seconds that carrying the plan out takes at least: the writes, and the wait for a second scan where one is due.
+    pub estimate_seconds: f64,
+    /// What the guards said.
+    pub guard: Guard,
+    /// The web ACLs that were named.
+    pub web_acls: Vec<Acl>,
+}
+
+/// What a scan showed.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Table {
+    /// Items.
+    pub items: u64,
+    /// Pages.
+    pub pages: u64,
+    /// Read capacity units of all scans of the run.
+    pub consumed_capacity: f64,
+    /// Items past their expiry.
+    pub expired: u64,
+    /// Items that ask for nothing.
+    pub empty: u64,
+    /// What could not be used.
+    pub rejections: Vec<Rejected>,
+}
+
+/// Something in the table that could not be used.
+#[derive(Clone, Debug, Serialize)]
+pub struct Rejected {
+    /// The key of its item.
+    #[serde(serialize_with = "shared_text")]
+    pub key: Arc<str>,
+    /// The value, cut to 128 characters.
+    pub value: String,
+    /// Why.
+    pub reason: String,
+    /// `--ignore-item` names its item, so it holds nothing back.
+    pub ignored: bool,
+}
+
+/// One of our IP sets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct IpSet {
+    /// Its name.
+    pub name: String,
+    /// Its family.
+    pub family: Family,
+    /// CIDRs in it.
+    pub addresses: usize,
+    /// CIDRs for which it has room.
+    pub free: usize,
+    /// The rule group that refers to it.
+    pub rule_group: Option<String>,
+}
+
+/// One API write.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Write {
+    /// `create_ip_set`, `update_ip_set`, `create_rule_group` or `update_rule_group`.
+    pub kind: &'static str,
+    /// What is written.
+    pub target: String,
+    /// CIDRs, or names of IP sets for a rule group.
+    pub add: Names,
+    /// For each CIDR of `add` the key of an item that asks for it; null if only `--always` does.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub wanted_by: Vec<Option<String>>,
+    /// CIDRs, or names of IP sets (ARNs of foreign ones) for a rule group.
+    pub remove: Names,
+}
+
+/// CIDRs of an IP set or IP sets of a rule group; one list of strings in JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Names {
+    /// CIDRs.
+    Cidrs(Vec<Cidr>),
+    /// IP sets.
+    IpSets(Vec<String>),
+}
+
+impl Names {
+    /// How many.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Cidrs(cidrs) => cidrs.len(),
+            Self::IpSets(names) => names.len(),
+        }
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Numbers of API writes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Writes {
+    /// What the run set out to do, after all its planning anew.
+    pub planned: usize,
+    /// What any plan would need at least.
+    pub minimum: usize,
+    /// What AWS confirmed.
+    pub done: usize,
+}
+
+/// What the guards said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Guard {
+    /// `pass`, `held`, `blocked` or `approved`.
+    pub verdict: &'static str,
+    /// Why it is not a pass: what stands in the way, or what would have without the approval.
+    pub reasons: Vec<String>,
+    /// What lets exactly this through, for whoever has read it: a command line, or the event of the Lambda function. Null
+    /// if nothing waits, or if there is no host to say how.
+    pub approve: Option<String>,
+}
+
+/// A web ACL that was named.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Acl {
+    /// Its name.
+    pub name: String,
+    /// Our rule groups that have IP sets and that it refers to, without an override that switches them off.
+    pub referred: Vec<String>,
+    /// Our other rule groups that have IP sets.
+    pub missing: Vec<String>,
+    /// Those of `missing` to which it refers, with an override that switches them off.
+    pub overridden: Vec<String>,
+}
+
+impl Document {
+    /// The document of a run.
+    #[must_use]
+    pub fn new(run: &Run, settings: &Settings, command: Command) -> Self {
+        let limits = settings.waf.limits;
+        let changes = changes(run);
+        let (done, minimum) = counts(run);
+        let error = match &run.end {
+            End::Failed(failure) => Some(failure.to_string()),
+            _ => None,
+        };
+        let sets = |current: &Current| plan::summaries(current, limits).into_iter().map(ip_set).collect();
+        let mut document = Self {
+            error,
+            digest: run.digest.clone(),
+            table: table(run),
+            desired: run
+                .scans
+                .last()
+                .map_or_else(PerFamily::default, |scan| PerFamily::from_fn(|family| scan.cidrs(family).len())),
+            current: run.current.as_ref().map_or_else(PerFamily::default, distinct),
+            ip_sets: run.current.as_ref().map_or_else(Vec::new, sets),
+            writes: Writes { planned: changes.len(), minimum, done },
+            changes: changes.into_iter().map(|change| write(change, run.scans.last())).collect(),
+            web_acls: run.current.as_ref().map_or_else(Vec::new, web_acls),
+            ..Self::empty()
+        };
+        if let Some(Decision { plan, diff, judgement }) = &run.decision {
+            document.held.clone_from(&judgement.held);
+            document.deferred.clone_from(&plan.deferred);
+            document.unplaced.clone_from(&plan.unplaced);
+            document.drift = diff.drift().collect();
+            document.estimate_seconds = plan.estimate_seconds(settings.run.read_rate, settings.run.write_rate);
+            if run.decision.as_ref().is_some_and(|decision| decision.care() == Some(Care::Settled)) {
+                document.estimate_seconds += settings.table.settle.as_secs_f64();
+            }
+            let reasons = judgement.reasons.iter().map(|reason| crate::text::line(&reason.to_string()).into_owned());
+            document.guard = Guard { verdict: verdict(judgement.verdict), reasons: reasons.collect(), approve: None };
+        }
+        document.outcome = outcome(run, command, &document);
+        document.reason = reason(run, command, &document);
+        document
+    }
+
+    /// The document of a run that could not begin.
+    #[must_use]
+    pub fn failed(error: &str) -> Self {
+        Self { reason: format!("failed: {error}"), error: Some(error.to_owned()), ..Self::empty() }
+    }
+
+    fn empty() -> Self {
+        Self {
+            version: VERSION,
+            outcome: Outcome::Failed,
+            reason: String::new(),
+            error: None,
+            digest: None,
+            table: Table::default(),
+            desired: PerFamily::default(),
+            current: PerFamily::default(),
+            ip_sets: Vec::new(),
+            changes: Vec::new(),
+            held: Vec::new(),
+            deferred: Vec::new(),
+            unplaced: Vec::new(),
+            drift: Vec::new(),
+            writes: Writes::default(),
+            estimate_seconds: 0.0,
+            guard: Guard { verdict: verdict(Verdict::Pass), reasons: Vec::new(), approve: None },
+            web_acls: Vec::new(),
+        }
+    }
+
+    /// Whether a guard stands in the way of something.
+    #[must_use]
+    pub fn is_guarded(&self) -> bool {
+        matches!(self.guard.verdict, "held" | "blocked")
+    }
+
+    /// Whether there is a digest that lets something through.
+    #[must_use]
+    pub fn can_be_approved(&self) -> bool {
+        self.is_guarded() && self.outcome != Outcome::Failed && self.digest.is_some()
+    }
+
+    /// Whether anything is pending.
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        !self.changes.is_empty() || self.is_guarded() || !self.deferred.is_empty()
+    }
+}
+
+fn shared_text<S: Serializer>(text: &Arc<str>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(text)
+}
+
+fn table(run: &Run) -> Table {
+    let Some(view) = run.scans.last().map(Desired::view) else { return Table::default() };
+    let rejected = |rejection: &crate::model::item::Rejection| Rejected {
+        key: Arc::clone(&rejection.key),
+        value: rejection.value.clone(),
+        reason: rejection.reason.to_string(),
+        ignored: rejection.ignored,
+    };
+    Table {
+        items: view.items,
+        pages: view.pages,
+        consumed_capacity: run.consumed_capacity,
+        expired: view.expired,
+        empty: view.empty,
+        rejections: view.rejections.iter().map(rejected).collect(),
+    }
+}
+
+/// What earlier rounds have written, and what the last plan is to write.
+fn changes(run: &Run) -> Vec<&Change> {
+    let planned: Vec<&Change> = match (run.rounds.last(), &run.decision) {
+        (Some((plan, _)), _) if run.last_plan_was_carried_out => plan.changes.iter().collect(),
+        (_, Some(decision)) => decision.plan.changes.iter().collect(),
+        _ => Vec::new(),
+    };
+    earlier(run).chain(planned).collect()
+}
+
+/// Changes that were written before the last plan was made.
+fn earlier(run: &Run) -> impl Iterator<Item = &Change> {
+    let rounds = run.rounds.len() - usize::from(run.last_plan_was_carried_out);
+    run.rounds
+        .iter()
+        .take(rounds)
+        .flat_map(|(plan, applied)| plan.changes.iter().filter(|change| applied.wrote(change.write.target())))
+}
+
+/// Writes done, and the fewest that would have done.
+fn counts(run: &Run) -> (usize, usize) {
+    let done = run.rounds.iter().map(|(_, applied)| applied.done()).sum();
+    let last = run.decision.as_ref().map_or(0, |decision: &Decision| minimum(&decision.plan));
+    (done, earlier(run).count() + last)
+}
+
+const fn minimum(plan: &Plan) -> usize {
+    plan.minimum
+}
+
+fn ip_set(summary: plan::SetSummary) -> IpSet {
+    let plan::SetSummary { name, family, addresses, free, rule_group } = summary;
+    IpSet { name, family, addresses, free, rule_group }
+}
+
+fn write(change: &Change, scan: Option<&Desired>) -> Write {
+    let names = |cidrs: &[Cidr], sets: &[String]| match &change.write {
+        plan::Write::CreateIpSet(_) | plan::Write::UpdateIpSet { .. } => Names::Cidrs(cidrs.to_vec()),
+        _ => Names::IpSets(sets.to_vec()),
+    };
+    Write {
+        kind: change.write.kind(),
+        target: change.write.target().to_owned(),
+        add: names(&change.add, &change.refer),
+        wanted_by: scan.map_or_else(Vec::new, |scan| {
+            change.add.iter().map(|cidr| scan.asker(*cidr).map(|(key, _)| key.to_owned())).collect()
+        }),
+        remove: names(&change.remove, &change.unrefer),
+    }
+}
+
+/// Distinct CIDRs in all our IP sets.
+fn distinct(current: &Current) -> PerFamily<usize> {
+    PerFamily::from_fn(|family| {
+        let shards = current.shards.iter().filter(|shard| shard.family == family);
+        Merged::new(shards.map(|shard| &*shard.cidrs)).count(|_| true)
+    })
+}
+
+fn web_acls(current: &Current) -> Vec<Acl> {
+    let has_shards = |index: usize| current.shards.iter().any(|shard| shard.group == Some(index));
+    let acl = |acl: &WebAcl| {
+        let groups = current.groups.iter().enumerate().filter(|(index, _)| has_shards(*index));
+        let (referred, missing): (Vec<_>, Vec<_>) =
+            groups.map(|(_, group)| group).partition(|group| acl.refers_to.contains(&group.arn));
+        let names =
+            |groups: Vec<&crate::model::current::RuleGroup>| groups.iter().map(|group| group.name.clone()).collect();
+        let overridden = missing.iter().copied().filter(|group| acl.overridden.contains(&group.arn)).collect();
+        Acl {
+            name: acl.name.clone(),
+            referred: names(referred),
+            missing: names(missing),
+            overridden: names(overridden),
+        }
+    };
+    current.web_acls.iter().flatten().map(acl).collect()
+}
+
+const fn verdict(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass => "pass",
+        Verdict::Held => "held",
+        Verdict::Blocked => "blocked",
+        Verdict::Approved => "approved",
+    }
+}
+
+fn outcome(run: &Run, command: Command, document: &Document) -> Outcome {
+    let held = || !document.held.is_empty();
+    let enforced = |acl: &Acl| acl.missing.is_empty() || defects::has(Defect::SaysEnforced);
+    let unenforced = || !document.web_acls.iter().all(enforced);
+    match (&run.end, command) {
+        (End::Failed(_), _) => Outcome::Failed,
+        (_, Command::Plan) => match &run.end {
+            // There is nothing to print.
+            End::Partial(_) => Outcome::Partial,
+            _ => Outcome::Planned,
+        },
+        (End::Blocked, Command::Apply) if document.writes.done == 0 => Outcome::Blocked,
+        (End::Blocked, Command::Apply) => Outcome::Held,
+        _ if held() => Outcome::Held,
+        _ if unenforced() => Outcome::Unenforced,
+        (End::Partial(_), _) if !defects::has(Defect::SaysDone) => Outcome::Partial,
+        _ if document.writes.done > 0 => Outcome::Changed,
+        _ => Outcome::Converged,
+    }
+}
+
+/// Why a run ended as it did: one sentence, without a full stop.
+fn reason(run: &Run, command: Command, document: &Document) -> String {
+    let pending = document.changes.len();
+    match document.outcome {
+        Outcome::Failed => format!("failed: {}", document.error.as_deref().unwrap_or("no further word")),
+        Outcome::Planned if document.guard.verdict == "blocked" => {
+            "blocked: nothing would be written before a person has looked".to_owned()
+        }
+        Outcome::Planned if !document.held.is_empty() => {
+            format!(
+                "held: {} would wait for a person; {} would be made",
+                counted(document.held.len(), "removal"),
+                if pending == 0 { "no write".to_owned() } else { counted(pending, "write") },
+            ) + &without_room(document)
+        }
+        Outcome::Planned => {
+            let unenforced = unenforced(document).map(|acls| format!("; but {acls}")).unwrap_or_default();
+            match pending {
+                0 => nothing_to_do(document) + &unenforced,
+                _ => format!("{} would bring WAF in step with the table{unenforced}", counted(pending, "write")),
+            }
+        }
+        Outcome::Blocked => "blocked: nothing was written, a person has to look first".to_owned(),
+        Outcome::Held if matches!(run.end, End::Blocked) => format!(
+            "held: after {} WAF was edited by somebody else, and what is left to do needs a person",
+            counted(document.writes.done, "write")
+        ),
+        Outcome::Held => format!(
+            "held: {} for a person; {} made{}",
+            match document.held.len() {
+                1 => "1 removal waits".to_owned(),
+                held => format!("{} wait", counted(held, "removal")),
+            },
+            were(document.writes.done),
+            without_room(document)
+        ),
+        Outcome::Unenforced => {
+            let acls = unenforced(document).unwrap_or_default();
+            format!("unenforced: {acls}; {} made", were(document.writes.done))
+        }
+        Outcome::Partial => match &run.end {
+            End::Partial(why) => {
+                let unknown: usize = run.rounds.iter().map(|(_, applied)| applied.unsure.len()).sum();
+                let left = pending.saturating_sub(document.writes.done + unknown);
+                let unknown = match unknown {
+                    0 => String::new(),
+                    unknown => format!(", what became of {unknown} is not known"),
+                };
+                let made = match (command, left) {
+                    (Command::Plan, _) => String::new(),
+                    (Command::Apply, 0) => format!("; {} made{unknown}", were(document.writes.done)),
+                    (Command::Apply, left) => {
+                        format!("; {} made{unknown}, {left} left to the next run", were(document.writes.done))
+                    }
+                };
+                format!("partial: {}{made}", why_partial(why))
+            }
+            _ => "partial".to_owned(),
+        },
+        Outcome::Changed => {
+            format!("changed: {} made; every wanted address is in force and no other", were(document.writes.done))
+        }
+        Outcome::Converged => nothing_to_do(document),
+    }
+}
+
+/// What is shut out until the removals that wait are approved.
+fn without_room(document: &Document) -> String {
+    match document.unplaced.len() {
+        0 => String::new(),
+        unplaced => format!("; there is no room for {} until then", counted(unplaced, "wanted CIDR")),
+    }
+}
+
+/// Which web ACLs let nobody in by which of our rule groups.
+fn unenforced(document: &Document) -> Option<String> {
+    let acls = document.web_acls.iter().filter(|acl| !acl.missing.is_empty());
+    let acls: Vec<String> = acls
+        .map(|acl| format!("web ACL {} does not enforce {}", crate::text::line(&acl.name), acl.missing.join(", ")))
+        .collect();
+    (!acls.is_empty()).then(|| acls.join("; "))
+}
+
+fn nothing_to_do(document: &Document) -> String {
+    if document.deferred.is_empty() {
+        "nothing to do: WAF holds exactly what the table asks for".to_owned()
+    } else {
+        "nothing to do in this run: what is deferred goes in a later one".to_owned()
+    }
+}
+
+fn were(writes: usize) -> String {
+    match writes {
+        0 => "no write was".to_owned(),
+        1 => "1 write was".to_owned(),
+        many => format!("{} were", counted(many, "write")),
+    }
+}
+
+fn why_partial(why: &Why) -> String {
+    match why {
+        Why::Stopped(StopReason::Deadline) => "the deadline was near".to_owned(),
+        Why::Stopped(StopReason::Signal) => "asked to stop".to_owned(),
+        Why::Unconfirmed(error) => format!("removals wait, for the scan that has to confirm them failed: {error}"),
+        Why::NoTimeToConfirm => {
+            "removals wait, for the scan that has to confirm them would begin after the deadline".to_owned()
+        }
+        Why::Propagating(error) => format!("AWS has not spread a new IP set yet: {error}"),
+        Why::Unread(error) => format!("not everything could be read this time: {error}"),
+        Why::Outdated(error) => format!("somebody else kept writing, or AWS kept refusing: {error}"),
+        Why::NotSeen => "what was written does not show in WAF yet".to_owned(),
+        Why::Deferred => "unwanted addresses that cannot go safely yet stay in force until a later run".to_owned(),
+        Why::NoRoomYet => "wanted addresses wait for the room that others leave".to_owned(),
+    }
+}

@@ -1,0 +1,360 @@
+//! Carries out an approved plan, stage by stage, and says what happened.
+//!
+//! It decides nothing about *what* is written: a change is sent as it stands, with the lock token of the read that it
+//! rests on, or not at all. It never reads, never plans again and never repeats a write that was refused, but for rule
+//! groups that wait until AWS has spread what they refer to.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use tracing::{info, warn};
+
+use crate::aws::{AwsError, Class, IN_FLIGHT, Writer};
+use crate::defects::{self, Defect};
+use crate::model::cidr::Cidr;
+use crate::model::current::{Current, RuleGroup, Shard};
+use crate::model::spec::RuleGroupSpec;
+use crate::planning::guard::ApprovedPlan;
+use crate::planning::plan::{Change, Stage, Write};
+use crate::stop::{Stop, StopReason};
+
+/// Between two tries of a rule group whose IP sets are not available yet; what mature clients wait.
+const PROPAGATION_POLL: Duration = Duration::from_secs(10);
+
+/// Tries of such a rule group before it is left to the next run: about fifteen minutes.
+const PROPAGATION_POLLS: usize = 90;
+
+/// CIDRs in one line of the log.
+pub(crate) const CIDRS_PER_LINE: usize = 100;
+
+/// Why not everything was written.
+#[derive(Debug)]
+pub enum Trouble {
+    /// The deadline or a signal came first.
+    Stopped(StopReason),
+    /// What was read is out of date, or it is not known what became of a write: read and plan again.
+    Outdated(AwsError),
+    /// AWS has not spread a new IP set yet.
+    Propagating(AwsError),
+    /// The next run will meet it again.
+    Failed(AwsError),
+}
+
+/// What a plan came to.
+#[derive(Debug, Default)]
+pub struct Applied {
+    /// Writes that AWS confirmed, by kind.
+    pub writes: BTreeMap<&'static str, usize>,
+    /// The new state of each IP set that was written, by name.
+    pub ip_sets: BTreeMap<String, Vec<Cidr>>,
+    /// The names that each rule group that was written refers to, by name.
+    pub rule_groups: BTreeMap<String, BTreeSet<String>>,
+    /// Writes of which it is not known what became of them, by name of what they write.
+    pub unsure: BTreeMap<String, Write>,
+    /// Writes that met somebody else's.
+    pub conflicts: usize,
+    /// Why the rest was not written.
+    pub troubles: Vec<Trouble>,
+}
+
+impl Applied {
+    /// Writes that AWS confirmed.
+    #[must_use]
+    pub fn done(&self) -> usize {
+        self.writes.values().sum()
+    }
+
+    /// Whether this was written.
+    #[must_use]
+    pub fn wrote(&self, target: &str) -> bool {
+        self.ip_sets.contains_key(target) || self.rule_groups.contains_key(target)
+    }
+
+    /// Whether WAF has to be read again before going on.
+    #[must_use]
+    pub fn outdated(&self) -> bool {
+        self.troubles.iter().any(|trouble| matches!(trouble, Trouble::Outdated(_)))
+    }
+
+    /// Counts as written what a fresh read shows although its answer was lost.
+    pub fn acknowledge(&mut self, current: &Current) {
+        if defects::has(Defect::ForgetsLostAnswers) {
+            return;
+        }
+        for (name, write) in std::mem::take(&mut self.unsure) {
+            let mut written = Self::default();
+            written.note(&write);
+            if written.shows_in(current) {
+                self.note(&write);
+            } else {
+                self.unsure.insert(name, write);
+            }
+        }
+    }
+
+    /// Of two rounds of one run, what both sent counts once: `self` is the later one.
+    pub fn settle_with(&mut self, earlier: &mut Self) {
+        earlier.unsure.retain(|target, _| !self.wrote(target) && !self.unsure.contains_key(target));
+        // Reads that lag can have a run send again what AWS has confirmed.
+        self.unsure.retain(|_, write| !earlier.has_written(write));
+    }
+
+    /// Whether AWS confirmed a write that left what `write` leaves.
+    fn has_written(&self, write: &Write) -> bool {
+        let mut written = Self::default();
+        written.note(write);
+        written.ip_sets.iter().all(|(name, cidrs)| self.ip_sets.get(name) == Some(cidrs))
+            && written.rule_groups.iter().all(|(name, sets)| self.rule_groups.get(name) == Some(sets))
+    }
+
+    fn note(&mut self, write: &Write) {
+        *self.writes.entry(write.kind()).or_default() += 1;
+        match write {
+            Write::CreateIpSet(spec) | Write::UpdateIpSet { spec, .. } => {
+                self.ip_sets.insert(spec.name.clone(), spec.cidrs.clone());
+            }
+            Write::CreateRuleGroup(spec) | Write::UpdateRuleGroup { spec, .. } => {
+                let names = spec.references.iter().map(|reference| reference.name.clone()).collect();
+                self.rule_groups.insert(spec.name.clone(), names);
+            }
+        }
+    }
+
+    /// Whether a fresh read shows everything that was written.
+    #[must_use]
+    pub fn shows_in(&self, current: &Current) -> bool {
+        let set = |name: &String| current.shards.iter().find(|shard| shard.name == *name);
+        let sets = self.ip_sets.iter().all(|(name, cidrs)| set(name).is_some_and(|shard| *shard.cidrs == **cidrs));
+        let names = |group: &RuleGroup| -> BTreeSet<String> {
+            let referred = |shard: &&Shard| group.rule.references().contains(&shard.arn);
+            current.shards.iter().filter(referred).map(|shard| shard.name.clone()).collect()
+        };
+        let group = |name: &String| current.groups.iter().find(|group| group.name == *name);
+        let groups = self.rule_groups.iter().all(|(name, sets)| group(name).is_some_and(|group| names(group) == *sets));
+        sets && groups
+    }
+}
+
+/// Carries out `plan`. It ends early only at a safe point: between two calls.
+pub async fn apply(plan: &ApprovedPlan, writer: &Writer, stop: &Stop) -> Applied {
+    let mut run = Run { writer, stop, applied: Applied::default(), arns: BTreeMap::new(), unwritten: BTreeSet::new() };
+    if defects::has(Defect::WiresBeforeStripping) {
+        run.stage(plan.stage(Stage::Wire)).await;
+    }
+    run.stage(plan.stage(Stage::Strip)).await;
+    if defects::has(Defect::RemovesBeforeAdding) {
+        run.stage(plan.stage(Stage::Remove)).await;
+    }
+    run.stage(plan.stage(Stage::Add)).await;
+    let mut waiting = run.stage(plan.stage(Stage::Wire)).await;
+    // What could not be brought into force may be in force through what these let go: then that is for the next plan.
+    let mut letting_go = plan.stage(Stage::Unwire);
+    if run.applied.troubles.is_empty() {
+        waiting.extend(run.stage(std::mem::take(&mut letting_go)).await);
+    }
+    run.stage(plan.stage(Stage::Remove)).await;
+    for _ in 0..PROPAGATION_POLLS {
+        if waiting.is_empty() {
+            break;
+        }
+        if let Err(reason) = stop.sleep(PROPAGATION_POLL).await {
+            run.applied.troubles.push(Trouble::Stopped(reason));
+            break;
+        }
+        run.applied.troubles.retain(|trouble| !matches!(trouble, Trouble::Propagating(_)));
+        waiting = run.stage(waiting).await;
+        if run.applied.troubles.is_empty() {
+            waiting.extend(run.stage(std::mem::take(&mut letting_go)).await);
+        }
+    }
+    run.applied
+}
+
+struct Run<'a> {
+    writer: &'a Writer,
+    stop: &'a Stop,
+    applied: Applied,
+    /// The ARNs of the IP sets that this run created.
+    arns: BTreeMap<String, String>,
+    /// IP sets to which no rule may newly refer: they were not written, so what they hold may not be wanted.
+    unwritten: BTreeSet<String>,
+}
+
+/// What AWS said to one write.
+enum Answer {
+    Written { arn: Option<String> },
+    Trouble { trouble: Trouble, unsure: bool },
+}
+
+impl Run<'_> {
+    /// Sends these changes side by side; answers those that wait for AWS to spread what they refer to.
+    async fn stage<'c>(&mut self, changes: Vec<&'c Change>) -> Vec<&'c Change> {
+        let mut waiting = Vec::new();
+        // After a refusal that concerns the action as a whole, its other calls would only be refused as well.
+        let mut closed: BTreeSet<&'static str> = BTreeSet::new();
+        let mut queue = changes.into_iter();
+        let mut calls = stream::FuturesUnordered::new();
+        loop {
+            while calls.len() < IN_FLIGHT
+                && let Some(change) = queue.next()
+            {
+                if closed.contains(change.write.kind()) {
+                    self.not_written(change);
+                    continue;
+                }
+                let Some(write) = self.with_arns(change) else { continue };
+                let fresh = change.refer.iter().any(|name| self.arns.contains_key(name));
+                let (writer, stop) = (self.writer, self.stop);
+                calls.push(async move { (change, send(writer, stop, change, &write, fresh).await, write) });
+            }
+            let Some((change, answer, write)) = calls.next().await else { return waiting };
+            match answer {
+                Answer::Written { arn } => self.written(&write, arn),
+                Answer::Trouble { trouble, unsure } => {
+                    self.not_written(change);
+                    if unsure {
+                        self.applied.unsure.insert(write.target().to_owned(), write);
+                    }
+                    match &trouble {
+                        Trouble::Outdated(error) if error.class() == Class::Conflict => self.applied.conflicts += 1,
+                        Trouble::Propagating(_) => waiting.push(change),
+                        Trouble::Failed(error) if error.concerns_action() => {
+                            closed.insert(change.write.kind());
+                        }
+                        _ => {}
+                    }
+                    self.applied.troubles.push(trouble);
+                }
+            }
+        }
+    }
+
+    /// The write with the ARNs of what this run created. New references to IP sets that were not written are left out;
+    /// `None` if that leaves nothing to write.
+    fn with_arns(&self, change: &Change) -> Option<Write> {
+        // Others refer to sets that are wired already: those stay, whatever became of their own writes.
+        let refused = |name: &String| self.unwritten.contains(name) && change.refer.contains(name);
+        let resolve = |spec: &RuleGroupSpec| {
+            let mut spec = spec.clone();
+            for reference in &mut spec.references {
+                if reference.arn.is_none() {
+                    reference.arn = self.arns.get(&reference.name).cloned();
+                }
+            }
+            spec.references.retain(|reference| !refused(&reference.name) && reference.arn.is_some());
+            spec
+        };
+        match &change.write {
+            Write::CreateRuleGroup(spec) => Some(Write::CreateRuleGroup(resolve(spec))),
+            Write::UpdateRuleGroup { rewrite: false, .. } if change.refer.iter().all(refused) => None,
+            Write::UpdateRuleGroup { id, token, spec, rewrite } => {
+                let (id, token, rewrite) = (id.clone(), token.clone(), *rewrite);
+                Some(Write::UpdateRuleGroup { id, token, spec: resolve(spec), rewrite })
+            }
+            set => Some(set.clone()),
+        }
+    }
+
+    fn written(&mut self, write: &Write, arn: Option<String>) {
+        if let Some(arn) = arn {
+            self.arns.insert(write.target().to_owned(), arn);
+        }
+        self.applied.unsure.remove(write.target());
+        self.applied.note(write);
+    }
+
+    fn not_written(&mut self, change: &Change) {
+        if matches!(change.write, Write::CreateIpSet(_) | Write::UpdateIpSet { .. }) {
+            self.unwritten.insert(change.write.target().to_owned());
+        }
+    }
+}
+
+/// `fresh`: it refers to an IP set that this run has created.
+async fn send(writer: &Writer, stop: &Stop, change: &Change, write: &Write, fresh: bool) -> Answer {
+    if let Some(reason) = stop.reason() {
+        return Answer::Trouble { trouble: Trouble::Stopped(reason), unsure: false };
+    }
+    log_removals(change);
+    let result = match write {
+        Write::CreateIpSet(spec) => writer.create_ip_set(spec, stop).await.map(Some),
+        Write::UpdateIpSet { id, token, spec } => writer.update_ip_set(id, token, spec, stop).await.map(|()| None),
+        Write::CreateRuleGroup(spec) => writer.create_rule_group(spec, stop).await.map(|()| None),
+        Write::UpdateRuleGroup { id, token, spec, .. } => {
+            writer.update_rule_group(id, token, spec, stop).await.map(|()| None)
+        }
+    };
+    let (target, lock_token) = (write.target(), became_of_token(write, result.as_ref().err()));
+    match result {
+        Ok(arn) => {
+            info!(
+                target,
+                write = write.kind(),
+                lock_token,
+                added = change.add.len(),
+                removed = change.remove.len(),
+                references = new_references(change, write),
+                "written"
+            );
+            Answer::Written { arn }
+        }
+        Err(error) => {
+            warn!(target, write = write.kind(), lock_token, %error, "not written");
+            let unsure = error.may_have_happened();
+            Answer::Trouble { trouble: trouble(error, fresh), unsure }
+        }
+    }
+}
+
+/// References that are new to the rule group: those that were left out of what was sent do not count.
+fn new_references(change: &Change, write: &Write) -> usize {
+    match write {
+        Write::CreateRuleGroup(spec) | Write::UpdateRuleGroup { spec, .. } => {
+            spec.references.iter().filter(|reference| change.refer.contains(&reference.name)).count()
+        }
+        Write::CreateIpSet(_) | Write::UpdateIpSet { .. } => 0,
+    }
+}
+
+/// What became of the lock token that a write was sent with: the token itself says nothing to people.
+fn became_of_token(write: &Write, error: Option<&AwsError>) -> &'static str {
+    match (write, error) {
+        (Write::CreateIpSet(_) | Write::CreateRuleGroup(_), _) => "none needed",
+        (_, None) => "spent",
+        (_, Some(error)) if error.class() == Class::Conflict => "stale",
+        (_, Some(error)) if error.may_have_happened() => "unknown",
+        (_, Some(_)) => "kept",
+    }
+}
+
+/// What an error means for the run.
+fn trouble(error: AwsError, fresh: bool) -> Trouble {
+    match error.class() {
+        Class::Again if defects::has(Defect::NeverPlansAgain) => Trouble::Failed(error),
+        Class::Stopped(reason) => Trouble::Stopped(reason),
+        // Only rule groups refer to something that has to spread first, and only they are tried again.
+        Class::Unavailable if error.operation().ends_with("RuleGroup") => Trouble::Propagating(error),
+        // AWS does not know everywhere yet what this run has created.
+        Class::NotFound if fresh => Trouble::Propagating(error),
+        Class::Unavailable | Class::Conflict | Class::Duplicate | Class::NotFound | Class::Again => {
+            Trouble::Outdated(error)
+        }
+        // The refusal of its repetition says nothing about an attempt whose answer was lost: look before believing it.
+        Class::Final if error.may_have_happened() => Trouble::Outdated(error),
+        Class::Final => Trouble::Failed(error),
+    }
+}
+
+/// The way back: what is about to be removed, in lines of bounded length.
+fn log_removals(change: &Change) {
+    for line in lines(&change.remove) {
+        info!(target = change.write.target(), cidrs = line, "removing");
+    }
+}
+
+/// CIDRs as the log has them.
+pub(crate) fn lines(cidrs: &[Cidr]) -> impl Iterator<Item = String> {
+    cidrs.chunks(CIDRS_PER_LINE).map(|cidrs| cidrs.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
+}

@@ -1,0 +1,7 @@
+//! Text as people and programs read it: foreign text made safe, numbers, wrapped lines.
+
+mod escape;
+pub mod number;
+pub mod wrap;
+
+pub use self::escape::*;
