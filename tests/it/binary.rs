@@ -390,8 +390,8 @@ async fn a_signal_lets_the_call_under_way_end_and_says_what_is_left() {
 async fn a_second_signal_leaves_at_once() {
     let mut hanging = Hanging::new().await;
     let mut stderr = BufReader::new(hanging.child.stderr.take().unwrap());
-    hanging.terminate(&mut stderr, "once more leaves at once").await;
-    hanging.terminate(&mut stderr, "left at once").await;
+    hanging.terminate(&mut stderr, "signal again to exit immediately").await;
+    hanging.terminate(&mut stderr, "exited immediately").await;
     assert_eq!(hanging.child.wait().await.unwrap().code(), Some(4));
     drop(hanging.release);
 }
@@ -404,7 +404,7 @@ async fn a_result_that_nobody_could_get_is_no_success() {
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
         let run = bench.command(args).stdout(full).stderr(std::process::Stdio::piped()).spawn().unwrap();
         let ran: Ran = run.wait_with_output().await.unwrap().into();
-        let line = "the result could not be written to stdout: No space left on device (os error 28)";
+        let line = "could not write the result to stdout: No space left on device (os error 28)";
         assert!(ran.code == Some(1) && ran.stderr.contains(line), "{args:?}: {ran}");
     }
 }
