@@ -225,7 +225,7 @@ fn group_rule(rules: &[Rule], installation: &str, group: &str) -> GroupRule {
         rules.iter().filter_map(|rule| rule.statement.as_ref()).for_each(|s| each_statement(s, &mut collect));
         // Nobody reads this text: it only differs where the rules do.
         let seen = hex(&Sha256::digest(format!("{rules:?}")));
-        GroupRule::Foreign { references, seen }
+        GroupRule::Edited { references, seen }
     })
 }
 
@@ -341,7 +341,7 @@ mod tests {
                     match found {
                         GroupRule::Empty => assert!(references.is_empty()),
                         GroupRule::Standard { policy: found, tidy, .. } => assert!(tidy && found == policy),
-                        GroupRule::Foreign { .. } => panic!("not recognised"),
+                        GroupRule::Edited { .. } => panic!("not recognised"),
                     }
                 }
             }
@@ -381,7 +381,7 @@ mod tests {
             }
         };
         for rule in [edited(negated), edited(match_without_header)] {
-            assert!(matches!(rule, GroupRule::Foreign { .. }), "{rule:?}");
+            assert!(matches!(rule, GroupRule::Edited { .. }), "{rule:?}");
             assert_eq!(rule.references(), ["arn:a", "arn:b"]);
         }
     }

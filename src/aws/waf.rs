@@ -23,7 +23,7 @@ pub struct ReadCache {
     sets: BTreeMap<String, IpSet>,
     groups: BTreeMap<String, Group>,
     /// IP sets that are named like ours and are not: a warning of them is worth one line, not one a read.
-    strangers: Vec<String>,
+    foreign: Vec<String>,
 }
 
 /// What a list says of one resource.
@@ -64,19 +64,19 @@ impl WafReader {
             })
             .collect();
         let referred: BTreeSet<&String> = groups.iter().flat_map(|group| group.rule.references()).collect();
-        let (wanted, strangers) = candidates(&listed, &referred, settings)?;
+        let (wanted, foreign) = candidates(&listed, &referred, settings)?;
         let (sets, gone) = self.ip_sets(wanted, &mut cache.sets, stop).await?;
-        let mut current = Current { groups, strangers, web_acls, ..Current::default() };
+        let mut current = Current { groups, foreign, web_acls, ..Current::default() };
         current.gone = gone.into_iter().filter(|set| fits(&set.name, &settings.name)).map(|set| set.arn).collect();
         for set in sets {
             place(set, settings, &mut current);
         }
         current.shards.sort_by(|a, b| a.name.cmp(&b.name));
-        if !current.strangers.is_empty() && current.strangers != cache.strangers {
-            let list = current.strangers.iter().map(|name| text::line(name)).collect::<Vec<_>>().join(", ");
+        if !current.foreign.is_empty() && current.foreign != cache.foreign {
+            let list = current.foreign.iter().map(|name| text::line(name)).collect::<Vec<_>>().join(", ");
             warn!(ip_sets = list, "left alone: named like ours, but not ours; their numbers are skipped");
         }
-        cache.strangers.clone_from(&current.strangers);
+        cache.foreign.clone_from(&current.foreign);
         Ok(current)
     }
 
@@ -172,7 +172,7 @@ fn candidates(
             return Err(AwsError::unusable("ListIPSets", name, "there is no IP set of this name to adopt", Some(hint)));
         }
     }
-    let (mut wanted, mut strangers) = (Vec::new(), Vec::new());
+    let (mut wanted, mut foreign) = (Vec::new(), Vec::new());
     for set in listed {
         let fits = fits(&set.name, &settings.name);
         let marked = naming::mark(&set.description, &settings.name).is_some() || defects::has(Defect::IgnoresMarks);
@@ -180,7 +180,7 @@ fn candidates(
         if settings.adopt.contains(&set.name) || (fits && (marked || is_referred)) {
             wanted.push(set.clone());
         } else if fits {
-            strangers.push(set.name.clone());
+            foreign.push(set.name.clone());
         }
     }
     // A list can lag behind; what a rule of ours refers to is asked for by name.
@@ -200,7 +200,7 @@ fn candidates(
             });
         }
     }
-    Ok((wanted, strangers))
+    Ok((wanted, foreign))
 }
 
 /// An IP set that was read becomes a shard, or turns out to be somebody else's.
@@ -216,6 +216,6 @@ fn place(set: IpSet, settings: &WafSettings, current: &mut Current) {
         let IpSet { name, id, arn, family, token, cidrs, .. } = set;
         current.shards.push(Shard { name, id, arn, family, adopted, mark, token, cidrs, group });
     } else if fits(&set.name, &settings.name) {
-        current.strangers.push(set.name);
+        current.foreign.push(set.name);
     }
 }

@@ -103,6 +103,7 @@ const NO_REMOVALS: GuardSettings = GuardSettings {
     on_rejection: OnRejection::Hold,
     max_removals: MaxRemovals::Count(0),
     min_addresses: 0,
+    max_additions: None,
     approve: None,
 };
 
@@ -382,6 +383,7 @@ fn guards(args: GuardArgs) -> Checked<GuardSettings> {
         on_rejection: args.on_rejection,
         max_removals: max_removals(&args.max_removals)?,
         min_addresses: number("--min-addresses", &args.min_addresses, 0..=MAX_CIDRS)?,
+        max_additions: None,
         approve: args.approve.map(|digest| approve(&digest)).transpose()?,
     })
 }

@@ -7,7 +7,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr as _;
 
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use ipnet::IpNet;
 use serde::Serialize;
 
 /// An address family; an IP set of WAF holds exactly one.
@@ -239,18 +239,6 @@ fn number(address: IpAddr) -> u128 {
     match address {
         IpAddr::V4(address) => u128::from(u32::from(address)),
         IpAddr::V6(address) => u128::from(address),
-    }
-}
-
-impl From<Ipv4Net> for Cidr {
-    fn from(net: Ipv4Net) -> Self {
-        Self(IpNet::V4(net.trunc()))
-    }
-}
-
-impl From<Ipv6Net> for Cidr {
-    fn from(net: Ipv6Net) -> Self {
-        Self(IpNet::V6(net.trunc()))
     }
 }
 

@@ -71,7 +71,7 @@ pub enum GroupRule {
         tidy: bool,
     },
     /// Anything else: somebody edited it.
-    Foreign {
+    Edited {
         /// The ARNs of the IP sets that it refers to anywhere.
         references: Vec<String>,
         /// The fingerprint of all of it, to tell one edit from another.
@@ -85,7 +85,7 @@ impl GroupRule {
     pub fn references(&self) -> &[String] {
         match self {
             Self::Empty => &[],
-            Self::Standard { references, .. } | Self::Foreign { references, .. } => references,
+            Self::Standard { references, .. } | Self::Edited { references, .. } => references,
         }
     }
 }
@@ -98,7 +98,7 @@ pub struct Current {
     /// Managed rule groups, sorted by number.
     pub groups: Vec<RuleGroup>,
     /// IP sets whose name fits but that are not ours: their numbers are taken.
-    pub strangers: Vec<String>,
+    pub foreign: Vec<String>,
     /// ARNs of IP sets of ours that a rule of ours still refers to although they are gone.
     pub gone: Vec<String>,
     /// `None`: `--web-acl` was not given, so nobody looked.

@@ -73,7 +73,7 @@ impl Desired {
     /// The key of an item that asks for an address of this wanted CIDR, and how many others there are; `None` if only
     /// `--always` does.
     #[must_use]
-    pub fn asker(&self, cidr: Cidr) -> Option<(&str, usize)> {
+    pub fn first_wanting(&self, cidr: Cidr) -> Option<(&str, usize)> {
         let mut entries = self.entries_overlapping(cidr);
         let first = entries.next()?;
         Some((self.view.key(first), entries.count()))
@@ -81,7 +81,7 @@ impl Desired {
 
     /// The keys of the items that ask for an address of `cidr`: sorted, each once.
     #[must_use]
-    pub fn askers(&self, cidr: Cidr) -> Vec<&str> {
+    pub fn wanted_by(&self, cidr: Cidr) -> Vec<&str> {
         let mut keys: Vec<&str> = self.entries_overlapping(cidr).map(|entry| self.view.key(entry)).collect();
         keys.sort_unstable();
         keys.dedup();
@@ -90,7 +90,7 @@ impl Desired {
 
     /// Whether `--always` asks for an address of `cidr`.
     #[must_use]
-    pub fn asked_by_always(&self, cidr: Cidr) -> bool {
+    pub fn wanted_by_always(&self, cidr: Cidr) -> bool {
         self.always.iter().any(|always| always.overlaps(cidr))
     }
 
@@ -191,7 +191,7 @@ pub(crate) mod tests {
     /// Everything that is shown of it: CIDRs, who asks for them, and what cannot be used.
     fn shown(desired: &Desired) -> [Vec<String>; 3] {
         let cidrs = || Family::ALL.iter().flat_map(|family| desired.cidrs(*family));
-        let askers = cidrs().map(|cidr| format!("{:?}", desired.asker(*cidr)));
+        let askers = cidrs().map(|cidr| format!("{:?}", desired.first_wanting(*cidr)));
         let rejections = desired.view().rejections.iter().map(|r| format!("{} {} {}", r.key, r.value, r.reason));
         [list(desired), askers.collect(), rejections.collect()]
     }
@@ -237,10 +237,10 @@ pub(crate) mod tests {
             ["10.0.0.0/8", "198.51.100.7/32", "198.51.100.9/32", "203.0.113.1/32", "2001:db8::/48"]
         );
         assert_eq!(desired.from_table(), PerFamily { ipv4: 1, ipv6: 1 });
-        assert_eq!(desired.askers(cidr("198.51.100.0/24")), ["a", "b", "c"]);
-        assert_eq!(desired.asker(cidr("198.51.100.9")), Some(("b", 0)));
-        assert_eq!(desired.asker(cidr("203.0.113.1")), None);
-        assert!(desired.asked_by_always(cidr("10.1.2.3")));
+        assert_eq!(desired.wanted_by(cidr("198.51.100.0/24")), ["a", "b", "c"]);
+        assert_eq!(desired.first_wanting(cidr("198.51.100.9")), Some(("b", 0)));
+        assert_eq!(desired.first_wanting(cidr("203.0.113.1")), None);
+        assert!(desired.wanted_by_always(cidr("10.1.2.3")));
     }
 
     #[test]
@@ -250,6 +250,6 @@ pub(crate) mod tests {
         assert!(desired.covers_all(cidr("198.51.100.7")));
         assert!(!desired.covers_all(cidr("198.51.100.4/30")));
         assert!(desired.overlaps(cidr("198.51.100.4/30")));
-        assert_eq!(desired.askers(cidr("198.51.100.7")), ["b"]);
+        assert_eq!(desired.wanted_by(cidr("198.51.100.7")), ["b"]);
     }
 }

@@ -120,6 +120,15 @@ pub enum MaxRemovals {
     Count(usize),
 }
 
+/// How many CIDRs of a family one run may add.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum MaxAdditions {
+    /// A percentage of those in force at the start, of any size. It does not apply to a family without any in force.
+    Percent(f64),
+    /// An exact count.
+    Count(usize),
+}
+
 /// Limits on what a plan may do without approval.
 #[derive(Clone, Debug)]
 pub struct GuardSettings {
@@ -129,6 +138,8 @@ pub struct GuardSettings {
     pub max_removals: MaxRemovals,
     /// `--min-addresses`: CIDRs of a family that must be left.
     pub min_addresses: usize,
+    /// `--max-additions`; `None`: no limit.
+    pub max_additions: Option<MaxAdditions>,
     /// `--approve`: the digest that was approved, `sha256:` and 64 hexadecimal digits.
     pub approve: Option<String>,
 }

@@ -20,7 +20,7 @@ pub enum Class {
     /// All its addresses stay wanted through other CIDRs: it goes, guards do not count it.
     Covered,
     /// The table no longer asks for it: guards count it, and a second scan has to confirm it.
-    Counted,
+    Withdrawn,
     /// It stands in an adopted set that wafsync has not written yet: it goes only with approval.
     Adopted,
     /// An earlier scan of this run wants some of its addresses: it stays for this run.
@@ -78,8 +78,8 @@ impl Diff {
     }
 
     /// Every CIDR that guards count, in both families: sorted and distinct within each.
-    pub fn counted(&self) -> impl Iterator<Item = Cidr> {
-        Family::ALL.into_iter().flat_map(|family| self.distinct(family, Class::Counted))
+    pub fn withdrawn(&self) -> impl Iterator<Item = Cidr> {
+        Family::ALL.into_iter().flat_map(|family| self.distinct(family, Class::Withdrawn))
     }
 
     /// Every CIDR that is drift, in both families: sorted and distinct within each.
@@ -90,7 +90,7 @@ impl Diff {
     /// The distinct CIDRs, of both families, whose removal needs a second scan when things have settled: sorted.
     #[must_use]
     pub fn unproven(&self) -> Vec<Cidr> {
-        let needs = |u: &&Unwanted| matches!(u.class, Class::Covered | Class::Counted | Class::Adopted);
+        let needs = |u: &&Unwanted| matches!(u.class, Class::Covered | Class::Withdrawn | Class::Adopted);
         distinct(self.unwanted.iter().flatten().filter(needs).map(|u| u.cidr).collect())
     }
 }
@@ -146,7 +146,7 @@ fn classify(shard: &Shard, unwanted: &[Cidr], desired: &Desired, earlier: &[Desi
         } else if desired.covers_all(cidr) {
             Class::Covered
         } else {
-            Class::Counted
+            Class::Withdrawn
         }
     };
     unwanted.iter().map(|cidr| Unwanted { cidr: *cidr, class: class(*cidr) }).collect()
@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn what_nobody_wants_is_counted() {
-        assert_eq!(classes(vec![shard(&[A, B], &[A, B])], &[A], &[]), [(B.into(), Class::Counted)]);
+        assert_eq!(classes(vec![shard(&[A, B], &[A, B])], &[A], &[]), [(B.into(), Class::Withdrawn)]);
     }
 
     #[test]
@@ -227,9 +227,9 @@ mod tests {
             [(B.into(), Class::Drift), (C.into(), Class::Drift)]
         );
         // One of ours is missing too: the sum proves nothing.
-        assert_eq!(classes(vec![shard(&[A, C], &[A, B])], &[A, B], &[]), [(C.into(), Class::Counted)]);
+        assert_eq!(classes(vec![shard(&[A, C], &[A, B])], &[A, B], &[]), [(C.into(), Class::Withdrawn)]);
         // The table let go of one at the same time: it cannot be told which is which.
-        let both = [(B.to_owned(), Class::Counted), (C.to_owned(), Class::Counted)];
+        let both = [(B.to_owned(), Class::Withdrawn), (C.to_owned(), Class::Withdrawn)];
         assert_eq!(classes(vec![shard(&[A, B, C], &[A, B])], &[A], &[]), both);
     }
 
@@ -237,7 +237,7 @@ mod tests {
     fn a_description_that_says_nothing_of_the_contents_proves_no_drift() {
         for mark in [None, Some(Mark { fingerprint: None })] {
             let shard = Shard { mark, ..shard(&[A, B], &[A]) };
-            assert_eq!(classes(vec![shard], &[A], &[]), [(B.into(), Class::Counted)]);
+            assert_eq!(classes(vec![shard], &[A], &[]), [(B.into(), Class::Withdrawn)]);
         }
     }
 
@@ -251,7 +251,7 @@ mod tests {
     #[test]
     fn an_adopted_set_is_as_good_as_in_force_and_marked_by_the_first_write() {
         let adopted = Shard { group: None, adopted: true, ..shard(&[A, B], &[A, B]) };
-        assert_eq!(classes(vec![adopted.clone()], &[A], &[]), [(B.into(), Class::Counted)]);
+        assert_eq!(classes(vec![adopted.clone()], &[A], &[]), [(B.into(), Class::Withdrawn)]);
         assert_eq!(classes(vec![Shard { mark: None, ..adopted }], &[A], &[]), [(B.into(), Class::Adopted)]);
     }
 
@@ -261,14 +261,14 @@ mod tests {
         let held = || shard(&[wide], &[wide, "203.0.113.1"]);
         let all = ["198.51.100.0", A, B, C];
         assert_eq!(classes(vec![held()], &all, &[]), [(wide.into(), Class::Covered)]);
-        assert_eq!(classes(vec![held()], &all[..3], &[]), [(wide.into(), Class::Counted)]);
+        assert_eq!(classes(vec![held()], &all[..3], &[]), [(wide.into(), Class::Withdrawn)]);
     }
 
     #[test]
     fn what_an_earlier_scan_of_the_run_wants_stays() {
         let held = || shard(&[A, B], &[A, B]);
         assert_eq!(classes(vec![held()], &[A], &[&[A, B]]), [(B.into(), Class::Unsettled)]);
-        assert_eq!(classes(vec![held()], &[A], &[&[A]]), [(B.into(), Class::Counted)]);
+        assert_eq!(classes(vec![held()], &[A], &[&[A]]), [(B.into(), Class::Withdrawn)]);
         // An address of it is enough.
         let wide = "198.51.100.0/30";
         let held = shard(&[A, wide], &[A, wide]);

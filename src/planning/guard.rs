@@ -244,7 +244,7 @@ pub struct Judgement {
 /// Decides.
 #[must_use]
 pub fn judge(evidence: &Evidence<'_>) -> Judgement {
-    let counted = PerFamily::from_fn(|family| evidence.diff.distinct(family, Class::Counted));
+    let counted = PerFamily::from_fn(|family| evidence.diff.distinct(family, Class::Withdrawn));
     let adopted: Vec<Cidr> = Family::ALL.iter().flat_map(|f| evidence.diff.distinct(*f, Class::Adopted)).collect();
     let removals: BTreeSet<Cidr> = counted.ipv4.iter().chain(&counted.ipv6).chain(&adopted).copied().collect();
     let digest = digest(evidence.target, &removals, evidence.rules);
@@ -378,7 +378,7 @@ fn allowed_removals(limit: MaxRemovals, in_force: usize) -> usize {
 #[must_use]
 pub fn digest_of_the_rest(target: &Target, diff: &Diff, rules: &[RuleChange]) -> String {
     let of_class = |class| Family::ALL.into_iter().flat_map(move |family| diff.distinct(family, class));
-    digest(target, &of_class(Class::Counted).chain(of_class(Class::Adopted)).collect(), rules)
+    digest(target, &of_class(Class::Withdrawn).chain(of_class(Class::Adopted)).collect(), rules)
 }
 
 /// `sha256:` and 64 hexadecimal digits over what a guard can stop.

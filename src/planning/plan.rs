@@ -109,21 +109,6 @@ impl Write {
     }
 }
 
-/// What an IP set holds, in numbers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SetSummary {
-    /// Its name.
-    pub name: String,
-    /// Its family.
-    pub family: Family,
-    /// CIDRs in it.
-    pub addresses: usize,
-    /// CIDRs for which there is room.
-    pub free: usize,
-    /// The rule group that refers to it.
-    pub rule_group: Option<String>,
-}
-
 /// What may not be removed now, whatever the table says.
 #[derive(Clone, Copy, Debug)]
 pub struct Restraint<'a> {
@@ -189,7 +174,7 @@ impl Plan {
         let mut deferred: BTreeSet<Cidr> = layout.deferred.iter().copied().collect();
         let waits = |class: Class, cidr: Cidr| match class {
             Class::Unsettled => true,
-            Class::Drift | Class::Covered | Class::Counted | Class::Adopted => {
+            Class::Drift | Class::Covered | Class::Withdrawn | Class::Adopted => {
                 !restraint.proven && restraint.held.binary_search(&cidr).is_err()
             }
             Class::Unwired => false,
@@ -212,19 +197,6 @@ impl Plan {
         }
         seconds + f64::from(u32::try_from(self.changes.len()).unwrap_or(u32::MAX)) / read_rate
     }
-}
-
-/// What IP sets hold, and which rule group refers to them.
-#[must_use]
-pub fn summaries(current: &Current, limits: Limits) -> Vec<SetSummary> {
-    let summary = |shard: &Shard| SetSummary {
-        name: shard.name.clone(),
-        family: shard.family,
-        addresses: shard.cidrs.len(),
-        free: limits.set_capacity.saturating_sub(shard.cidrs.len()),
-        rule_group: shard.group.and_then(|index| current.groups.get(index)).map(|group| group.name.clone()),
-    };
-    current.shards.iter().map(summary).collect()
 }
 
 /// The numbers of the rule groups there will be: those that the limits ask for, and any others of ours.
@@ -250,7 +222,7 @@ fn layout_input<'a>(basis: Basis<'a>, restraint: Restraint<'_>) -> Input<'a> {
             let free = |cidr: Cidr| restraint.held.binary_search(&cidr).is_err();
             let may_leave = |class: Class, cidr: Cidr| match class {
                 Class::Unwired => true,
-                Class::Drift | Class::Covered | Class::Counted | Class::Adopted => restraint.proven && free(cidr),
+                Class::Drift | Class::Covered | Class::Withdrawn | Class::Adopted => restraint.proven && free(cidr),
                 Class::Unsettled => false,
             };
             let leaving = unwanted.iter().filter(|u| !closed && may_leave(u.class, u.cidr)).map(|u| u.cidr).collect();
@@ -308,7 +280,7 @@ fn referred(current: &Current, group: &RuleGroup) -> bool {
 /// The names of the layout's new shards: of each family the lowest free numbers.
 fn new_names(basis: Basis<'_>, layout: &Layout) -> Vec<String> {
     let taken: BTreeSet<&str> = (basis.current.shards.iter().map(|shard| shard.name.as_str()))
-        .chain(basis.current.strangers.iter().map(String::as_str))
+        .chain(basis.current.foreign.iter().map(String::as_str))
         .collect();
     let mut free = PerFamily::from_fn(|family| {
         let name = &basis.target.name;

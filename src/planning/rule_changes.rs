@@ -95,7 +95,7 @@ pub fn guarded_changes(current: &Current, policy: &RulePolicy, target: &Target) 
                 let (from, to) = (now.to_string(), policy.to_string());
                 changes.push(RuleChange::Policy { group: group.name.clone(), from, to });
             }
-            GroupRule::Foreign { seen, .. } if !references.is_empty() => {
+            GroupRule::Edited { seen, .. } if !references.is_empty() => {
                 changes.push(RuleChange::Edited { group: group.name.clone(), seen: seen.clone() });
             }
             _ => {}
@@ -121,7 +121,7 @@ pub fn must_rewrite(group: &RuleGroup, current: &Current, policy: &RulePolicy, t
         GroupRule::Standard { policy: now, tidy, references } => {
             now == policy && *tidy && references.iter().all(|arn| is_shard(current, arn)) && distinct(references)
         }
-        GroupRule::Foreign { .. } => false,
+        GroupRule::Edited { .. } => false,
     };
     !tidy || group.table.as_ref().is_some_and(|found| *found != target.table_tag()) || defects::has(Defect::WritesIdly)
 }
@@ -247,7 +247,7 @@ pub(crate) mod tests {
         let message = "the rules of rule group wafsync-1 were edited by hand and would be replaced";
         let foreign = |references: &[&str]| {
             let references = references.iter().map(ToString::to_string).collect();
-            group(GroupRule::Foreign { references, seen: String::new() })
+            group(GroupRule::Edited { references, seen: String::new() })
         };
         assert_eq!(seen(foreign(&["ours"]), &ALLOW), (vec![message.to_owned()], true));
         assert_eq!(seen(foreign(&[]), &ALLOW), (vec![], true));

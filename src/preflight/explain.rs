@@ -118,7 +118,7 @@ pub fn explain(address: Cidr, desired: &Desired, current: &Current) -> Explanati
             adopted: shard.adopted,
         })
         .collect();
-    let items: Vec<&str> = desired.askers(address);
+    let items: Vec<&str> = desired.wanted_by(address);
     let (wanted, covered) = (desired.covers_all(address), coverage::covers(&in_force, address));
     Explanation {
         version: 1,
@@ -129,7 +129,7 @@ pub fn explain(address: Cidr, desired: &Desired, current: &Current) -> Explanati
         partly_in_force: !covered && !in_force.is_empty(),
         items: items.iter().take(LISTED_ITEMS).map(ToString::to_string).collect(),
         items_total: items.len(),
-        always: desired.asked_by_always(address),
+        always: desired.wanted_by_always(address),
         ip_sets,
         web_acls,
     }

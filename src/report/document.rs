@@ -8,8 +8,9 @@ use serde::{Serialize, Serializer};
 
 use crate::defects::{self, Defect};
 use crate::model::cidr::{Cidr, Family, PerFamily};
-use crate::model::current::Current;
+use crate::model::current::{Current, Shard};
 use crate::model::desired::Desired;
+use crate::model::limits::Limits;
 use crate::model::merged::Merged;
 use crate::model::settings::Settings;
 use crate::model::web_acl::WebAcl;
@@ -210,7 +211,7 @@ impl Document {
             End::Failed(failure) => Some(failure.to_string()),
             _ => None,
         };
-        let sets = |current: &Current| plan::summaries(current, limits).into_iter().map(ip_set).collect();
+        let sets = |current: &Current| ip_sets(current, limits);
         let mut document = Self {
             error,
             digest: run.digest.clone(),
@@ -343,9 +344,16 @@ const fn minimum(plan: &Plan) -> usize {
     plan.minimum
 }
 
-fn ip_set(summary: plan::SetSummary) -> IpSet {
-    let plan::SetSummary { name, family, addresses, free, rule_group } = summary;
-    IpSet { name, family, addresses, free, rule_group }
+/// What IP sets hold, and which rule group refers to them.
+fn ip_sets(current: &Current, limits: Limits) -> Vec<IpSet> {
+    let ip_set = |shard: &Shard| IpSet {
+        name: shard.name.clone(),
+        family: shard.family,
+        addresses: shard.cidrs.len(),
+        free: limits.set_capacity.saturating_sub(shard.cidrs.len()),
+        rule_group: shard.group.and_then(|index| current.groups.get(index)).map(|group| group.name.clone()),
+    };
+    current.shards.iter().map(ip_set).collect()
 }
 
 fn write(change: &Change, scan: Option<&Desired>) -> Write {
@@ -358,7 +366,7 @@ fn write(change: &Change, scan: Option<&Desired>) -> Write {
         target: change.write.target().to_owned(),
         add: names(&change.add, &change.refer),
         wanted_by: scan.map_or_else(Vec::new, |scan| {
-            change.add.iter().map(|cidr| scan.asker(*cidr).map(|(key, _)| key.to_owned())).collect()
+            change.add.iter().map(|cidr| scan.first_wanting(*cidr).map(|(key, _)| key.to_owned())).collect()
         }),
         remove: names(&change.remove, &change.unrefer),
     }

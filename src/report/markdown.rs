@@ -120,13 +120,13 @@ fn changes(out: &mut String, document: &Document, context: Context<'_>) {
 }
 
 fn names(names: &Names, context: Context<'_>) -> String {
-    let asker = |cidr: &Cidr| match context.desired.and_then(|desired| desired.asker(*cidr)) {
+    let wanted_by = |cidr: &Cidr| match context.desired.and_then(|desired| desired.first_wanting(*cidr)) {
         Some((key, 0)) => format!("`{cidr}` {}", markdown(key)),
         Some((key, others)) => format!("`{cidr}` {} and {}", markdown(key), counted(others, "other item")),
         None => format!("`{cidr}`"),
     };
     let listed: Vec<String> = match names {
-        Names::Cidrs(cidrs) => cidrs.iter().take(LISTED).map(asker).collect(),
+        Names::Cidrs(cidrs) => cidrs.iter().take(LISTED).map(wanted_by).collect(),
         Names::IpSets(sets) => sets.iter().take(LISTED).map(|set| markdown(set)).collect(),
     };
     format!("{}{}", listed.join("<br>"), more(names.len()))

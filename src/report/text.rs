@@ -191,7 +191,7 @@ fn changes(page: &mut Page, document: &Document, context: Context<'_>) {
         let width = added.iter().map(String::len).max().unwrap_or_default();
         for (cidr, text) in add.iter().zip(added) {
             let start = format!("      + {text:<width$}  ");
-            page.line(&format!("{start}{}", asker(*cidr, context.desired, WIDTH.saturating_sub(start.len()))));
+            page.line(&format!("{start}{}", wanted_by(*cidr, context.desired, WIDTH.saturating_sub(start.len()))));
         }
         more(page, "      ", add.len(), most);
         list(page, "      - ", remove, most);
@@ -224,8 +224,8 @@ fn summary(change: &Write) -> String {
 }
 
 /// The item that wants it, in so many columns if that can be.
-fn asker(cidr: Cidr, desired: Option<&Desired>, columns: usize) -> String {
-    match desired.and_then(|desired| desired.asker(cidr)) {
+fn wanted_by(cidr: Cidr, desired: Option<&Desired>, columns: usize) -> String {
+    match desired.and_then(|desired| desired.first_wanting(cidr)) {
         Some((key, others)) => {
             let others = match others {
                 0 => String::new(),

@@ -359,7 +359,7 @@ impl Reconcile<'_> {
                 Err(end) => return self.cut_short(end),
             };
             let removing: BTreeSet<Cidr> = approved.removals().collect();
-            let counted = self.last.iter().flat_map(|last| last.diff.counted());
+            let counted = self.last.iter().flat_map(|last| last.diff.withdrawn());
             self.tried.extend(counted.filter(|cidr| removing.contains(cidr)));
             let drift = self.last.iter().flat_map(|last| last.diff.drift());
             self.drift.extend(drift.filter(|cidr| removing.contains(cidr)));

@@ -46,6 +46,7 @@ impl Case {
                 on_rejection: OnRejection::Hold,
                 max_removals: MaxRemovals::Percent(10.0),
                 min_addresses: 0,
+                max_additions: None,
                 approve: None,
             },
             target: Target {

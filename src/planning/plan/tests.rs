@@ -1,6 +1,6 @@
 //! Both invariants at every prefix of every plan, against an oracle that looks at every single address.
 //!
-//! The worlds are what killed runs, hand edits and attackers leave: unwired sets with strangers in them, doubled
+//! The worlds are what killed runs, hand edits and attackers leave: unwired sets with foreign in them, doubled
 //! addresses, rules that refer to foreign sets, to sets that are gone, or twice to the same.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -163,7 +163,7 @@ impl World {
 fn rule_group(number: usize, group: &Group) -> RuleGroup {
     let references: Vec<String> = group.references.iter().map(|name| arn(name)).collect();
     let rule = if group.edited {
-        GroupRule::Foreign { references, seen: String::new() }
+        GroupRule::Edited { references, seen: String::new() }
     } else if references.is_empty() {
         GroupRule::Empty
     } else {
@@ -186,7 +186,7 @@ fn plan(
 ) -> Plan {
     let current = world.current();
     let diff = Diff::new(newest, earlier, &[], &current);
-    let mut kept_back = diff.distinct(Family::Ipv4, Class::Counted);
+    let mut kept_back = diff.distinct(Family::Ipv4, Class::Withdrawn);
     kept_back.extend(diff.distinct(Family::Ipv4, Class::Adopted));
     kept_back.retain(is_held);
     kept_back.sort_unstable();
@@ -280,7 +280,7 @@ fn from_any_state_a_few_runs_bring_exactly_what_is_wanted_into_force() {
 #[test]
 fn names_take_the_lowest_free_numbers_and_keep_clear_of_strangers() {
     let world = World { sets: BTreeMap::new(), groups: BTreeMap::new() };
-    let current = Current { strangers: vec!["wafsync-ipv4-000".into(), "wafsync-ipv4-002".into()], ..world.current() };
+    let current = Current { foreign: vec!["wafsync-ipv4-000".into(), "wafsync-ipv4-002".into()], ..world.current() };
     let wanted = wanting((0..9).map(|host| Cidr::new([203, 0, 113, host].into(), 32).unwrap()));
     let diff = Diff::new(&wanted, &[], &[], &current);
     let target = target();
