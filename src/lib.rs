@@ -1,70 +1,103 @@
 //! wafsync keeps an AWS WAF allow-list in step with a `DynamoDB` table.
 //!
-//! Every run looks at everything: it scans the whole table, reads every IP set and rule group that it owns, works out
-//! the fewest API writes that turn one into the other, and makes them. It keeps nothing between runs, so whatever was
-//! lost, edited by hand or left half done is put right by the next one.
+//! Each run scans the whole table, reads every IP set and rule group that it owns, plans the fewest API writes that
+//! turn one into the other, and makes them. It keeps no state between runs: the next run repairs lost events, manual
+//! edits and interrupted runs.
 //!
 //! # The picture
 //!
 //! ```text
-//!     item → desired → diff → guard → layout → plan         values only
-//!       ↑                ↑                       │
-//!     scan            current                 apply → WAF
-//!       └───────────── reconcile ────────────────┘          the one module that sees both sides
-//!                          ↑
-//!                    host (cli, …)                          build Settings, call reconcile, map the outcome
+//!     arguments, environment, event                          exit code, stdout, metrics
+//!                │                                                      ↑
+//!     cli → Settings ─────────────→ host ──────────────────→ report, metrics
+//!                                     │                                 ↑
+//!                                    run  observe → plan → guard → confirm → apply → verify
+//!                                   ↗   ↘                                 │
+//!     DynamoDB, WAF ──→ aws (read)       model, planning (values)    aws (write) ──→ WAF
 //! ```
 //!
-//! # The map, in reading order
+//! # The layers
 //!
-//! Pure: no async, no clock, no environment, no printing, no AWS types.
+//! A layer is a folder of `src`. It imports only the layers in the last column, all of them below it; a test in
+//! `tests/it/sources.rs` enforces this, and that no two files import each other.
 //!
-//! | module | what it is for |
-//! |---|---|
-//! | [`cidr`] | a CIDR that cannot hold host bits |
-//! | [`merged`] | sorted lists of CIDRs walked as one |
-//! | [`coverage`] | which addresses a list of CIDRs covers |
-//! | [`item`] | one item of the table → entries and rejections |
-//! | [`aggregate`] | the fewest CIDRs that cover exactly the same addresses |
-//! | [`desired`] | entries and `--always` → what is wanted, and by whom |
-//! | [`current`] | what WAF holds, with lock tokens |
-//! | [`ownership`] | which IP sets and rule groups are ours |
-//! | [`limits`] | what AWS allows, as values |
-//! | [`diff`] | what WAF holds that nobody wants, and why it is there |
-//! | [`rules`] | what our rules should be, and which change of them needs a person |
-//! | [`layout`] | desired × current → contents of each IP set, by the fewest writes |
-//! | [`minimum`] | how few writes any plan could do with, from counts alone |
-//! | [`tally`] | those counts |
-//! | [`spec`] | what one API write sends |
-//! | [`plan`] | contents → ordered changes |
-//! | [`guard`] | what a plan may not do without a person |
-//! | [`capacity`] | whether it fits at all |
-//! | [`explain`] | one address: who wants it, where it is in force |
-//! | [`check`] | what a preflight saw → one line each |
-//! | [`report`] | a run as one document; text, JSON and Markdown of it |
-//! | [`number`] | numbers as people read them |
-//! | [`text`] | foreign text made safe for each output |
-//! | [`iam_policy`] | the least privilege for these settings |
+//! | layer | what it is for | imports |
+//! |---|---|---|
+//! | `host` | Runs the process: commands, daemon, Lambda function, signals, log, exit code. | `metrics` `report` `run` `aws` `cli` `preflight` `planning` `model` `text` `stop` |
+//! | `metrics` | Turns a run into numbers and exports them: Prometheus, `CloudWatch`. | `report` `run` `planning` `model` `text` |
+//! | `report` | Turns a run into one document and renders it: JSON, text, Markdown. | `run` `planning` `model` `text` `stop` `defects` |
+//! | `run` | Tells the story of a run. The only layer that sees both AWS and the plan. | `aws` `planning` `model` `text` `stop` `defects` |
+//! | `aws` | Calls AWS: clients, rate limits, retries, errors, pages. Decides nothing about content. | `preflight` `model` `text` `stop` `defects` |
+//! | `cli` | Turns arguments and environment into checked settings. | `preflight` `model` `text` |
+//! | `preflight` | Judges what was read for `check`, `explain` and `iam-policy`. | `planning` `model` `text` |
+//! | `planning` | Computes the plan: diff, guards, layout, changes in order, lower bound. | `model` `text` `defects` |
+//! | `model` | Holds the values: CIDRs, items, desired and current state, settings, names, limits. | `text` |
+//! | `text` | Makes foreign text safe for each output; formats numbers. | |
+//! | `stop` | Carries the deadline and signals to every wait. | |
+//! | `defects` | Lists the deliberate bugs with which the simulation proves that it would notice. Empty in a release. | |
 //!
-//! Awaits: [`stop`] (deadline and signals), [`aws`] (clients, pace, errors, scan, IP sets, rule groups),
-//! [`apply`] (an approved plan → what happened), [`reconcile`] (the story in a page).
-//!
-//! For one test alone: [`broken`].
-//!
-//! Hosts: [`settings`], [`cli`], [`session`] (clients and runs one after another), [`host`] (a process and its command),
-//! [`watch`] (the daemon), [`lambda`] (the AWS Lambda function), [`serve`] (its metrics and health over HTTP), [`telemetry`] (a run in numbers).
+//! `report`, `preflight`, `planning`, `model` and `text` are pure: they name no AWS type, no async code, no clock, no
+//! environment, no randomness, and they print nothing. Start reading at [`run::reconcile`].
 //!
 //! # Invariants
 //!
-//! After every single API call, also if the program is killed right there:
+//! After every API call, also if the process is killed there:
 //!
-//! 1. no lock-out: an address in force (or in an adopted IP set) before the run, and wanted throughout it, is in force;
-//! 2. no leak: an address neither in force (or in an adopted IP set) before the run nor wanted by a scan of the run is
-//!    not in force.
+//! 1. No lock-out: an address in force (or in an adopted IP set) before the run and wanted throughout it is in force.
+//! 2. No leak: an address that was not in force (or in an adopted IP set) before the run and that no scan of the run
+//!    wants is not in force.
 //!
-//! What there is none of: no call that deletes an AWS resource; no write to a web ACL, or to an IP set or rule group that
-//! is not ours; no method that writes on the type that `plan` holds; no lock token fetched apart from the content that it
-//! guards; no state on disk.
+//! They rest on what is absent:
+//!
+//! - No call deletes an AWS resource. No call writes a web ACL.
+//! - No write goes to an IP set or rule group that is not ours.
+//! - `plan` has no client that can write: a [`Writer`](aws::Writer) exists only in a process that applies.
+//! - No plan is carried out without a guard's verdict: [`apply`](run::apply::apply) takes an
+//!   [`ApprovedPlan`](planning::guard::ApprovedPlan), and nothing else makes one.
+//! - No lock token is fetched apart from the content that it guards.
+//! - No CIDR has host bits set, and no value in `planning` was parsed there.
+//! - `plan` has no code path of its own: it is `apply` without the steps that confirm and write.
+//! - No wait, retry, page count or queue is without a limit; each limit is a named constant.
+//! - No retry is nested in another: the SDK retries transport and throttling, a run plans again after a conflict.
+//! - No text from the table, from WAF or from an error reaches an output unescaped, or a metric label at all.
+//! - No state is kept on disk.
+//!
+//! # Walkthroughs
+//!
+//! Each step is a function and its file in `src`. A test fails when the function is no longer there.
+//!
+//! **An item, from a page to a write**
+//!
+//! 1. `scan` (aws/scan.rs) requests the pages of each segment and decodes each row with `item` (aws/scan.rs).
+//! 2. `read` (model/item.rs) turns the item into entries and rejections; `allowed` (model/item.rs) judges one value.
+//! 3. `new` (model/desired.rs) merges entries and `--always` into the wanted CIDRs.
+//! 4. `new` (planning/diff.rs) finds what WAF holds and nobody wants; `judge` (planning/guard.rs) says what may go.
+//! 5. `lay_out` (planning/layout/mod.rs) chooses an IP set for each CIDR; `new` (planning/plan.rs) orders the changes.
+//! 6. `apply` (run/apply.rs) sends them in stages; `update_ip_set` (aws/ip_sets.rs) makes the call.
+//!
+//! **A lock token, from its read to its write**
+//!
+//! 1. `get_ip_set` (aws/ip_sets.rs) returns addresses and token of one answer.
+//! 2. `read_waf` (aws/waf.rs) puts both into the shard of `Current`.
+//! 3. `set_changes` (planning/plan.rs) copies the token into the change that its content led to.
+//! 4. `send` (run/apply.rs) hands it to `update_ip_set` (aws/ip_sets.rs).
+//! 5. After a conflict, `converge` (run/reconcile.rs) reads, plans and judges again.
+//!
+//! **A setting, from the command line to its use** (`--settle`)
+//!
+//! 1. `fill` (cli/environment.rs) appends the variables of flags that were not given.
+//! 2. `parse` (cli/parse.rs) has clap read the arguments into the structs of cli/args.rs.
+//! 3. `settle` (cli/convert.rs) checks the value; `table` (cli/convert.rs) puts it into `TableSettings`.
+//! 4. `command` (host/process.rs) passes the settings on to `run` (host/commands/apply.rs).
+//! 5. `confirm` (run/reconcile.rs) waits that long before the second scan.
+//!
+//! **An outcome, from an error to the exit code**
+//!
+//! 1. `end` (aws/call.rs) turns the SDK's answer into an `AwsError`; `class_of` (aws/error.rs) classifies it.
+//! 2. `trouble` (run/apply.rs) says what that means for a write, `ended` (run/reconcile.rs) what it means for a read.
+//! 3. `reconcile` (run/reconcile.rs) returns the run with its `End`.
+//! 4. `new` (report/document.rs) makes the document; `outcome` (report/document.rs) decides the outcome.
+//! 5. `exit_code` (run/outcome.rs) maps it; `deliver` (host/result.rs) returns it to `main` (host/process.rs).
 
 pub mod aws;
 pub mod cli;

@@ -1,4 +1,5 @@
-//! The program as text: what each layer may import, that no files import each other, and what pure layers may not name.
+//! The program as text: what each layer may import, that no files import each other, what pure layers may not name, and
+//! that the architecture page in `lib.rs` says so.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -39,6 +40,9 @@ const IMPURE: [(&str, &str); 13] = [
     ("println!", "printing"),
     ("tracing", "printing"),
 ];
+
+/// The architecture page.
+const PAGE: &str = include_str!("../../src/lib.rs");
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -266,4 +270,50 @@ fn tests_are_not_part_of_the_program() {
     assert_eq!(program("#[cfg(test)]\nmod tests;\nconst D: u8 = 1;"), "#[cfg(test)]\nmod tests;\nconst D: u8 = 1;");
     assert_eq!(module(&root().join("src/aws/mod.rs")).as_deref(), Some("aws"));
     assert_eq!(module(&root().join("src/planning/layout/tests/world.rs")), None);
+}
+
+#[test]
+fn the_architecture_page_has_each_layer_in_its_place_with_what_it_may_import() {
+    let rows = PAGE.lines().filter_map(|line| line.strip_prefix("//! | `"));
+    let cells = rows.map(|row| row.trim_end_matches('|').split('|').map(str::trim).collect::<Vec<_>>());
+    let written: Vec<_> = cells
+        .map(|cells| {
+            assert!(cells[1].ends_with('.'), "{cells:?} says what the layer is for");
+            let imports = cells[2].split_whitespace().map(|name| name.trim_matches('`').to_owned()).collect();
+            (cells[0].trim_end_matches('`').to_owned(), imports)
+        })
+        .collect();
+    let layers =
+        LAYERS.map(|(layer, allowed)| (layer.to_owned(), allowed.iter().map(|&name| name.to_owned()).collect()));
+    assert_eq!(written, Vec::<(String, Vec<String>)>::from(layers));
+}
+
+/// Each "`function` (file)" of the walkthroughs, by their titles.
+fn walkthroughs() -> Vec<(&'static str, Vec<(&'static str, &'static str)>)> {
+    let (_, text) = PAGE.split_once("//! # Walkthroughs").unwrap();
+    let titled = text.split("//! **").skip(1).map(|rest| rest.split_once("**").unwrap());
+    let steps = |text: &'static str| {
+        let named = text.match_indices("` (").filter_map(|(at, _)| {
+            let name = text[..at].rsplit('`').next()?;
+            let (file, _) = text[at + 3..].split_once(')')?;
+            file.strip_suffix(".rs").map(|_| (name, file))
+        });
+        named.collect()
+    };
+    titled.map(|(title, text)| (title, steps(text))).collect()
+}
+
+#[test]
+fn every_function_that_a_walkthrough_names_is_in_the_file_that_it_names() {
+    let walkthroughs = walkthroughs();
+    assert_eq!(walkthroughs.len(), 4);
+    for (title, steps) in walkthroughs {
+        assert!(steps.len() >= 5, "{title}: {steps:?}");
+        for (name, file) in steps {
+            let text = fs::read_to_string(root().join("src").join(file));
+            let text = text.unwrap_or_else(|_| panic!("src/lib.rs, {title}: there is no src/{file}"));
+            let is_there = ["(", "<"].iter().any(|next| text.contains(&format!("fn {name}{next}")));
+            assert!(is_there, "src/lib.rs, {title}: there is no fn {name} in src/{file}");
+        }
+    }
 }
