@@ -1,7 +1,7 @@
 //! Everything that is said to AWS: clients, pace, errors, and the calls themselves.
 //!
-//! A [`Reader`] has no method that writes, and its clients refuse to (see `locks`); only [`Connection::writer`] makes
-//! something that can. Nothing here decides what should be in WAF.
+//! A [`TableReader`] and a [`WafReader`] have no method that writes, and their clients refuse to (see `interceptors`);
+//! only [`Connection::writer`] makes something that can. Nothing here decides what should be in WAF.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -167,7 +167,7 @@ impl Connection {
     }
 }
 
-/// The SDK's standard retries. How long it waits comes from [`call`], which knows the pace; the older retry
+/// The SDK's standard retries. How long it waits comes from `call.rs`, which knows the pace; the older retry
 /// specification takes that as it is.
 pub(super) fn retries() -> RetryConfig {
     RetryConfig::standard()

@@ -37,7 +37,7 @@ pub struct TableSettings {
     pub cidr_attribute: String,
     /// `--expiry-attribute`: epoch seconds.
     pub expiry_attribute: Option<String>,
-    /// `--segments`: parallel scan segments, 1 to [`MAX_SEGMENTS`](MAX_SEGMENTS).
+    /// `--segments`: parallel scan segments, 1 to [`MAX_SEGMENTS`].
     pub segments: u32,
     /// `--read-capacity`: read capacity units a second; `None`: as fast as the table allows.
     pub read_capacity: Option<u32>,
