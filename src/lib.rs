@@ -68,36 +68,36 @@
 //!
 //! **An item, from a page to a write**
 //!
-//! 1. `scan` (aws/scan.rs) requests the pages of each segment and decodes each row with `item` (aws/scan.rs).
-//! 2. `read` (model/item.rs) turns the item into entries and rejections; `allowed` (model/item.rs) judges one value.
-//! 3. `new` (model/desired.rs) merges entries and `--always` into the wanted CIDRs.
-//! 4. `new` (planning/diff.rs) finds what WAF holds and nobody wants; `judge` (planning/guard.rs) says what may go.
-//! 5. `lay_out` (planning/layout/mod.rs) chooses an IP set for each CIDR; `new` (planning/plan.rs) orders the changes.
-//! 6. `apply` (run/apply.rs) sends them in stages; `update_ip_set` (aws/ip_sets.rs) makes the call.
+//! 1. `scan` (`aws/scan.rs`) requests the pages of each segment and decodes each row with `item` (`aws/scan.rs`).
+//! 2. `read` (`model/item.rs`) turns the item into entries and rejections; `allowed` (`model/item.rs`) judges one value.
+//! 3. `new` (`model/desired.rs`) merges entries and `--always` into the wanted CIDRs.
+//! 4. `new` (`planning/diff.rs`) finds what WAF holds and nobody wants; `judge` (`planning/guard.rs`) says what may go.
+//! 5. `lay_out` (`planning/layout/mod.rs`) chooses an IP set for each CIDR; `new` (`planning/plan.rs`) orders the changes.
+//! 6. `apply` (`run/apply.rs`) sends them in stages; `update_ip_set` (`aws/ip_sets.rs`) makes the call.
 //!
 //! **A lock token, from its read to its write**
 //!
-//! 1. `get_ip_set` (aws/ip_sets.rs) returns addresses and token of one answer.
-//! 2. `read_waf` (aws/waf.rs) puts both into the shard of `Current`.
-//! 3. `set_changes` (planning/plan.rs) copies the token into the change that its content led to.
-//! 4. `send` (run/apply.rs) hands it to `update_ip_set` (aws/ip_sets.rs).
-//! 5. After a conflict, `converge` (run/reconcile.rs) reads, plans and judges again.
+//! 1. `get_ip_set` (`aws/ip_sets.rs`) returns addresses and token of one answer.
+//! 2. `read_waf` (`aws/waf.rs`) puts both into the shard of `Current`.
+//! 3. `set_changes` (`planning/plan.rs`) copies the token into the change that its content led to.
+//! 4. `send` (`run/apply.rs`) hands it to `update_ip_set` (`aws/ip_sets.rs`).
+//! 5. After a conflict, `converge` (`run/reconcile.rs`) reads, plans and judges again.
 //!
 //! **A setting, from the command line to its use** (`--settle`)
 //!
-//! 1. `fill` (cli/environment.rs) appends the variables of flags that were not given.
-//! 2. `parse` (cli/parse.rs) has clap read the arguments into the structs of cli/args.rs.
-//! 3. `settle` (cli/convert.rs) checks the value; `table` (cli/convert.rs) puts it into `TableSettings`.
-//! 4. `command` (host/process.rs) passes the settings on to `run` (host/commands/apply.rs).
-//! 5. `confirm` (run/reconcile.rs) waits that long before the second scan.
+//! 1. `fill` (`cli/environment.rs`) appends the variables of flags that were not given.
+//! 2. `parse` (`cli/parse.rs`) has clap read the arguments into the structs of `cli/args.rs`.
+//! 3. `settle` (`cli/convert.rs`) checks the value; `table` (`cli/convert.rs`) puts it into `TableSettings`.
+//! 4. `command` (`host/process.rs`) passes the settings on to `run` (`host/commands/apply.rs`).
+//! 5. `confirm` (`run/reconcile.rs`) waits that long before the second scan.
 //!
 //! **An outcome, from an error to the exit code**
 //!
-//! 1. `end` (aws/call.rs) turns the SDK's answer into an `AwsError`; `class_of` (aws/error.rs) classifies it.
-//! 2. `trouble` (run/apply.rs) says what that means for a write, `ended` (run/reconcile.rs) what it means for a read.
-//! 3. `reconcile` (run/reconcile.rs) returns the run with its `End`.
-//! 4. `new` (report/document.rs) makes the document; `outcome` (report/document.rs) decides the outcome.
-//! 5. `exit_code` (run/outcome.rs) maps it; `deliver` (host/result.rs) returns it to `main` (host/process.rs).
+//! 1. `end` (`aws/call.rs`) turns the SDK's answer into an `AwsError`; `class_of` (`aws/error.rs`) classifies it.
+//! 2. `trouble` (`run/apply.rs`) says what that means for a write, `ended` (`run/reconcile.rs`) what it means for a read.
+//! 3. `reconcile` (`run/reconcile.rs`) returns the run with its `End`.
+//! 4. `new` (`report/document.rs`) makes the document; `outcome` (`report/document.rs`) decides the outcome.
+//! 5. `exit_code` (`run/outcome.rs`) maps it; `deliver` (`host/result.rs`) returns it to `main` (`host/process.rs`).
 
 pub mod aws;
 pub mod cli;

@@ -119,14 +119,11 @@ fn expand<'a>(prefix: String, text: &'a str, into: &mut Vec<String>) -> &'a str 
         return rest.get(1..).unwrap_or_default();
     }
     let path = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}::{name}") };
-    match rest.strip_prefix("::") {
-        Some(rest) => expand(path, rest, into),
-        None => {
-            into.push(path);
-            rest.strip_prefix(" as ")
-                .map_or(rest, |rest| rest.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_'))
-        }
+    if let Some(rest) = rest.strip_prefix("::") {
+        return expand(path, rest, into);
     }
+    into.push(path);
+    rest.strip_prefix(" as ").map_or(rest, |rest| rest.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_'))
 }
 
 /// The module whose file holds what `path` names in the file of `module`.
@@ -138,7 +135,7 @@ fn resolve(path: &str, module: &str, modules: &BTreeMap<String, String>) -> Opti
             "self" if names.is_empty() => names = module.split("::").collect(),
             "self" => {}
             "super" if names.is_empty() => {
-                names = module.rsplit_once("::").map_or(vec![], |(up, _)| up.split("::").collect())
+                names = module.rsplit_once("::").map_or(vec![], |(up, _)| up.split("::").collect());
             }
             "super" => drop(names.pop()),
             other => names.push(other),
@@ -293,9 +290,9 @@ fn walkthroughs() -> Vec<(&'static str, Vec<(&'static str, &'static str)>)> {
     let (_, text) = PAGE.split_once("//! # Walkthroughs").unwrap();
     let titled = text.split("//! **").skip(1).map(|rest| rest.split_once("**").unwrap());
     let steps = |text: &'static str| {
-        let named = text.match_indices("` (").filter_map(|(at, _)| {
+        let named = text.match_indices("` (`").filter_map(|(at, _)| {
             let name = text[..at].rsplit('`').next()?;
-            let (file, _) = text[at + 3..].split_once(')')?;
+            let (file, _) = text[at + 4..].split_once("`)")?;
             file.strip_suffix(".rs").map(|_| (name, file))
         });
         named.collect()
