@@ -24,7 +24,6 @@ use tracing::debug;
 
 use super::error::{AwsError, Class};
 use super::governor::{Action, Governor};
-use crate::defects::{self, Defect};
 use crate::stop::{EPILOGUE, Stop};
 use crate::text;
 
@@ -212,11 +211,7 @@ impl Pacer {
             return RetryAction::NoActionIndicated;
         }
         let backoff = BACKOFF.mul_f64(fastrand::f64()) * 2_u32.saturating_pow(failed - 1);
-        let wait = if defects::has(Defect::RetriesUnpaced) {
-            backoff
-        } else {
-            self.governor.reserve(self.action, backoff.max(retry_after.unwrap_or_default()))
-        };
+        let wait = self.governor.reserve(self.action, backoff.max(retry_after.unwrap_or_default()));
         RetryAction::RetryIndicated(RetryReason::RetryableError { kind, retry_after: Some(wait) })
     }
 }

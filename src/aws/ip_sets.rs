@@ -6,10 +6,9 @@ use aws_sdk_wafv2::types::{IpAddressVersion, IpSetSummary, Tag};
 
 use super::call::Call;
 use super::connection::{WafReader, Writer, waf_scope};
-use super::error::{AwsError, Class};
+use super::error::AwsError;
 use super::governor::Action;
 use super::pages::{LIST_LIMIT, Next, Pages};
-use crate::defects::{self, Defect};
 use crate::model::cidr::{Cidr, Family};
 use crate::model::current::LockToken;
 use crate::model::spec::IpSetSpec;
@@ -130,29 +129,6 @@ impl Writer {
         spec: &IpSetSpec,
         stop: &Stop,
     ) -> Result<(), AwsError> {
-        let late;
-        let token = if defects::has(Defect::FetchesTokensLate) {
-            late = self.newest_token(id, spec).await;
-            &late
-        } else {
-            token
-        };
-        let sent = self.send_update(id, token, spec, stop).await;
-        match sent {
-            Err(error) if defects::has(Defect::RetriesStalePlans) && error.class() == Class::Conflict => {
-                self.send_update(id, &self.newest_token(id, spec).await, spec, stop).await
-            }
-            sent => sent,
-        }
-    }
-
-    /// A token apart from what it guards, which only a defect asks for.
-    async fn newest_token(&self, id: &str, spec: &IpSetSpec) -> LockToken {
-        let read = self.waf.get_ip_set().scope(waf_scope(self.scope)).name(&spec.name).id(id).send().await;
-        LockToken(read.ok().and_then(|read| read.lock_token).unwrap_or_default())
-    }
-
-    async fn send_update(&self, id: &str, token: &LockToken, spec: &IpSetSpec, stop: &Stop) -> Result<(), AwsError> {
         let call = Call::begin(&self.governor, Action::UpdateIpSet, &spec.name, &self.region, stop).await?;
         let request = self
             .waf

@@ -2,7 +2,6 @@
 
 use super::error::{AwsError, BAD_ANSWER};
 use super::governor::Action;
-use crate::defects::{self, Defect};
 
 /// Pages of one list of WAF: a hundred thousand IP sets, a thousand times AWS's quota; more is a marker that never ends.
 const MAX_LIST_PAGES: usize = 1000;
@@ -45,8 +44,7 @@ impl Pages {
     ) -> Result<Vec<T>, AwsError> {
         let no_list = || AwsError::unusable(action.name(), "all", "the answer has no list", Some(BAD_ANSWER));
         let page = page.ok_or_else(no_list)?;
-        let short = page.is_empty() || defects::has(Defect::IgnoresMarkers);
-        self.ended = short || marker.is_none() || (self.read > 1 && marker == self.next);
+        self.ended = page.is_empty() || marker.is_none() || (self.read > 1 && marker == self.next);
         self.next = marker;
         Ok(page)
     }

@@ -11,7 +11,6 @@ use super::connection::{WafReader, Writer, waf_scope};
 use super::error::AwsError;
 use super::governor;
 use super::pages::{LIST_LIMIT, Next, Pages};
-use crate::defects::{self, Defect};
 use crate::model::current::{GroupRule, LockToken};
 use crate::model::policy::{Action, Forwarded, Position, RulePolicy};
 use crate::model::spec::RuleGroupSpec;
@@ -110,13 +109,6 @@ impl Writer {
         spec: &RuleGroupSpec,
         stop: &Stop,
     ) -> Result<(), AwsError> {
-        let late;
-        let token = if defects::has(Defect::FetchesGroupTokensLate) {
-            late = self.newest_group_token(id, spec).await;
-            &late
-        } else {
-            token
-        };
         let call =
             Call::begin(&self.governor, governor::Action::UpdateRuleGroup, &spec.name, &self.region, stop).await?;
         let request = self
@@ -131,12 +123,6 @@ impl Writer {
             .visibility_config(visibility(&spec.name)?);
         let sent = request.customize().config_override(call.waf()).send().await;
         call.end(sent).map(|_| ())
-    }
-
-    /// A token apart from what it guards, which only a defect asks for.
-    async fn newest_group_token(&self, id: &str, spec: &RuleGroupSpec) -> LockToken {
-        let read = self.waf.get_rule_group().scope(waf_scope(self.scope)).name(&spec.name).id(id).send().await;
-        LockToken(read.ok().and_then(|read| read.lock_token).unwrap_or_default())
     }
 }
 

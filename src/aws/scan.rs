@@ -13,7 +13,6 @@ use super::error::AwsError;
 use super::error::BAD_ANSWER;
 use super::governor::{Action, Governor};
 use super::read_budget::{Budget, MOST_ITEMS};
-use crate::defects::{self, Defect};
 use crate::model::item::{Attribute, Item, ItemRules, TableView};
 use crate::model::settings::TableSettings;
 use crate::preflight::facts::Sample;
@@ -78,11 +77,7 @@ impl TableReader {
         }
         let mut view = TableView::default();
         while let Some(page) = pages.join_next().await {
-            let page = page.map_err(|_| broken_off(settings))?;
-            if defects::has(Defect::TrustsShortScans) && page.is_err() && view.pages > 0 {
-                break;
-            }
-            let page = page?;
+            let page = page.map_err(|_| broken_off(settings))??;
             if let Some(cursor) = page.next {
                 pages.spawn(fetch(cursor));
             }

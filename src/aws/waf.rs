@@ -10,7 +10,6 @@ use super::connection::WafReader;
 use super::error::{AwsError, Class};
 use super::ip_sets::IpSet;
 use super::rule_groups::Group;
-use crate::defects::{self, Defect};
 use crate::model::current::{Current, LockToken, RuleGroup, Shard};
 use crate::model::naming::{self, SetArn};
 use crate::model::settings::WafSettings;
@@ -106,8 +105,7 @@ impl WafReader {
         cache.clone_from(&groups.iter().map(|(_, group)| (group.id.clone(), group.clone())).collect());
         let mut ours = Vec::with_capacity(groups.len());
         for (number, group) in groups {
-            let takes_all = defects::has(Defect::WritesForeignGroups).then_some(None);
-            let Some(table) = naming::group_table(&group.description, &settings.name).or(takes_all) else {
+            let Some(table) = naming::group_table(&group.description, &settings.name) else {
                 let cause = format!(
                     "it is not ours: its description does not begin with \"wafsync {} \", so it is left alone",
                     settings.name
@@ -130,7 +128,6 @@ impl WafReader {
         stop: &Stop,
     ) -> Result<(Vec<IpSet>, Vec<Listed>), AwsError> {
         let known = &*cache;
-        let believes = defects::has(Defect::BelievesOneAnswer);
         let reads = wanted.into_iter().map(|listed| async move {
             if let Some(set) = known.get(&listed.id).filter(|set| Some(&set.token) == listed.token.as_ref()) {
                 return Ok(Ok(set.clone()));
@@ -138,7 +135,7 @@ impl WafReader {
             match self.get_ip_set(&listed.name, &listed.id, stop).await {
                 Ok(set) => Ok(Ok(set)),
                 // Lists and reads spread apart: only where both know nothing of it is it gone.
-                Err(error) if error.class() == Class::NotFound && (!listed.shown || believes) => Ok(Err(listed)),
+                Err(error) if error.class() == Class::NotFound && !listed.shown => Ok(Err(listed)),
                 Err(error) => Err(error),
             }
         });
@@ -175,7 +172,7 @@ fn candidates(
     let (mut wanted, mut foreign) = (Vec::new(), Vec::new());
     for set in listed {
         let fits = fits(&set.name, &settings.name);
-        let marked = naming::mark(&set.description, &settings.name).is_some() || defects::has(Defect::IgnoresMarks);
+        let marked = naming::mark(&set.description, &settings.name).is_some();
         let is_referred = referred.contains(&set.arn);
         if settings.adopt.contains(&set.name) || (fits && (marked || is_referred)) {
             wanted.push(set.clone());
@@ -208,7 +205,7 @@ fn place(set: IpSet, settings: &WafSettings, current: &mut Current) {
     let mark = naming::mark(&set.description, &settings.name);
     let group = current.groups.iter().position(|group| group.rule.references().contains(&set.arn));
     let right_name = naming::family_of(&set.name, &settings.name) == Some(set.family);
-    let ours = right_name && (mark.is_some() || group.is_some() || defects::has(Defect::IgnoresMarks));
+    let ours = right_name && (mark.is_some() || group.is_some());
     // Also where its name fits and a rule of ours refers to it by now: until it is marked, what is in it was put there by
     // somebody else.
     let adopted = settings.adopt.contains(&set.name);

@@ -2,7 +2,6 @@
 //!
 //! Every unwanted CIDR of every shard gets one [`Class`]. Guards look at the classes, layout gets what may leave.
 
-use crate::defects::{self, Defect};
 use crate::model::cidr::{Cidr, Family, PerFamily};
 use crate::model::current::{Current, Shard};
 use crate::model::desired::Desired;
@@ -130,7 +129,7 @@ fn classify(shard: &Shard, unwanted: &[Cidr], desired: &Desired, earlier: &[Desi
     };
     let of_shard = if !in_force {
         Some(Class::Unwired)
-    } else if shard.adopted && shard.mark.is_none() && !defects::has(Defect::IgnoresAdoption) {
+    } else if shard.adopted && shard.mark.is_none() {
         Some(Class::Adopted)
     } else if by_hand() {
         Some(Class::Drift)
@@ -138,8 +137,7 @@ fn classify(shard: &Shard, unwanted: &[Cidr], desired: &Desired, earlier: &[Desi
         None
     };
     let class = |cidr: Cidr| {
-        let defers = defects::has(Defect::DefersForever);
-        if in_force && (defers || earlier.iter().any(|scan| wanted_no_longer(cidr, scan, desired))) {
+        if in_force && earlier.iter().any(|scan| wanted_no_longer(cidr, scan, desired)) {
             Class::Unsettled
         } else if let Some(class) = of_shard {
             class

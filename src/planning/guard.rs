@@ -7,7 +7,6 @@ use std::fmt;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::defects::{self, Defect};
 use crate::model::cidr::{Cidr, Family, PerFamily};
 use crate::model::current::Current;
 use crate::model::naming::Target;
@@ -251,7 +250,7 @@ pub fn judge(evidence: &Evidence<'_>) -> Judgement {
     let empty = empty_table(evidence);
     let granted =
         || Approval { removals: removals.clone(), rules: evidence.rules.to_vec(), empty_table: empty.is_some() };
-    let named = |given: &String| *given == digest || defects::has(Defect::TakesAnyApproval);
+    let named = |given: &String| *given == digest;
     let approval =
         evidence.approval.cloned().or_else(|| evidence.settings.approve.as_ref().is_some_and(named).then(granted));
 
@@ -276,7 +275,7 @@ pub fn judge(evidence: &Evidence<'_>) -> Judgement {
         weigh(counted.get(family), family_reasons(evidence, family, counted.get(family)));
     }
     let all: Vec<Cidr> = counted.ipv4.iter().chain(&counted.ipv6).copied().collect();
-    let rejections = if defects::has(Defect::IgnoresRejections) { 0 } else { evidence.rejections };
+    let rejections = evidence.rejections;
     if evidence.settings.on_rejection == OnRejection::Hold && rejections > 0 && !all.is_empty() {
         weigh(&all, vec![Reason::Rejections { rejections, removals: all.len() }]);
     }
@@ -296,7 +295,6 @@ pub fn judge(evidence: &Evidence<'_>) -> Judgement {
     let waits = |unwanted: &[Unwanted]| adopted_removals(unwanted).iter().any(|cidr| held.contains(cidr));
     let closed = (evidence.diff.unwanted.iter().enumerate())
         .filter_map(|(index, unwanted)| waits(unwanted).then_some(index))
-        .filter(|_| !defects::has(Defect::FillsHeldSets))
         .collect();
     let verdict = if !blocking.is_empty() {
         Verdict::Blocked
@@ -333,12 +331,11 @@ fn split(reasons: impl Iterator<Item = (bool, Reason)>) -> (Vec<Reason>, Vec<Rea
 
 fn empty_table(evidence: &Evidence<'_>) -> Option<Reason> {
     let in_force = evidence.diff.in_force_by_table.ipv4 + evidence.diff.in_force_by_table.ipv6;
-    (evidence.entries == 0 && in_force > 0 && !defects::has(Defect::IgnoresEmptyTables))
-        .then_some(Reason::EmptyTable { in_force })
+    (evidence.entries == 0 && in_force > 0).then_some(Reason::EmptyTable { in_force })
 }
 
 fn family_reasons(evidence: &Evidence<'_>, family: Family, counted: &[Cidr]) -> Vec<Reason> {
-    if counted.is_empty() || defects::has(Defect::SkipsGuards) {
+    if counted.is_empty() {
         return Vec::new();
     }
     let in_force = *evidence.in_force_at_start.get(family);
@@ -350,7 +347,7 @@ fn family_reasons(evidence: &Evidence<'_>, family: Family, counted: &[Cidr]) -> 
     if removals > allowed {
         reasons.push(Reason::TooMany { family, removals, in_force, allowed });
     }
-    if left == 0 && !defects::has(Defect::EmptiesFamilies) {
+    if left == 0 {
         reasons.push(Reason::Empties { family, in_force });
     } else if left < evidence.settings.min_addresses {
         reasons.push(Reason::BelowMinimum { family, left, minimum: evidence.settings.min_addresses });

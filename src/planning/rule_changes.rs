@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use crate::defects::{self, Defect};
 use crate::model::current::{Current, GroupRule, RuleGroup};
 use crate::model::naming::Target;
 use crate::model::policy::RulePolicy;
@@ -82,7 +81,7 @@ impl fmt::Display for RuleChange {
 #[must_use]
 pub fn guarded_changes(current: &Current, policy: &RulePolicy, target: &Target) -> Vec<RuleChange> {
     let mut changes = Vec::new();
-    for group in current.groups.iter().filter(|_| !defects::has(Defect::IgnoresRuleChanges)) {
+    for group in &current.groups {
         if let Some(found) = &group.table
             && *found != target.table_tag()
         {
@@ -123,7 +122,7 @@ pub fn must_rewrite(group: &RuleGroup, current: &Current, policy: &RulePolicy, t
         }
         GroupRule::Edited { .. } => false,
     };
-    !tidy || group.table.as_ref().is_some_and(|found| *found != target.table_tag()) || defects::has(Defect::WritesIdly)
+    !tidy || group.table.as_ref().is_some_and(|found| *found != target.table_tag())
 }
 
 fn distinct(references: &[String]) -> bool {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-use crate::defects::{self, Defect};
 use crate::model::cidr::{Cidr, Family, PerFamily};
 use crate::model::current::{Current, Shard};
 use crate::model::desired::Desired;
@@ -410,7 +409,7 @@ const fn verdict(verdict: Verdict) -> &'static str {
 
 fn outcome(run: &Run, command: Command, document: &Document) -> Outcome {
     let held = || !document.held.is_empty();
-    let enforced = |acl: &Acl| acl.missing.is_empty() || defects::has(Defect::SaysEnforced);
+    let enforced = |acl: &Acl| acl.missing.is_empty();
     let unenforced = || !document.web_acls.iter().all(enforced);
     match (&run.end, command) {
         (End::Failed(_), _) => Outcome::Failed,
@@ -423,7 +422,7 @@ fn outcome(run: &Run, command: Command, document: &Document) -> Outcome {
         (End::Blocked, Command::Apply) => Outcome::Held,
         _ if held() => Outcome::Held,
         _ if unenforced() => Outcome::Unenforced,
-        (End::Partial(_), _) if !defects::has(Defect::SaysDone) => Outcome::Partial,
+        (End::Partial(_), _) => Outcome::Partial,
         _ if document.writes.done > 0 => Outcome::Changed,
         _ => Outcome::Converged,
     }

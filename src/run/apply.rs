@@ -80,9 +80,6 @@ impl Applied {
 
     /// Counts as written what a fresh read shows although its answer was lost.
     pub fn acknowledge(&mut self, current: &Current) {
-        if defects::has(Defect::ForgetsLostAnswers) {
-            return;
-        }
         for (name, write) in std::mem::take(&mut self.unsure) {
             let mut written = Self::default();
             written.note(&write);
@@ -140,9 +137,6 @@ impl Applied {
 /// Carries out `plan`. It ends early only at a safe point: between two calls.
 pub async fn apply(plan: &ApprovedPlan, writer: &Writer, stop: &Stop) -> Applied {
     let mut run = Run { writer, stop, applied: Applied::default(), arns: BTreeMap::new(), unwritten: BTreeSet::new() };
-    if defects::has(Defect::WiresBeforeStripping) {
-        run.stage(plan.stage(Stage::Wire)).await;
-    }
     run.stage(plan.stage(Stage::Strip)).await;
     if defects::has(Defect::RemovesBeforeAdding) {
         run.stage(plan.stage(Stage::Remove)).await;
@@ -332,7 +326,6 @@ fn became_of_token(write: &Write, error: Option<&AwsError>) -> &'static str {
 /// What an error means for the run.
 fn trouble(error: AwsError, fresh: bool) -> Trouble {
     match error.class() {
-        Class::Again if defects::has(Defect::NeverPlansAgain) => Trouble::Failed(error),
         Class::Stopped(reason) => Trouble::Stopped(reason),
         // Only rule groups refer to something that has to spread first, and only they are tried again.
         Class::Unavailable if error.operation().ends_with("RuleGroup") => Trouble::Propagating(error),

@@ -10,7 +10,6 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::aws::{AwsError, Class, ReadCache, TableReader, WafReader, Writer};
-use crate::defects::{self, Defect};
 use crate::model::cidr::{Cidr, Family, PerFamily};
 use crate::model::current::Current;
 use crate::model::desired::Desired;
@@ -302,7 +301,7 @@ impl Reconcile<'_> {
         let in_force_at_start = *self.in_force_at_start.get_or_insert(diff.in_force);
         let changes = rule_changes::guarded_changes(current, &waf.policy, &self.target);
         // What WAF no longer holds is gone, also if the answer to its removal was lost.
-        let gone = |cidr: &&Cidr| !current.holds_in_force(**cidr) && !defects::has(Defect::ForgetsEarlierRounds);
+        let gone = |cidr: &&Cidr| !current.holds_in_force(**cidr);
         let removed = self.tried.iter().filter(gone).copied().collect();
         let judgement = guard::judge(&Evidence {
             settings: &self.settings.guards,
@@ -351,8 +350,7 @@ impl Reconcile<'_> {
 
     /// Plans and writes until there is nothing left to write, or somebody has to look, or the run has to end.
     async fn converge(&mut self, writer: &Writer) -> End {
-        let skips = defects::has(Defect::SkipsTheSecondScan);
-        let mut proof = if skips { Proof::Scanned(Care::Settled) } else { Proof::Missing };
+        let mut proof = Proof::Missing;
         for round in 0..ROUNDS {
             let approved = match self.prepare(round, &mut proof).await {
                 Ok(approved) => approved,
@@ -418,8 +416,8 @@ impl Reconcile<'_> {
     /// Scans again, late enough for the answer to mean something.
     async fn confirm(&mut self, care: Care) -> Proof {
         let settle = match care {
-            Care::Settled if !defects::has(Defect::ScansTooEarly) => self.settings.table.settle,
-            Care::Settled | Care::Glance => Duration::ZERO,
+            Care::Settled => self.settings.table.settle,
+            Care::Glance => Duration::ZERO,
         };
         let wait = (self.scanned_at + settle).saturating_duration_since(Instant::now());
         info!(?wait, "something would be removed: scanning the table again");

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use wafsync_test_aws::{Aws, Config, Fault, FaultKind, Phase, When};
 
+use crate::careless::Careless;
 use crate::chance::Chance;
 use crate::faults::{KINDS_AT_FIRST, OPERATIONS, kinds};
 use crate::observer::Observer;
@@ -19,7 +20,8 @@ const MAX_IP_SETS: usize = 8;
 const KEYS: [&str; 6] = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta"];
 
 /// What nobody wants, ever.
-const STRANGERS: [&str; 4] = ["203.0.113.200/32", "203.0.113.201/32", "203.0.113.202/32", "2001:db8:bad::/48"];
+pub(crate) const STRANGERS: [&str; 4] =
+    ["203.0.113.200/32", "203.0.113.201/32", "203.0.113.202/32", "2001:db8:bad::/48"];
 
 /// A CIDR that a cluster may ask for: neighbours and nested ones, of either family.
 fn cidr(chance: &mut Chance) -> String {
@@ -44,7 +46,7 @@ fn put(aws: &Aws, observer: &Observer, key: &str, cidrs: &[String], bad: bool) {
 }
 
 /// A world in which `operation` is called sooner or later, and how long a new set is unavailable in it.
-pub(crate) async fn world(chance: &mut Chance, operation: &str) -> (World, Duration) {
+pub(crate) async fn world(chance: &mut Chance, operation: &str, careless: Option<Careless>) -> (World, Duration) {
     let adopting = chance.one_in(4);
     let acl = operation.contains("WebACL") || chance.one_in(6);
     let mut args = Vec::new();
@@ -63,6 +65,7 @@ pub(crate) async fn world(chance: &mut Chance, operation: &str) -> (World, Durat
     let config = config(chance);
     let propagation = config.propagation;
     let mut world = World::new(config, &args);
+    world.careless = careless;
     world.settings.waf.limits.max_ip_sets = MAX_IP_SETS;
     world.aws.put_ip_set("REGIONAL", "somebody-elses", "IPV4", &["192.0.2.0/24"], None);
     world.aws.put_rule_group("REGIONAL", "other-rules", 10, None, json!([]));

@@ -12,8 +12,8 @@
     reason = "test code: whatever is wrong should stop the test at once, and the tables are to be seen"
 )]
 
-#[cfg(feature = "broken-on-purpose")]
 mod broken;
+mod careless;
 mod chance;
 mod exhaustive;
 mod faults;
@@ -21,6 +21,7 @@ mod genesis;
 mod moving;
 mod observer;
 mod ranges;
+mod scenarios;
 mod seeds;
 mod several;
 mod snapshot;

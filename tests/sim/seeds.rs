@@ -10,6 +10,7 @@ use futures_util::future::join_all;
 use tokio::time::Instant;
 use wafsync_test_aws::{Fault, FaultKind, Phase, When};
 
+use crate::careless::Careless;
 use crate::chance::Chance;
 use crate::faults::{KINDS_AT_FIRST, OPERATIONS, kinds};
 use crate::genesis;
@@ -39,6 +40,8 @@ struct Lot {
     lives_on: bool,
     /// As worlds were when the first seeds were named: no hand on rules, no digest but the right one, fewer faults.
     at_first: bool,
+    /// What is wrong with the program.
+    careless: Option<Careless>,
 }
 
 impl Lot {
@@ -64,7 +67,7 @@ async fn live(lot: Lot) -> (World, Tally) {
     let mut further = (!lot.at_first).then(|| Chance::new(lot.seed ^ FURTHER));
     let mut tally = Tally::default();
     let (struck, operation, when) = lot.cell();
-    let (mut world, propagation) = genesis::world(&mut chance, operation).await;
+    let (mut world, propagation) = genesis::world(&mut chance, operation, lot.careless).await;
     world.warm = lot.lives_on.then(Mutex::default);
     world.later().await;
     world.aws.clear_log();
@@ -181,12 +184,17 @@ fn hurry(world: &World, chance: &mut Chance, number: usize) -> Process {
 
 /// Runs one seed in a runtime of its own, so that nothing of one reaches another.
 pub(crate) fn relive(seed: u64) -> Tally {
-    live_alone(Lot { seed, lives_on: false, at_first: false }).1
+    live_alone(Lot { seed, lives_on: false, at_first: false, careless: None }).1
+}
+
+/// The same, with a careless program.
+pub(crate) fn relive_carelessly(seed: u64, careless: Careless) {
+    live_alone(Lot { seed, lives_on: false, at_first: false, careless: Some(careless) });
 }
 
 /// A seed that was found when worlds were simpler, in the world of then.
 fn relive_as_at_first(seed: u64, lives_on: bool) -> World {
-    live_alone(Lot { seed, lives_on, at_first: true }).0
+    live_alone(Lot { seed, lives_on, at_first: true, careless: None }).0
 }
 
 fn live_alone(lot: Lot) -> (World, Tally) {
@@ -226,7 +234,7 @@ fn no_seed_breaks_a_promise_and_every_branch_is_reached() {
             for seed in seeds {
                 // Some of them once more with processes that live on.
                 for lives_on in if seed % WARM == 0 { vec![false, true] } else { vec![false] } {
-                    let lot = Lot { seed, lives_on, at_first: false };
+                    let lot = Lot { seed, lives_on, at_first: false, careless: None };
                     match std::panic::catch_unwind(|| live_alone(lot)) {
                         Ok((_, reached)) => tally.add(reached),
                         Err(_) => failed.push(seed),
@@ -246,7 +254,7 @@ fn no_seed_breaks_a_promise_and_every_branch_is_reached() {
     for cell in if fixed { tally.empty_cells() } else { Vec::new() } {
         let more = (1..=TURNS).map(|turn| (cell + turn * cells().len()) as u64);
         for seed in more {
-            let lot = Lot { seed, lives_on: false, at_first: false };
+            let lot = Lot { seed, lives_on: false, at_first: false, careless: None };
             match std::panic::catch_unwind(|| live_alone(lot)) {
                 Ok((_, reached)) => tally.add(reached),
                 Err(_) => failed.push(seed),
@@ -338,7 +346,7 @@ fn a_process_that_lives_on_reads_less() {
 #[test]
 fn the_same_seed_is_the_same_history_byte_for_byte() {
     for (seed, lives_on) in [(1, false), (12, false), (40, true), (101, false), (222, false), (333, true)] {
-        let trace = || live_alone(Lot { seed, lives_on, at_first: false }).0.trace();
+        let trace = || live_alone(Lot { seed, lives_on, at_first: false, careless: None }).0.trace();
         let (first, second) = (trace(), trace());
         assert!(first == second, "seed {seed}:\n{first}\n{second}");
     }

@@ -9,7 +9,6 @@ use crate::observer::{Errand, Promise};
 use crate::world::{TABLE, World, small};
 
 /// What is proven to be seen here, and by no defect of the program.
-#[cfg(feature = "broken-on-purpose")]
 pub(crate) const DIRECT: [Promise; 17] = [
     Promise::NeverCalled,
     Promise::KnownCaller,
@@ -34,10 +33,13 @@ pub(crate) const DIRECT: [Promise; 17] = [
 async fn under_way() -> (World, Client) {
     let world = World::new(small(), &[]);
     world.aws.put_ip_set("REGIONAL", "somebody-elses", "IPV4", &["192.0.2.0/24"], None);
+    // Named like ours, and not ours.
+    world.aws.put_ip_set("REGIONAL", "wafsync-ipv4-007", "IPV4", &["192.0.2.1/32"], Some("Not yours"));
+    world.aws.put_rule_group("REGIONAL", "other-rules", 120, Some("Not yours"), json!([]));
     world.aws.put_web_acl("REGIONAL", "edge", "Block", json!([]));
     world.item("a", &["198.51.100.1/32"]);
     world.converges().await;
-    world.foreign_stays(&[]);
+    world.foreign_stays(&["wafsync-ipv4-007"]);
     world.later().await;
     world.observer.begin(&world.aws, "run", Errand { max_ip_sets: 6, ..Errand::default() });
     let waf = Client::new(&world.sdk("run"));
@@ -73,9 +75,11 @@ async fn a_write_to_a_web_acl_is_noticed_also_if_it_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_foreign_set_or_web_acl_that_changes_is_noticed() {
+async fn a_foreign_set_rule_group_or_web_acl_that_changes_is_noticed() {
     for touch in [
         |world: &World| world.aws.describe_ip_set("somebody-elses", Some("touched")),
+        |world: &World| world.aws.describe_ip_set("wafsync-ipv4-007", Some("touched")),
+        |world: &World| world.aws.edit_rule_group("other-rules", |rules| *rules = json!([{"Name": "touched"}])),
         |world: &World| world.aws.edit_web_acl("edge", |rules| *rules = json!([{"Name": "touched"}])),
     ] {
         let (world, waf) = under_way().await;

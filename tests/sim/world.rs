@@ -22,6 +22,7 @@ use wafsync::run::reconcile::{Mode, Run, reconcile};
 use wafsync::stop::Signal;
 use wafsync_test_aws::{Aws, Config, iam};
 
+use crate::careless::Careless;
 use crate::observer::{Errand, Observer, Promise, Terms};
 
 /// The table of every world.
@@ -49,6 +50,8 @@ pub(crate) struct World {
     pub(crate) calm: Arc<AtomicBool>,
     /// What each caller has read, where processes live on from run to run: one that is killed forgets it.
     pub(crate) warm: Option<Mutex<BTreeMap<String, ReadCache>>>,
+    /// What is wrong with every process.
+    pub(crate) careless: Option<Careless>,
     /// Every run that came to its end.
     pub(crate) lived: Mutex<Vec<Lived>>,
 }
@@ -93,7 +96,7 @@ impl World {
         let mut settings = settings(args);
         (settings.waf.limits.set_capacity, settings.waf.limits.group_references) = limits;
         let observer = Observer::new(&aws, terms(&settings, &account));
-        Self { aws, observer, settings, calm: Arc::default(), warm: None, lived: Mutex::default() }
+        Self { aws, observer, settings, calm: Arc::default(), warm: None, careless: None, lived: Mutex::default() }
     }
 
     pub(crate) fn item(&self, key: &str, cidrs: &[&str]) {
@@ -153,7 +156,17 @@ impl World {
     }
 
     async fn run(&self, process: &Process, command: Command) -> Document {
-        let connection = Connection::new(self.sdk(&process.caller), &process.settings).unwrap();
+        let Some(careless) = self.careless else { return self.run_with(process, &process.settings, command).await };
+        let mut settings = careless.mislead(process.settings.clone());
+        if careless == Careless::ApprovesUnseen && command == Command::Apply {
+            settings.guards.approve = self.run_with(process, &settings, Command::Plan).await.digest;
+        }
+        self.run_with(process, &settings, command).await
+    }
+
+    /// A run with settings of which the observer need not know.
+    async fn run_with(&self, process: &Process, settings: &Settings, command: Command) -> Document {
+        let connection = Connection::new(self.sdk(&process.caller), settings).unwrap();
         let stop = process.signal.stop(Some(Instant::now() + process.settings.run.deadline));
         let writer = connection.writer();
         let mode = match command {
@@ -166,32 +179,31 @@ impl World {
         let mut cache = ReadCache::default();
         warm(&mut |caches| cache = caches.remove(&process.caller).unwrap_or_default());
         let before = self.aws.log().len();
-        let run = reconcile(
-            &process.settings,
-            (&connection.table_reader(), &connection.waf_reader()),
-            mode,
-            &mut cache,
-            NOW,
-            &stop,
-        )
-        .await;
-        let policy = iam_policy::policy(Access::Apply, &IamScope::of(&process.settings, Some("eu-central-1")));
+        let run =
+            reconcile(settings, (&connection.table_reader(), &connection.waf_reader()), mode, &mut cache, NOW, &stop)
+                .await;
+        let policy = iam_policy::policy(Access::Apply, &IamScope::of(settings, Some("eu-central-1")));
         for call in self.aws.log().get(before..).unwrap_or_default().iter().flat_map(iam::calls) {
             assert!(iam::allows(&policy, &call), "the policy does not allow {call:?}");
         }
         warm(&mut |caches| drop(caches.insert(process.caller.clone(), std::mem::take(&mut cache))));
-        let document = Document::new(&run, &process.settings, command);
-        self.lived.lock().unwrap().push(Lived::new(&run, &document, &process.settings));
+        let document = Document::new(&run, settings, command);
+        self.lived.lock().unwrap().push(Lived::new(&run, &document, settings));
         document
     }
 
     pub(crate) fn sdk(&self, caller: &str) -> SdkConfig {
+        let client = self.aws.http_client();
+        let client = match self.careless {
+            Some(careless) => careless.tamper(client),
+            None => client,
+        };
         let credentials = Credentials::new(caller, "secret", None, None, "test");
         SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("eu-central-1"))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .http_client(self.aws.http_client())
+            .http_client(client)
             .build()
     }
 

@@ -9,7 +9,6 @@ macro_rules! promises {
 
         impl Promise {
             /// Every promise.
-            #[cfg(feature = "broken-on-purpose")]
             pub(crate) const ALL: &[Self] = &[$(Self::$name,)+];
 
             /// What is said when it is broken.
