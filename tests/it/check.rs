@@ -12,7 +12,7 @@ use crate::iam::assert_allowed;
 use crate::process::Process;
 use crate::world::{NOW, World, reference_to};
 
-const README: &str = include_str!("../../README.md");
+const WEB_ACL: &str = include_str!("../../docs/web-acl.md");
 
 const LOAD_BALANCER: &str =
     "arn:aws:elasticloadbalancing:eu-central-1:111122223333:loadbalancer/app/front/0123456789abcdef";
@@ -48,9 +48,9 @@ async fn installed_with(config: Config, args: &[&str], default_action: &str) -> 
     world
 }
 
-/// The rule of the README for count and label.
+/// The rule of docs/web-acl.md for count and label.
 fn block_unless() -> Value {
-    let snippets = README.split("```json\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let snippets = WEB_ACL.split("```json\n").skip(1).filter_map(|rest| rest.split("```").next());
     let snippet = snippets.into_iter().find(|snippet| snippet.contains("block-unless-wafsync")).unwrap();
     serde_json::from_str(snippet).unwrap()
 }

@@ -23,7 +23,7 @@ use crate::world::{NOW, World};
 
 const FILE: &str = include_str!("../../cronjob.yaml");
 const IMAGE: &str = include_str!("../../Dockerfile");
-const README: &str = include_str!("../../README.md");
+const HOSTS: &str = include_str!("../../docs/hosts.md");
 const IGNORED: &str = include_str!("../../.dockerignore");
 
 fn documents() -> Vec<Value> {
@@ -136,7 +136,7 @@ async fn the_grace_period_is_longer_than_the_time_from_a_signal_to_the_exit() {
     let applies = document("CronJob", "wafsync");
     let grace = pod(&applies)["terminationGracePeriodSeconds"].as_u64().unwrap();
     assert!(Duration::from_secs(grace) >= all + MARGIN, "{all:?}");
-    assert!(README.contains(&format!("It may take {} seconds to stop (`TimeoutStopSec={grace}`", all.as_secs())));
+    assert!(HOSTS.contains(&format!("It may take {} seconds to stop (`TimeoutStopSec={grace}`", all.as_secs())));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The README says what is so.
+//! The README and the pages behind it say what is so.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -15,19 +15,35 @@ use wafsync::run::outcome::Outcome;
 use crate::world::{TABLE, World, reference_to};
 
 const README: &str = include_str!("../../README.md");
+const SETTINGS: &str = include_str!("../../docs/settings.md");
+const TABLES: &str = include_str!("../../docs/table.md");
+const WEB_ACL: &str = include_str!("../../docs/web-acl.md");
+const PERMISSIONS: &str = include_str!("../../docs/permissions.md");
+const HOSTS: &str = include_str!("../../docs/hosts.md");
 const OPERATIONS: &str = include_str!("../../docs/operations.md");
 const CRONJOB: &str = include_str!("../../cronjob.yaml");
 
-/// The fenced blocks of a language.
-fn blocks(language: &str) -> Vec<&'static str> {
+/// The fenced blocks of a language on a page.
+fn blocks(page: &'static str, language: &str) -> Vec<&'static str> {
     let fence = format!("\n```{language}\n");
-    README.split(fence.as_str()).skip(1).map(|rest| rest.split_once("\n```\n").unwrap().0).collect()
+    page.split(fence.as_str()).skip(1).map(|rest| rest.split_once("\n```\n").unwrap().0).collect()
 }
 
-/// The cells of each table row that begins so.
+/// The cells of each table row of the settings page that begins so.
 fn rows(start: &str) -> Vec<Vec<&'static str>> {
     let cells = |line: &'static str| line.trim_matches('|').split('|').map(str::trim).collect();
-    README.lines().filter(|line| line.starts_with(start)).map(cells).collect()
+    SETTINGS.lines().filter(|line| line.starts_with(start)).map(cells).collect()
+}
+
+/// Every page with commands.
+fn pages() -> Vec<(String, &'static str)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let docs = fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let all = docs.chain(["README.md", "SECURITY.md", "CONTRIBUTING.md"].map(|page| root.join(page)));
+    let mut pages: Vec<_> = all.filter(|page| page.extension().is_some_and(|extension| extension == "md")).collect();
+    pages.sort();
+    let read = |page: &Path| fs::read_to_string(page).unwrap().leak() as &'static str;
+    pages.iter().map(|page| (page.file_name().unwrap().to_str().unwrap().to_owned(), read(page))).collect()
 }
 
 #[tokio::test(start_paused = true)]
@@ -50,7 +66,7 @@ async fn the_transcript_is_what_a_plan_prints() {
 
     let plan = world.text(Command::Plan).await;
     let transcript = format!("$ wafsync plan --table={TABLE} --web-acl=rancher\n{plan}");
-    assert_eq!(blocks("text"), [transcript.trim_end()], "\n{transcript}");
+    assert_eq!(blocks(README, "text"), [transcript.trim_end()], "\n{transcript}");
 }
 
 /// Flag with its value, and default, as the help has them.
@@ -86,15 +102,17 @@ fn the_settings_are_those_of_the_program_with_their_defaults() {
 fn the_outcomes_have_the_exit_codes_of_the_program() {
     use Outcome::{Blocked, Changed, Converged, Failed, Held, Partial, Planned, Unenforced};
     let outcomes = [Converged, Changed, Planned, Blocked, Held, Unenforced, Partial, Failed];
-    let written: Vec<_> = rows("| `").into_iter().filter(|row| !row[0].starts_with("`--")).collect();
+    let written: Vec<_> = rows("| `").into_iter().filter(|row| row.len() == 3 && !row[0].starts_with("`--")).collect();
     let written: Vec<_> = written.iter().map(|row| (row[0].to_owned(), row[2].to_owned())).collect();
     assert_eq!(written, outcomes.map(|outcome| (format!("`{outcome}`"), outcome.exit_code().to_string())));
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_item_of_the_readme_is_wanted_and_the_sample_of_the_article_is_rejected() {
-    let item: Value = serde_saphyr::from_str(blocks("yaml")[0]).unwrap();
+    let item: Value = serde_saphyr::from_str(blocks(TABLES, "yaml")[0]).unwrap();
     let item: Value = serde_json::from_str(item["spec"]["forProvider"]["item"].as_str().unwrap()).unwrap();
+    let (_, put) = README.split_once("--item '").unwrap();
+    assert_eq!(serde_json::from_str::<Value>(put.split('\'').next().unwrap()).unwrap(), item);
     let world = World::new(&[]);
     world.aws.put_item(TABLE, "edge-0042", item);
     world.item("sample", &["54.123.456.78/32"]);
@@ -106,13 +124,14 @@ async fn the_item_of_the_readme_is_wanted_and_the_sample_of_the_article_is_rejec
 
 #[test]
 fn the_snippets_are_well_formed_and_agree() {
-    let yaml: Vec<Value> = blocks("yaml").into_iter().map(|block| serde_saphyr::from_str(block).unwrap()).collect();
-    let [_item, stack, label_rule, crossplane] = yaml.as_slice() else { panic!("{} blocks", yaml.len()) };
+    let yaml = blocks(WEB_ACL, "yaml");
+    let yaml: Vec<Value> = yaml.into_iter().map(|block| serde_saphyr::from_str(block).unwrap()).collect();
+    let [stack, label_rule, crossplane] = yaml.as_slice() else { panic!("{} blocks", yaml.len()) };
     let rules = crossplane["spec"]["forProvider"]["ruleJson"].as_str().unwrap();
     // CloudFormation alone writes `Arn`.
     let rules: Value = serde_json::from_str(&rules.replace("\"ARN\"", "\"Arn\"")).unwrap();
     assert_eq!(stack["Resources"]["WebACL"]["Properties"]["Rules"], rules);
-    let [json, _policy] = blocks("json").try_into().unwrap();
+    let [json] = blocks(WEB_ACL, "json").try_into().unwrap();
     assert_eq!(label_rule[0], serde_json::from_str::<Value>(json).unwrap());
     for group in ["wafsync-1", "wafsync-2"] {
         assert!(label_rule[0].to_string().contains(&format!("awswaf:111122223333:rulegroup:{group}:wafsync")));
@@ -121,28 +140,37 @@ fn the_snippets_are_well_formed_and_agree() {
 
 #[test]
 fn the_policy_is_what_the_command_above_it_prints() {
-    let commands = blocks("sh").join("\n").replace("\\\n", " ");
-    let command = commands.lines().rfind(|line| line.starts_with("wafsync iam-policy ")).unwrap();
+    let commands = blocks(PERMISSIONS, "sh").join("\n").replace("\\\n", " ");
+    let command = commands.lines().find(|line| line.starts_with("wafsync iam-policy ")).unwrap();
     let words = command.split_whitespace().map(OsString::from);
     let Invocation::IamPolicy { scope, access } = cli::parse(words, []).unwrap().invocation else {
         panic!("no policy")
     };
-    let [_rule, policy] = blocks("json").try_into().unwrap();
+    let [policy] = blocks(PERMISSIONS, "json").try_into().unwrap();
     assert_eq!(serde_json::from_str::<Value>(policy).unwrap(), iam_policy::policy(access, &scope));
 }
 
 #[test]
 fn the_commands_are_understood() {
     let mut understood = 0;
-    for block in blocks("sh") {
-        for line in block.replace("\\\n", " ").lines().filter(|line| line.starts_with("wafsync ")) {
-            let words = line.split_whitespace().take_while(|word| !["#", ">"].contains(word));
-            let env = [("WAFSYNC_TABLE", TABLE)].map(|(name, value)| (name.into(), value.into()));
-            cli::parse(words.map(OsString::from), env).unwrap();
-            understood += 1;
+    for (name, page) in pages() {
+        for block in blocks(page, "sh") {
+            for line in block.replace("\\\n", " ").lines().filter(|line| line.starts_with("wafsync ")) {
+                let words = line.split_whitespace().take_while(|word| !["#", ">", "|", "&&"].contains(word));
+                let env = [("WAFSYNC_TABLE", TABLE)].map(|(name, value)| (name.into(), value.into()));
+                if let Err(usage) = cli::parse(words.map(OsString::from), env) {
+                    panic!("{name}: {line}: {}", usage.text);
+                }
+                understood += 1;
+            }
         }
     }
-    assert_eq!(understood, 14);
+    assert!(understood >= 18, "{understood}");
+}
+
+#[test]
+fn the_readme_is_short() {
+    assert!(README.lines().count() < 250);
 }
 
 #[test]
@@ -150,7 +178,8 @@ fn the_roles_for_kubernetes_trust_the_service_account_of_the_cronjob_and_are_the
     let account: Value = serde_saphyr::from_multiple(CRONJOB).unwrap().remove(1);
     let [name, namespace] = ["name", "namespace"].map(|key| account["metadata"][key].as_str().unwrap());
     let role = account["metadata"]["annotations"]["eks.amazonaws.com/role-arn"].as_str().unwrap();
-    let commands = blocks("sh").join("\n").replace("'\"$ISSUER\"'", "ISSUER");
+    let commands = [README, HOSTS, PERMISSIONS].map(|page| blocks(page, "sh").join("\n")).join("\n");
+    let commands = commands.replace("'\"$ISSUER\"'", "ISSUER");
     // The documents are what stands in quotation marks over several lines.
     let policies = commands.split("'{\n").skip(1).map(|rest| rest.split_once("}'").unwrap().0);
     let policies: Vec<Value> = policies.map(|policy| serde_json::from_str(&format!("{{{policy}}}")).unwrap()).collect();
@@ -170,7 +199,7 @@ fn the_roles_for_kubernetes_trust_the_service_account_of_the_cronjob_and_are_the
 
 #[test]
 fn the_unit_for_systemd_starts_the_daemon_and_waits_for_it_to_stop() {
-    let [unit] = blocks("ini").try_into().unwrap();
+    let [unit] = blocks(HOSTS, "ini").try_into().unwrap();
     let value = |key: &str| unit.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('=')).unwrap();
     let env = value("Environment").split(' ').map(|pair| pair.split_once('=').unwrap());
     let env = env.map(|(name, value)| (OsString::from(name), OsString::from(value)));
@@ -202,10 +231,13 @@ fn the_operations_page_says_what_to_do_about_each_metric() {
 fn what_it_and_the_pages_behind_it_link_to_is_there() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let docs = fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
-    let pages = docs.chain([root.join("README.md"), root.join("SECURITY.md")]);
+    let pages = docs.chain(["README.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(|page| root.join(page)));
     for page in pages.filter(|page| page.extension().is_some_and(|extension| extension == "md")) {
         let text = fs::read_to_string(&page).unwrap();
         for link in text.split("](").skip(1).map(|rest| rest.split_once(')').unwrap().0) {
+            if link.starts_with("https://") {
+                continue;
+            }
             let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
             let target = if file.is_empty() { page.clone() } else { page.parent().unwrap().join(file) };
             assert!(target.exists(), "{link} in {}", page.display());
@@ -216,5 +248,24 @@ fn what_it_and_the_pages_behind_it_link_to_is_there() {
                 assert!(headings.any(|line| heading(line) == anchor), "{link} in {}", page.display());
             }
         }
+    }
+}
+
+#[test]
+fn the_recipes_name_files_and_tests_that_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("CONTRIBUTING.md")).unwrap();
+    let quoted: Vec<&str> = page.split('`').skip(1).step_by(2).collect();
+    let starts = ["src/", "tests/", "docs/", ".ci/"];
+    let paths: Vec<&str> =
+        quoted.iter().copied().filter(|text| starts.iter().any(|start| text.starts_with(start))).collect();
+    assert!(paths.len() > 30, "{paths:?}");
+    for path in paths {
+        let path = path.split(' ').next().unwrap();
+        assert!(root.join(path).exists(), "CONTRIBUTING.md: there is no {path}");
+    }
+    for filter in quoted.iter().flat_map(|text| text.split_whitespace()).filter_map(|word| word.strip_suffix("::")) {
+        let places = [format!("tests/it/{filter}.rs"), format!("src/{filter}/mod.rs")];
+        assert!(places.iter().any(|place| root.join(place).exists()), "CONTRIBUTING.md: no tests are {filter}::");
     }
 }
