@@ -233,8 +233,18 @@ fn the_setting_in_a_comment_is_one_that_pushes_metrics() {
 }
 
 #[test]
-fn there_are_three_edits_to_make_and_each_is_marked() {
-    for edit in ["EDIT 1 of 3, the role", "EDIT 2 of 3, the table", "EDIT 3 of 3, the image"] {
-        assert_eq!(FILE.matches(edit).count(), 1, "{edit}");
+fn there_are_four_edits_to_make_and_each_is_marked() {
+    for edit in ["1 of 4, the role", "2 of 4, the table", "3 of 4, the image", "4 of 4, the same image"] {
+        assert_eq!(FILE.matches(&format!("EDIT {edit}")).count(), 1, "{edit}");
+    }
+}
+
+#[test]
+fn no_service_mesh_puts_a_sidecar_into_the_pods() {
+    for name in ["wafsync", "wafsync-plan"] {
+        let cronjob = document("CronJob", name);
+        let metadata = &job(&cronjob)["template"]["metadata"];
+        assert_eq!(metadata["labels"]["sidecar.istio.io/inject"], "false", "{name}");
+        assert_eq!(metadata["annotations"]["linkerd.io/inject"], "disabled", "{name}");
     }
 }
