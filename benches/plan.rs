@@ -6,7 +6,6 @@
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
-use std::sync::Arc;
 
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
@@ -143,7 +142,7 @@ impl World {
             target: &self.target,
             diff: &diff,
             current: &self.current,
-            entries: self.desired.view().entries().len(),
+            entries: self.desired.view().entry_count(),
             wanted: self.desired.from_table(),
             rejections: 0,
             rules: &[],
@@ -199,7 +198,7 @@ fn shard(index: usize, cidrs: &[Cidr]) -> Shard {
         adopted: false,
         mark: Some(Mark { fingerprint: Some(Fingerprint::of(cidrs.iter().copied())) }),
         token: LockToken("token".into()),
-        cidrs: Arc::from(cidrs),
+        cidrs: cidrs.into(),
         group: Some(index / 50),
     }
 }

@@ -70,6 +70,7 @@ mod tests {
     use crate::aws::{Connection, Writer};
     use crate::cli::{self, Invocation};
     use crate::model::cidr::Family;
+    use crate::model::cidrs::Cidrs;
     use crate::model::current::LockToken;
     use crate::model::fingerprint::Fingerprint;
     use crate::model::naming::Target;
@@ -99,7 +100,7 @@ mod tests {
 
     fn ip_set() -> IpSetSpec {
         let description = format!("wafsync wafsync {}", Fingerprint::default());
-        IpSetSpec { name: "wafsync-ipv4-000".into(), family: Family::Ipv4, cidrs: vec![], description }
+        IpSetSpec { name: "wafsync-ipv4-000".into(), family: Family::Ipv4, cidrs: Cidrs::default(), description }
     }
 
     fn rule_group(target: &Target) -> RuleGroupSpec {

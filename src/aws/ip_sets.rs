@@ -1,7 +1,5 @@
 //! IP sets: listed, read and written as values of this crate.
 
-use std::sync::Arc;
-
 use aws_sdk_wafv2::types::{IpAddressVersion, IpSetSummary, Tag};
 
 use super::call::Call;
@@ -10,6 +8,7 @@ use super::error::AwsError;
 use super::governor::Action;
 use super::pages::{LIST_LIMIT, Next, Pages};
 use crate::model::cidr::{Cidr, Family};
+use crate::model::cidrs::{Builder, Cidrs};
 use crate::model::current::LockToken;
 use crate::model::spec::IpSetSpec;
 use crate::stop::Stop;
@@ -26,7 +25,7 @@ pub(super) struct IpSet {
     pub(super) family: Family,
     pub(super) description: String,
     pub(super) token: LockToken,
-    pub(super) cidrs: Arc<[Cidr]>,
+    pub(super) cidrs: Cidrs,
 }
 
 impl WafReader {
@@ -64,13 +63,11 @@ impl WafReader {
             IpAddressVersion::Ipv6 => Family::Ipv6,
             other => return Err(unusable(&format!("{} is an unknown address version", other.as_str()))),
         };
-        let mut cidrs = Vec::with_capacity(found.addresses.len());
+        let mut cidrs = Builder::with_capacity(family, found.addresses.len());
         for address in &found.addresses {
             let cidr = Cidr::from_waf(address).filter(|cidr| cidr.family() == family);
             cidrs.push(cidr.ok_or_else(|| unusable(&format!("{address} is no {family} CIDR")))?);
         }
-        cidrs.sort_unstable();
-        cidrs.dedup();
         Ok(IpSet {
             name: found.name,
             id: found.id,
@@ -78,7 +75,7 @@ impl WafReader {
             family,
             description: found.description.unwrap_or_default(),
             token: LockToken(token),
-            cidrs: cidrs.into(),
+            cidrs: cidrs.finish(),
         })
     }
 }
@@ -151,6 +148,6 @@ impl Writer {
     }
 }
 
-fn addresses(cidrs: &[Cidr]) -> Vec<String> {
-    cidrs.iter().map(ToString::to_string).collect()
+fn addresses(cidrs: &Cidrs) -> Vec<String> {
+    cidrs.iter().map(|cidr| cidr.to_string()).collect()
 }

@@ -10,6 +10,7 @@ use super::names::{
 };
 use crate::model::cidr::{Cidr, Family, PerFamily};
 use crate::model::limits::Limits;
+use crate::model::merged::Merged;
 use crate::model::settings::Settings;
 use crate::report::{Document, IpSet};
 use crate::run::outcome::Outcome;
@@ -61,7 +62,7 @@ impl Facts {
         facts.in_force = run.current.as_ref().map(|current| {
             PerFamily::from_fn(|family| {
                 let wired = current.shards.iter().filter(|shard| shard.family == family && shard.group.is_some());
-                wired.flat_map(|shard| shard.cidrs.iter()).collect::<BTreeSet<&Cidr>>().len()
+                Merged::new(wired.map(|shard| shard.cidrs.as_slice())).count(|_| true)
             })
         });
         facts.drift_removed = drift_removed(run);

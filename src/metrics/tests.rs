@@ -10,6 +10,7 @@ use super::prometheus::Exposition;
 use super::*;
 use crate::cli::{self, Invocation};
 use crate::model::cidr::{Cidr, Family, PerFamily};
+use crate::model::cidrs::Cidrs;
 use crate::model::naming::Target;
 use crate::model::settings::Settings;
 use crate::model::spec::IpSetSpec;
@@ -211,7 +212,8 @@ fn what_was_decided_and_done_moves_its_counts() {
 
 /// A plan of so many writes, of which that many would have done.
 fn a_plan(writes: usize, minimum: usize) -> Plan {
-    let spec = IpSetSpec { name: String::new(), family: Family::Ipv4, cidrs: Vec::new(), description: String::new() };
+    let spec =
+        IpSetSpec { name: String::new(), family: Family::Ipv4, cidrs: Cidrs::default(), description: String::new() };
     let change = Change {
         stage: Stage::Add,
         write: plan::Write::CreateIpSet(spec),

@@ -1,26 +1,28 @@
 //! The fewest CIDRs that cover exactly the same addresses.
 
 use crate::model::cidr::Cidr;
+use crate::model::cidrs::{Builder, Cidrs, Slice};
 
 /// Merges covered and adjacent CIDRs. `sorted` are of one family; nothing is merged into a prefix shorter than
-/// `widest`, but what is wider already stays and takes in what it covers. The answer is sorted.
+/// `widest`, but what is wider already stays and takes in what it covers.
 #[must_use]
-pub fn aggregate(sorted: &[Cidr], widest: u8) -> Vec<Cidr> {
-    let mut merged: Vec<Cidr> = Vec::with_capacity(sorted.len());
+pub fn aggregate(sorted: Slice<'_>, widest: u8) -> Cidrs {
+    let Some(family) = sorted.first().map(Cidr::family) else { return Cidrs::default() };
+    let mut merged = Builder::default();
     for cidr in sorted {
-        if merged.last().is_some_and(|last| last.covers(*cidr)) {
+        if merged.last(family).is_some_and(|last| last.covers(cidr)) {
             continue;
         }
-        let mut cidr = *cidr;
+        let mut cidr = cidr;
         while let Some(parent) = cidr.parent().filter(|parent| parent.prefix() >= widest)
-            && merged.last().is_some_and(|last| last.parent() == Some(parent) && *last != cidr)
+            && merged.last(family).is_some_and(|last| last.parent() == Some(parent) && last != cidr)
         {
-            merged.pop();
+            merged.pop(family);
             cidr = parent;
         }
         merged.push(cidr);
     }
-    merged
+    merged.finish()
 }
 
 #[cfg(test)]
@@ -30,9 +32,8 @@ mod tests {
     use super::*;
 
     fn check(input: &[&str], widest: u8, expect: &[&str]) {
-        let mut sorted: Vec<Cidr> = input.iter().map(|text| Cidr::parse(text).unwrap()).collect();
-        sorted.sort_unstable();
-        let merged: Vec<String> = aggregate(&sorted, widest).iter().map(ToString::to_string).collect();
+        let sorted: Cidrs = input.iter().map(|text| Cidr::parse(text).unwrap()).collect();
+        let merged: Vec<String> = aggregate(sorted.as_slice(), widest).iter().map(|cidr| cidr.to_string()).collect();
         assert_eq!(merged, expect);
     }
 
@@ -57,18 +58,16 @@ mod tests {
         fn the_same_addresses_in_no_more_cidrs_than_any_cover(
             hosts in prop::collection::vec((0_u8..32, 28_u8..=32), 0..20), widest in 27_u8..=32,
         ) {
-            let mut list: Vec<Cidr> =
-                hosts.iter().map(|(h, p)| Cidr::new([203, 0, 113, *h].into(), *p).unwrap()).collect();
-            list.sort_unstable();
-            let merged = aggregate(&list, widest);
+            let list: Cidrs = hosts.iter().map(|(h, p)| Cidr::new([203, 0, 113, *h].into(), *p).unwrap()).collect();
+            let merged = aggregate(list.as_slice(), widest);
             let base = u128::from(u32::from_be_bytes([203, 0, 113, 0]));
-            let member = |cidrs: &[Cidr], n: u128| cidrs.iter().any(|c| c.first() <= n && n <= c.last());
+            let member = |cidrs: &Cidrs, n: u128| cidrs.iter().any(|c| c.first() <= n && n <= c.last());
             for number in base..base + 32 {
                 prop_assert_eq!(member(&list, number), member(&merged, number));
             }
             // An independent count: the widest CIDRs whose addresses are all members, where one is allowed: either not
             // wider than the limit, or asked for as it is.
-            let allowed = |c: &Cidr| c.prefix() >= widest || list.contains(c);
+            let allowed = |c: &Cidr| c.prefix() >= widest || list.contains(*c);
             let full = |c: &Cidr| (c.first()..=c.last()).all(|n| member(&list, n));
             let mut fewest = std::collections::BTreeSet::new();
             for host in 0..32_u8 {
@@ -77,7 +76,7 @@ mod tests {
                     .find(|c| allowed(c) && full(c));
                 fewest.extend(best);
             }
-            prop_assert_eq!(merged, fewest.into_iter().collect::<Vec<_>>());
+            prop_assert_eq!(merged, fewest.into_iter().collect::<Cidrs>());
         }
     }
 }

@@ -4,10 +4,10 @@
 //! so that no spelling of an IPv6 address can cause a write.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr as _;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::Serialize;
 
 /// An address family; an IP set of WAF holds exactly one.
@@ -128,6 +128,13 @@ impl Cidr {
     ///
     /// A [`ParseError`] that says what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
+        match Self::ordinary(text.as_bytes()) {
+            Some(cidr) => Ok(cidr),
+            None => Self::parse_any(text),
+        }
+    }
+
+    fn parse_any(text: &str) -> Result<Self, ParseError> {
         let (address, prefix) = match text.split_once('/') {
             Some((address, prefix)) => (address, Some(prefix)),
             None => (text, None),
@@ -155,10 +162,53 @@ impl Cidr {
     /// `None` if it is no CIDR at all.
     #[must_use]
     pub fn from_waf(text: &str) -> Option<Self> {
+        Self::ordinary(text.as_bytes()).or_else(|| Self::from_waf_any(text))
+    }
+
+    fn from_waf_any(text: &str) -> Option<Self> {
         let (address, prefix) = text.split_once('/').map_or((text, None), |(a, p)| (a, Some(p)));
         let address = IpAddr::from_str(address).ok()?;
         let bits = if address.is_ipv4() { 32 } else { 128 };
         Self::new(address, prefix.map_or(Some(bits), |prefix| prefix.parse().ok())?)
+    }
+
+    /// Reads an IPv4 CIDR in its plain spelling, `198.51.100.7/32` or without the prefix: what nearly all are. `None` says
+    /// nothing about the text: the other readers have to look at it.
+    #[must_use]
+    pub(crate) fn ordinary(text: &[u8]) -> Option<Self> {
+        let (mut octets, mut text) = ([0; 4], text);
+        for (index, octet) in octets.iter_mut().enumerate() {
+            if index > 0 {
+                text = text.strip_prefix(b".")?;
+            }
+            (*octet, text) = small_number(text)?;
+        }
+        let prefix = match text.split_first() {
+            None => 32,
+            Some((b'/', digits)) => small_number(digits).filter(|(_, rest)| rest.is_empty())?.0,
+            Some(_) => return None,
+        };
+        let host_bits = u32::MAX.checked_shr(u32::from(prefix)).unwrap_or_default();
+        let canonical = matches!(prefix, 1..=32) && u32::from_be_bytes(octets) & host_bits == 0;
+        canonical.then(|| Self::canonical_v4(Ipv4Addr::from(octets), prefix))
+    }
+
+    /// An IPv4 CIDR that is known to be canonical.
+    pub(super) const fn canonical_v4(address: Ipv4Addr, prefix: u8) -> Self {
+        Self(IpNet::V4(Ipv4Net::new_assert(address, prefix)))
+    }
+
+    /// An IPv6 CIDR that is known to be canonical.
+    pub(super) const fn canonical_v6(address: Ipv6Addr, prefix: u8) -> Self {
+        Self(IpNet::V6(Ipv6Net::new_assert(address, prefix)))
+    }
+
+    /// The bytes of the network address: of an IPv4 one, or else of an IPv6 one.
+    pub(super) const fn octets(self) -> Result<[u8; 4], [u8; 16]> {
+        match self.0 {
+            IpNet::V4(net) => Ok(net.addr().octets()),
+            IpNet::V6(net) => Err(net.addr().octets()),
+        }
     }
 
     /// The network `address/prefix` with its host bits cleared, or `None` if the prefix is longer than the address.
@@ -235,6 +285,19 @@ fn prefix_length(text: &str) -> Option<u8> {
     (digits && !leading_zero).then(|| text.parse().ok())?
 }
 
+/// The number from 0 to 255 that the text begins with, without a leading zero, and the text after it.
+fn small_number(text: &[u8]) -> Option<(u8, &[u8])> {
+    let digit = |at: usize| text.get(at).filter(|byte| byte.is_ascii_digit()).map(|byte| u16::from(byte - b'0'));
+    let first = digit(0)?;
+    let (number, digits) = match (digit(1), digit(2)) {
+        (None, _) => (first, 1),
+        (Some(_), _) if first == 0 => return None,
+        (Some(second), None) => (first * 10 + second, 2),
+        (Some(second), Some(third)) => (first * 100 + second * 10 + third, 3),
+    };
+    Some((u8::try_from(number).ok()?, text.get(digits..)?))
+}
+
 fn number(address: IpAddr) -> u128 {
     match address {
         IpAddr::V4(address) => u128::from(u32::from(address)),
@@ -257,8 +320,6 @@ impl Serialize for Cidr {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::net::{Ipv4Addr, Ipv6Addr};
-
     use proptest::prelude::*;
     use proptest::strategy::ValueTree as _;
     use proptest::test_runner::TestRunner;
@@ -376,6 +437,18 @@ pub(crate) mod tests {
                 prop_assert_eq!(Cidr::from_waf(&text), Some(cidr));
             } else if let Some(cidr) = Cidr::from_waf(&text) {
                 prop_assert_eq!(Cidr::from_waf(&cidr.to_string()), Some(cidr));
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_plain_spelling_is_read_as_the_other_readers_read_it(text in prop_oneof!["[0-9./]{0,20}", nearly()]) {
+            if let Some(cidr) = Cidr::ordinary(text.as_bytes()) {
+                prop_assert_eq!(Cidr::parse_any(&text), Ok(cidr));
+                prop_assert_eq!(Cidr::from_waf_any(&text), Some(cidr));
+            } else if let Ok(cidr) = Cidr::parse_any(&text) {
+                prop_assert!(cidr.family() == Family::Ipv6, "{} is plain enough", text);
             }
         }
     }

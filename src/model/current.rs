@@ -1,12 +1,11 @@
 //! What WAF holds now: values only, no calls. The shell fills it in, layout and plan read it.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-
 use crate::model::cidr::{Cidr, Family};
+use crate::model::cidrs::Cidrs;
 use crate::model::fingerprint::Mark;
 use crate::model::policy::RulePolicy;
 use crate::model::web_acl::WebAcl;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The lock token of one read: proof, at the write, that nothing changed in between. Its shape means nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,8 +28,8 @@ pub struct Shard {
     pub mark: Option<Mark>,
     /// From the read of exactly these CIDRs.
     pub token: LockToken,
-    /// What it holds: sorted, no duplicates. Shared with what a process that lives on remembers.
-    pub cidrs: Arc<[Cidr]>,
+    /// What it holds. Shared with what a process that lives on remembers.
+    pub cidrs: Cidrs,
     /// The index, in [`Current::groups`], of the rule group that refers to it: it is wired.
     pub group: Option<usize>,
 }
@@ -124,7 +123,7 @@ impl RuleGroup {
 
 impl Shard {
     /// One that was created and not read yet.
-    fn unread(name: &str, family: Family, cidrs: &[Cidr]) -> Self {
+    fn unread(name: &str, family: Family, cidrs: Cidrs) -> Self {
         Self {
             name: name.to_owned(),
             id: String::new(),
@@ -133,7 +132,7 @@ impl Shard {
             adopted: false,
             mark: None,
             token: LockToken(String::new()),
-            cidrs: cidrs.into(),
+            cidrs,
             group: None,
         }
     }
@@ -149,11 +148,7 @@ impl Current {
     /// Takes over what was written since the read: the contents of IP sets, and the names of those to which rule groups
     /// refer, each by name. What only a read can tell (ids, ARNs, tokens) stays empty, so what comes of it is for
     /// showing and not for planning.
-    pub fn take_over(
-        &mut self,
-        ip_sets: &BTreeMap<String, Vec<Cidr>>,
-        rule_groups: &BTreeMap<String, BTreeSet<String>>,
-    ) {
+    pub fn take_over(&mut self, ip_sets: &BTreeMap<String, Cidrs>, rule_groups: &BTreeMap<String, BTreeSet<String>>) {
         let group_of = |shard: &Shard| shard.group.and_then(|index| self.groups.get(index)).map(|g| g.name.clone());
         let mut wired: BTreeMap<String, String> =
             self.shards.iter().filter_map(|shard| Some((shard.name.clone(), group_of(shard)?))).collect();
@@ -166,8 +161,8 @@ impl Current {
         }
         for (name, cidrs) in ip_sets {
             match (self.shards.iter_mut().find(|shard| shard.name == *name), cidrs.first()) {
-                (Some(shard), _) => shard.cidrs = cidrs.as_slice().into(),
-                (None, Some(first)) => self.shards.push(Shard::unread(name, first.family(), cidrs)),
+                (Some(shard), _) => shard.cidrs = cidrs.clone(),
+                (None, Some(first)) => self.shards.push(Shard::unread(name, first.family(), cidrs.clone())),
                 // None is created without contents.
                 (None, None) => {}
             }
@@ -183,7 +178,7 @@ impl Current {
     /// Whether this very CIDR stands in a shard that is in force.
     #[must_use]
     pub fn holds_in_force(&self, cidr: Cidr) -> bool {
-        self.shards.iter().any(|shard| shard.is_in_force() && shard.cidrs.binary_search(&cidr).is_ok())
+        self.shards.iter().any(|shard| shard.is_in_force() && shard.cidrs.contains(cidr))
     }
 }
 
@@ -191,14 +186,14 @@ impl Current {
 mod tests {
     use super::*;
 
-    fn cidrs(list: &[&str]) -> Vec<Cidr> {
+    fn cidrs(list: &[&str]) -> Cidrs {
         list.iter().map(|text| Cidr::parse(text).unwrap()).collect()
     }
 
     #[test]
     fn what_was_written_is_taken_over_as_far_as_it_can_be_known() {
         let shard =
-            |name: &str, list: &[&str], group| Shard { group, ..Shard::unread(name, Family::Ipv4, &cidrs(list)) };
+            |name: &str, list: &[&str], group| Shard { group, ..Shard::unread(name, Family::Ipv4, cidrs(list)) };
         let mut current = Current {
             shards: vec![shard("w-ipv4-000", &["198.51.100.1"], Some(0)), shard("w-ipv4-001", &[], None)],
             groups: vec![RuleGroup::unread("w-2")],

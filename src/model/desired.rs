@@ -2,14 +2,15 @@
 
 use crate::model::aggregate;
 use crate::model::cidr::{Cidr, Family, PerFamily};
+use crate::model::cidrs::{Builder, Cidrs, Slice};
 use crate::model::coverage;
 use crate::model::item::{Entry, TableView};
 
 /// What one scan of the table says that WAF should hold.
 #[derive(Clone, Debug, Default)]
 pub struct Desired {
-    cidrs: PerFamily<Vec<Cidr>>,
-    always: Vec<Cidr>,
+    cidrs: PerFamily<Cidrs>,
+    always: Cidrs,
     aggregated: bool,
     view: TableView,
 }
@@ -19,20 +20,18 @@ impl Desired {
     #[must_use]
     pub fn new(mut view: TableView, always: &[Cidr], aggregate: bool, widest: PerFamily<u8>) -> Self {
         view.sort();
-        let mut always = always.to_vec();
-        always.sort_unstable();
-        always.dedup();
+        let always = Cidrs::from(always);
         let cidrs = PerFamily::from_fn(|family| {
-            let cidrs = union(of_family(view.entries(), family).iter().map(|entry| entry.cidr), &always, family);
-            if aggregate { aggregate::aggregate(&cidrs, *widest.get(family)) } else { cidrs }
+            let cidrs = union(view.cidrs(family), always.as_slice(), family);
+            if aggregate { aggregate::aggregate(cidrs.as_slice(), *widest.get(family)) } else { cidrs }
         });
         Self { cidrs, always, aggregated: aggregate, view }
     }
 
-    /// The wanted CIDRs of one family: sorted, no duplicates.
+    /// The wanted CIDRs of one family.
     #[must_use]
-    pub fn cidrs(&self, family: Family) -> &[Cidr] {
-        self.cidrs.get(family)
+    pub fn cidrs(&self, family: Family) -> Slice<'_> {
+        self.cidrs.get(family).as_slice()
     }
 
     /// The wanted CIDRs that have an address in common with `cidr`.
@@ -55,9 +54,12 @@ impl Desired {
     /// How many CIDRs are wanted, those left out that only `--always` asks for.
     #[must_use]
     pub fn from_table(&self) -> PerFamily<usize> {
-        let of_always = |cidr: &Cidr| self.always.binary_search(cidr).is_ok();
+        if self.always.is_empty() {
+            return PerFamily::from_fn(|family| self.cidrs(family).len());
+        }
+        let of_always = |cidr: &Cidr| self.always.contains(*cidr);
         // Aggregation can have merged what the table asks for into a wider CIDR of `--always`.
-        let merged = |cidr: &Cidr| self.entries_overlapping(*cidr).any(|entry| !of_always(&entry.cidr));
+        let merged = |cidr: &Cidr| self.view.overlapping(*cidr).any(|entry| !of_always(&entry.cidr));
         PerFamily::from_fn(|family| {
             let merged = |cidr: &Cidr| self.aggregated && merged(cidr);
             self.cidrs(family).iter().filter(|cidr| !of_always(cidr) || merged(cidr)).count()
@@ -73,16 +75,29 @@ impl Desired {
     /// The key of an item that asks for an address of this wanted CIDR, and how many others there are; `None` if only
     /// `--always` does.
     #[must_use]
-    pub fn first_wanting(&self, cidr: Cidr) -> Option<(&str, usize)> {
-        let mut entries = self.entries_overlapping(cidr);
-        let first = entries.next()?;
-        Some((self.view.key(first), entries.count()))
+    pub fn first_wanting(&self, cidr: Cidr) -> Option<(String, usize)> {
+        let key = self.view.keys();
+        let mut entries = self.view.overlapping(cidr).peekable();
+        let widest = entries.peek()?.cidr;
+        let (mut first, mut count): (Option<String>, usize) = (None, 0);
+        for entry in entries {
+            count += 1;
+            if entry.cidr == widest {
+                let key = key(entry);
+                first = Some(first.map_or_else(|| key.clone(), |first| first.min(key.clone())));
+            }
+        }
+        Some((first?, count - 1))
     }
 
     /// The keys of the items that ask for an address of `cidr`: sorted, each once.
     #[must_use]
-    pub fn wanted_by(&self, cidr: Cidr) -> Vec<&str> {
-        let mut keys: Vec<&str> = self.entries_overlapping(cidr).map(|entry| self.view.key(entry)).collect();
+    pub fn wanted_by(&self, cidr: Cidr) -> Vec<String> {
+        let key = self.view.keys();
+        let mut entries: Vec<Entry> = self.view.overlapping(cidr).collect();
+        // In the order in which their keys are kept.
+        entries.sort_unstable_by_key(Entry::item);
+        let mut keys: Vec<String> = entries.into_iter().map(key).collect();
         keys.sort_unstable();
         keys.dedup();
         keys
@@ -91,37 +106,16 @@ impl Desired {
     /// Whether `--always` asks for an address of `cidr`.
     #[must_use]
     pub fn wanted_by_always(&self, cidr: Cidr) -> bool {
-        self.always.iter().any(|always| always.overlaps(cidr))
-    }
-
-    fn entries_overlapping(&self, cidr: Cidr) -> impl Iterator<Item = &Entry> {
-        let entries = self.view.entries();
-        let exactly = move |wider: Cidr| {
-            let from = entries.partition_point(|entry| entry.cidr < wider);
-            entries.get(from..).unwrap_or_default().iter().take_while(move |entry| entry.cidr == wider)
-        };
-        let around = (0..cidr.prefix()).filter_map(move |prefix| cidr.widened(prefix)).flat_map(exactly);
-        let from = entries.partition_point(|entry| entry.cidr < cidr);
-        let within = entries.get(from..).unwrap_or_default().iter().take_while(move |entry| cidr.covers(entry.cidr));
-        around.chain(within)
+        coverage::overlaps(&self.always, cidr)
     }
 }
 
-fn of_family(entries: &[Entry], family: Family) -> &[Entry] {
-    let first_ipv6 = entries.partition_point(|entry| entry.cidr.family() == Family::Ipv4);
-    let (ipv4, ipv6) = entries.split_at(first_ipv6);
-    match family {
-        Family::Ipv4 => ipv4,
-        Family::Ipv6 => ipv6,
-    }
-}
-
-/// Both, sorted and without duplicates; both come sorted.
-fn union(entries: impl Iterator<Item = Cidr>, always: &[Cidr], family: Family) -> Vec<Cidr> {
-    let mut cidrs: Vec<Cidr> = Vec::with_capacity(entries.size_hint().0);
-    let mut always = always.iter().copied().filter(|cidr| cidr.family() == family).peekable();
+/// Both, as one list; `entries` come sorted.
+fn union(entries: impl Iterator<Item = Cidr>, always: Slice<'_>, family: Family) -> Cidrs {
+    let mut cidrs = Builder::with_capacity(family, entries.size_hint().0);
+    let mut always = always.of(family).iter().peekable();
     let mut push = |cidr: Cidr| {
-        if cidrs.last() != Some(&cidr) {
+        if cidrs.last(family) != Some(cidr) {
             cidrs.push(cidr);
         }
     };
@@ -132,7 +126,7 @@ fn union(entries: impl Iterator<Item = Cidr>, always: &[Cidr], family: Family) -
         push(cidr);
     }
     always.for_each(&mut push);
-    cidrs
+    cidrs.finish()
 }
 
 #[cfg(test)]
@@ -191,7 +185,7 @@ pub(crate) mod tests {
     /// Everything that is shown of it: CIDRs, who asks for them, and what cannot be used.
     fn shown(desired: &Desired) -> [Vec<String>; 3] {
         let cidrs = || Family::ALL.iter().flat_map(|family| desired.cidrs(*family));
-        let askers = cidrs().map(|cidr| format!("{:?}", desired.first_wanting(*cidr)));
+        let askers = cidrs().map(|cidr| format!("{:?}", desired.first_wanting(cidr)));
         let rejections = desired.view().rejections.iter().map(|r| format!("{} {} {}", r.key, r.value, r.reason));
         [list(desired), askers.collect(), rejections.collect()]
     }
@@ -222,7 +216,7 @@ pub(crate) mod tests {
     }
 
     fn list(desired: &Desired) -> Vec<String> {
-        Family::ALL.iter().flat_map(|family| desired.cidrs(*family)).map(ToString::to_string).collect()
+        Family::ALL.iter().flat_map(|family| desired.cidrs(*family)).map(|cidr| cidr.to_string()).collect()
     }
 
     #[test]
@@ -238,7 +232,7 @@ pub(crate) mod tests {
         );
         assert_eq!(desired.from_table(), PerFamily { ipv4: 1, ipv6: 1 });
         assert_eq!(desired.wanted_by(cidr("198.51.100.0/24")), ["a", "b", "c"]);
-        assert_eq!(desired.first_wanting(cidr("198.51.100.9")), Some(("b", 0)));
+        assert_eq!(desired.first_wanting(cidr("198.51.100.9")), Some(("b".to_owned(), 0)));
         assert_eq!(desired.first_wanting(cidr("203.0.113.1")), None);
         assert!(desired.wanted_by_always(cidr("10.1.2.3")));
     }

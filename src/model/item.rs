@@ -11,6 +11,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::model::cidr::{Cidr, Family, ParseError, PerFamily};
+use crate::model::entries::Entries;
+use crate::model::keys::{Keys, Reader};
 use crate::model::settings::TableSettings;
 
 /// Characters of a rejected value that are kept.
@@ -209,10 +211,23 @@ pub struct Entry {
     item: u32,
 }
 
+impl Entry {
+    /// The number of the item: items are numbered in the order in which they were read.
+    pub(super) const fn item(&self) -> u32 {
+        self.item
+    }
+}
+
+impl From<(Cidr, u32)> for Entry {
+    fn from((cidr, item): (Cidr, u32)) -> Self {
+        Self { cidr, item }
+    }
+}
+
 /// Everything that one complete scan showed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TableView {
-    entries: Vec<Entry>,
+    entries: Entries,
     keys: Keys,
     /// What cannot be used: by key and value once the view is sorted.
     pub rejections: Vec<Rejection>,
@@ -230,28 +245,6 @@ pub struct TableView {
     pub unnamed: u64,
 }
 
-/// A million keys in one allocation.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Keys {
-    text: String,
-    ends: Vec<usize>,
-}
-
-impl Keys {
-    fn push(&mut self, key: &str) -> u32 {
-        self.text.push_str(key);
-        self.ends.push(self.text.len());
-        u32::try_from(self.ends.len() - 1).unwrap_or(u32::MAX)
-    }
-
-    fn get(&self, index: u32) -> &str {
-        let index = usize::try_from(index).unwrap_or(usize::MAX);
-        let end = self.ends.get(index).copied().unwrap_or_default();
-        let start = index.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or_default();
-        self.text.get(start..end).unwrap_or_default()
-    }
-}
-
 impl TableView {
     /// Reads one more item.
     pub fn read(&mut self, item: &Item, rules: &ItemRules) {
@@ -264,15 +257,10 @@ impl TableView {
             return;
         }
         found.addresses(item.cidrs.as_ref(), rules);
-        found.cidrs.sort_unstable();
-        found.cidrs.dedup();
         if found.cidrs.is_empty() && found.rejected.is_empty() {
             self.empty += 1;
         }
-        if !found.cidrs.is_empty() {
-            let item = self.keys.push(key);
-            self.entries.extend(found.cidrs.into_iter().map(|cidr| Entry { cidr, item }));
-        }
+        self.take(key, found.cidrs);
         let ignored = rules.ignored.contains(key);
         if !found.rejected.is_empty() {
             let key: Arc<str> = key.into();
@@ -281,27 +269,61 @@ impl TableView {
         }
     }
 
+    /// What the item of this key asks for.
+    fn take(&mut self, key: &str, mut cidrs: Vec<Cidr>) {
+        if cidrs.is_empty() {
+            return;
+        }
+        cidrs.sort_unstable();
+        cidrs.dedup();
+        let item = self.keys.push(key);
+        for cidr in cidrs {
+            self.entries.push(cidr, item);
+        }
+    }
+
     /// Sorts what was read, so that it can be searched and does not depend on the order in which items came: segments
     /// that are read in parallel come in any.
     pub(crate) fn sort(&mut self) {
-        let keys = &self.keys;
-        let key = |entry: &Entry| keys.get(entry.item);
-        self.entries.sort_unstable_by(|a, b| a.cidr.cmp(&b.cidr).then_with(|| key(a).cmp(key(b))));
+        self.entries.sort();
         let reason = |rejection: &Rejection| rejection.reason.to_string();
         self.rejections
             .sort_by(|a, b| (&a.key, &a.value).cmp(&(&b.key, &b.value)).then_with(|| reason(a).cmp(&reason(b))));
     }
 
-    /// What is asked for: by CIDR and key once the view is sorted.
+    /// What is asked for: by CIDR once the view is sorted.
+    pub fn entries(&self) -> impl Iterator<Item = Entry> {
+        self.entries.iter().map(Entry::from)
+    }
+
+    /// How many entries there are.
     #[must_use]
-    pub fn entries(&self) -> &[Entry] {
-        &self.entries
+    pub const fn entry_count(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The CIDRs of one family that are asked for, in order, a doubled one as often as it is asked for.
+    pub(super) fn cidrs(&self, family: Family) -> impl Iterator<Item = Cidr> {
+        self.entries.cidrs(family)
+    }
+
+    /// The entries whose CIDRs have an address in common with `cidr`, the wider ones first.
+    pub(super) fn overlapping(&self, cidr: Cidr) -> impl Iterator<Item = Entry> {
+        let wider = (1..cidr.prefix()).filter_map(move |prefix| cidr.widened(prefix));
+        let around = wider.flat_map(|wider| self.entries.of(wider));
+        around.chain(self.entries.within(cidr)).map(Entry::from)
     }
 
     /// The key of the item that asks for this.
     #[must_use]
-    pub fn key(&self, entry: &Entry) -> &str {
-        self.keys.get(entry.item)
+    pub fn key(&self, entry: Entry) -> String {
+        self.keys.reader().get(entry.item)
+    }
+
+    /// Looks up the keys of entries, which costs less the closer together the items were read.
+    pub(super) fn keys(&self) -> impl Fn(Entry) -> String {
+        let reader: Reader<'_> = self.keys.reader();
+        move |entry| reader.get(entry.item)
     }
 
     /// How many rejections may hold removals back.

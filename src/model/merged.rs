@@ -4,12 +4,13 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use crate::model::cidr::Cidr;
+use crate::model::cidrs::Slice;
 
 /// Walks sorted lists without duplicates as one, CIDR by CIDR.
 #[derive(Debug)]
 pub struct Merged<'a> {
     /// What is left of each list.
-    rests: Vec<&'a [Cidr]>,
+    rests: Vec<Slice<'a>>,
     /// The first CIDR of each list that is not used up, with the list's index.
     heads: BinaryHeap<Reverse<(Cidr, usize)>>,
     holders: Vec<usize>,
@@ -17,8 +18,8 @@ pub struct Merged<'a> {
 
 impl<'a> Merged<'a> {
     /// A walk over these lists.
-    pub fn new(lists: impl IntoIterator<Item = &'a [Cidr]>) -> Self {
-        let rests: Vec<&[Cidr]> = lists.into_iter().collect();
+    pub fn new(lists: impl IntoIterator<Item = Slice<'a>>) -> Self {
+        let rests: Vec<Slice<'a>> = lists.into_iter().collect();
         let mut merged = Self { heads: BinaryHeap::with_capacity(rests.len()), rests, holders: Vec::new() };
         for index in 0..merged.rests.len() {
             merged.advance(index);
@@ -51,7 +52,7 @@ impl<'a> Merged<'a> {
 
     fn advance(&mut self, index: usize) {
         if let Some((first, rest)) = self.rests.get(index).and_then(|list| list.split_first()) {
-            self.heads.push(Reverse((*first, index)));
+            self.heads.push(Reverse((first, index)));
             if let Some(list) = self.rests.get_mut(index) {
                 *list = rest;
             }
@@ -66,6 +67,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::model::cidrs::Cidrs;
 
     proptest! {
         #[test]
@@ -73,14 +75,14 @@ mod tests {
             lists in prop::collection::vec(prop::collection::btree_set(0_u8..12, 0..8), 0..5),
         ) {
             let cidr = |host: &u8| Cidr::new([203, 0, 113, *host].into(), 32).unwrap();
-            let lists: Vec<Vec<Cidr>> = lists.iter().map(|hosts: &BTreeSet<u8>| hosts.iter().map(cidr).collect()).collect();
+            let lists: Vec<Cidrs> = lists.iter().map(|hosts: &BTreeSet<u8>| hosts.iter().map(cidr).collect()).collect();
             let mut expected: BTreeMap<Cidr, Vec<usize>> = BTreeMap::new();
             for (index, list) in lists.iter().enumerate() {
                 for cidr in list {
-                    expected.entry(*cidr).or_default().push(index);
+                    expected.entry(cidr).or_default().push(index);
                 }
             }
-            let mut merged = Merged::new(lists.iter().map(Vec::as_slice));
+            let mut merged = Merged::new(lists.iter().map(Cidrs::as_slice));
             let mut found = Vec::new();
             while let Some((cidr, holders)) = merged.step() {
                 found.push((cidr, holders.to_vec()));

@@ -2,11 +2,14 @@
 
 pub mod aggregate;
 pub mod cidr;
+pub mod cidrs;
 pub mod coverage;
 pub mod current;
 pub mod desired;
+pub mod entries;
 pub mod fingerprint;
 pub mod item;
+pub mod keys;
 pub mod limits;
 pub mod merged;
 pub mod naming;

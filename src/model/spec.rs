@@ -1,6 +1,7 @@
 //! What an IP set or a rule group is to become: exactly what one API call needs, as a value.
 
-use crate::model::cidr::{Cidr, Family};
+use crate::model::cidr::Family;
+use crate::model::cidrs::Cidrs;
 use crate::model::policy::RulePolicy;
 
 /// The wanted state of one IP set.
@@ -10,8 +11,8 @@ pub struct IpSetSpec {
     pub name: String,
     /// Its family, fixed when it is created.
     pub family: Family,
-    /// All of its CIDRs: sorted, no duplicates.
-    pub cidrs: Vec<Cidr>,
+    /// All of its CIDRs.
+    pub cidrs: Cidrs,
     /// Its description, which names the installation and the contents' fingerprint.
     pub description: String,
 }

@@ -3,6 +3,7 @@
 //! Every unwanted CIDR of every shard gets one [`Class`]. Guards look at the classes, layout gets what may leave.
 
 use crate::model::cidr::{Cidr, Family, PerFamily};
+use crate::model::cidrs::Slice;
 use crate::model::current::{Current, Shard};
 use crate::model::desired::Desired;
 use crate::model::fingerprint::Fingerprint;
@@ -54,7 +55,7 @@ impl Diff {
             .shards
             .iter()
             .map(|shard| {
-                let cidrs = absent(&shard.cidrs, desired.cidrs(shard.family));
+                let cidrs = absent(shard.cidrs.as_slice(), desired.cidrs(shard.family));
                 classify(shard, &cidrs, desired, earlier)
             })
             .collect();
@@ -104,15 +105,15 @@ fn distinct(mut cidrs: Vec<Cidr>) -> Vec<Cidr> {
     cidrs
 }
 
-/// What of `sorted` is not in `others`; both sorted.
-fn absent(sorted: &[Cidr], others: &[Cidr]) -> Vec<Cidr> {
+/// What of `sorted` is not in `others`.
+fn absent(sorted: Slice<'_>, others: Slice<'_>) -> Vec<Cidr> {
     let mut rest = others;
     let mut absent = Vec::new();
     for cidr in sorted {
         // One shard is small against all that is wanted: looking it up beats walking along.
-        rest = rest.get(rest.partition_point(|other| other < cidr)..).unwrap_or_default();
+        rest = rest.starting_at(cidr);
         if rest.first() != Some(cidr) {
-            absent.push(*cidr);
+            absent.push(cidr);
         }
     }
     absent
@@ -124,7 +125,7 @@ fn classify(shard: &Shard, unwanted: &[Cidr], desired: &Desired, earlier: &[Desi
     }
     let in_force = shard.is_in_force();
     let by_hand = || {
-        let kept = Fingerprint::of(absent(&shard.cidrs, unwanted));
+        let kept = Fingerprint::of(shard.cidrs.iter().filter(|cidr| unwanted.binary_search(cidr).is_err()));
         shard.mark.and_then(|mark| mark.fingerprint) == Some(kept)
     };
     let of_shard = if !in_force {
@@ -163,7 +164,7 @@ fn count_in_force(current: &Current, unwanted: &[Vec<Unwanted>], family: Family,
     let shards = || current.shards.iter().zip(unwanted).filter(|(s, _)| s.family == family && s.is_in_force());
     let drift: Vec<Vec<Cidr>> = shards().map(|(_, unwanted)| of_class(unwanted, Class::Drift).collect()).collect();
     let is_drift = |index: &usize, cidr| drift.get(*index).is_some_and(|drift| drift.binary_search(&cidr).is_ok());
-    let mut merged = Merged::new(shards().map(|(shard, _)| &*shard.cidrs));
+    let mut merged = Merged::new(shards().map(|(shard, _)| shard.cidrs.as_slice()));
     let (mut all, mut by_table) = (0, 0);
     while let Some((cidr, holders)) = merged.step() {
         if !always.contains(&cidr) {

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::cidr::{Cidr, Family, PerFamily};
+use crate::model::cidrs::Cidrs;
 use crate::model::current::{Current, LockToken, RuleGroup, Shard};
 use crate::model::desired::Desired;
 use crate::model::fingerprint::Fingerprint;
@@ -232,7 +233,7 @@ fn layout_input<'a>(basis: Basis<'a>, restraint: Restraint<'_>) -> Input<'a> {
             ShardInput {
                 name: &shard.name,
                 family: shard.family,
-                cidrs: &shard.cidrs,
+                cidrs: shard.cidrs.as_slice(),
                 leaving,
                 fresh: basis.at_start.map_or_else(Vec::new, |start| fresh(shard, start)),
                 group: shard.group.and_then(position),
@@ -261,8 +262,8 @@ fn layout_input<'a>(basis: Basis<'a>, restraint: Restraint<'_>) -> Input<'a> {
 fn fresh(shard: &Shard, start: &Current) -> Vec<Cidr> {
     let was_in_force = |then: &&Shard| then.arn == shard.arn && (then.group.is_some() || then.adopted);
     match start.shards.iter().find(was_in_force) {
-        Some(then) => shard.cidrs.iter().filter(|cidr| then.cidrs.binary_search(cidr).is_err()).copied().collect(),
-        None => shard.cidrs.to_vec(),
+        Some(then) => shard.cidrs.iter().filter(|cidr| !then.cidrs.contains(*cidr)).collect(),
+        None => shard.cidrs.iter().collect(),
     }
 }
 
@@ -289,8 +290,8 @@ fn new_names(basis: Basis<'_>, layout: &Layout) -> Vec<String> {
     layout.new.iter().filter_map(|shard| free.get_mut(shard.family).next()).collect()
 }
 
-fn set_spec(basis: Basis<'_>, name: &str, family: Family, cidrs: Vec<Cidr>) -> IpSetSpec {
-    let description = set_description(&basis.target.name, Fingerprint::of(cidrs.iter().copied()));
+fn set_spec(basis: Basis<'_>, name: &str, family: Family, cidrs: Cidrs) -> IpSetSpec {
+    let description = set_description(&basis.target.name, Fingerprint::of(&cidrs));
     IpSetSpec { name: name.to_owned(), family, cidrs, description }
 }
 
@@ -325,7 +326,7 @@ fn set_changes(basis: Basis<'_>, layout: &Layout, names: &[String]) -> Vec<Chang
     }
     for (new, name) in layout.new.iter().zip(names) {
         assert!(new.cidrs.len() <= basis.limits.set_capacity, "{name} would hold more than fits");
-        let spec = set_spec(basis, name, new.family, new.cidrs.clone());
+        let spec = set_spec(basis, name, new.family, new.cidrs.as_slice().into());
         changes.push(Change {
             stage: Stage::Add,
             write: Write::CreateIpSet(spec),
@@ -338,14 +339,10 @@ fn set_changes(basis: Basis<'_>, layout: &Layout, names: &[String]) -> Vec<Chang
     changes
 }
 
-/// `cidrs` with `add` and without `remove`; all sorted.
-fn updated(cidrs: &[Cidr], add: &[Cidr], remove: &[Cidr]) -> Vec<Cidr> {
-    let mut updated = Vec::with_capacity(cidrs.len() + add.len());
-    updated.extend(cidrs.iter().filter(|cidr| remove.binary_search(cidr).is_err()));
-    updated.extend(add);
-    updated.sort_unstable();
-    updated.dedup();
-    updated
+/// `cidrs` with `add` and without `remove`, which are sorted.
+fn updated(cidrs: &Cidrs, add: &[Cidr], remove: &[Cidr]) -> Cidrs {
+    let kept = cidrs.iter().filter(|cidr| remove.binary_search(cidr).is_err());
+    kept.chain(add.iter().copied()).collect()
 }
 
 fn group_changes(basis: Basis<'_>, layout: &Layout, names: &[String]) -> Vec<Change> {

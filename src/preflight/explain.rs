@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use crate::model::cidr::Cidr;
+use crate::model::cidrs::Cidrs;
 use crate::model::coverage;
 use crate::model::current::{Current, Shard};
 use crate::model::desired::Desired;
@@ -86,16 +87,14 @@ impl Explanation {
 /// Looks an address or CIDR up in the table and in WAF.
 #[must_use]
 pub fn explain(address: Cidr, desired: &Desired, current: &Current) -> Explanation {
-    let overlapping =
-        |shard: &Shard| -> Vec<Cidr> { shard.cidrs.iter().filter(|cidr| cidr.overlaps(address)).copied().collect() };
+    let overlapping = |shard: &Shard| -> Vec<Cidr> { coverage::overlapping(&shard.cidrs, address).collect() };
     let found: Vec<(&Shard, Vec<Cidr>)> = (current.shards.iter())
         .filter(|shard| shard.family == address.family())
         .map(|shard| (shard, overlapping(shard)))
         .filter(|(_, entries)| !entries.is_empty())
         .collect();
     let wired = found.iter().filter(|(shard, _)| shard.group.is_some());
-    let mut in_force: Vec<Cidr> = wired.clone().flat_map(|(_, entries)| entries.iter().copied()).collect();
-    in_force.sort_unstable();
+    let in_force: Cidrs = wired.clone().flat_map(|(_, entries)| entries.iter().copied()).collect();
     let groups: BTreeSet<usize> = wired.filter_map(|(shard, _)| shard.group).collect();
     let group_name = |index: usize| current.groups.get(index).map(|group| group.name.clone());
     let web_acls = current.web_acls.as_ref().map(|acls| {
@@ -118,7 +117,7 @@ pub fn explain(address: Cidr, desired: &Desired, current: &Current) -> Explanati
             adopted: shard.adopted,
         })
         .collect();
-    let items: Vec<&str> = desired.wanted_by(address);
+    let items: Vec<String> = desired.wanted_by(address);
     let (wanted, covered) = (desired.covers_all(address), coverage::covers(&in_force, address));
     Explanation {
         version: 1,
@@ -127,7 +126,7 @@ pub fn explain(address: Cidr, desired: &Desired, current: &Current) -> Explanati
         in_force: covered,
         partly_wanted: !wanted && desired.overlaps(address),
         partly_in_force: !covered && !in_force.is_empty(),
-        items: items.iter().take(LISTED_ITEMS).map(ToString::to_string).collect(),
+        items: items.iter().take(LISTED_ITEMS).cloned().collect(),
         items_total: items.len(),
         always: desired.wanted_by_always(address),
         ip_sets,

@@ -365,7 +365,7 @@ fn write(change: &Change, scan: Option<&Desired>) -> Write {
         target: change.write.target().to_owned(),
         add: names(&change.add, &change.refer),
         wanted_by: scan.map_or_else(Vec::new, |scan| {
-            change.add.iter().map(|cidr| scan.first_wanting(*cidr).map(|(key, _)| key.to_owned())).collect()
+            change.add.iter().map(|cidr| scan.first_wanting(*cidr).map(|(key, _)| key)).collect()
         }),
         remove: names(&change.remove, &change.unrefer),
     }
@@ -375,7 +375,7 @@ fn write(change: &Change, scan: Option<&Desired>) -> Write {
 fn distinct(current: &Current) -> PerFamily<usize> {
     PerFamily::from_fn(|family| {
         let shards = current.shards.iter().filter(|shard| shard.family == family);
-        Merged::new(shards.map(|shard| &*shard.cidrs)).count(|_| true)
+        Merged::new(shards.map(|shard| shard.cidrs.as_slice())).count(|_| true)
     })
 }
 

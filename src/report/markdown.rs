@@ -121,8 +121,8 @@ fn changes(out: &mut String, document: &Document, context: Context<'_>) {
 
 fn names(names: &Names, context: Context<'_>) -> String {
     let wanted_by = |cidr: &Cidr| match context.desired.and_then(|desired| desired.first_wanting(*cidr)) {
-        Some((key, 0)) => format!("`{cidr}` {}", markdown(key)),
-        Some((key, others)) => format!("`{cidr}` {} and {}", markdown(key), counted(others, "other item")),
+        Some((key, 0)) => format!("`{cidr}` {}", markdown(&key)),
+        Some((key, others)) => format!("`{cidr}` {} and {}", markdown(&key), counted(others, "other item")),
         None => format!("`{cidr}`"),
     };
     let listed: Vec<String> = match names {

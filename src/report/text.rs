@@ -231,7 +231,7 @@ fn wanted_by(cidr: Cidr, desired: Option<&Desired>, columns: usize) -> String {
                 0 => String::new(),
                 others => format!(" and {}", counted(others, "other item")),
             };
-            short(key, columns.saturating_sub(others.len())) + &others
+            short(&key, columns.saturating_sub(others.len())) + &others
         }
         None => "--always".to_owned(),
     }

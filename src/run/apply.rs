@@ -14,6 +14,7 @@ use tracing::{info, warn};
 use crate::aws::{AwsError, Class, IN_FLIGHT, Writer};
 use crate::defects::{self, Defect};
 use crate::model::cidr::Cidr;
+use crate::model::cidrs::Cidrs;
 use crate::model::current::{Current, RuleGroup, Shard};
 use crate::model::spec::RuleGroupSpec;
 use crate::planning::guard::ApprovedPlan;
@@ -48,7 +49,7 @@ pub struct Applied {
     /// Writes that AWS confirmed, by kind.
     pub writes: BTreeMap<&'static str, usize>,
     /// The new state of each IP set that was written, by name.
-    pub ip_sets: BTreeMap<String, Vec<Cidr>>,
+    pub ip_sets: BTreeMap<String, Cidrs>,
     /// The names that each rule group that was written refers to, by name.
     pub rule_groups: BTreeMap<String, BTreeSet<String>>,
     /// Writes of which it is not known what became of them, by name of what they write.
@@ -123,7 +124,7 @@ impl Applied {
     #[must_use]
     pub fn shows_in(&self, current: &Current) -> bool {
         let set = |name: &String| current.shards.iter().find(|shard| shard.name == *name);
-        let sets = self.ip_sets.iter().all(|(name, cidrs)| set(name).is_some_and(|shard| *shard.cidrs == **cidrs));
+        let sets = self.ip_sets.iter().all(|(name, cidrs)| set(name).is_some_and(|shard| shard.cidrs == *cidrs));
         let names = |group: &RuleGroup| -> BTreeSet<String> {
             let referred = |shard: &&Shard| group.rule.references().contains(&shard.arn);
             current.shards.iter().filter(referred).map(|shard| shard.name.clone()).collect()

@@ -308,7 +308,7 @@ impl Reconcile<'_> {
             target: &self.target,
             diff: &diff,
             current,
-            entries: desired.view().entries().len(),
+            entries: desired.view().entry_count(),
             wanted: desired.from_table(),
             rejections: self.rejections(),
             rules: &changes,

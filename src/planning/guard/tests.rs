@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::cidrs::Cidrs;
 use crate::model::current::Shard;
 use crate::model::desired::Desired;
 use crate::model::desired::tests::wanting;
@@ -72,7 +73,7 @@ impl Case {
             target: &self.target,
             diff: &diff,
             current: &self.current,
-            entries: self.wanted.view().entries().len(),
+            entries: self.wanted.view().entry_count(),
             wanted: self.wanted.from_table(),
             rejections: self.rejections,
             rules: &self.rules,
@@ -290,7 +291,12 @@ fn a_plan_that_removes_what_is_held_cannot_be_approved_by_mistake() {
     let write = crate::planning::plan::Write::UpdateIpSet {
         id: String::new(),
         token: crate::model::current::LockToken(String::new()),
-        spec: IpSetSpec { name: String::new(), family: Family::Ipv4, cidrs: vec![], description: String::new() },
+        spec: IpSetSpec {
+            name: String::new(),
+            family: Family::Ipv4,
+            cidrs: Cidrs::default(),
+            description: String::new(),
+        },
     };
     let remove = |stage, cidr| Plan {
         changes: vec![Change {

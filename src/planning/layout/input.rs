@@ -1,6 +1,7 @@
 //! What layout looks at, and what comes of it: values only.
 
 use crate::model::cidr::{Cidr, Family, PerFamily};
+use crate::model::cidrs::Slice;
 use crate::model::limits::Limits;
 
 /// One existing shard, as layout sees it.
@@ -10,8 +11,8 @@ pub struct ShardInput<'a> {
     pub name: &'a str,
     /// Its family.
     pub family: Family,
-    /// What it holds now: sorted, no duplicates.
-    pub cidrs: &'a [Cidr],
+    /// What it holds now.
+    pub cidrs: Slice<'a>,
     /// What may leave it in this run: unwanted and not held. Sorted; a subset of `cidrs`.
     pub leaving: Vec<Cidr>,
     /// What it holds that was not in force through it when the run began: AWS may still be spreading it, so nothing that
@@ -45,8 +46,8 @@ pub struct Input<'a> {
     pub shards: Vec<ShardInput<'a>>,
     /// Rule groups in the order of their numbers.
     pub groups: Vec<GroupInput>,
-    /// What is wanted: sorted, no duplicates.
-    pub desired: PerFamily<&'a [Cidr]>,
+    /// What is wanted.
+    pub desired: PerFamily<Slice<'a>>,
     /// How many IP sets may still be created.
     pub new_sets: usize,
 }

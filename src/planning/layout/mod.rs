@@ -36,7 +36,7 @@ pub fn lay_out(input: &Input<'_>) -> Layout {
     let mut drafts = slots::wire(input, slots.total());
     let mut missing = PerFamily::from_fn(|_| Vec::new());
     for family in Family::ALL {
-        let mut standing = Standing::survey(input.desired.get(family), family, &mut drafts);
+        let mut standing = Standing::survey(*input.desired.get(family), family, &mut drafts);
         replacement::settle(&mut drafts, &mut standing, family, input.limits.set_capacity);
         *missing.get_mut(family) = standing.into_missing();
     }
@@ -71,15 +71,15 @@ fn keeps_its_promise(input: &Input<'_>, layout: &Layout) -> bool {
     let mut accounted: Vec<Cidr> = layout.new.iter().flat_map(|new| new.cidrs.iter().copied()).collect();
     accounted.extend(&layout.unplaced);
     for (shard, after) in input.shards.iter().zip(&layout.shards) {
-        let stays = |cidr: &&Cidr| after.remove.binary_search(cidr).is_err();
+        let stays = |cidr: &Cidr| after.remove.binary_search(cidr).is_err();
         // What somebody overfilled may stay too full, but nothing is added to it.
         fits &= after.add.is_empty()
             || shard.cidrs.len() + after.add.len() <= input.limits.set_capacity + after.remove.len();
         if after.group.is_some() {
-            accounted.extend(shard.cidrs.iter().filter(stays).chain(&after.add));
+            accounted.extend(shard.cidrs.iter().filter(stays).chain(after.add.iter().copied()));
         }
     }
     accounted.sort();
-    let is_there = |cidr| accounted.binary_search(cidr).is_ok();
+    let is_there = |cidr| accounted.binary_search(&cidr).is_ok();
     fits && Family::ALL.into_iter().all(|family| input.desired.get(family).iter().all(is_there))
 }

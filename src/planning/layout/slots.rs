@@ -4,6 +4,7 @@ use super::bins::{Bin, fewest};
 use super::draft::Draft;
 use super::input::{Input, ShardInput};
 use crate::model::cidr::Cidr;
+use crate::model::cidrs::Slice;
 
 /// The free references of every rule group.
 #[derive(Debug)]
@@ -71,7 +72,7 @@ pub(super) fn wire<'a>(input: &'a Input<'a>, mut slots: usize) -> Vec<Draft<'a>>
         if shard.group.is_some() {
             return true;
         }
-        let wired = slots > 0 && may_be_wired(shard, input.desired.get(shard.family));
+        let wired = slots > 0 && may_be_wired(shard, *input.desired.get(shard.family));
         slots -= usize::from(wired);
         wired
     };
@@ -84,7 +85,7 @@ pub(super) fn wire<'a>(input: &'a Input<'a>, mut slots: usize) -> Vec<Draft<'a>>
 }
 
 /// A shard that is not in force must not come into force with something that nobody wants.
-fn may_be_wired(shard: &ShardInput<'_>, desired: &[Cidr]) -> bool {
-    let goes = |cidr| !shard.closed && shard.leaving.binary_search(cidr).is_ok();
-    shard.adopted || shard.cidrs.iter().all(|cidr| goes(cidr) || desired.binary_search(cidr).is_ok())
+fn may_be_wired(shard: &ShardInput<'_>, desired: Slice<'_>) -> bool {
+    let goes = |cidr: &Cidr| !shard.closed && shard.leaving.binary_search(cidr).is_ok();
+    shard.adopted || shard.cidrs.iter().all(|cidr| goes(&cidr) || desired.contains(cidr))
 }

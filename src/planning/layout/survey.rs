@@ -2,6 +2,7 @@
 
 use super::draft::{Draft, Force};
 use crate::model::cidr::{Cidr, Family};
+use crate::model::cidrs::Slice;
 use crate::model::merged::Merged;
 
 /// How one address family stands before anything is moved.
@@ -32,9 +33,9 @@ pub(super) struct Loose {
 impl Standing {
     /// Merges what is wanted with what stands in the shards of this family, and notes in the drafts which copies of
     /// doubled CIDRs can be spared.
-    pub(super) fn survey(desired: &[Cidr], family: Family, drafts: &mut [Draft<'_>]) -> Self {
+    pub(super) fn survey(desired: Slice<'_>, family: Family, drafts: &mut [Draft<'_>]) -> Self {
         let ours = drafts.iter().enumerate().filter(|(_, draft)| draft.shard.family == family);
-        let (indices, lists): (Vec<usize>, Vec<&[Cidr]>) =
+        let (indices, lists): (Vec<usize>, Vec<Slice<'_>>) =
             ours.map(|(index, draft)| (index, draft.shard.cidrs)).unzip();
         let mut copies = Merged::new(lists);
         let replaces = drafts.iter().any(|draft| draft.shard.family == family && !draft.shard.leaving.is_empty());
@@ -46,7 +47,7 @@ impl Standing {
             wired: Ranges::default(),
             in_force: Ranges::default(),
         };
-        let mut wanted = desired.iter().copied().peekable();
+        let mut wanted = desired.iter().peekable();
         let mut holders: Vec<usize> = Vec::new();
         while let Some((cidr, lists)) = copies.step() {
             holders.clear();

@@ -5,6 +5,7 @@
 
 use super::bound::{Counts, FamilyCounts, GroupCounts, ShardCounts};
 use crate::model::cidr::{Cidr, Family};
+use crate::model::cidrs::Slice;
 use crate::model::merged::Merged;
 use crate::planning::layout::{Input, Layout, ShardInput};
 
@@ -26,7 +27,7 @@ pub fn counts(input: &Input<'_>, layout: &Layout) -> Counts {
     let family = |family| {
         let shards: Vec<&ShardInput<'_>> = input.shards.iter().filter(|shard| shard.family == family).collect();
         let ends_wired = |shard: &ShardInput<'_>| shard.group.is_some() || to_wire.contains(&shard.name);
-        family_counts(input.desired.get(family), &shards, ends_wired, layout, family)
+        family_counts(*input.desired.get(family), &shards, ends_wired, layout, family)
     };
     Counts {
         ipv4: family(Family::Ipv4),
@@ -44,13 +45,13 @@ fn is_in_force(shard: &ShardInput<'_>) -> bool {
 
 /// Whether the shard can come into force without anything unwanted coming with it.
 fn is_safe(input: &Input<'_>, shard: &ShardInput<'_>) -> bool {
-    let wanted = shard.cidrs.iter().filter(|cidr| contains(input.desired.get(shard.family), **cidr)).count();
+    let wanted = shard.cidrs.iter().filter(|cidr| input.desired.get(shard.family).contains(*cidr)).count();
     let leaving = if shard.closed { 0 } else { shard.leaving.len() };
     is_in_force(shard) || wanted + leaving == shard.cidrs.len()
 }
 
 fn family_counts(
-    desired: &[Cidr],
+    desired: Slice<'_>,
     shards: &[&ShardInput<'_>],
     ends_wired: impl Fn(&ShardInput<'_>) -> bool,
     layout: &Layout,
@@ -82,16 +83,16 @@ fn family_counts(
 
 /// How many wanted CIDRs have a place, and how many of each shard's have it in another one.
 fn copies(
-    desired: &[Cidr],
+    desired: Slice<'_>,
     shards: &[&ShardInput<'_>],
     ends_wired: impl Fn(&ShardInput<'_>) -> bool,
 ) -> (usize, Vec<usize>) {
-    let lists = shards.iter().map(|shard| if ends_wired(shard) { shard.cidrs } else { &[] });
+    let lists = shards.iter().map(|shard| if ends_wired(shard) { shard.cidrs } else { Slice::default() });
     let rank = |at: &usize| shards.get(*at).map(|shard| (shard.group.is_none(), !is_in_force(shard), *at));
     let (mut placed, mut spare) = (0, vec![0; shards.len()]);
     let mut merged = Merged::new(lists);
     while let Some((cidr, holders)) = merged.step() {
-        if !contains(desired, cidr) {
+        if !desired.contains(cidr) {
             continue;
         }
         placed += 1;

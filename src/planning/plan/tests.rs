@@ -144,7 +144,7 @@ impl World {
                 assert!(spec.cidrs.len() <= LIMITS.set_capacity, "{} is too full", spec.name);
                 let adopted = self.sets.get(&spec.name).is_some_and(|set| set.adopted);
                 let mark = naming::mark(&spec.description, "wafsync");
-                let cidrs = spec.cidrs.iter().copied().collect();
+                let cidrs = spec.cidrs.iter().collect();
                 self.sets.insert(spec.name.clone(), Set { cidrs, adopted, mark });
             }
             Write::CreateRuleGroup(spec) | Write::UpdateRuleGroup { spec, .. } => {

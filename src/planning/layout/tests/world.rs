@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
 use crate::model::cidr::{Cidr, Family, PerFamily};
+use crate::model::cidrs::Cidrs;
 use crate::model::limits::Limits;
 use crate::planning::layout::{GroupInput, Input, Layout, ShardInput};
 
@@ -81,11 +82,11 @@ impl World {
 
     /// Runs `f` on the input that this world is.
     pub(super) fn with_input<T>(&self, f: impl FnOnce(&Input<'_>) -> T) -> T {
-        let contents: Vec<Vec<Cidr>> = self.shards.iter().map(|shard| shard.cidrs.iter().copied().collect()).collect();
+        let contents: Vec<Cidrs> = self.shards.iter().map(|shard| shard.cidrs.iter().copied().collect()).collect();
         let shards = self.shards.iter().zip(&contents).map(|(shard, cidrs)| ShardInput {
             name: &shard.name,
             family: shard.family,
-            cidrs,
+            cidrs: cidrs.as_slice(),
             leaving: self.leaving(shard),
             fresh: shard.fresh.iter().copied().collect(),
             group: shard.group,
@@ -93,12 +94,12 @@ impl World {
             adopted: shard.adopted,
         });
         let wanted = |family| self.wanted.iter().copied().filter(move |cidr: &Cidr| cidr.family() == family);
-        let (ipv4, ipv6): (Vec<_>, Vec<_>) = (wanted(Family::Ipv4).collect(), wanted(Family::Ipv6).collect());
+        let (ipv4, ipv6): (Cidrs, Cidrs) = (wanted(Family::Ipv4).collect(), wanted(Family::Ipv6).collect());
         f(&Input {
             limits: self.limits,
             shards: shards.collect(),
             groups: self.groups.clone(),
-            desired: PerFamily { ipv4: &ipv4, ipv6: &ipv6 },
+            desired: PerFamily { ipv4: ipv4.as_slice(), ipv6: ipv6.as_slice() },
             new_sets: self.limits.max_ip_sets.saturating_sub(self.shards.len()),
         })
     }
