@@ -97,6 +97,8 @@ struct State {
     pace: BTreeMap<(String, String), Vec<Duration>>,
     runs: BTreeMap<String, Watched>,
     broken: Vec<String>,
+    /// What the table and WAF came to be, and after how many calls.
+    chronicle: Vec<(usize, String)>,
 }
 
 /// From the first of some overlapping runs to the end of the last.
@@ -194,6 +196,7 @@ impl Observer {
             pace: BTreeMap::new(),
             runs: BTreeMap::new(),
             broken: Vec::new(),
+            chronicle: Vec::new(),
         })));
         let watching = observer.clone();
         aws.on_call(move |aws, call| watching.with(|state| state.called(aws, call)));
@@ -208,9 +211,10 @@ impl Observer {
     pub(crate) fn put_item(&self, aws: &Aws, key: &str, cidrs: &[&str], bad: &[&str]) {
         let values: Vec<&&str> = cidrs.iter().chain(bad).collect();
         aws.put_item(TABLE, key, json!({"id": {"S": key}, "ips": {"S": json!(values).to_string()}}));
-        let cidrs = cidrs.iter().map(|cidr| (*cidr).to_owned()).collect();
+        let asked = cidrs.iter().map(|cidr| (*cidr).to_owned()).collect();
         self.with(|state| {
-            state.table.insert(key.to_owned(), (cidrs, !bad.is_empty()));
+            state.notes(format!("table: {key} asks for {values:?}"));
+            state.table.insert(key.to_owned(), (asked, !bad.is_empty()));
             state.table_is_new();
         });
     }
@@ -218,6 +222,7 @@ impl Observer {
     pub(crate) fn delete_item(&self, aws: &Aws, key: &str) {
         aws.delete_item(TABLE, key);
         self.with(|state| {
+            state.notes(format!("table: {key} is gone"));
             state.table.remove(key);
             state.table_is_new();
         });
@@ -299,6 +304,11 @@ impl Observer {
         self.with(|state| state.now.in_force.clone())
     }
 
+    /// What the table and WAF came to be, and after how many calls.
+    pub(crate) fn chronicle(&self) -> Vec<(usize, String)> {
+        self.with(|state| state.chronicle.clone())
+    }
+
     /// The promises that were broken so far.
     pub(crate) fn broken(&self, aws: &Aws) -> Vec<String> {
         let mut broken = self.with(|state| state.broken.clone());
@@ -315,6 +325,17 @@ impl State {
 
     fn effective(&self) -> Ranges {
         self.now.with_adopted(&self.terms.adopted)
+    }
+
+    fn notes(&mut self, what: String) {
+        self.chronicle.push((self.arrived, what));
+    }
+
+    /// Notes what has become of WAF.
+    fn notes_waf(&mut self, who: &str, old: &Snapshot) {
+        for line in self.now.unlike(old) {
+            self.notes(format!("{who}: {line}"));
+        }
     }
 
     fn says(&mut self, promise: Promise, what: impl std::fmt::Display) {
@@ -377,6 +398,7 @@ impl State {
         self.waf_changed = (self.newest, Some(Instant::now()));
         let before = self.effective();
         let old = std::mem::replace(&mut self.now, new);
+        self.notes_waf(if by_hand { "by hand" } else { "late" }, &old);
         let mut edited = Ranges::default();
         for (name, cidrs) in &self.now.sets {
             let fresh: Vec<&String> =
@@ -425,6 +447,7 @@ impl State {
         let old = attempt.effect.then(|| std::mem::replace(&mut self.now, Snapshot::take(aws)));
         self.follows(&attempt);
         if let Some(old) = old {
+            self.notes_waf(&attempt.caller, &old);
             self.waf_changed_for_others(&attempt.caller);
             self.keeps_order(&attempt, &old);
             self.leaves_no_gap(&attempt, &old);

@@ -23,6 +23,8 @@ pub(crate) struct Snapshot {
     pub(crate) wired: BTreeSet<String>,
     /// The IP sets whose description says that wafsync wrote them.
     pub(crate) marked: BTreeSet<String>,
+    /// The description of every IP set that has one.
+    pub(crate) descriptions: BTreeMap<String, String>,
     /// What the wired sets let in.
     pub(crate) in_force: Ranges,
     /// Every rule group.
@@ -57,9 +59,36 @@ impl Snapshot {
             in_force,
             groups,
             web_acls: aws.web_acls(),
+            descriptions: sets.iter().filter_map(|set| Some((set.name.clone(), set.description.clone()?))).collect(),
             marked: sets.iter().filter(|set| is_marked(set)).map(|set| set.name.clone()).collect(),
             sets: sets.into_iter().map(|set| (set.name, set.addresses.into_iter().collect())).collect(),
         }
+    }
+
+    /// What is not as it was, a line for each resource.
+    pub(crate) fn unlike(&self, old: &Self) -> Vec<String> {
+        let mut lines = Vec::new();
+        let names: BTreeSet<&String> = self.sets.keys().chain(old.sets.keys()).collect();
+        for name in names {
+            let marks = [old, self].map(|at| at.descriptions.get(name));
+            if old.sets.get(name) != self.sets.get(name) || marks[0] != marks[1] {
+                lines.push(format!("{name} holds {:?} ({:?})", self.sets.get(name), marks[1]));
+            }
+        }
+        for group in &self.groups {
+            let before = old.groups.iter().find(|before| before.name == group.name);
+            let same = |before: &Group| (&before.rules, &before.description) == (&group.rules, &group.description);
+            if !before.is_some_and(same) {
+                lines.push(format!(
+                    "{} refers to {:?}, standard: {} ({:?})",
+                    group.name,
+                    group.references,
+                    group.is_standard(),
+                    group.description
+                ));
+            }
+        }
+        lines
     }
 
     /// What these sets and the wired ones hold.

@@ -274,7 +274,15 @@ impl World {
     /// Every attempt so far, a line each.
     pub(crate) fn history(&self) -> String {
         let mut lines = String::new();
-        for (index, attempt) in self.aws.log().iter().enumerate() {
+        let chronicle = self.observer.chronicle();
+        let mut notes = chronicle.iter().peekable();
+        let mut log = self.aws.log();
+        log.sort_by_key(|attempt| attempt.index);
+        for attempt in &log {
+            // What came before the first call of the log is history of another log.
+            while let Some((_, note)) = notes.next_if(|(calls, _)| *calls <= attempt.index) {
+                let _ = writeln!(lines, "    {note}");
+            }
             let (fault, effect) = (&attempt.fault, if attempt.effect { "effect" } else { "-" });
             let detail: Vec<String> = ["Addresses", "LockToken", "ExclusiveStartKey"]
                 .into_iter()
@@ -282,14 +290,19 @@ impl World {
                 .collect();
             let _ = writeln!(
                 lines,
-                "{index} {:?} {} {} {} {effect} {:?} {fault:?} {}",
+                "{} {:?} {} {} {} {effect} {:?} {fault:?}{} {}",
+                attempt.index,
                 attempt.at,
                 attempt.caller,
                 attempt.operation,
                 attempt.target,
                 attempt.outcome,
+                if attempt.stale { " stale" } else { "" },
                 detail.join(" ")
             );
+        }
+        for (_, note) in notes {
+            let _ = writeln!(lines, "    {note}");
         }
         lines
     }

@@ -143,7 +143,7 @@ impl Aws {
         };
         self.observe(&call(Phase::Before, true));
         // Rates go by arrival, so that a slow attempt does not come to stand beside a later one.
-        let arrival = self.state().arrive(&request);
+        let arrival = self.state().arrive(index, &request);
         if let Some(delay) = arrival.lies_around() {
             let (aws, call) = (self.clone(), call(Phase::After, true));
             let handled = tokio::spawn(async move {

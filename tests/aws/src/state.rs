@@ -20,6 +20,8 @@ const SERVED_JITTER: Duration = Duration::from_millis(50);
 /// One attempt, as the service saw it.
 #[derive(Clone, Debug)]
 pub struct Attempt {
+    /// Its number since the stand-in was made, from 0, in the order of arrival.
+    pub index: usize,
     /// When it came in, since the start of the stand-in.
     pub at: Duration,
     /// `dynamodb`, `wafv2`, `sts` or `unknown`.
@@ -79,6 +81,7 @@ pub(crate) enum Answer {
 /// An attempt that has come in but is not handled yet.
 #[derive(Debug)]
 pub(crate) struct Arrival {
+    index: usize,
     at: Duration,
     fault: Option<(When, FaultKind)>,
     admitted: Result<(), ApiError>,
@@ -139,15 +142,16 @@ impl State {
     }
 
     /// Takes an attempt in: its fault, and what is wrong with it before its operation is looked at.
-    pub(crate) fn arrive(&mut self, request: &Request) -> Arrival {
+    pub(crate) fn arrive(&mut self, index: usize, request: &Request) -> Arrival {
         let now = Instant::now();
         let fault = self.faults.strike(&request.operation, &request.target);
-        Arrival { at: now.saturating_duration_since(self.started), fault, admitted: self.admit(request, now) }
+        let at = now.saturating_duration_since(self.started);
+        Arrival { index, at, fault, admitted: self.admit(request, now) }
     }
 
     /// Handles an attempt that has arrived; gives the answer and whether the caller sees success.
     pub(crate) fn attempt(&mut self, request: &Request, arrival: Arrival) -> (Answer, bool) {
-        let Arrival { at, fault, admitted } = arrival;
+        let Arrival { index, at, fault, admitted } = arrival;
         let fault = fault.as_ref();
         self.waf.now = Instant::now();
         let stopped = fault
@@ -164,6 +168,7 @@ impl State {
         let (answer, outcome) = answer(result, request, fault.map(|(_, kind)| kind));
         let ok = outcome == Outcome::Ok;
         self.log.push(Attempt {
+            index,
             region: request.region.clone(),
             at,
             service: request.service.name(),
