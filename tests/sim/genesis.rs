@@ -12,6 +12,7 @@ use crate::careless::Careless;
 use crate::chance::Chance;
 use crate::faults::{KINDS_AT_FIRST, OPERATIONS, kinds};
 use crate::observer::Observer;
+use crate::seeds::Generation;
 use crate::world::{World, small};
 
 /// IP sets that an installation may hold here: enough for everything that a seed can ask for.
@@ -268,10 +269,10 @@ fn change(aws: &Aws, observer: &Observer, chance: &mut Chance) {
     }
 }
 
-/// A fault somewhere; `at_first`: of the kinds that there were when the first seeds were named.
-pub(crate) fn fault(chance: &mut Chance, at_first: bool) -> Fault {
+/// A fault somewhere, of the kinds that there are in this generation.
+pub(crate) fn fault(chance: &mut Chance, generation: Generation) -> Fault {
     let mut kinds = kinds();
-    if at_first {
+    if generation == Generation::First {
         kinds.truncate(KINDS_AT_FIRST);
     }
     let slow = [2, 8, 14, 40].map(|seconds| FaultKind::Slow(Duration::from_secs(seconds)));

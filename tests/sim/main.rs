@@ -21,6 +21,7 @@ mod genesis;
 mod moving;
 mod observer;
 mod ranges;
+mod regressions;
 mod scenarios;
 mod seeds;
 mod several;

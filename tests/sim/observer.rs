@@ -136,8 +136,9 @@ struct Watched {
     /// What the digest that it was given stands for, if it was ever handed out.
     approval: Option<Approval>,
     errand: Errand,
-    /// The table was changed since it began.
+    /// The table, or WAF by somebody else, was changed since it began.
     table_moved: bool,
+    waf_moved: bool,
     /// What stood in force or in adopted sets when it began, and what needed a person.
     stood: BTreeSet<String>,
     troubles: BTreeSet<(String, Promise)>,
@@ -156,8 +157,8 @@ struct Watched {
     /// An attempt had its effect, and the service said that it had none.
     lied_to: bool,
     first_scan: Option<Duration>,
-    /// At which attempt the newest scan began, and when.
-    newest_scan: Option<(usize, Duration)>,
+    /// The newest start of each segment of a scan; how many segments there are is said by each.
+    segments: BTreeMap<u64, Segment>,
     newest_list: usize,
     /// When the newest list of IP sets was.
     newest_set_list: Option<Duration>,
@@ -168,9 +169,31 @@ struct Watched {
     wired: BTreeSet<String>,
     /// The newest update that took something from force and added nothing.
     newest_removal: usize,
-    /// What the table has wanted at some time since that scan began.
-    seen: Ranges,
     removed: BTreeSet<String>,
+}
+
+/// One segment of a scan, from its first page on.
+struct Segment {
+    /// At which attempt it began.
+    began: usize,
+    at: Duration,
+    /// How many there are.
+    of: u64,
+    /// What the table has wanted at some time since.
+    seen: Ranges,
+}
+
+impl Watched {
+    /// At which attempt the newest scan began, and when: the earliest start of its segments.
+    fn newest_scan(&self) -> Option<(usize, Duration)> {
+        let all = self.segments.values().next().is_some_and(|one| one.of == self.segments.len() as u64);
+        self.segments.values().filter(|_| all).map(|segment| (segment.began, segment.at)).min()
+    }
+
+    /// What the table has wanted at some time since that scan began.
+    fn seen(&self) -> Ranges {
+        self.segments.values().fold(Ranges::default(), |all, segment| all.or(&segment.seen))
+    }
 }
 
 impl Observer {
@@ -379,7 +402,9 @@ impl State {
         let (wanted, rejected, empty) = (self.wanted(), self.has_rejection(), self.is_empty());
         let no_family = [false, true].map(|ipv6| self.family_is_empty(ipv6));
         for run in self.runs.values_mut() {
-            run.seen = run.seen.or(&wanted);
+            for segment in run.segments.values_mut() {
+                segment.seen = segment.seen.or(&wanted);
+            }
             run.table_moved = true;
         }
         if let Some(epoch) = &mut self.epoch {
@@ -396,6 +421,7 @@ impl State {
     /// `by_hand`: else by a write that lay around until its caller was gone.
     fn waf_was_edited(&mut self, new: Snapshot, by_hand: bool) {
         self.waf_changed = (self.newest, Some(Instant::now()));
+        self.runs.values_mut().for_each(|run| run.waf_moved = true);
         let before = self.effective();
         let old = std::mem::replace(&mut self.now, new);
         self.notes_waf(if by_hand { "by hand" } else { "late" }, &old);
@@ -518,11 +544,12 @@ impl State {
             run.lied_to |= late || matches!(&attempt.outcome, Outcome::Error { status: 400, .. });
             *run.written.entry(target.clone()).or_default() += 1;
         }
-        let first_segment = attempt.request.get("Segment").and_then(Value::as_u64).unwrap_or_default() == 0;
-        if ok && first_segment && operation == "Scan" && attempt.request.get("ExclusiveStartKey").is_none() {
+        if ok && operation == "Scan" && attempt.request.get("ExclusiveStartKey").is_none() {
+            let number = |member| attempt.request.get(member).and_then(Value::as_u64);
+            let of = number("TotalSegments").unwrap_or(1);
             run.first_scan.get_or_insert(*at);
-            run.newest_scan = Some((index, *at));
-            run.seen = wanted;
+            let segment = Segment { began: index, at: *at, of, seen: wanted };
+            run.segments.insert(number("Segment").unwrap_or_default(), segment);
         }
         if ok && operation.starts_with("List") {
             run.newest_list = index;

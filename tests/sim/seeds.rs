@@ -32,14 +32,26 @@ const VARIABLE: &str = "WAFSYNC_SEEDS";
 /// Parts the chance for what came to the worlds later from that which made the first ones.
 const FURTHER: u64 = 0x005e_ed0f_fade;
 
+/// What worlds are made of. A seed means another world in each, so a named seed keeps to the one in which it failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Generation {
+    /// No hand on rules, no digest but the right one, fewer kinds of faults.
+    First,
+    /// With those.
+    Second,
+}
+
+impl Generation {
+    pub(crate) const NEWEST: Self = Self::Second;
+}
+
 /// How a world is made.
 #[derive(Clone, Copy, Debug)]
 struct Lot {
     seed: u64,
     /// Processes live on, as with `watch` and in a warm Lambda, and each remembers what it has read.
     lives_on: bool,
-    /// As worlds were when the first seeds were named: no hand on rules, no digest but the right one, fewer faults.
-    at_first: bool,
+    generation: Generation,
     /// What is wrong with the program.
     careless: Option<Careless>,
 }
@@ -48,7 +60,7 @@ impl Lot {
     /// What the seed is sure to have struck: fault, operation and when.
     fn cell(self) -> (FaultKind, &'static str, When) {
         let mut cell = usize::try_from(self.seed).unwrap();
-        if !self.at_first {
+        if self.generation > Generation::First {
             let cells = cells();
             return cells[cell % cells.len()].clone();
         }
@@ -64,7 +76,7 @@ impl Lot {
 /// reached.
 async fn live(lot: Lot) -> (World, Tally) {
     let mut chance = Chance::new(lot.seed);
-    let mut further = (!lot.at_first).then(|| Chance::new(lot.seed ^ FURTHER));
+    let mut further = (lot.generation > Generation::First).then(|| Chance::new(lot.seed ^ FURTHER));
     let mut tally = Tally::default();
     let (struck, operation, when) = lot.cell();
     let (mut world, propagation) = genesis::world(&mut chance, operation, lot.careless).await;
@@ -119,7 +131,7 @@ async fn live(lot: Lot) -> (World, Tally) {
             world.later().await;
         }
         for _ in 0..chance.below(4) {
-            world.aws.fail(genesis::fault(&mut chance, lot.at_first));
+            world.aws.fail(genesis::fault(&mut chance, lot.generation));
         }
         if chance.one_in(3) {
             genesis::meddle(&world, &mut chance);
@@ -184,17 +196,17 @@ fn hurry(world: &World, chance: &mut Chance, number: usize) -> Process {
 
 /// Runs one seed in a runtime of its own, so that nothing of one reaches another.
 pub(crate) fn relive(seed: u64) -> Tally {
-    live_alone(Lot { seed, lives_on: false, at_first: false, careless: None }).1
+    live_alone(Lot { seed, lives_on: false, generation: Generation::NEWEST, careless: None }).1
 }
 
 /// The same, with a careless program.
 pub(crate) fn relive_carelessly(seed: u64, careless: Careless) {
-    live_alone(Lot { seed, lives_on: false, at_first: false, careless: Some(careless) });
+    live_alone(Lot { seed, lives_on: false, generation: Generation::NEWEST, careless: Some(careless) });
 }
 
-/// A seed that was found when worlds were simpler, in the world of then.
-fn relive_as_at_first(seed: u64, lives_on: bool) -> World {
-    live_alone(Lot { seed, lives_on, at_first: true, careless: None }).0
+/// Lives through a seed in the world that it means in a generation.
+pub(crate) fn relive_in(generation: Generation, seed: u64, lives_on: bool) -> World {
+    live_alone(Lot { seed, lives_on, generation, careless: None }).0
 }
 
 fn live_alone(lot: Lot) -> (World, Tally) {
@@ -234,7 +246,7 @@ fn no_seed_breaks_a_promise_and_every_branch_is_reached() {
             for seed in seeds {
                 // Some of them once more with processes that live on.
                 for lives_on in if seed % WARM == 0 { vec![false, true] } else { vec![false] } {
-                    let lot = Lot { seed, lives_on, at_first: false, careless: None };
+                    let lot = Lot { seed, lives_on, generation: Generation::NEWEST, careless: None };
                     match std::panic::catch_unwind(|| live_alone(lot)) {
                         Ok((_, reached)) => tally.add(reached),
                         Err(_) => failed.push(seed),
@@ -254,7 +266,7 @@ fn no_seed_breaks_a_promise_and_every_branch_is_reached() {
     for cell in if fixed { tally.empty_cells() } else { Vec::new() } {
         let more = (1..=TURNS).map(|turn| (cell + turn * cells().len()) as u64);
         for seed in more {
-            let lot = Lot { seed, lives_on: false, at_first: false, careless: None };
+            let lot = Lot { seed, lives_on: false, generation: Generation::NEWEST, careless: None };
             match std::panic::catch_unwind(|| live_alone(lot)) {
                 Ok((_, reached)) => tally.add(reached),
                 Err(_) => failed.push(seed),
@@ -273,80 +285,15 @@ fn no_seed_breaks_a_promise_and_every_branch_is_reached() {
 }
 
 #[test]
-fn a_write_that_hung_and_was_sent_anew_in_the_next_round_counts_once() {
-    relive_as_at_first(1141, false);
-    relive_as_at_first(2063, false);
-}
-
-#[test]
-fn a_set_that_could_not_be_created_is_not_forgotten_while_a_rule_group_waits() {
-    relive_as_at_first(1349, false);
-}
-
-#[test]
-fn a_second_scan_keeps_its_distance_from_a_first_one_that_was_held_up() {
-    relive_as_at_first(3204, false);
-}
-
-#[test]
-fn what_a_run_added_in_an_earlier_round_replaces_nothing_yet() {
-    relive_as_at_first(3035, false);
-    relive_as_at_first(3343, false);
-}
-
-#[test]
-fn what_a_run_added_in_an_earlier_round_makes_no_copy_elsewhere_worth_more() {
-    relive_as_at_first(4464, false);
-}
-
-#[test]
-fn an_edit_at_the_first_call_of_a_run_whose_reads_lag_need_not_show_in_it() {
-    relive_as_at_first(4466, true);
-    relive_as_at_first(7735, false);
-}
-
-#[test]
-fn a_call_that_is_held_up_does_not_turn_the_observers_clock_back() {
-    relive_as_at_first(7595, false);
-}
-
-#[test]
-fn of_a_write_that_hangs_and_that_another_run_makes_nobody_can_say_whose_it_was() {
-    relive_as_at_first(6673, false);
-}
-
-#[test]
-fn a_leftover_that_one_run_wires_while_another_strips_it_is_back_after_the_next_run() {
-    relive_as_at_first(2640, false);
-    relive_as_at_first(791, false);
-    relive_as_at_first(10170, false);
-}
-
-#[test]
-fn a_foreign_set_is_let_go_once_what_it_lets_in_is_in_force_without_it() {
-    relive(20933);
-}
-
-#[test]
-fn an_adopted_set_keeps_its_mark_while_something_in_it_is_unsettled() {
-    relive(20484);
-}
-
-#[test]
-fn a_table_that_was_empty_for_a_moment_is_reason_enough_to_be_blocked() {
-    relive(21975);
-}
-
-#[test]
 fn a_process_that_lives_on_reads_less() {
-    let reads = |lives_on| relive_as_at_first(WARM, lives_on).history().matches(" GetIPSet ").count();
+    let reads = |lives_on| relive_in(Generation::First, WARM, lives_on).history().matches(" GetIPSet ").count();
     assert!(reads(true) < reads(false));
 }
 
 #[test]
 fn the_same_seed_is_the_same_history_byte_for_byte() {
     for (seed, lives_on) in [(1, false), (12, false), (40, true), (101, false), (222, false), (333, true)] {
-        let trace = || live_alone(Lot { seed, lives_on, at_first: false, careless: None }).0.trace();
+        let trace = || live_alone(Lot { seed, lives_on, generation: Generation::NEWEST, careless: None }).0.trace();
         let (first, second) = (trace(), trace());
         assert!(first == second, "seed {seed}:\n{first}\n{second}");
     }

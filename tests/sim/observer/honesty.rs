@@ -65,14 +65,14 @@ impl State {
         if done > planned {
             found.push((Promise::WritesPlanned, format!("{done} done, {planned} planned")));
         }
-        if (outcome == "converged" || outcome == "blocked") && effects > 0 && !run.lied_to {
+        if (outcome == "converged" || outcome == "blocked") && effects > 0 && !run.lied_to && !may_be_others {
             found.push((Promise::NothingWritten, format!("{effects} had an effect")));
         }
         if outcome == "changed" && effects == 0 && !may_be_others {
             found.push((Promise::SomethingWritten, String::new()));
         }
         // Reads lag, so what others did to WAF during a run need not show in it.
-        let quiet = run.newest_scan.is_some_and(|(first_page, _)| first_page > self.table_changed) && undisturbed;
+        let quiet = run.newest_scan().is_some_and(|(first_page, _)| first_page > self.table_changed) && undisturbed;
         let wanted = self.wanted();
         if (outcome == "converged" || outcome == "changed") && quiet && self.now.in_force != wanted {
             found.push((Promise::InForce, format!("in force is {:?}, wanted is {wanted:?}", self.now.in_force)));
@@ -98,7 +98,7 @@ impl State {
         {
             found.push((Promise::PartialReason, String::new()));
         }
-        if smooth && !run.table_moved {
+        if smooth && !run.table_moved && !run.waf_moved {
             self.was_thrifty(caller, run);
         }
         let reason = said["reason"].as_str().unwrap_or_default();

@@ -88,12 +88,13 @@ impl State {
         let (Some(before), Some(after)) = (old.sets.get(target), self.now.sets.get(target)) else { return };
         let mut found: Vec<(Promise, String)> = Vec::new();
         let (Some(run), Some(epoch)) = (self.runs.get_mut(caller), &self.epoch) else { return };
+        let seen = run.seen();
         let counts = old.wired.contains(target) && run.wired.contains(target) || self.terms.adopted.contains(target);
         if epoch.emptied && run.approval.is_none() {
             found.push((Promise::EmptyTable, attempt.operation.clone()));
         }
         // Until a person has approved what would go from it, nothing comes to it either: it would bear our mark then.
-        let unwanted = |cidr: &&String| !Ranges::of([cidr]).within(&run.seen) && !run.may_remove(cidr);
+        let unwanted = |cidr: &&String| !Ranges::of([cidr]).within(&seen) && !run.may_remove(cidr);
         let unmarked = self.terms.adopted.contains(target) && !old.marked.contains(target);
         if unmarked && let Some(cidr) = before.intersection(after).find(unwanted) {
             found.push((Promise::AdoptedMark, format!("{cidr} stays")));
@@ -102,10 +103,10 @@ impl State {
         for cidr in before.difference(after).filter(|_| counts) {
             let by_hand = self.by_hand.contains(&(target.clone(), cidr.clone()));
             // What stays covered as the newest scan saw it, or stands twice, is no loss.
-            if by_hand || Ranges::of([cidr]).within(&run.seen) {
+            if by_hand || Ranges::of([cidr]).within(&seen) {
                 continue;
             }
-            match (run.first_scan, run.newest_scan, read.max(run.newest_set_list)) {
+            match (run.first_scan, run.newest_scan(), read.max(run.newest_set_list)) {
                 (Some(first), Some((_, newest)), _) if newest < first + self.terms.settle => {
                     found.push((Promise::SecondScan, cidr.clone()));
                 }

@@ -1,0 +1,87 @@
+//! Seeds that failed once, by what was wrong, each in the world that it meant then.
+
+use crate::seeds::Generation::{First, Second};
+use crate::seeds::relive_in;
+
+#[test]
+fn a_write_that_hung_and_was_sent_anew_in_the_next_round_counts_once() {
+    relive_in(First, 1141, false);
+    relive_in(First, 2063, false);
+}
+
+#[test]
+fn a_set_that_could_not_be_created_is_not_forgotten_while_a_rule_group_waits() {
+    relive_in(First, 1349, false);
+}
+
+#[test]
+fn a_second_scan_keeps_its_distance_from_a_first_one_that_was_held_up() {
+    relive_in(First, 3204, false);
+}
+
+#[test]
+fn what_a_run_added_in_an_earlier_round_replaces_nothing_yet() {
+    relive_in(First, 3035, false);
+    relive_in(First, 3343, false);
+}
+
+#[test]
+fn what_a_run_added_in_an_earlier_round_makes_no_copy_elsewhere_worth_more() {
+    relive_in(First, 4464, false);
+}
+
+#[test]
+fn an_edit_at_the_first_call_of_a_run_whose_reads_lag_need_not_show_in_it() {
+    relive_in(First, 4466, true);
+    relive_in(First, 7735, false);
+}
+
+#[test]
+fn a_call_that_is_held_up_does_not_turn_the_observers_clock_back() {
+    relive_in(First, 7595, false);
+}
+
+#[test]
+fn of_a_write_that_hangs_and_that_another_run_makes_nobody_can_say_whose_it_was() {
+    relive_in(First, 6673, false);
+}
+
+#[test]
+fn a_leftover_that_one_run_wires_while_another_strips_it_is_back_after_the_next_run() {
+    relive_in(First, 2640, false);
+    relive_in(First, 791, false);
+    relive_in(First, 10170, false);
+}
+
+#[test]
+fn a_foreign_set_is_let_go_once_what_it_lets_in_is_in_force_without_it() {
+    relive_in(Second, 20933, false);
+}
+
+#[test]
+fn an_adopted_set_keeps_its_mark_while_something_in_it_is_unsettled() {
+    relive_in(Second, 20484, false);
+}
+
+#[test]
+fn a_table_that_was_empty_for_a_moment_is_reason_enough_to_be_blocked() {
+    relive_in(Second, 21975, false);
+}
+
+#[test]
+fn a_scan_has_begun_where_the_first_of_its_segments_has() {
+    relive_in(Second, 702_013, false);
+    relive_in(Second, 815_566, false);
+}
+
+#[test]
+fn of_a_create_whose_answer_was_lost_and_that_another_run_updates_nobody_can_say_whose_it_was() {
+    relive_in(Second, 815_952, false);
+}
+
+#[test]
+fn a_hand_between_the_start_of_a_run_and_its_first_read_makes_more_work() {
+    for seed in [701_827, 704_852, 810_685, 812_662, 814_762, 815_430] {
+        relive_in(Second, seed, false);
+    }
+}
