@@ -136,13 +136,12 @@ struct Watched {
     /// What the digest that it was given stands for, if it was ever handed out.
     approval: Option<Approval>,
     errand: Errand,
-    /// The table, or WAF by somebody else, was changed since it began.
+    /// The table was changed since it began.
     table_moved: bool,
-    waf_moved: bool,
     /// What stood in force or in adopted sets when it began, and what needed a person.
     stood: BTreeSet<String>,
     troubles: BTreeSet<(String, Promise)>,
-    /// So many writes would do, if nobody comes between.
+    /// So many writes would do; unknown once somebody has come between.
     writes_that_do: Option<usize>,
     /// How often each resource was written.
     written: BTreeMap<String, usize>,
@@ -421,7 +420,7 @@ impl State {
     /// `by_hand`: else by a write that lay around until its caller was gone.
     fn waf_was_edited(&mut self, new: Snapshot, by_hand: bool) {
         self.waf_changed = (self.newest, Some(Instant::now()));
-        self.runs.values_mut().for_each(|run| run.waf_moved = true);
+        self.runs.values_mut().for_each(|run| run.writes_that_do = None);
         let before = self.effective();
         let old = std::mem::replace(&mut self.now, new);
         self.notes_waf(if by_hand { "by hand" } else { "late" }, &old);

@@ -194,12 +194,7 @@ fn hurry(world: &World, chance: &mut Chance, number: usize) -> Process {
     process
 }
 
-/// Runs one seed in a runtime of its own, so that nothing of one reaches another.
-pub(crate) fn relive(seed: u64) -> Tally {
-    live_alone(Lot { seed, lives_on: false, generation: Generation::NEWEST, careless: None }).1
-}
-
-/// The same, with a careless program.
+/// Lives through a seed with a careless program, in a runtime of its own, so that nothing of one seed reaches another.
 pub(crate) fn relive_carelessly(seed: u64, careless: Careless) {
     live_alone(Lot { seed, lives_on: false, generation: Generation::NEWEST, careless: Some(careless) });
 }

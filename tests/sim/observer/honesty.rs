@@ -98,7 +98,7 @@ impl State {
         {
             found.push((Promise::PartialReason, String::new()));
         }
-        if smooth && !run.table_moved && !run.waf_moved {
+        if smooth && !run.table_moved {
             self.was_thrifty(caller, run);
         }
         let reason = said["reason"].as_str().unwrap_or_default();
