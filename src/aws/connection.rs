@@ -64,17 +64,36 @@ pub struct Writer {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoRegion {
     /// None is set anywhere.
-    #[error("no AWS Region is set; hint: set AWS_REGION, or `region` in the profile")]
+    #[error("no AWS Region is set")]
     Unset,
     /// What is set cannot be one.
-    #[error("{} is no AWS Region; hint: set AWS_REGION to one such as eu-west-1", crate::text::key(.0))]
+    #[error("{} is not an AWS Region", crate::text::key(.0))]
     Malformed(String),
+}
+
+impl NoRegion {
+    /// What a person can do about it.
+    #[must_use]
+    pub const fn hint(&self) -> &'static str {
+        match self {
+            Self::Unset => "set AWS_REGION, or `region` in the profile",
+            Self::Malformed(_) => "set AWS_REGION to one such as eu-west-1",
+        }
+    }
 }
 
 /// TLS has no CA certificate to trust.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no CA certificates are found; hint: install ca-certificates, or name a file of them in SSL_CERT_FILE")]
+#[error("no CA certificates found")]
 pub struct NoRoots;
+
+impl NoRoots {
+    /// What a person can do about it.
+    #[must_use]
+    pub const fn hint(&self) -> &'static str {
+        "install ca-certificates, or name a file of them in SSL_CERT_FILE"
+    }
+}
 
 /// Region, credentials and endpoints, as the environment and the files of AWS have them.
 ///

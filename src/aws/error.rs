@@ -50,11 +50,7 @@ pub enum Class {
 
 /// A call that did not go through.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{operation} {resource}: {}{}",
-    if hint.is_some() { cause.trim_end_matches('.') } else { cause },
-    hint.as_ref().map(|hint| format!("; hint: {hint}")).unwrap_or_default()
-)]
+#[error("{operation} {resource}: {cause}")]
 pub struct AwsError {
     operation: &'static str,
     resource: String,
@@ -159,6 +155,18 @@ impl AwsError {
     /// An answer that wafsync cannot go on with.
     pub(super) fn unusable(operation: &'static str, resource: &str, cause: &str, hint: Option<&str>) -> Self {
         Self { hint: hint.map(ToOwned::to_owned), ..Self::of(operation, resource, cause) }
+    }
+
+    /// What a person can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
+    /// The message and its hint on one line.
+    #[must_use]
+    pub fn with_hint(&self) -> String {
+        text::with_hint(&self.to_string(), self.hint())
     }
 
     /// What it means for the program.

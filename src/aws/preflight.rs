@@ -39,7 +39,7 @@ const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
 impl From<AwsError> for Trouble {
     fn from(error: AwsError) -> Self {
         let (denied, credentials) = (error.is_denied(), error.is_about_credentials());
-        Self { text: error.to_string(), denied, credentials }
+        Self { message: error.to_string(), hint: error.hint().map(ToOwned::to_owned), denied, credentials }
     }
 }
 

@@ -112,6 +112,8 @@ pub struct Parsed {
 pub struct Usage {
     /// Ends with a newline; safe to print.
     pub text: String,
+    /// What is wrong, on one line and without what clap adds for a terminal; empty for help and version.
+    pub problem: String,
     /// 0 for help and version, else [`EXIT_USAGE`].
     pub exit: u8,
     /// Help and version are a result and go to stdout; all else goes to stderr.
@@ -120,6 +122,6 @@ pub struct Usage {
 
 impl Usage {
     pub(super) fn error(message: &str) -> Self {
-        Self { text: format!("error: {message}\n"), exit: EXIT_USAGE, to_stdout: false }
+        Self { text: format!("error: {message}\n"), problem: message.to_owned(), exit: EXIT_USAGE, to_stdout: false }
     }
 }

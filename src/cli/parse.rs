@@ -77,13 +77,22 @@ fn describe(flag: &str, value: Option<&str>, allowed: &str, from_environment: &[
 pub(super) fn usage(error: &clap::Error, from_environment: &[String]) -> Usage {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            Usage { text: wording_of_clap(error), exit: 0, to_stdout: true }
+            Usage { text: wording_of_clap(error), problem: String::new(), exit: 0, to_stdout: true }
         }
         ErrorKind::InvalidValue if let Some((flag, value, allowed)) = not_among(error) => {
             Usage::error(&describe(&flag, Some(&value), &allowed, from_environment))
         }
-        _ => Usage { text: wording_of_clap(error), exit: EXIT_USAGE, to_stdout: false },
+        _ => {
+            let text = wording_of_clap(error);
+            Usage { problem: problem_of_clap(&text), text, exit: EXIT_USAGE, to_stdout: false }
+        }
     }
+}
+
+/// The first paragraph of clap's message, on one line and without the prefix that clap gives every error.
+fn problem_of_clap(text: &str) -> String {
+    let text = text.strip_prefix("error: ").unwrap_or(text);
+    text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// Clap's own words, without blanks at the end of lines, and without what a terminal could act on: they quote the

@@ -273,7 +273,8 @@ fn the_help_fits_eighty_columns() {
 #[test]
 fn version_goes_to_stdout() {
     let usage = run(&["--version"], &[]).unwrap_err();
-    assert_eq!(usage, Usage { text: format!("wafsync {}\n", env!("CARGO_PKG_VERSION")), exit: 0, to_stdout: true });
+    let text = format!("wafsync {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(usage, Usage { text, problem: String::new(), exit: 0, to_stdout: true });
 }
 
 #[test]
@@ -305,6 +306,15 @@ fn what_is_not_a_command_or_a_setting_of_it_is_a_usage_error() {
     ] {
         refusal(args, &[]);
     }
+}
+
+#[test]
+fn what_is_wrong_is_one_line_without_what_clap_adds_for_a_terminal() {
+    let usage = run(&["explain", "--table=clusters"], &[]).unwrap_err();
+    assert!(usage.text.lines().count() > 2, "{}", usage.text);
+    assert_eq!(usage.problem, "the following required arguments were not provided: <ADDRESS>");
+    let usage = run(&["plan", "--table=clusters", "--max-removals=lots"], &[]).unwrap_err();
+    assert_eq!(format!("error: {}\n", usage.problem), usage.text);
 }
 
 #[test]

@@ -49,7 +49,7 @@ fn command(
                 return deliver(out, usage.text.as_bytes(), usage.exit);
             }
             let _ = err.write_all(usage.text.as_bytes());
-            termination::log_usage(&usage.text);
+            termination::log_usage(&usage.problem);
             return usage.exit;
         }
     };

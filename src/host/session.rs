@@ -17,6 +17,7 @@ use crate::model::settings::Settings;
 use crate::report::{Command, Document};
 use crate::run::reconcile::{Mode, Run, reconcile};
 use crate::stop::Stop;
+use crate::text::with_hint;
 
 /// The target of spans and events that a person who watches a run can do without.
 pub const FOR_PROGRAMS: &str = "wafsync::for_programs";
@@ -72,15 +73,15 @@ pub struct Finished {
 ///
 /// What is missing there, for people.
 pub(super) async fn connect(settings: &Settings) -> Result<Connection, String> {
-    let sdk = aws::environment().await.map_err(|error| error.to_string())?;
-    Connection::new(sdk, settings).map_err(|error| error.to_string())
+    let sdk = aws::environment().await.map_err(|error| with_hint(&error.to_string(), Some(error.hint())))?;
+    Connection::new(sdk, settings).map_err(|error| with_hint(&error.to_string(), Some(error.hint())))
 }
 
 impl Session {
     /// A session of a command line, with clients from the environment. `approve`: the command that approves a plan.
     pub(super) async fn from_environment(settings: Settings, approve: Option<String>) -> Result<Self, String> {
-        let sdk = aws::environment().await.map_err(|error| error.to_string())?;
-        let session = Self::new(sdk, settings).map_err(|error| error.to_string())?;
+        let sdk = aws::environment().await.map_err(|error| with_hint(&error.to_string(), Some(error.hint())))?;
+        let session = Self::new(sdk, settings).map_err(|error| with_hint(&error.to_string(), Some(error.hint())))?;
         Ok(session.approved_by(Approving::Command(approve)))
     }
 

@@ -20,8 +20,8 @@ pub(super) fn log(document: &Document) {
 }
 
 /// Leaves a usage error in the same place: after an edit of a `ConfigMap` there is nothing else to see.
-pub(super) fn log_usage(text: &str) {
-    write(Path::new(TERMINATION_LOG), usage(text));
+pub(super) fn log_usage(problem: &str) {
+    write(Path::new(TERMINATION_LOG), format!("usage error: {problem}"));
 }
 
 /// Writes the file if it is there already.
@@ -39,13 +39,6 @@ fn outcome(document: &Document) -> String {
     let outcome = document.outcome.to_string();
     let reason = document.reason.strip_prefix(&format!("{outcome}: ")).unwrap_or(&document.reason);
     format!("{outcome}: {reason}")
-}
-
-/// What is wrong, without what clap adds for a terminal below an empty line.
-fn usage(text: &str) -> String {
-    let text = text.strip_prefix("error: ").unwrap_or(text);
-    let wrong: Vec<&str> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
-    format!("usage error: {}", wrong.join(" "))
 }
 
 #[cfg(test)]
@@ -73,16 +66,5 @@ mod tests {
     fn the_line_is_no_longer_than_kubernetes_shows() {
         let line = written(outcome(&Document::failed(&"ä".repeat(5000))));
         assert!(line.len() <= MAX_LINE && line.ends_with("ä\n"), "{}", line.len());
-    }
-
-    #[test]
-    fn a_usage_error_is_one_line_without_advice_for_a_terminal() {
-        let bad_value = "error: --max-removals 'lots' (from WAFSYNC_MAX_REMOVALS): must be a percentage\n";
-        assert_eq!(
-            usage(bad_value),
-            "usage error: --max-removals 'lots' (from WAFSYNC_MAX_REMOVALS): must be a percentage"
-        );
-        let of_clap = "error: the following required arguments were not provided:\n  <ADDRESS>\n\nUsage: wafsync …\n";
-        assert_eq!(usage(of_clap), "usage error: the following required arguments were not provided: <ADDRESS>");
     }
 }

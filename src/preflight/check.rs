@@ -50,7 +50,7 @@ fn credentials(identity: &Answer<String>) -> Line {
         Err(trouble) if trouble.credentials => failed(SUBJECT, trouble),
         Err(trouble) => warning(
             SUBJECT,
-            format!("it is not known who they are: {}", trouble.words()),
+            format!("it is not known who they are: {}", trouble.message.as_str()),
             "nothing but this check needs STS; if the network does not lead there, this does not matter",
         ),
     }
@@ -71,7 +71,7 @@ fn table(table: &Answer<TableState>) -> Line {
         }
         Err(trouble) if trouble.denied => warning(
             SUBJECT,
-            trouble.words(),
+            trouble.message.as_str(),
             "nothing but this check needs dynamodb:DescribeTable; `wafsync iam-policy --for check` allows it",
         ),
         Err(trouble) => failed(SUBJECT, trouble),
@@ -140,8 +140,8 @@ fn permissions(seen: &Seen) -> Line {
 fn denied<'a>(troubles: impl Iterator<Item = &'a Trouble>) -> Vec<&'a str> {
     let mut said = Vec::new();
     for trouble in troubles.filter(|trouble| trouble.denied) {
-        if !said.contains(&trouble.words()) {
-            said.push(trouble.words());
+        if !said.contains(&trouble.message.as_str()) {
+            said.push(trouble.message.as_str());
         }
     }
     said

@@ -3,22 +3,25 @@
 use crate::model::current::Current;
 use crate::model::item::TableView;
 use crate::model::web_acl::{Effect, Override};
+use crate::text;
 
-/// What could not be asked, or was refused.
+/// A call that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
-    /// What AWS said, with a hint.
-    pub text: String,
-    /// It was refused for want of a permission.
+    /// What AWS said.
+    pub message: String,
+    /// What a person can do about it.
+    pub hint: Option<String>,
+    /// Whether a permission is missing.
     pub denied: bool,
-    /// There are no credentials, or they are not valid.
+    /// Whether there are no credentials, or none that are valid.
     pub credentials: bool,
 }
 
 impl Trouble {
-    /// What AWS said, for a line that says itself what to do.
-    pub(super) fn words(&self) -> &str {
-        self.text.rsplit_once("; hint: ").map_or(self.text.as_str(), |(words, _)| words)
+    /// The message and its hint on one line.
+    pub(super) fn with_hint(&self) -> String {
+        text::with_hint(&self.message, self.hint.as_deref())
     }
 }
 

@@ -64,7 +64,7 @@ pub(super) fn failure(subject: &'static str, finding: impl Into<String>, mend: i
 
 /// The trouble has its own hint.
 pub(super) fn failed(subject: &'static str, trouble: &Trouble) -> Line {
-    Line { subject, verdict: Verdict::Failure, finding: trouble.text.clone(), mend: None }
+    Line { subject, verdict: Verdict::Failure, finding: trouble.with_hint(), mend: None }
 }
 
 /// For want of what is ours in WAF, which another line gives the reason for.

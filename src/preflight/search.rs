@@ -40,8 +40,8 @@ fn found(search: &Search, groups: &[RuleGroup]) -> Line {
     let unread = match &search.trouble {
         Some(trouble) if trouble.denied && search.listed == 0 => Some("they may not be listed".to_owned()),
         Some(trouble) if trouble.denied => Some(format!("{read}, for the next was refused")),
-        Some(trouble) if search.listed == 0 => Some(format!("they could not be listed: {}", trouble.text)),
-        Some(trouble) => Some(format!("{read}: {}", trouble.text)),
+        Some(trouble) if search.listed == 0 => Some(format!("they could not be listed: {}", trouble.with_hint())),
+        Some(trouble) => Some(format!("{read}: {}", trouble.with_hint())),
         None if search.read < search.listed => Some(format!("only {} of {listed} were read", search.read)),
         None => None,
     };

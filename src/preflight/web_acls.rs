@@ -100,7 +100,7 @@ fn association(view: &View<'_>) -> Line {
         }
         Some(Err(trouble)) if trouble.denied => warning(
             SUBJECT,
-            trouble.words(),
+            trouble.message.as_str(),
             "nothing but this check needs wafv2:ListResourcesForWebACL; `wafsync iam-policy --for check` allows it",
         ),
         Some(Err(trouble)) => failed(SUBJECT, trouble),

@@ -207,7 +207,7 @@ impl Document {
         let changes = changes(run);
         let (done, minimum) = counts(run);
         let error = match &run.end {
-            End::Failed(failure) => Some(failure.to_string()),
+            End::Failed(failure) => Some(crate::text::with_hint(&failure.to_string(), failure.hint())),
             _ => None,
         };
         let sets = |current: &Current| ip_sets(current, limits);
@@ -531,13 +531,15 @@ fn why_partial(why: &Why) -> String {
     match why {
         Why::Stopped(StopReason::Deadline) => "the deadline was near".to_owned(),
         Why::Stopped(StopReason::Signal) => "asked to stop".to_owned(),
-        Why::Unconfirmed(error) => format!("removals wait, for the scan that has to confirm them failed: {error}"),
+        Why::Unconfirmed(error) => {
+            format!("removals wait, for the scan that has to confirm them failed: {}", error.with_hint())
+        }
         Why::NoTimeToConfirm => {
             "removals wait, for the scan that has to confirm them would begin after the deadline".to_owned()
         }
-        Why::Propagating(error) => format!("AWS has not spread a new IP set yet: {error}"),
-        Why::Unread(error) => format!("not everything could be read this time: {error}"),
-        Why::Outdated(error) => format!("somebody else kept writing, or AWS kept refusing: {error}"),
+        Why::Propagating(error) => format!("AWS has not spread a new IP set yet: {}", error.with_hint()),
+        Why::Unread(error) => format!("not everything could be read this time: {}", error.with_hint()),
+        Why::Outdated(error) => format!("somebody else kept writing, or AWS kept refusing: {}", error.with_hint()),
         Why::NotSeen => "what was written does not show in WAF yet".to_owned(),
         Why::Deferred => "unwanted addresses that cannot go safely yet stay in force until a later run".to_owned(),
         Why::NoRoomYet => "wanted addresses wait for the room that others leave".to_owned(),

@@ -123,6 +123,17 @@ pub enum Failure {
     Rejections(usize),
 }
 
+impl Failure {
+    /// What a person can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Aws(error) => error.hint(),
+            Self::TooMany(_) | Self::Rejections(_) => None,
+        }
+    }
+}
+
 impl End {
     fn partial(why: Why) -> Self {
         Self::Partial(Box::new(why))
@@ -435,7 +446,7 @@ impl Reconcile<'_> {
                 if let Class::Stopped(reason) = error.class() {
                     return Proof::Unavailable(Why::Stopped(reason));
                 }
-                warn!(%error, "the second scan failed: nothing is removed in this run");
+                warn!(error = error.with_hint(), "the second scan failed: nothing is removed in this run");
                 Proof::Unavailable(Why::Unconfirmed(error))
             }
         }

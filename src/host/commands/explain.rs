@@ -25,7 +25,7 @@ pub(in crate::host) async fn run(
 ) -> u8 {
     let stop = signal.stop_within(settings.run.deadline);
     let explanation = match connect(&settings).await {
-        Ok(connection) => look_up(&settings, &connection, address, &stop).await.map_err(|error| error.to_string()),
+        Ok(connection) => look_up(&settings, &connection, address, &stop).await.map_err(|error| error.with_hint()),
         Err(error) => Err(error),
     };
     match explanation {

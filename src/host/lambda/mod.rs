@@ -30,6 +30,7 @@ use crate::model::settings::Settings;
 use crate::report::{Command, Document};
 use crate::run::outcome::Outcome;
 use crate::stop::Signal;
+use crate::text::with_hint;
 
 /// Before the invocation would be cut off, everything has ended: this is for the answer.
 const MARGIN: Duration = Duration::from_secs(3);
@@ -89,9 +90,7 @@ impl Function {
             Ok(settings) => settings,
             Err(usage) => {
                 start_log(LogSettings::default());
-                let text = usage.text.trim();
-                let error = text.strip_prefix("error: ").unwrap_or(text).to_owned();
-                return Self { name: installation(env), session: Err(error) };
+                return Self { name: installation(env), session: Err(usage.problem) };
             }
         };
         start_log(log);
@@ -102,8 +101,8 @@ impl Function {
     }
 
     async fn session(settings: Settings) -> Result<Session, String> {
-        let sdk = aws::environment().await.map_err(|error| error.to_string())?;
-        let session = Session::new(sdk, settings).map_err(|error| error.to_string())?;
+        let sdk = aws::environment().await.map_err(|error| with_hint(&error.to_string(), Some(error.hint())))?;
+        let session = Session::new(sdk, settings).map_err(|error| with_hint(&error.to_string(), Some(error.hint())))?;
         Ok(session.approved_by(Approving::Event))
     }
 

@@ -86,7 +86,7 @@ fn reference(number: usize) -> AclRule {
 }
 
 fn trouble(text: &str) -> Trouble {
-    Trouble { text: text.to_owned(), denied: false, credentials: false }
+    Trouble { message: text.to_owned(), hint: None, denied: false, credentials: false }
 }
 
 fn denied() -> Trouble {
@@ -226,7 +226,7 @@ fn permissions_are_those_of_plan_at_least() {
     let unknown = "not everything that plan reads has answered";
     expect(SUBJECT, Verdict::Warning, unknown, &[], |seen| seen.sample = Err(trouble("no connection")));
     expect(SUBJECT, Verdict::Warning, unknown, &[], |seen| seen.probes.push(trouble("no connection")));
-    let twice = Trouble { text: "it is denied too".to_owned(), ..denied() };
+    let twice = Trouble { message: "it is denied too".to_owned(), ..denied() };
     expect(SUBJECT, Verdict::Failure, "it is denied; it is denied too", &[], |seen| {
         seen.sample = Err(denied());
         seen.probes = vec![twice, denied()];
@@ -258,7 +258,7 @@ fn why_waf_is_not_known_is_said_once() {
 
 #[test]
 fn a_line_with_a_remedy_of_its_own_leaves_out_the_hint_of_the_error() {
-    let hinted = || Trouble { text: "Scan: denied; hint: see elsewhere".to_owned(), ..denied() };
+    let hinted = || Trouble { message: "Scan: denied".to_owned(), hint: Some("see elsewhere".to_owned()), ..denied() };
     expect("permissions", Verdict::Failure, "Scan: denied", &[], |seen| seen.sample = Err(hinted()));
     expect("table", Verdict::Warning, "Scan: denied", &[], |seen| seen.table = Err(hinted()));
     let unknown = "it is not known who they are: Scan: denied";
