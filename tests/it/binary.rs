@@ -413,7 +413,7 @@ async fn a_result_that_nobody_could_get_is_no_success() {
 async fn a_region_that_is_none_and_a_check_without_one_are_said_in_a_line() {
     let bench = Bench::new().await;
     let ran: Ran = bench.command(&["plan"]).env("AWS_REGION", "x y").output().await.unwrap().into();
-    let line = "\"x y\" is no AWS Region; hint: set AWS_REGION to one such as eu-west-1\n";
+    let line = "\"x y\" is not an AWS Region; hint: set AWS_REGION to one such as eu-west-1\n";
     assert_eq!((ran.code, ran.stderr), (Some(1), format!("ERROR {line}")));
     let ran: Ran = bench.command(&["check"]).env("AWS_REGION", "x y").output().await.unwrap().into();
     let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -137,7 +137,10 @@ async fn without_a_region_or_credentials_it_says_so() {
     let world = World::new(&[]);
     let bare = || SdkConfig::builder().behavior_version(BehaviorVersion::latest());
     let error = Connection::new(bare().build(), &world.settings).unwrap_err();
-    assert_eq!(error.to_string(), "no AWS Region is set; hint: set AWS_REGION, or `region` in the profile");
+    assert_eq!(
+        (error.to_string().as_str(), error.hint()),
+        ("no AWS Region is set", "set AWS_REGION, or `region` in the profile")
+    );
     let sdk = bare().region(aws_config::Region::new("eu-central-1")).http_client(world.aws.http_client()).build();
     let connection = Connection::new(sdk, &world.settings).unwrap();
     let readers = (&connection.table_reader(), &connection.waf_reader());

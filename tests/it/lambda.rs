@@ -212,7 +212,7 @@ async fn a_function_without_ca_certificates_says_so_to_every_alarm() {
     let mut function = runtime.start(&process, &[("SSL_CERT_FILE", "/dev/null"), ("WAFSYNC_NAME", "edge")]);
     let (kind, document) = runtime.invoke(json!({})).await.error();
     let error = document["error"].as_str().unwrap();
-    assert!(kind == "failed" && error.starts_with("no CA certificates are found"), "{document}");
+    assert!(kind == "failed" && error.starts_with("no CA certificates found"), "{document}");
     let metrics = function.metrics().await;
     assert_eq!((&metrics["installation"], &metrics["wafsync_run_outcome_failed"]), (&"edge".into(), &1.0.into()));
 }
