@@ -296,7 +296,7 @@ async fn send(writer: &Writer, stop: &Stop, change: &Change, write: &Write, fres
             Answer::Written { arn }
         }
         Err(error) => {
-            warn!(target, write = write.kind(), lock_token, error = error.with_hint(), "not written");
+            warn!(target, write = write.kind(), lock_token, error = %error.with_hint(), "not written");
             let unsure = error.may_have_happened();
             Answer::Trouble { trouble: trouble(error, fresh), unsure }
         }

@@ -446,7 +446,7 @@ impl Reconcile<'_> {
                 if let Class::Stopped(reason) = error.class() {
                     return Proof::Unavailable(Why::Stopped(reason));
                 }
-                warn!(error = error.with_hint(), "the second scan failed: nothing is removed in this run");
+                warn!(error = %error.with_hint(), "the second scan failed: nothing is removed in this run");
                 Proof::Unavailable(Why::Unconfirmed(error))
             }
         }
