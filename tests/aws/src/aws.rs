@@ -79,6 +79,13 @@ impl Aws {
         Server::start(self.clone(), port).await
     }
 
+    /// The `Date` of answers, in seconds since 1970; `None` if there is no clock but this machine's
+    /// ([`Config::epoch`](crate::Config::epoch)).
+    #[must_use]
+    pub fn date(&self) -> Option<i64> {
+        self.state().date()
+    }
+
     /// Every attempt since the start or [`Aws::clear_log`], in the order in which they were handled.
     #[must_use]
     pub fn log(&self) -> Vec<Attempt> {

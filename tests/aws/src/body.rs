@@ -4,9 +4,12 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 
+use crate::Aws;
 use crate::state::Answer;
 use crate::wire::Reply;
 
@@ -57,7 +60,7 @@ impl Body for Payload {
 }
 
 /// The response to send; `None`: break the connection. Waits forever if there is never to be an answer.
-pub(crate) async fn response(answer: Answer) -> Option<http::Response<Payload>> {
+pub(crate) async fn response(answer: Answer, aws: &Aws) -> Option<http::Response<Payload>> {
     let (Reply { status, content_type, body }, end) = match answer {
         Answer::Whole(reply) => (reply, End::Proper),
         Answer::Cut(reply) => (reply, End::BreakSoon),
@@ -66,7 +69,11 @@ pub(crate) async fn response(answer: Answer) -> Option<http::Response<Payload>> 
     };
     let length = body.len();
     let sent = if end == End::Proper { body } else { body.slice(..length / 2) };
-    http::Response::builder()
+    let mut response = http::Response::builder();
+    if let Some(date) = aws.date() {
+        response = response.header(http::header::DATE, DateTime::from_secs(date).fmt(Format::HttpDate).ok()?);
+    }
+    response
         .status(status)
         .header(http::header::CONTENT_TYPE, content_type)
         .header(http::header::CONTENT_LENGTH, length)

@@ -48,7 +48,7 @@ impl HttpConnector for Connector {
         };
         let (aws, read_timeout) = (self.aws.clone(), self.read_timeout);
         HttpConnectorFuture::new(async move {
-            let response = async { body::response(aws.answer(incoming).await).await };
+            let response = async { body::response(aws.answer(incoming).await, &aws).await };
             let response = match read_timeout {
                 Some(limit) => tokio::time::timeout(limit, response)
                     .await

@@ -23,6 +23,8 @@ pub struct Config {
     pub max_rule_groups: usize,
     /// A page of a list holds at most this many, whatever `Limit` asks for.
     pub list_page: usize,
+    /// Every second page of a list is empty and has a new `NextMarker` all the same.
+    pub empty_list_pages: bool,
     /// The last page of a list has a `NextMarker` too; the page after it is empty and repeats it.
     pub always_next_marker: bool,
     /// A page of a scan reads at most this many bytes of items, but at least one item.
@@ -33,6 +35,9 @@ pub struct Config {
     pub read_rate: Option<f64>,
     /// Calls a second to each single other action of WAF in a region; `None`: unlimited.
     pub write_rate: Option<f64>,
+    /// What AWS's clock shows at the start, in seconds since 1970: answers are dated by it. `None`: answers over a socket
+    /// are dated by this machine's clock, those in the process by none.
+    pub epoch: Option<i64>,
     /// How long an IP set that was created through the API stays unavailable to rule groups.
     pub propagation: Duration,
     /// How long after a write `Get` and `List` show the state before it, with the lock token of then.
@@ -51,11 +56,13 @@ impl Default for Config {
             max_ip_sets: 100,
             max_rule_groups: 100,
             list_page: 100,
+            empty_list_pages: false,
             always_next_marker: false,
             scan_page_bytes: 1_048_576,
             empty_scan_pages: false,
             read_rate: Some(5.0),
             write_rate: Some(1.0),
+            epoch: None,
             propagation: Duration::ZERO,
             read_lag: Duration::ZERO,
         }

@@ -51,6 +51,10 @@ pub enum FaultKind {
     /// Not a failure: the attempt is handled so much later, also if its caller has given up or was killed meanwhile, as
     /// a request that lies in a queue somewhere.
     Late(Duration),
+    /// Not a failure: a read of WAF shows what it would have shown so long ago.
+    Old(Duration),
+    /// Not a failure: a list leaves out what has this name, and a `Get` of it says that it does not exist.
+    Omits(String),
     /// `AccessDeniedException`.
     AccessDenied,
     /// `ExpiredTokenException`.
@@ -90,6 +94,11 @@ pub enum FaultKind {
 }
 
 impl FaultKind {
+    /// Whether the attempt is handled as any other, if perhaps later or with another answer.
+    pub(crate) fn is_no_failure(&self) -> bool {
+        matches!(self, Self::Slow(_) | Self::Late(_) | Self::Old(_) | Self::Omits(_))
+    }
+
     /// The error that the service answers, for the kinds that are an answer in the service's own words.
     pub(crate) fn error(&self, service: Service) -> Option<ApiError> {
         let dynamo = service == Service::DynamoDb;
@@ -149,6 +158,8 @@ impl FaultKind {
             | Self::Truncated
             | Self::Slow(_)
             | Self::Late(_)
+            | Self::Old(_)
+            | Self::Omits(_)
             | Self::Never => return None,
         };
         Some(error)

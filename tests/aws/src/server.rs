@@ -75,5 +75,5 @@ async fn handle(aws: Aws, request: http::Request<RequestBody>) -> io::Result<htt
         served: true,
     };
     let answer = aws.answer(incoming).await;
-    body::response(answer).await.ok_or_else(|| io::ErrorKind::ConnectionReset.into())
+    body::response(answer, &aws).await.ok_or_else(|| io::ErrorKind::ConnectionReset.into())
 }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::config::Config;
 use crate::dynamo::Tables;
-use crate::fault::{FaultKind, Faults, When};
+use crate::fault::{FaultKind, Faults, When, no_such_item};
 use crate::sts;
 use crate::waf::{self, Rate, Waf};
 use crate::wire::{ApiError, Done, Reply, Request, Service};
@@ -135,6 +135,12 @@ impl State {
         }
     }
 
+    /// What AWS's clock shows, in seconds since 1970.
+    pub(crate) fn date(&self) -> Option<i64> {
+        let passed = i64::try_from(self.started.elapsed().as_secs()).ok()?;
+        Some(self.waf.config.epoch? + passed)
+    }
+
     /// The number of the next attempt.
     pub(crate) fn next_index(&mut self) -> usize {
         self.attempts += 1;
@@ -154,17 +160,25 @@ impl State {
         let Arrival { index, at, fault, admitted } = arrival;
         let fault = fault.as_ref();
         self.waf.now = Instant::now();
-        let stopped = fault
-            .filter(|(when, kind)| *when == When::Before && !matches!(kind, FaultKind::Slow(_) | FaultKind::Late(_)));
+        let reads = request.operation.starts_with("Get") || request.operation.starts_with("List");
+        if let Some((_, FaultKind::Old(age))) = fault.filter(|_| reads) {
+            self.waf.now = self.waf.now.checked_sub(*age).unwrap_or(self.started);
+        }
+        let stopped = fault.filter(|(when, kind)| *when == When::Before && !kind.is_no_failure());
         let result = match (admitted, stopped) {
             (Err(error), _) => Err(error),
             (Ok(()), Some(_)) => Ok(Done::read("{}")),
             (Ok(()), None) => self.dispatch(request),
         };
+        let (result, omitted) = match fault {
+            Some((_, FaultKind::Omits(name))) if reads => omit(result, name, request),
+            _ => (result, false),
+        };
         let effect = result.as_ref().is_ok_and(|done| done.effect);
         let shown_token = result.as_ref().ok().filter(|_| request.operation.starts_with("Get")).and_then(shown_token);
-        let stale = request.service == Service::Waf
-            && self.waf.reads_lag_behind(&request.operation, &request.target, shown_token.as_deref());
+        let stale = omitted
+            || request.service == Service::Waf
+                && self.waf.reads_lag_behind(&request.operation, &request.target, shown_token.as_deref());
         let (answer, outcome) = answer(result, request, fault.map(|(_, kind)| kind));
         let ok = outcome == Outcome::Ok;
         self.log.push(Attempt {
@@ -237,6 +251,23 @@ impl State {
         self.violations.push(format!("rate: {} at {at:?}: {} calls in {window:?}", request.operation, past.len()));
         Err(ApiError::framework("ThrottlingException", "Rate exceeded"))
     }
+}
+
+/// The answer to a read that knows nothing of what has this name, and whether that makes a difference.
+fn omit(result: Result<Done, ApiError>, name: &str, request: &Request) -> (Result<Done, ApiError>, bool) {
+    let Ok(done) = result else { return (result, false) };
+    if request.operation.starts_with("Get") {
+        return if request.target == name { (Err(no_such_item()), true) } else { (Ok(done), false) };
+    }
+    let mut said: Value = serde_json::from_str(&done.body).unwrap_or_default();
+    let lists = said.as_object_mut().into_iter().flat_map(|said| said.values_mut()).filter_map(Value::as_array_mut);
+    let mut omitted = false;
+    for list in lists {
+        let before = list.len();
+        list.retain(|summary| summary["Name"] != name);
+        omitted |= list.len() < before;
+    }
+    (Ok(Done::read(said.to_string())), omitted)
 }
 
 /// The lock token in an answer; looked for in its text, for an answer with ten thousand addresses is long to parse.

@@ -50,6 +50,12 @@ pub(crate) struct Place {
     pub(crate) scope: Scope,
 }
 
+/// The end of a marker that an empty page answered with.
+const BEHIND_EMPTY: char = '+';
+
+/// Reads may show what was so long ago ([`crate::FaultKind::Old`]).
+const MEMORY: Duration = Duration::from_hours(2);
+
 /// One state of an entity, never changed once it is there.
 #[derive(Clone, Debug)]
 pub(crate) struct Version<C> {
@@ -68,7 +74,7 @@ pub(crate) struct Entity<C> {
     /// Other entities may refer to it from then on.
     pub(crate) available_from: Instant,
     sequence: u64,
-    /// Oldest first, never empty; those before the one that reads show are dropped.
+    /// Oldest first, never empty; those before the one that the oldest reads show are dropped.
     versions: Vec<Version<C>>,
 }
 
@@ -85,7 +91,7 @@ impl<C> Entity<C> {
 
     /// A new state, which reads show after `lag`.
     pub(crate) fn replace(&mut self, content: C, token: String, now: Instant, lag: Duration) {
-        let seen = self.versions.iter().rposition(|version| version.visible_from <= now).unwrap_or(0);
+        let seen = self.versions.iter().rposition(|version| version.visible_from + MEMORY <= now).unwrap_or(0);
         self.versions.drain(..seen);
         self.versions.push(Version { visible_from: now + lag, token, content: Arc::new(content) });
     }
@@ -223,10 +229,14 @@ impl<C: Described> Collection<C> {
         let limit = validate::optional_integer(body, "Limit", 1, 100)?.unwrap_or(100);
         let limit = usize::try_from(limit).unwrap_or(100).min(list.longest_page);
         let marker = validate::optional_text(body, "NextMarker", 1..=256, |_| true)?;
+        let number = |marker: &str| marker.trim_end_matches(BEHIND_EMPTY).parse();
         let after = match marker {
-            Some(marker) => marker.parse().map_err(|_| validate::constraint("nextMarker", marker, "be a marker"))?,
+            Some(marker) => number(marker).map_err(|_| validate::constraint("nextMarker", marker, "be a marker"))?,
             None => 0_u64,
         };
+        if list.empty_pages && !marker.is_some_and(|marker| marker.ends_with(BEHIND_EMPTY)) {
+            return Ok(json!({list.field: [], "NextMarker": format!("{after}{BEHIND_EMPTY}")}));
+        }
         let behind = self.entities.iter().filter(|entity| entity.place == *list.place && entity.sequence > after);
         let mut rest = behind.filter_map(|entity| Some((entity, entity.seen(list.now)?))).peekable();
         let mut summaries = Vec::new();
@@ -257,6 +267,7 @@ pub(crate) struct List<'a> {
     /// The member of the answer that holds the summaries.
     pub(crate) field: &'static str,
     pub(crate) longest_page: usize,
+    pub(crate) empty_pages: bool,
     pub(crate) always_marker: bool,
     pub(crate) now: Instant,
 }

@@ -101,6 +101,7 @@ impl Waf {
             place: &validate::place(body, region)?,
             field,
             longest_page: self.config.list_page,
+            empty_pages: self.config.empty_list_pages,
             always_marker: self.config.always_next_marker,
             now: self.now,
         })?;

@@ -5,6 +5,7 @@
 mod behaviour;
 mod ip_sets;
 mod lists;
+mod old;
 mod preload;
 mod protocol;
 mod rule_groups;
