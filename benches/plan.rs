@@ -23,7 +23,9 @@ use wafsync::planning::diff::Diff;
 use wafsync::planning::guard::{self, Evidence};
 use wafsync::planning::plan::{Basis, Plan, Restraint};
 use wafsync::report::{Command, Document, text};
-use wafsync::run::reconcile::{Decision, End, Run};
+use wafsync::run::decision::Decision;
+use wafsync::run::end::End;
+use wafsync::run::record::{Run, Scans, Seen};
 
 const SIZES: [usize; 3] = [10_000, 100_000, 1_000_000];
 
@@ -68,11 +70,11 @@ fn print_10_000_changes_as_text(bencher: Bencher<'_, '_>) {
     let world = World::new(1_000_000, 10_000);
     let run = world.run();
     bencher.bench_local(|| {
-        let document = Document::new(&run, &world.settings, Command::Plan);
+        let document = Document::new(&run, &world.settings);
         let context = text::Context {
             command: Command::Plan,
             target: &run.target,
-            desired: run.scans.last(),
+            desired: run.newest(),
             approve: Some("wafsync apply --table clusters"),
         };
         text::render(&document, context)
@@ -84,9 +86,7 @@ fn print_10_000_changes_as_text(bencher: Bencher<'_, '_>) {
 fn print_10_000_changes_as_json(bencher: Bencher<'_, '_>) {
     let world = World::new(1_000_000, 10_000);
     let run = world.run();
-    bencher.bench_local(|| {
-        serde_json::to_string(&Document::new(&run, &world.settings, Command::Plan)).expect("a document is JSON")
-    });
+    bencher.bench_local(|| serde_json::to_string(&Document::new(&run, &world.settings)).expect("a document is JSON"));
 }
 
 /// WAF in force, and a table that asks for other addresses in some places.
@@ -166,16 +166,14 @@ impl World {
     fn run(&self) -> Run {
         let decision = self.decide();
         assert!(!decision.plan.changes.is_empty(), "there is something to print");
+        let scans = Scans { newest: self.desired.clone(), earlier: Vec::new() };
         Run {
             target: self.target.clone(),
-            scans: vec![self.desired.clone()],
-            consumed_capacity: 0.0,
-            current: Some(self.current.clone()),
+            command: Command::Plan,
+            seen: Some(Seen { scans, consumed_capacity: 0.0, current: self.current.clone() }),
             digest: Some(decision.judgement.digest.clone()),
-            decision: Some(decision),
+            pending: Some(decision),
             rounds: Vec::new(),
-            drift: BTreeSet::new(),
-            last_plan_was_carried_out: false,
             end: End::Done,
         }
     }

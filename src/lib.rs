@@ -52,7 +52,7 @@
 //! - No call deletes an AWS resource. No call writes a web ACL.
 //! - No write goes to an IP set or rule group that is not ours.
 //! - `plan` has no client that can write: a [`Writer`](aws::Writer) exists only in a process that applies.
-//! - No plan is carried out without a guard's verdict: [`apply`](run::apply::apply) takes an
+//! - No plan is carried out without a guard's verdict: `run::apply` takes an
 //!   [`ApprovedPlan`](planning::guard::ApprovedPlan), and nothing else makes one.
 //! - No lock token is fetched apart from the content that it guards.
 //! - No CIDR has host bits set, and no value in `planning` was parsed there.
@@ -89,14 +89,15 @@
 //! 2. `parse` (`cli/parse.rs`) has clap read the arguments into the structs of `cli/args.rs`.
 //! 3. `settle` (`cli/convert.rs`) checks the value; `table` (`cli/convert.rs`) puts it into `TableSettings`.
 //! 4. `command` (`host/process.rs`) passes the settings on to `run` (`host/commands/apply.rs`).
-//! 5. `confirm` (`run/reconcile.rs`) waits that long before the second scan.
+//! 5. `confirm` (`run/confirm.rs`) waits that long before the second scan.
 //!
 //! **An outcome, from an error to the exit code**
 //!
 //! 1. `end` (`aws/call.rs`) turns the SDK's answer into an `AwsError`; `class_of` (`aws/error.rs`) classifies it.
-//! 2. `trouble` (`run/apply.rs`) says what that means for a write, `ended` (`run/reconcile.rs`) what it means for a read.
+//! 2. `trouble` (`run/apply.rs`) says what that means for a write, `unread_at_first` (`run/observation.rs`) what it
+//!    means for a read.
 //! 3. `reconcile` (`run/reconcile.rs`) returns the run with its `End`.
-//! 4. `new` (`report/document.rs`) makes the document; `outcome` (`report/document.rs`) decides the outcome.
+//! 4. `new` (`report/document.rs`) makes the document; `of` (`run/outcome.rs`) decides the outcome.
 //! 5. `exit_code` (`run/outcome.rs`) maps it; `deliver` (`host/result.rs`) returns it to `main` (`host/process.rs`).
 
 pub mod aws;

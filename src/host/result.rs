@@ -29,7 +29,7 @@ pub(super) fn deliver(out: &mut impl Write, result: &[u8], code: u8) -> u8 {
 /// A finished run in the form that was asked for.
 pub(super) fn render(finished: &Finished, command: Command, output: Output, approve: Option<&str>) -> Vec<u8> {
     let Finished { run, document, .. } = finished;
-    let context = Context { command, target: &run.target, desired: run.scans.last(), approve };
+    let context = Context { command, target: &run.target, desired: run.newest(), approve };
     match output {
         Output::Json => json(document),
         Output::Markdown => markdown::render(document, context).into_bytes(),

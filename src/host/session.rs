@@ -14,8 +14,10 @@ use tracing::{Instrument as _, error_span, info};
 use crate::aws::{self, Connection, NoRegion, ReadCache, TableReader, WafReader, Writer};
 use crate::metrics::Facts;
 use crate::model::settings::Settings;
+use crate::planning::guard::Verdict;
 use crate::report::{Command, Document};
-use crate::run::reconcile::{Mode, Run, reconcile};
+use crate::run::reconcile::{Mode, reconcile};
+use crate::run::record::Run;
 use crate::stop::Stop;
 use crate::text::with_hint;
 
@@ -131,10 +133,10 @@ impl Session {
             Command::Apply => Mode::Apply(self.writer.get_or_insert_with(|| self.connection.writer())),
         };
         let run = reconcile(&self.settings, (&self.table, &self.waf), mode, &mut self.cache, now, stop).await;
-        let mut document = Document::new(&run, &self.settings, command);
+        let mut document = Document::new(&run, &self.settings);
         let digest = document.digest.as_ref().filter(|_| document.can_be_approved());
         document.guard.approve = digest.map(|digest| self.approving.of(digest));
-        if document.guard.verdict == "approved" {
+        if document.guard.verdict == Verdict::Approved {
             // Once: the next plan with that digest is another one.
             self.settings.guards.approve = None;
         }

@@ -1,6 +1,6 @@
 //! A run in numbers: a sample of each metric that it can tell.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::names::{
@@ -8,13 +8,14 @@ use super::names::{
     IP_SETS_ALLOWED, ITEMS, LAST_CONVERGED, LAST_RUN, LIMIT_USED, METRICS, Metric, OUTCOME, READ_CAPACITY, REJECTIONS,
     THROTTLED, UNREFERENCED, WRITES, WRITES_ABOVE_MINIMUM,
 };
-use crate::model::cidr::{Cidr, Family, PerFamily};
+use crate::model::cidr::{Family, PerFamily};
 use crate::model::limits::Limits;
 use crate::model::merged::Merged;
 use crate::model::settings::Settings;
+use crate::model::spec::WriteKind;
 use crate::report::{Document, IpSet};
 use crate::run::outcome::Outcome;
-use crate::run::reconcile::Run;
+use crate::run::record::Run;
 
 /// The value of a metric after a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -41,7 +42,7 @@ pub struct Facts {
     /// Distinct CIDRs in IP sets that are wired; `None`: WAF was not read to the end.
     pub in_force: Option<PerFamily<usize>>,
     /// Writes that AWS confirmed, by kind.
-    pub writes: BTreeMap<&'static str, usize>,
+    pub writes: BTreeMap<WriteKind, usize>,
     /// Drift that the run has removed.
     pub drift_removed: usize,
     /// Writes that its plans had beyond the fewest possible.
@@ -53,39 +54,27 @@ impl Facts {
     #[must_use]
     pub fn new(run: &Run, began: i64, duration: Duration, throttled: u64) -> Self {
         let mut facts = Self { began, duration, throttled, ..Self::default() };
-        for (_, applied) in &run.rounds {
-            facts.conflicts += applied.conflicts;
-            for (kind, count) in &applied.writes {
-                *facts.writes.entry(kind).or_default() += count;
+        for round in &run.rounds {
+            facts.conflicts += round.applied.conflicts;
+            for (kind, count) in &round.applied.writes {
+                *facts.writes.entry(*kind).or_default() += count;
             }
         }
-        facts.in_force = run.current.as_ref().map(|current| {
+        facts.in_force = run.current().map(|current| {
             PerFamily::from_fn(|family| {
                 let wired = current.shards.iter().filter(|shard| shard.family == family && shard.group.is_some());
                 Merged::new(wired.map(|shard| shard.cidrs.as_slice())).count(|_| true)
             })
         });
-        facts.drift_removed = drift_removed(run);
+        facts.drift_removed = run.drift_removed();
         facts.above_minimum = above_minimum(run);
         facts
     }
 }
 
-/// Distinct CIDRs that some round of the run took for drift and took out.
-fn drift_removed(run: &Run) -> usize {
-    let changes = run
-        .rounds
-        .iter()
-        .flat_map(|(plan, applied)| plan.changes.iter().filter(|change| applied.wrote(change.write.target())));
-    let removed: BTreeSet<&Cidr> = changes.flat_map(|change| &change.remove).collect();
-    run.drift.iter().filter(|cidr| removed.contains(cidr)).count()
-}
-
 /// Each plan by itself: that it is made anew after a conflict is no surplus.
 fn above_minimum(run: &Run) -> usize {
-    let not_carried_out = run.decision.as_ref().filter(|_| !run.last_plan_was_carried_out);
-    let plans = run.rounds.iter().map(|(plan, _)| plan).chain(not_carried_out.map(|decision| &decision.plan));
-    plans.map(|plan| plan.writes().saturating_sub(plan.minimum)).sum()
+    run.plans().map(|plan| plan.writes().saturating_sub(plan.minimum)).sum()
 }
 
 /// Everything that a run says, in the order of [`METRICS`].
@@ -107,7 +96,7 @@ pub fn samples(document: &Document, settings: &Settings, facts: &Facts) -> Vec<S
         samples.put(&HELD, count(document.held.len()));
         samples.put(&DEFERRED, count(document.deferred.len()));
         samples.put(&DRIFT, count(facts.drift_removed));
-        samples.one_of(&GUARD, document.guard.verdict);
+        samples.one_of(&GUARD, document.guard.verdict.as_str());
     }
     samples.in_order()
 }
@@ -133,7 +122,10 @@ fn of_the_run(samples: &mut Samples, document: &Document, facts: &Facts) {
     samples.put(&READ_CAPACITY, document.table.consumed_capacity);
     samples.put(&THROTTLED, count(usize::try_from(facts.throttled).unwrap_or(usize::MAX)));
     samples.put(&CONFLICTS, count(facts.conflicts));
-    samples.put_each(&WRITES, |kind| count(facts.writes.get(kind).copied().unwrap_or_default()));
+    samples.put_each(&WRITES, |kind| {
+        let of_kind = facts.writes.iter().filter(|(written, _)| written.as_str() == kind);
+        count(of_kind.map(|(_, count)| count).sum())
+    });
     samples.put(&WRITES_ABOVE_MINIMUM, count(facts.above_minimum));
 }
 

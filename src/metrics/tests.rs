@@ -13,15 +13,17 @@ use crate::model::cidr::{Cidr, Family, PerFamily};
 use crate::model::cidrs::Cidrs;
 use crate::model::naming::Target;
 use crate::model::settings::Settings;
-use crate::model::spec::IpSetSpec;
+use crate::model::spec::{IpSetSpec, WriteKind};
 use crate::planning::diff::Diff;
 use crate::planning::guard::{Judgement, Verdict};
 use crate::planning::plan::{self, Change, Plan, Stage};
 use crate::report::Document;
 use crate::report::{Acl, IpSet, Rejected};
-use crate::run::apply::Applied;
+use crate::run::applied::Applied;
+use crate::run::decision::Decision;
+use crate::run::end::End;
 use crate::run::outcome::Outcome;
-use crate::run::reconcile::{Decision, End, Run};
+use crate::run::record::{Command, Round, Run};
 
 const NOW: i64 = 1_800_000_000;
 
@@ -194,17 +196,17 @@ fn what_was_decided_and_done_moves_its_counts() {
     expect(|_, facts| facts.conflicts = 6, &[("wafsync_conflicts", 6.0)]);
     expect(|_, facts| facts.above_minimum = 2, &[("wafsync_writes_above_minimum", 2.0)]);
     for (kind, name) in [
-        ("create_ip_set", "wafsync_writes_create_ip_set"),
-        ("update_ip_set", "wafsync_writes_update_ip_set"),
-        ("create_rule_group", "wafsync_writes_create_rule_group"),
-        ("update_rule_group", "wafsync_writes_update_rule_group"),
+        (WriteKind::CreateIpSet, "wafsync_writes_create_ip_set"),
+        (WriteKind::UpdateIpSet, "wafsync_writes_update_ip_set"),
+        (WriteKind::CreateRuleGroup, "wafsync_writes_create_rule_group"),
+        (WriteKind::UpdateRuleGroup, "wafsync_writes_update_rule_group"),
     ] {
         expect(|_, facts| facts.writes.extend([(kind, 7)]), &[(name, 7.0)]);
     }
     for (verdict, name) in [
-        ("held", "wafsync_guard_verdict_held"),
-        ("blocked", "wafsync_guard_verdict_blocked"),
-        ("approved", "wafsync_guard_verdict_approved"),
+        (Verdict::Held, "wafsync_guard_verdict_held"),
+        (Verdict::Blocked, "wafsync_guard_verdict_blocked"),
+        (Verdict::Approved, "wafsync_guard_verdict_approved"),
     ] {
         expect(|document, _| document.guard.verdict = verdict, &[(name, 1.0), ("wafsync_guard_verdict_pass", 0.0)]);
     }
@@ -236,17 +238,15 @@ fn a_run(rounds: &[Plan], stopped: Option<&Plan>) -> Run {
         digest: String::new(),
         approval: None,
     };
-    let last = stopped.or(rounds.last()).cloned();
+    let decision = |plan: &Plan| Decision { plan: plan.clone(), diff: Diff::default(), judgement: judgement.clone() };
+    let round = |plan| Round { decision: decision(plan), applied: Applied::default(), troubles: Vec::new() };
     Run {
-        digest: None,
         target,
-        scans: Vec::new(),
-        consumed_capacity: 0.0,
-        current: None,
-        decision: last.map(|plan| Decision { plan, diff: Diff::default(), judgement }),
-        rounds: rounds.iter().map(|plan| (plan.clone(), Applied::default())).collect(),
-        drift: BTreeSet::new(),
-        last_plan_was_carried_out: stopped.is_none(),
+        command: Command::Apply,
+        seen: None,
+        rounds: rounds.iter().map(round).collect(),
+        pending: stopped.map(decision),
+        digest: None,
         end: End::Done,
     }
 }

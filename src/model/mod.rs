@@ -6,6 +6,7 @@ pub mod cidrs;
 pub mod coverage;
 pub mod current;
 pub mod desired;
+pub mod enforcement;
 pub mod entries;
 pub mod fingerprint;
 pub mod item;

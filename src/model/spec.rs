@@ -1,5 +1,9 @@
 //! What an IP set or a rule group is to become: exactly what one API call needs, as a value.
 
+use std::fmt;
+
+use serde::Serialize;
+
 use crate::model::cidr::Family;
 use crate::model::cidrs::Cidrs;
 use crate::model::policy::RulePolicy;
@@ -41,4 +45,49 @@ pub struct Reference {
     pub name: String,
     /// Its ARN; `None` while the same plan has yet to create it.
     pub arn: Option<String>,
+}
+
+/// The kind of an API write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WriteKind {
+    /// `CreateIPSet`
+    CreateIpSet,
+    /// `UpdateIPSet`
+    UpdateIpSet,
+    /// `CreateRuleGroup`
+    CreateRuleGroup,
+    /// `UpdateRuleGroup`
+    UpdateRuleGroup,
+}
+
+impl WriteKind {
+    /// Its stable name in documents, metrics and logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::CreateIpSet => "create_ip_set",
+            Self::UpdateIpSet => "update_ip_set",
+            Self::CreateRuleGroup => "create_rule_group",
+            Self::UpdateRuleGroup => "update_rule_group",
+        }
+    }
+
+    /// Whether it makes something new.
+    #[must_use]
+    pub const fn creates(self) -> bool {
+        matches!(self, Self::CreateIpSet | Self::CreateRuleGroup)
+    }
+
+    /// Whether it writes an IP set; else it writes a rule group.
+    #[must_use]
+    pub const fn is_of_ip_set(self) -> bool {
+        matches!(self, Self::CreateIpSet | Self::UpdateIpSet)
+    }
+}
+
+impl fmt::Display for WriteKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
 }

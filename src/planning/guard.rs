@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::model::cidr::{Cidr, Family, PerFamily};
@@ -24,7 +25,8 @@ pub const ALWAYS_ALLOWED_REMOVALS: usize = 5;
 const ROUNDING: f64 = 1e-6;
 
 /// What was decided about a plan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// No guard had anything against it.
     Pass,
@@ -34,6 +36,25 @@ pub enum Verdict {
     Blocked,
     /// A guard would have stopped it, but its digest was approved.
     Approved,
+}
+
+impl Verdict {
+    /// Its stable name in documents, metrics and logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Held => "held",
+            Self::Blocked => "blocked",
+            Self::Approved => "approved",
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
 }
 
 /// Why a plan was held or blocked.

@@ -14,7 +14,7 @@ use crate::model::limits::Limits;
 use crate::model::limits::group_capacity;
 use crate::model::naming::{Target, set_description, set_name};
 use crate::model::policy::RulePolicy;
-use crate::model::spec::{IpSetSpec, Reference, RuleGroupSpec};
+use crate::model::spec::{IpSetSpec, Reference, RuleGroupSpec, WriteKind};
 use crate::model::web_acl::WebAcl;
 use crate::planning::diff::{Class, Diff};
 use crate::planning::layout::{self, GroupInput, Input, Layout, ShardInput};
@@ -98,14 +98,14 @@ impl Write {
         }
     }
 
-    /// The stable name of this kind of write.
+    /// Which call it is.
     #[must_use]
-    pub const fn kind(&self) -> &'static str {
+    pub const fn kind(&self) -> WriteKind {
         match self {
-            Self::CreateIpSet(_) => "create_ip_set",
-            Self::UpdateIpSet { .. } => "update_ip_set",
-            Self::CreateRuleGroup(_) => "create_rule_group",
-            Self::UpdateRuleGroup { .. } => "update_rule_group",
+            Self::CreateIpSet(_) => WriteKind::CreateIpSet,
+            Self::UpdateIpSet { .. } => WriteKind::UpdateIpSet,
+            Self::CreateRuleGroup(_) => WriteKind::CreateRuleGroup,
+            Self::UpdateRuleGroup { .. } => WriteKind::UpdateRuleGroup,
         }
     }
 }
@@ -190,7 +190,7 @@ impl Plan {
     pub fn estimate_seconds(&self, read_rate: f64, write_rate: f64) -> f64 {
         let mut seconds = 0.0;
         for stage in Stage::ALL {
-            let mut actions: BTreeMap<&str, u32> = BTreeMap::new();
+            let mut actions: BTreeMap<WriteKind, u32> = BTreeMap::new();
             for change in self.changes.iter().filter(|change| change.stage == stage) {
                 *actions.entry(change.write.kind()).or_default() += 1;
             }

@@ -9,28 +9,22 @@ use serde::{Serialize, Serializer};
 use crate::model::cidr::{Cidr, Family, PerFamily};
 use crate::model::current::{Current, Shard};
 use crate::model::desired::Desired;
+use crate::model::enforcement::{Enforcement, enforcement};
 use crate::model::limits::Limits;
 use crate::model::merged::Merged;
 use crate::model::settings::Settings;
-use crate::model::web_acl::WebAcl;
+use crate::model::spec::WriteKind;
 use crate::planning::guard::Verdict;
-use crate::planning::plan::{self, Change, Plan};
+use crate::planning::plan::{self, Change};
+use crate::run::decision::{Care, Decision};
+use crate::run::end::{End, Why};
 use crate::run::outcome::Outcome;
-use crate::run::reconcile::{Care, Decision, End, Run, Why};
+use crate::run::record::{Command, Run};
 use crate::stop::StopReason;
 use crate::text::number::counted;
 
 /// The version of the document's schema.
 pub const VERSION: u32 = 1;
-
-/// The command that a document is the result of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Command {
-    /// Looks only.
-    Plan,
-    /// Writes.
-    Apply,
-}
 
 /// A run as one document.
 #[derive(Clone, Debug, Serialize)]
@@ -124,7 +118,7 @@ pub struct IpSet {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Write {
     /// `create_ip_set`, `update_ip_set`, `create_rule_group` or `update_rule_group`.
-    pub kind: &'static str,
+    pub kind: WriteKind,
     /// What is written.
     pub target: String,
     /// CIDRs, or names of IP sets for a rule group.
@@ -178,7 +172,7 @@ pub struct Writes {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Guard {
     /// `pass`, `held`, `blocked` or `approved`.
-    pub verdict: &'static str,
+    pub verdict: Verdict,
     /// Why it is not a pass: what stands in the way, or what would have without the approval.
     pub reasons: Vec<String>,
     /// What lets exactly this through, for whoever has read it: a command line, or the event of the Lambda function. Null
@@ -202,7 +196,7 @@ pub struct Acl {
 impl Document {
     /// The document of a run.
     #[must_use]
-    pub fn new(run: &Run, settings: &Settings, command: Command) -> Self {
+    pub fn new(run: &Run, settings: &Settings) -> Self {
         let limits = settings.waf.limits;
         let changes = changes(run);
         let (done, minimum) = counts(run);
@@ -216,30 +210,30 @@ impl Document {
             digest: run.digest.clone(),
             table: table(run),
             desired: run
-                .scans
-                .last()
+                .newest()
                 .map_or_else(PerFamily::default, |scan| PerFamily::from_fn(|family| scan.cidrs(family).len())),
-            current: run.current.as_ref().map_or_else(PerFamily::default, distinct),
-            ip_sets: run.current.as_ref().map_or_else(Vec::new, sets),
+            current: run.current().map_or_else(PerFamily::default, distinct),
+            ip_sets: run.current().map_or_else(Vec::new, sets),
             writes: Writes { planned: changes.len(), minimum, done },
-            changes: changes.into_iter().map(|change| write(change, run.scans.last())).collect(),
-            web_acls: run.current.as_ref().map_or_else(Vec::new, web_acls),
+            changes: changes.into_iter().map(|change| write(change, run.newest())).collect(),
+            web_acls: run.current().map(enforcement).unwrap_or_default().into_iter().map(acl).collect(),
             ..Self::empty()
         };
-        if let Some(Decision { plan, diff, judgement }) = &run.decision {
+        if let Some(decision) = run.decision() {
+            let Decision { plan, diff, judgement } = decision;
             document.held.clone_from(&judgement.held);
             document.deferred.clone_from(&plan.deferred);
             document.unplaced.clone_from(&plan.unplaced);
             document.drift = diff.drift().collect();
             document.estimate_seconds = plan.estimate_seconds(settings.run.read_rate, settings.run.write_rate);
-            if run.decision.as_ref().is_some_and(|decision| decision.care() == Some(Care::Settled)) {
+            if decision.care() == Some(Care::Settled) {
                 document.estimate_seconds += settings.table.settle.as_secs_f64();
             }
             let reasons = judgement.reasons.iter().map(|reason| crate::text::line(&reason.to_string()).into_owned());
-            document.guard = Guard { verdict: verdict(judgement.verdict), reasons: reasons.collect(), approve: None };
+            document.guard = Guard { verdict: judgement.verdict, reasons: reasons.collect(), approve: None };
         }
-        document.outcome = outcome(run, command, &document);
-        document.reason = reason(run, command, &document);
+        document.outcome = Outcome::of(run);
+        document.reason = reason(run, &document);
         document
     }
 
@@ -267,7 +261,7 @@ impl Document {
             drift: Vec::new(),
             writes: Writes::default(),
             estimate_seconds: 0.0,
-            guard: Guard { verdict: verdict(Verdict::Pass), reasons: Vec::new(), approve: None },
+            guard: Guard { verdict: Verdict::Pass, reasons: Vec::new(), approve: None },
             web_acls: Vec::new(),
         }
     }
@@ -275,7 +269,7 @@ impl Document {
     /// Whether a guard stands in the way of something.
     #[must_use]
     pub fn is_guarded(&self) -> bool {
-        matches!(self.guard.verdict, "held" | "blocked")
+        matches!(self.guard.verdict, Verdict::Held | Verdict::Blocked)
     }
 
     /// Whether there is a digest that lets something through.
@@ -296,7 +290,8 @@ fn shared_text<S: Serializer>(text: &Arc<str>, serializer: S) -> Result<S::Ok, S
 }
 
 fn table(run: &Run) -> Table {
-    let Some(view) = run.scans.last().map(Desired::view) else { return Table::default() };
+    let Some(seen) = &run.seen else { return Table::default() };
+    let view = seen.scans.newest.view();
     let rejected = |rejection: &crate::model::item::Rejection| Rejected {
         key: Arc::clone(&rejection.key),
         value: rejection.value.clone(),
@@ -306,7 +301,7 @@ fn table(run: &Run) -> Table {
     Table {
         items: view.items,
         pages: view.pages,
-        consumed_capacity: run.consumed_capacity,
+        consumed_capacity: seen.consumed_capacity,
         expired: view.expired,
         empty: view.empty,
         rejections: view.rejections.iter().map(rejected).collect(),
@@ -315,32 +310,14 @@ fn table(run: &Run) -> Table {
 
 /// What earlier rounds have written, and what the last plan is to write.
 fn changes(run: &Run) -> Vec<&Change> {
-    let planned: Vec<&Change> = match (run.rounds.last(), &run.decision) {
-        (Some((plan, _)), _) if run.last_plan_was_carried_out => plan.changes.iter().collect(),
-        (_, Some(decision)) => decision.plan.changes.iter().collect(),
-        _ => Vec::new(),
-    };
-    earlier(run).chain(planned).collect()
-}
-
-/// Changes that were written before the last plan was made.
-fn earlier(run: &Run) -> impl Iterator<Item = &Change> {
-    let rounds = run.rounds.len() - usize::from(run.last_plan_was_carried_out);
-    run.rounds
-        .iter()
-        .take(rounds)
-        .flat_map(|(plan, applied)| plan.changes.iter().filter(|change| applied.wrote(change.write.target())))
+    let planned = run.decision().into_iter().flat_map(|decision| &decision.plan.changes);
+    run.written_before().chain(planned).collect()
 }
 
 /// Writes done, and the fewest that would have done.
 fn counts(run: &Run) -> (usize, usize) {
-    let done = run.rounds.iter().map(|(_, applied)| applied.done()).sum();
-    let last = run.decision.as_ref().map_or(0, |decision: &Decision| minimum(&decision.plan));
-    (done, earlier(run).count() + last)
-}
-
-const fn minimum(plan: &Plan) -> usize {
-    plan.minimum
+    let last = run.decision().map_or(0, |decision| decision.plan.minimum);
+    (run.writes_done(), run.written_before().count() + last)
 }
 
 /// What IP sets hold, and which rule group refers to them.
@@ -379,61 +356,17 @@ fn distinct(current: &Current) -> PerFamily<usize> {
     })
 }
 
-fn web_acls(current: &Current) -> Vec<Acl> {
-    let has_shards = |index: usize| current.shards.iter().any(|shard| shard.group == Some(index));
-    let acl = |acl: &WebAcl| {
-        let groups = current.groups.iter().enumerate().filter(|(index, _)| has_shards(*index));
-        let (referred, missing): (Vec<_>, Vec<_>) =
-            groups.map(|(_, group)| group).partition(|group| acl.refers_to.contains(&group.arn));
-        let names =
-            |groups: Vec<&crate::model::current::RuleGroup>| groups.iter().map(|group| group.name.clone()).collect();
-        let overridden = missing.iter().copied().filter(|group| acl.overridden.contains(&group.arn)).collect();
-        Acl {
-            name: acl.name.clone(),
-            referred: names(referred),
-            missing: names(missing),
-            overridden: names(overridden),
-        }
-    };
-    current.web_acls.iter().flatten().map(acl).collect()
-}
-
-const fn verdict(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Pass => "pass",
-        Verdict::Held => "held",
-        Verdict::Blocked => "blocked",
-        Verdict::Approved => "approved",
-    }
-}
-
-fn outcome(run: &Run, command: Command, document: &Document) -> Outcome {
-    let held = || !document.held.is_empty();
-    let enforced = |acl: &Acl| acl.missing.is_empty();
-    let unenforced = || !document.web_acls.iter().all(enforced);
-    match (&run.end, command) {
-        (End::Failed(_), _) => Outcome::Failed,
-        (_, Command::Plan) => match &run.end {
-            // There is nothing to print.
-            End::Partial(_) => Outcome::Partial,
-            _ => Outcome::Planned,
-        },
-        (End::Blocked, Command::Apply) if document.writes.done == 0 => Outcome::Blocked,
-        (End::Blocked, Command::Apply) => Outcome::Held,
-        _ if held() => Outcome::Held,
-        _ if unenforced() => Outcome::Unenforced,
-        (End::Partial(_), _) => Outcome::Partial,
-        _ if document.writes.done > 0 => Outcome::Changed,
-        _ => Outcome::Converged,
-    }
+fn acl(enforcement: Enforcement) -> Acl {
+    let Enforcement { web_acl, referred, missing, overridden } = enforcement;
+    Acl { name: web_acl, referred, missing, overridden }
 }
 
 /// Why a run ended as it did: one sentence, without a full stop.
-fn reason(run: &Run, command: Command, document: &Document) -> String {
+fn reason(run: &Run, document: &Document) -> String {
     let pending = document.changes.len();
     match document.outcome {
         Outcome::Failed => format!("failed: {}", document.error.as_deref().unwrap_or("no further word")),
-        Outcome::Planned if document.guard.verdict == "blocked" => {
+        Outcome::Planned if document.guard.verdict == Verdict::Blocked => {
             "blocked: nothing would be written before a person has looked".to_owned()
         }
         Outcome::Planned if !document.held.is_empty() => {
@@ -470,13 +403,13 @@ fn reason(run: &Run, command: Command, document: &Document) -> String {
         }
         Outcome::Partial => match &run.end {
             End::Partial(why) => {
-                let unknown: usize = run.rounds.iter().map(|(_, applied)| applied.unsure.len()).sum();
+                let unknown = run.writes_unsure();
                 let left = pending.saturating_sub(document.writes.done + unknown);
                 let unknown = match unknown {
                     0 => String::new(),
                     unknown => format!(", what became of {unknown} is not known"),
                 };
-                let made = match (command, left) {
+                let made = match (run.command, left) {
                     (Command::Plan, _) => String::new(),
                     (Command::Apply, 0) => format!("; {} made{unknown}", were(document.writes.done)),
                     (Command::Apply, left) => {

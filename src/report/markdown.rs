@@ -114,7 +114,7 @@ fn changes(out: &mut String, document: &Document, context: Context<'_>) {
     out.push_str("\n| write | target | add | remove |\n|---|---|---|---|\n");
     for change in &document.changes {
         let (add, remove) = (names(&change.add, context), names(&change.remove, Context { desired: None, ..context }));
-        let kind = change.kind.replace('_', " ");
+        let kind = change.kind.as_str().replace('_', " ");
         let _ = writeln!(out, "| {kind} | {} | {add} | {remove} |", markdown(&change.target));
     }
 }

@@ -4,4 +4,5 @@ mod document;
 pub mod markdown;
 pub mod text;
 
-pub use self::document::{Acl, Command, Document, Guard, IpSet, Names, Rejected, Table, VERSION, Write, Writes};
+pub use self::document::{Acl, Document, Guard, IpSet, Names, Rejected, Table, VERSION, Write, Writes};
+pub use crate::run::record::Command;

@@ -4,11 +4,13 @@ use std::fmt::{self, Write as _};
 
 use textwrap::core::display_width;
 
-use super::document::{Acl, Command, Document, Names, Write};
+use super::document::{Acl, Document, Names, Write};
 use crate::model::cidr::{Cidr, PerFamily};
 use crate::model::desired::Desired;
 use crate::model::naming::Target;
+use crate::planning::guard::Verdict;
 use crate::run::outcome::Outcome;
+use crate::run::record::Command;
 use crate::text;
 use crate::text::number::{counted, grouped};
 use crate::text::wrap::{WIDTH, wrap};
@@ -92,7 +94,7 @@ impl Page {
 
 /// What a person who reads nothing but the verdict should know as well.
 fn caveats(page: &mut Page, document: &Document) {
-    let approved = if document.guard.verdict == "approved" { "approved: " } else { "" };
+    let approved = if document.guard.verdict == Verdict::Approved { "approved: " } else { "" };
     for reason in &document.guard.reasons {
         page.paragraph("  ", &format!("- {approved}{reason}"));
     }
@@ -211,7 +213,7 @@ fn changes(page: &mut Page, document: &Document, context: Context<'_>) {
 
 /// `~ wafsync-ipv4-000  update: 1 added, 1 removed`
 fn summary(change: &Write) -> String {
-    let (sign, verb) = if change.kind.starts_with("create") { ('+', "create") } else { ('~', "update") };
+    let (sign, verb) = if change.kind.creates() { ('+', "create") } else { ('~', "update") };
     let parts = [(change.add.len(), "added"), (change.remove.len(), "removed")];
     let parts = parts.iter().filter(|(count, _)| *count > 0);
     let parts: Vec<String> = parts.map(|(count, word)| format!("{} {word}", grouped(*count))).collect();
@@ -316,7 +318,7 @@ fn waiting(page: &mut Page, document: &Document) {
 }
 
 fn is_blocked(document: &Document) -> bool {
-    document.guard.verdict == "blocked"
+    document.guard.verdict == Verdict::Blocked
 }
 
 fn web_acls(page: &mut Page, document: &Document) {

@@ -14,12 +14,12 @@ use tracing::{info, warn};
 use crate::aws::{AwsError, Class, IN_FLIGHT, Writer};
 use crate::defects::{self, Defect};
 use crate::model::cidr::Cidr;
-use crate::model::cidrs::Cidrs;
-use crate::model::current::{Current, RuleGroup, Shard};
-use crate::model::spec::RuleGroupSpec;
+use crate::model::spec::{RuleGroupSpec, WriteKind};
 use crate::planning::guard::ApprovedPlan;
 use crate::planning::plan::{Change, Stage, Write};
-use crate::stop::{Stop, StopReason};
+use crate::run::applied::Applied;
+use crate::run::end::{Fault, Trouble};
+use crate::stop::Stop;
 
 /// Between two tries of a rule group whose IP sets are not available yet; what mature clients wait.
 const PROPAGATION_POLL: Duration = Duration::from_secs(10);
@@ -30,114 +30,17 @@ const PROPAGATION_POLLS: usize = 90;
 /// CIDRs in one line of the log.
 pub(crate) const CIDRS_PER_LINE: usize = 100;
 
-/// Why not everything was written.
-#[derive(Debug)]
-pub enum Trouble {
-    /// The deadline or a signal came first.
-    Stopped(StopReason),
-    /// What was read is out of date, or it is not known what became of a write: read and plan again.
-    Outdated(AwsError),
-    /// AWS has not spread a new IP set yet.
-    Propagating(AwsError),
-    /// The next run will meet it again.
-    Failed(AwsError),
-}
-
-/// What a plan came to.
-#[derive(Debug, Default)]
-pub struct Applied {
-    /// Writes that AWS confirmed, by kind.
-    pub writes: BTreeMap<&'static str, usize>,
-    /// The new state of each IP set that was written, by name.
-    pub ip_sets: BTreeMap<String, Cidrs>,
-    /// The names that each rule group that was written refers to, by name.
-    pub rule_groups: BTreeMap<String, BTreeSet<String>>,
-    /// Writes of which it is not known what became of them, by name of what they write.
-    pub unsure: BTreeMap<String, Write>,
-    /// Writes that met somebody else's.
-    pub conflicts: usize,
-    /// Why the rest was not written.
-    pub troubles: Vec<Trouble>,
-}
-
-impl Applied {
-    /// Writes that AWS confirmed.
-    #[must_use]
-    pub fn done(&self) -> usize {
-        self.writes.values().sum()
-    }
-
-    /// Whether this was written.
-    #[must_use]
-    pub fn wrote(&self, target: &str) -> bool {
-        self.ip_sets.contains_key(target) || self.rule_groups.contains_key(target)
-    }
-
-    /// Whether WAF has to be read again before going on.
-    #[must_use]
-    pub fn outdated(&self) -> bool {
-        self.troubles.iter().any(|trouble| matches!(trouble, Trouble::Outdated(_)))
-    }
-
-    /// Counts as written what a fresh read shows although its answer was lost.
-    pub fn acknowledge(&mut self, current: &Current) {
-        for (name, write) in std::mem::take(&mut self.unsure) {
-            let mut written = Self::default();
-            written.note(&write);
-            if written.shows_in(current) {
-                self.note(&write);
-            } else {
-                self.unsure.insert(name, write);
-            }
-        }
-    }
-
-    /// Of two rounds of one run, what both sent counts once: `self` is the later one.
-    pub fn settle_with(&mut self, earlier: &mut Self) {
-        earlier.unsure.retain(|target, _| !self.wrote(target) && !self.unsure.contains_key(target));
-        // Reads that lag can have a run send again what AWS has confirmed.
-        self.unsure.retain(|_, write| !earlier.has_written(write));
-    }
-
-    /// Whether AWS confirmed a write that left what `write` leaves.
-    fn has_written(&self, write: &Write) -> bool {
-        let mut written = Self::default();
-        written.note(write);
-        written.ip_sets.iter().all(|(name, cidrs)| self.ip_sets.get(name) == Some(cidrs))
-            && written.rule_groups.iter().all(|(name, sets)| self.rule_groups.get(name) == Some(sets))
-    }
-
-    fn note(&mut self, write: &Write) {
-        *self.writes.entry(write.kind()).or_default() += 1;
-        match write {
-            Write::CreateIpSet(spec) | Write::UpdateIpSet { spec, .. } => {
-                self.ip_sets.insert(spec.name.clone(), spec.cidrs.clone());
-            }
-            Write::CreateRuleGroup(spec) | Write::UpdateRuleGroup { spec, .. } => {
-                let names = spec.references.iter().map(|reference| reference.name.clone()).collect();
-                self.rule_groups.insert(spec.name.clone(), names);
-            }
-        }
-    }
-
-    /// Whether a fresh read shows everything that was written.
-    #[must_use]
-    pub fn shows_in(&self, current: &Current) -> bool {
-        let set = |name: &String| current.shards.iter().find(|shard| shard.name == *name);
-        let sets = self.ip_sets.iter().all(|(name, cidrs)| set(name).is_some_and(|shard| shard.cidrs == *cidrs));
-        let names = |group: &RuleGroup| -> BTreeSet<String> {
-            let referred = |shard: &&Shard| group.rule.references().contains(&shard.arn);
-            current.shards.iter().filter(referred).map(|shard| shard.name.clone()).collect()
-        };
-        let group = |name: &String| current.groups.iter().find(|group| group.name == *name);
-        let groups = self.rule_groups.iter().all(|(name, sets)| group(name).is_some_and(|group| names(group) == *sets));
-        sets && groups
-    }
-}
-
-/// Carries out `plan`. It ends early only at a safe point: between two calls.
-pub async fn apply(plan: &ApprovedPlan, writer: &Writer, stop: &Stop) -> Applied {
-    let mut run = Run { writer, stop, applied: Applied::default(), arns: BTreeMap::new(), unwritten: BTreeSet::new() };
+/// Carries out `plan`; answers what was written, and why the rest was not. It ends early only at a safe point: between
+/// two calls.
+pub(super) async fn apply(plan: &ApprovedPlan, writer: &Writer, stop: &Stop) -> (Applied, Vec<Trouble>) {
+    let mut run = Applying {
+        writer,
+        stop,
+        applied: Applied::default(),
+        troubles: Vec::new(),
+        arns: BTreeMap::new(),
+        unwritten: BTreeSet::new(),
+    };
     run.stage(plan.stage(Stage::Strip)).await;
     if defects::has(Defect::RemovesBeforeAdding) {
         run.stage(plan.stage(Stage::Remove)).await;
@@ -146,7 +49,7 @@ pub async fn apply(plan: &ApprovedPlan, writer: &Writer, stop: &Stop) -> Applied
     let mut waiting = run.stage(plan.stage(Stage::Wire)).await;
     // What could not be brought into force may be in force through what these let go: then that is for the next plan.
     let mut letting_go = plan.stage(Stage::Unwire);
-    if run.applied.troubles.is_empty() {
+    if run.troubles.is_empty() {
         waiting.extend(run.stage(std::mem::take(&mut letting_go)).await);
     }
     run.stage(plan.stage(Stage::Remove)).await;
@@ -155,22 +58,24 @@ pub async fn apply(plan: &ApprovedPlan, writer: &Writer, stop: &Stop) -> Applied
             break;
         }
         if let Err(reason) = stop.sleep(PROPAGATION_POLL).await {
-            run.applied.troubles.push(Trouble::Stopped(reason));
+            run.troubles.push(Trouble::Stopped(reason));
             break;
         }
-        run.applied.troubles.retain(|trouble| !matches!(trouble, Trouble::Propagating(_)));
+        run.troubles.retain(|trouble| !matches!(trouble, Trouble::Propagating(_)));
         waiting = run.stage(waiting).await;
-        if run.applied.troubles.is_empty() {
+        if run.troubles.is_empty() {
             waiting.extend(run.stage(std::mem::take(&mut letting_go)).await);
         }
     }
-    run.applied
+    (run.applied, run.troubles)
 }
 
-struct Run<'a> {
+struct Applying<'a> {
     writer: &'a Writer,
     stop: &'a Stop,
     applied: Applied,
+    /// Why the rest was not written.
+    troubles: Vec<Trouble>,
     /// The ARNs of the IP sets that this run created.
     arns: BTreeMap<String, String>,
     /// IP sets to which no rule may newly refer: they were not written, so what they hold may not be wanted.
@@ -180,22 +85,33 @@ struct Run<'a> {
 /// What AWS said to one write.
 enum Answer {
     Written { arn: Option<String> },
-    Trouble { trouble: Trouble, unsure: bool },
+    Refused(Refusal),
 }
 
-impl Run<'_> {
+/// Why a write was not made, as far as that is known.
+struct Refusal {
+    trouble: Trouble,
+    /// It may have had its effect all the same.
+    unsure: bool,
+    /// It met somebody else's write.
+    conflict: bool,
+    /// Every other call of the same action would meet it too.
+    concerns_action: bool,
+}
+
+impl Applying<'_> {
     /// Sends these changes side by side; answers those that wait for AWS to spread what they refer to.
     async fn stage<'c>(&mut self, changes: Vec<&'c Change>) -> Vec<&'c Change> {
         let mut waiting = Vec::new();
         // After a refusal that concerns the action as a whole, its other calls would only be refused as well.
-        let mut closed: BTreeSet<&'static str> = BTreeSet::new();
+        let mut closed: BTreeSet<WriteKind> = BTreeSet::new();
         let mut queue = changes.into_iter();
         let mut calls = stream::FuturesUnordered::new();
         loop {
             while calls.len() < IN_FLIGHT
                 && let Some(change) = queue.next()
             {
-                if closed.contains(change.write.kind()) {
+                if closed.contains(&change.write.kind()) {
                     self.not_written(change);
                     continue;
                 }
@@ -207,20 +123,19 @@ impl Run<'_> {
             let Some((change, answer, write)) = calls.next().await else { return waiting };
             match answer {
                 Answer::Written { arn } => self.written(&write, arn),
-                Answer::Trouble { trouble, unsure } => {
+                Answer::Refused(Refusal { trouble, unsure, conflict, concerns_action }) => {
                     self.not_written(change);
+                    self.applied.conflicts += usize::from(conflict);
                     if unsure {
                         self.applied.unsure.insert(write.target().to_owned(), write);
                     }
-                    match &trouble {
-                        Trouble::Outdated(error) if error.class() == Class::Conflict => self.applied.conflicts += 1,
-                        Trouble::Propagating(_) => waiting.push(change),
-                        Trouble::Failed(error) if error.concerns_action() => {
-                            closed.insert(change.write.kind());
-                        }
-                        _ => {}
+                    if concerns_action {
+                        closed.insert(change.write.kind());
                     }
-                    self.applied.troubles.push(trouble);
+                    if matches!(trouble, Trouble::Propagating(_)) {
+                        waiting.push(change);
+                    }
+                    self.troubles.push(trouble);
                 }
             }
         }
@@ -270,7 +185,8 @@ impl Run<'_> {
 /// `fresh`: it refers to an IP set that this run has created.
 async fn send(writer: &Writer, stop: &Stop, change: &Change, write: &Write, fresh: bool) -> Answer {
     if let Some(reason) = stop.reason() {
-        return Answer::Trouble { trouble: Trouble::Stopped(reason), unsure: false };
+        let trouble = Trouble::Stopped(reason);
+        return Answer::Refused(Refusal { trouble, unsure: false, conflict: false, concerns_action: false });
     }
     log_removals(change);
     let result = match write {
@@ -286,7 +202,7 @@ async fn send(writer: &Writer, stop: &Stop, change: &Change, write: &Write, fres
         Ok(arn) => {
             info!(
                 target,
-                write = write.kind(),
+                write = write.kind().as_str(),
                 lock_token,
                 added = change.add.len(),
                 removed = change.remove.len(),
@@ -296,9 +212,14 @@ async fn send(writer: &Writer, stop: &Stop, change: &Change, write: &Write, fres
             Answer::Written { arn }
         }
         Err(error) => {
-            warn!(target, write = write.kind(), lock_token, error = %error.with_hint(), "not written");
-            let unsure = error.may_have_happened();
-            Answer::Trouble { trouble: trouble(error, fresh), unsure }
+            warn!(target, write = write.kind().as_str(), lock_token, error = %error.with_hint(), "not written");
+            let trouble = trouble(&error, fresh);
+            Answer::Refused(Refusal {
+                unsure: error.may_have_happened(),
+                conflict: matches!(trouble, Trouble::Outdated(_)) && error.class() == Class::Conflict,
+                concerns_action: matches!(trouble, Trouble::Failed(_)) && error.concerns_action(),
+                trouble,
+            })
         }
     }
 }
@@ -325,19 +246,20 @@ fn became_of_token(write: &Write, error: Option<&AwsError>) -> &'static str {
 }
 
 /// What an error means for the run.
-fn trouble(error: AwsError, fresh: bool) -> Trouble {
+fn trouble(error: &AwsError, fresh: bool) -> Trouble {
+    let fault = || Fault::from(error);
     match error.class() {
         Class::Stopped(reason) => Trouble::Stopped(reason),
         // Only rule groups refer to something that has to spread first, and only they are tried again.
-        Class::Unavailable if error.operation().ends_with("RuleGroup") => Trouble::Propagating(error),
+        Class::Unavailable if error.operation().ends_with("RuleGroup") => Trouble::Propagating(fault()),
         // AWS does not know everywhere yet what this run has created.
-        Class::NotFound if fresh => Trouble::Propagating(error),
+        Class::NotFound if fresh => Trouble::Propagating(fault()),
         Class::Unavailable | Class::Conflict | Class::Duplicate | Class::NotFound | Class::Again => {
-            Trouble::Outdated(error)
+            Trouble::Outdated(fault())
         }
         // The refusal of its repetition says nothing about an attempt whose answer was lost: look before believing it.
-        Class::Final if error.may_have_happened() => Trouble::Outdated(error),
-        Class::Final => Trouble::Failed(error),
+        Class::Final if error.may_have_happened() => Trouble::Outdated(fault()),
+        Class::Final => Trouble::Failed(fault()),
     }
 }
 

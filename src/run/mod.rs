@@ -1,5 +1,14 @@
-//! A run: observe, plan, guard, confirm, apply, verify.
+//! A run: observe, plan, guard, confirm, apply, verify. The one layer that sees both the pure core and AWS.
 
+pub mod applied;
 pub mod apply;
+mod confirm;
+mod decide;
+pub mod decision;
+pub mod end;
+mod history;
+mod observation;
 pub mod outcome;
 pub mod reconcile;
+pub mod record;
+mod verify;

@@ -1,8 +1,12 @@
-//! How a run ended, for programs: decided from what happened, rendered elsewhere.
+//! How a run ended, for programs: decided here, from what happened; the report only renders it.
 
 use std::fmt;
 
 use serde::Serialize;
+
+use crate::model::enforcement::enforcement;
+use crate::run::end::End;
+use crate::run::record::{Command, Run};
 
 /// How a run ended, for programs and people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -27,6 +31,23 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// How this run ended.
+    #[must_use]
+    pub fn of(run: &Run) -> Self {
+        let done = run.writes_done();
+        match (&run.end, run.command) {
+            (End::Failed(_), _) => Self::Failed,
+            (End::Done | End::Blocked, Command::Plan) => Self::Planned,
+            (End::Blocked, Command::Apply) if done == 0 => Self::Blocked,
+            (End::Blocked, Command::Apply) => Self::Held,
+            (End::Done | End::Partial(_), Command::Apply) if is_held(run) => Self::Held,
+            (End::Done | End::Partial(_), Command::Apply) if !is_enforced(run) => Self::Unenforced,
+            (End::Partial(_), _) => Self::Partial,
+            (End::Done, Command::Apply) if done > 0 => Self::Changed,
+            (End::Done, Command::Apply) => Self::Converged,
+        }
+    }
+
     /// The exit code of the process.
     #[must_use]
     pub const fn exit_code(self) -> u8 {
@@ -37,6 +58,17 @@ impl Outcome {
             Self::Partial => 4,
         }
     }
+}
+
+/// Whether a guard keeps removals back.
+fn is_held(run: &Run) -> bool {
+    run.decision().is_some_and(|decision| !decision.judgement.held.is_empty())
+}
+
+/// Whether every web ACL that was named lets clients in by all our rule groups that have IP sets.
+fn is_enforced(run: &Run) -> bool {
+    let web_acls = run.current().map(enforcement).unwrap_or_default();
+    web_acls.iter().all(|web_acl| web_acl.missing.is_empty())
 }
 
 impl fmt::Display for Outcome {

@@ -35,7 +35,7 @@ async fn removals_from_a_set_that_is_not_marked_wait_and_nothing_is_added_to_it(
     world.set_approval().await;
     let approved = world.next_apply().await;
     assert_eq!(changes(&approved), ["update_ip_set offices -203.0.113.0/24"]);
-    assert_eq!((ended(&approved), approved.guard.verdict), ((Outcome::Changed, 1, 1), "approved"));
+    assert_eq!((ended(&approved), approved.guard.verdict.as_str()), ((Outcome::Changed, 1, 1), "approved"));
     assert!(world.aws.ip_set("offices").unwrap().description.unwrap().starts_with("wafsync wafsync sum:"));
     world.later().await;
     world.settled().await;
@@ -60,7 +60,7 @@ async fn a_set_that_holds_nothing_unwanted_is_taken_over_without_a_question() {
     // It is marked now: from here on a removal is like any other.
     world.no_items(1..=1);
     let next = world.next_apply().await;
-    assert_eq!((ended(&next), next.guard.verdict), ((Outcome::Changed, 1, 1), "pass"));
+    assert_eq!((ended(&next), next.guard.verdict.as_str()), ((Outcome::Changed, 1, 1), "pass"));
     world.later().await;
     world.settled().await;
 }
@@ -82,7 +82,7 @@ async fn a_set_that_is_named_like_ours_is_adopted_with_the_same_care() {
     world.set_approval().await;
     let approved = world.next_apply().await;
     assert_eq!(changes(&approved), ["update_ip_set wafsync-ipv4-000 -203.0.113.0/24"]);
-    assert_eq!((ended(&approved), approved.guard.verdict), ((Outcome::Changed, 1, 1), "approved"));
+    assert_eq!((ended(&approved), approved.guard.verdict.as_str()), ((Outcome::Changed, 1, 1), "approved"));
     world.later().await;
     world.settled().await;
 }

@@ -20,7 +20,8 @@ use wafsync::model::settings::Settings;
 use wafsync::report::text::Context;
 use wafsync::report::{Command, Document, markdown, text};
 use wafsync::run::outcome::Outcome;
-use wafsync::run::reconcile::{Mode, Run, reconcile};
+use wafsync::run::reconcile::{Mode, reconcile};
+use wafsync::run::record::Run;
 use wafsync::stop::Signal;
 use wafsync_test_aws::Config;
 
@@ -104,7 +105,7 @@ async fn run(http: SharedHttpClient, settings: &Settings, command: Command) -> (
         &Signal::default().stop(None),
     )
     .await;
-    let document = Document::new(&run, settings, command);
+    let document = Document::new(&run, settings);
     (run, document)
 }
 
@@ -296,7 +297,7 @@ async fn whatever_stands_at_any_place_of_an_answer_to_a_write_the_outcome_is_hon
 
 #[track_caller]
 fn harmless(run: &Run, document: &Document, command: Command, what: &str) {
-    let context = Context { command, target: &run.target, desired: run.scans.last(), approve: Some("wafsync") };
+    let context = Context { command, target: &run.target, desired: run.newest(), approve: Some("wafsync") };
     let page = markdown::render(document, context);
     let json = wafsync::text::json(&serde_json::to_string(document).unwrap());
     for output in [text::render(document, context), page.clone(), json] {

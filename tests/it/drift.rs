@@ -24,7 +24,7 @@ async fn what_was_added_by_hand_goes_after_a_second_look_and_without_a_wait() {
     let began = tokio::time::Instant::now();
     let document = world.next_apply().await;
     assert_eq!(ended(&document), (Outcome::Changed, 1, 1), "{}", document.reason);
-    assert_eq!((document.drift.len(), document.guard.verdict, world.calls("Scan")), (9, "pass", 2));
+    assert_eq!((document.drift.len(), document.guard.verdict.as_str(), world.calls("Scan")), (9, "pass", 2));
     assert!(began.elapsed() < world.settings.table.settle + Duration::from_mins(1), "a minute lies between two runs");
     assert_eq!(world.in_force(), ips(1..=20));
     world.later().await;
@@ -104,7 +104,7 @@ async fn drift_goes_although_rejections_hold_every_other_removal() {
     world.aws.edit_ip_set(SET, |set| set.push("203.0.113.9/32".into()));
     let document = world.next_apply().await;
     assert_eq!(changes(&document), [format!("update_ip_set {SET} -203.0.113.9/32")]);
-    assert_eq!((document.outcome, document.guard.verdict), (Outcome::Changed, "pass"), "{}", document.reason);
+    assert_eq!((document.outcome, document.guard.verdict.as_str()), (Outcome::Changed, "pass"), "{}", document.reason);
     world.later().await;
     world.settled().await;
 }

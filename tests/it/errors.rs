@@ -2,7 +2,7 @@
 
 use aws_config::{BehaviorVersion, SdkConfig};
 use wafsync::aws::{Connection, ReadCache};
-use wafsync::report::{Command, Document};
+use wafsync::report::Document;
 use wafsync::run::outcome::Outcome;
 use wafsync::run::reconcile::{Mode, reconcile};
 use wafsync_test_aws::{Config, Fault, FaultKind, When};
@@ -111,7 +111,7 @@ async fn error_at(endpoint: &str) -> String {
     let readers = (&connection.table_reader(), &connection.waf_reader());
     let stop = world.signal.stop(None);
     let run = reconcile(&world.settings, readers, Mode::Plan, &mut ReadCache::default(), NOW, &stop).await;
-    let document = Document::new(&run, &world.settings, Command::Plan);
+    let document = Document::new(&run, &world.settings);
     assert_eq!(document.outcome, Outcome::Failed, "{}", document.reason);
     document.error.unwrap()
 }
@@ -146,7 +146,7 @@ async fn without_a_region_or_credentials_it_says_so() {
     let readers = (&connection.table_reader(), &connection.waf_reader());
     let stop = world.signal.stop(None);
     let run = reconcile(&world.settings, readers, Mode::Plan, &mut ReadCache::default(), NOW, &stop).await;
-    let error = Document::new(&run, &world.settings, Command::Plan).error.unwrap();
+    let error = Document::new(&run, &world.settings).error.unwrap();
     assert_eq!(
         error,
         "ListIPSets all: no credentials were found; hint: give the job a role, or set AWS_PROFILE to a profile that \

@@ -13,7 +13,7 @@ async fn world(args: &[&str]) -> World {
 }
 
 fn guard(document: &Document) -> (&str, Vec<&str>) {
-    (document.guard.verdict, document.guard.reasons.iter().map(String::as_str).collect())
+    (document.guard.verdict.as_str(), document.guard.reasons.iter().map(String::as_str).collect())
 }
 
 #[tokio::test(start_paused = true)]
@@ -60,7 +60,7 @@ async fn the_digest_of_a_run_that_was_held_passes_what_it_held() {
     assert_eq!(world.plan().await.digest, held.digest, "what the next plan will show");
     world.settings.guards.approve = held.digest;
     let approved = world.next_apply().await;
-    assert_eq!((ended(&approved), approved.guard.verdict), ((Outcome::Changed, 1, 1), "approved"));
+    assert_eq!((ended(&approved), approved.guard.verdict.as_str()), ((Outcome::Changed, 1, 1), "approved"));
     world.later().await;
     world.settled().await;
 }
@@ -81,7 +81,7 @@ async fn an_approval_passes_one_plan_of_a_process_that_lives_on() {
         }
         world.later().await;
         let run = session.run(wafsync::report::Command::Apply, crate::world::NOW, &stop).await;
-        verdicts.push((run.document.outcome, run.document.guard.verdict));
+        verdicts.push((run.document.outcome, run.document.guard.verdict.as_str()));
     }
     let expected = [(Outcome::Changed, "approved"), (Outcome::Changed, "pass"), (Outcome::Held, "held")];
     assert_eq!(verdicts, expected);
@@ -94,7 +94,7 @@ async fn additions_do_not_change_the_digest() {
     world.set_approval().await;
     world.items(41..=60);
     let approved = world.next_apply().await;
-    assert_eq!((ended(&approved), approved.guard.verdict), ((Outcome::Changed, 1, 1), "approved"));
+    assert_eq!((ended(&approved), approved.guard.verdict.as_str()), ((Outcome::Changed, 1, 1), "approved"));
     world.later().await;
     world.settled().await;
 }

@@ -103,7 +103,7 @@ async fn the_lambda_of_the_article_is_replaced_without_a_gap() {
     // 3. Approve what the table does not want.
     world.set_approval().await;
     let approved = world.next_apply().await;
-    assert_eq!((approved.outcome, approved.guard.verdict), (Outcome::Unenforced, "approved"));
+    assert_eq!((approved.outcome, approved.guard.verdict.as_str()), (Outcome::Unenforced, "approved"));
     assert_eq!(let_in(&world.aws, &front(&world.aws)), ips(1..=3));
 
     // 4. Attach the rule groups beside the old rule. The address that the Lambda had missed gets in.

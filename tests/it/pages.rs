@@ -11,9 +11,9 @@ use crate::world::{TABLE, World, reference_to};
 /// Both pages of a run. No line of the text is wider than a terminal, but for what has to be pasted whole.
 async fn pages(world: &World, command: Command) -> String {
     let run = world.run(command).await;
-    let document = Document::new(&run, &world.settings, command);
+    let document = Document::new(&run, &world.settings);
     let approve = Some("wafsync apply --table=clusters");
-    let context = Context { command, target: &run.target, desired: run.scans.last(), approve };
+    let context = Context { command, target: &run.target, desired: run.newest(), approve };
     let text = text::render(&document, context);
     for line in text.lines().filter(|line| !line.contains(" --approve ")) {
         assert!(line.chars().count() <= 80, "{line}");

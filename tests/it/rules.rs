@@ -21,11 +21,19 @@ async fn blocked_then_approved(world: &mut World, reason: &str) {
     let before = world.aws.rule_groups();
     let blocked = world.next_apply().await;
     assert_eq!(blocked.outcome, Outcome::Blocked, "{}", blocked.reason);
-    assert_eq!((blocked.guard.verdict, blocked.guard.reasons.as_slice()), ("blocked", &[reason.to_owned()][..]));
+    assert_eq!(
+        (blocked.guard.verdict.as_str(), blocked.guard.reasons.as_slice()),
+        ("blocked", &[reason.to_owned()][..])
+    );
     assert_eq!(world.aws.rule_groups(), before);
     world.set_approval().await;
     let approved = world.next_apply().await;
-    assert_eq!((approved.outcome, approved.guard.verdict), (Outcome::Changed, "approved"), "{}", approved.reason);
+    assert_eq!(
+        (approved.outcome, approved.guard.verdict.as_str()),
+        (Outcome::Changed, "approved"),
+        "{}",
+        approved.reason
+    );
     world.settings.guards.approve = None;
     world.later().await;
     world.settled().await;

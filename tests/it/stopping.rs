@@ -149,7 +149,12 @@ async fn strangers_that_were_planted_in_an_unwired_set_are_stripped_before_it_is
         }
     });
     let document = world.next_apply().await;
-    assert_eq!((ended(&document), document.guard.verdict), ((Outcome::Changed, 2, 2), "pass"), "{}", document.reason);
+    assert_eq!(
+        (ended(&document), document.guard.verdict.as_str()),
+        ((Outcome::Changed, 2, 2), "pass"),
+        "{}",
+        document.reason
+    );
     assert_eq!(world.in_force(), ips(1..=5));
     world.later().await;
     world.settled().await;

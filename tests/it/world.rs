@@ -18,7 +18,8 @@ use wafsync::preflight::iam_policy::Access;
 use wafsync::report::text::Context;
 use wafsync::report::{Command, Document, Names, text};
 use wafsync::run::outcome::Outcome;
-use wafsync::run::reconcile::{Mode, Run, reconcile};
+use wafsync::run::reconcile::{Mode, reconcile};
+use wafsync::run::record::Run;
 use wafsync::stop::Signal;
 use wafsync_test_aws::{Aws, Call, Config, Fault, FaultKind, Phase, When};
 
@@ -121,20 +122,20 @@ impl World {
 
     pub(crate) async fn plan(&self) -> Document {
         let run = self.run(Command::Plan).await;
-        Document::new(&run, &self.settings, Command::Plan)
+        Document::new(&run, &self.settings)
     }
 
     pub(crate) async fn apply(&self) -> Document {
         let run = self.run(Command::Apply).await;
-        Document::new(&run, &self.settings, Command::Apply)
+        Document::new(&run, &self.settings)
     }
 
     /// What a person sees.
     pub(crate) async fn text(&self, command: Command) -> String {
         let run = self.run(command).await;
-        let document = Document::new(&run, &self.settings, command);
+        let document = Document::new(&run, &self.settings);
         let approve = Some("wafsync apply --table=clusters");
-        text::render(&document, Context { command, target: &run.target, desired: run.scans.last(), approve })
+        text::render(&document, Context { command, target: &run.target, desired: run.newest(), approve })
     }
 
     pub(crate) async fn run(&self, command: Command) -> Run {

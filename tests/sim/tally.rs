@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use wafsync::planning::guard::Verdict;
 use wafsync::report::Document;
 use wafsync_test_aws::{Attempt, FaultKind, Outcome, When};
 
@@ -68,7 +69,7 @@ impl Tally {
             run.guard.reasons.iter().any(|reason| reason.starts_with("rule group ") || reason.contains("by hand"));
         let other = run.guard.reasons.iter().any(|reason| reason.contains("no longer the one that was approved"));
         for (branch, taken) in [
-            ("approved", run.guard.verdict == "approved"),
+            ("approved", run.guard.verdict == Verdict::Approved),
             ("deferred", !run.deferred.is_empty()),
             ("drift", !run.drift.is_empty()),
             ("rejections", !run.table.rejections.is_empty()),

@@ -18,7 +18,8 @@ use wafsync::planning::plan::{Stage, Write};
 use wafsync::preflight::iam_policy::{self, Access, IamScope};
 use wafsync::report::{Command, Document};
 use wafsync::run::outcome::Outcome;
-use wafsync::run::reconcile::{Mode, Run, reconcile};
+use wafsync::run::reconcile::{Mode, reconcile};
+use wafsync::run::record::Run;
 use wafsync::stop::Signal;
 use wafsync_test_aws::{Aws, Config, iam};
 
@@ -187,7 +188,7 @@ impl World {
             assert!(iam::allows(&policy, &call), "the policy does not allow {call:?}");
         }
         warm(&mut |caches| drop(caches.insert(process.caller.clone(), std::mem::take(&mut cache))));
-        let document = Document::new(&run, settings, command);
+        let document = Document::new(&run, settings);
         self.lived.lock().unwrap().push(Lived::new(&run, &document, settings));
         document
     }
@@ -331,13 +332,10 @@ impl Process {
 
 impl Lived {
     fn new(run: &Run, document: &Document, settings: &Settings) -> Self {
-        let written = || {
-            let rounds = run.rounds.iter();
-            rounds.flat_map(|(plan, applied)| plan.changes.iter().filter(|change| applied.wrote(change.write.target())))
-        };
+        let written = || run.written();
         let is_set = |write: &Write| matches!(write, Write::CreateIpSet(_) | Write::UpdateIpSet { .. });
         let asked = |cidr| {
-            let entries = || run.scans.iter().flat_map(|scan| scan.view().entries());
+            let entries = || run.seen.iter().flat_map(|seen| seen.scans.all()).flat_map(|scan| scan.view().entries());
             settings.table.always.contains(cidr) || entries().any(|entry| entry.cidr == *cidr)
         };
         Self {

@@ -107,7 +107,7 @@ impl World {
             &stop,
         )
         .await;
-        Document::new(&run, &self.settings, command)
+        Document::new(&run, &self.settings)
     }
 
     /// `apply` in a process of its own: its exit code and its document.

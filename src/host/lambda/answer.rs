@@ -109,6 +109,7 @@ mod tests {
 
     use super::*;
     use crate::model::cidr::Cidr;
+    use crate::model::spec::WriteKind;
     use crate::report::{Rejected, Write};
 
     fn cidrs(count: u32) -> Vec<Cidr> {
@@ -117,7 +118,7 @@ mod tests {
 
     fn change(add: u32, remove: u32) -> Write {
         Write {
-            kind: "update_ip_set",
+            kind: WriteKind::UpdateIpSet,
             target: "wafsync-ipv4-000".to_owned(),
             add: Names::Cidrs(cidrs(add)),
             wanted_by: vec![None; usize::try_from(add).unwrap()],

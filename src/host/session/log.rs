@@ -51,7 +51,7 @@ pub(super) fn ended(command: Command, document: &Document, facts: &Facts) {
         held = document.held.len(),
         deferred = document.deferred.len(),
         unplaced = document.unplaced.len(),
-        guard = document.guard.verdict,
+        guard = document.guard.verdict.as_str(),
         throttled = facts.throttled,
         conflicts = facts.conflicts,
         seconds = facts.duration.as_secs_f64(),
@@ -64,7 +64,7 @@ fn guards(document: &Document) {
         return;
     }
     for reason in &document.guard.reasons {
-        warn!(target: FOR_PROGRAMS, guard = document.guard.verdict, digest = document.digest, "{reason}");
+        warn!(target: FOR_PROGRAMS, guard = document.guard.verdict.as_str(), digest = document.digest, "{reason}");
     }
     if let Some(approve) = &document.guard.approve {
         info!(target: FOR_PROGRAMS, approve, "to let exactly this through, after reading it");

@@ -21,7 +21,8 @@ use tokio::runtime::Runtime;
 use wafsync::aws::{Connection, ReadCache};
 use wafsync::model::cidr::Cidr;
 use wafsync::cli::{self, Invocation};
-use wafsync::run::reconcile::{Mode, Run, reconcile};
+use wafsync::run::reconcile::{Mode, reconcile};
+use wafsync::run::record::Run;
 use wafsync::report::text::Context;
 use wafsync::report::{self, Command, Document};
 use wafsync::run::outcome::Outcome;
@@ -105,9 +106,9 @@ impl Bench {
         };
         let mut cache = ReadCache::default();
         let run = reconcile(settings, (&connection.table_reader(), &connection.waf_reader()), mode, &mut cache, 1_800_000_000, stop).await;
-        let document = Document::new(&run, settings, command);
+        let document = Document::new(&run, settings);
         let approve = Some("wafsync apply");
-        let context = Context { command, target: &run.target, desired: run.scans.last(), approve };
+        let context = Context { command, target: &run.target, desired: run.newest(), approve };
         shown(&report::text::render(&document, context));
         let markdown = report::markdown::render(&document, context);
         shown(&markdown);
@@ -133,7 +134,7 @@ impl Bench {
         self.run(Command::Apply, &stop).await;
         answers();
         let run = self.run(Command::Plan, &stop).await;
-        if let (Some(desired), Some(current)) = (run.scans.last(), &run.current) {
+        if let (Some(desired), Some(current)) = (run.newest(), run.current()) {
             let explanation = explain::explain(Cidr::parse("198.51.100.0/24").unwrap(), desired, current);
             shown(&explanation.to_text());
             shown(&text::json(&serde_json::to_string(&explanation).unwrap()));

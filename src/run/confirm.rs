@@ -1,0 +1,65 @@
+//! Proof by a second scan: nothing leaves force because a single scan did not show it.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use crate::aws::Class;
+use crate::run::decision::Care;
+use crate::run::end::{End, Fault, Why};
+use crate::run::observation::{Job, Observation};
+use crate::stop::StopReason;
+
+/// Whether what is to be removed has the proof that it needs.
+#[derive(Debug)]
+pub(super) enum Proof {
+    /// Not yet: a scan has to begin after the newest read of WAF.
+    Missing,
+    /// A scan that began after the newest read of WAF, with so much care.
+    Scanned(Care),
+    /// It cannot be had in this run, for this reason: nothing is removed.
+    Unavailable(End),
+}
+
+impl Proof {
+    /// Whether no scan is missing, or none can be had, for what takes so much care.
+    pub(super) fn suffices(&self, care: Care) -> bool {
+        match self {
+            Self::Missing => false,
+            Self::Scanned(taken) => *taken >= care,
+            Self::Unavailable(_) => true,
+        }
+    }
+
+    /// Whether what needs a second scan may be planned: it has one, or can still get it.
+    pub(super) const fn can_be_had(&self) -> bool {
+        !matches!(self, Self::Unavailable(_))
+    }
+}
+
+/// Scans again, late enough for the answer to mean something.
+pub(super) async fn confirm(job: &Job<'_>, observation: &mut Observation, care: Care) -> Proof {
+    let settle = match care {
+        Care::Settled => job.settings.table.settle,
+        Care::Immediate => Duration::ZERO,
+    };
+    let wait = (observation.scanned_at + settle).saturating_duration_since(Instant::now());
+    info!(?wait, "something would be removed: scanning the table again");
+    let stopped = |reason| Proof::Unavailable(End::partial(Why::Stopped(reason)));
+    match job.stop.sleep(wait).await {
+        Ok(()) => {}
+        Err(StopReason::Deadline) => return Proof::Unavailable(End::partial(Why::NoTimeToConfirm)),
+        Err(reason @ StopReason::Signal) => return stopped(reason),
+    }
+    let Err(error) = observation.scan_again(job).await else { return Proof::Scanned(care) };
+    if let Class::Stopped(reason) = error.class() {
+        return stopped(reason);
+    }
+    warn!(error = %error.with_hint(), "the second scan failed: nothing is removed in this run");
+    let fault = Fault::from(&error);
+    Proof::Unavailable(match error.class() {
+        Class::Final => End::failed(fault),
+        _ => End::partial(Why::Unconfirmed(fault)),
+    })
+}

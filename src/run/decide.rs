@@ -1,0 +1,73 @@
+//! Makes a decision: what the scans and what WAF holds come to. It calls nothing.
+
+use crate::planning::capacity;
+use crate::planning::diff::Diff;
+use crate::planning::guard::{self, Evidence, Verdict};
+use crate::planning::plan::{Basis, Plan, Restraint};
+use crate::planning::rule_changes;
+use crate::run::decision::Decision;
+use crate::run::end::End;
+use crate::run::history::History;
+use crate::run::observation::{Job, Observation};
+use crate::run::record::Seen;
+
+/// Decides what is to be written. `proven`: what needs a second scan before it is removed has it, or will have it.
+pub(super) fn decide(
+    job: &Job<'_>,
+    observation: &Observation,
+    history: &mut History,
+    proven: bool,
+) -> Result<Decision, End> {
+    let Seen { scans, current, .. } = &observation.seen;
+    let (settings, waf) = (job.settings, &job.settings.waf);
+    let diff = Diff::new(&scans.newest, &scans.earlier, &settings.table.always, current);
+    let changes = rule_changes::guarded_changes(current, &waf.policy, &job.target);
+    let judgement = guard::judge(&Evidence {
+        settings: &settings.guards,
+        target: &job.target,
+        diff: &diff,
+        current,
+        entries: scans.newest.view().entry_count(),
+        wanted: scans.newest.from_table(),
+        rejections: observation.rejections(),
+        rules: &changes,
+        in_force_at_start: history.in_force_at_start().unwrap_or(diff.in_force),
+        removed: &history.removed(current),
+        approval: history.approval.as_ref(),
+    });
+    history.approval.clone_from(&judgement.approval);
+    let basis = Basis {
+        desired: &scans.newest,
+        current,
+        at_start: observation.at_start.as_ref(),
+        diff: &diff,
+        target: &job.target,
+        policy: &waf.policy,
+        limits: waf.limits,
+    };
+    // A blocked plan is shown as it would be without the guards.
+    let restraint = match judgement.verdict {
+        Verdict::Blocked => Restraint { held: &[], closed: &[], proven },
+        Verdict::Pass | Verdict::Held | Verdict::Approved => {
+            Restraint { held: &judgement.held, closed: &judgement.closed, proven }
+        }
+    };
+    let plan = Plan::new(basis, restraint);
+    if !plan.unplaced.is_empty() {
+        capacity::check(&scans.newest, current, waf.limits, settings.table.widest).map_err(End::failed)?;
+    }
+    Ok(Decision { plan, diff, judgement })
+}
+
+/// What a person would approve now.
+pub(super) fn digest(job: &Job<'_>, observation: &Observation, history: &History) -> Option<String> {
+    let last = history.rounds.last().map(|round| &round.decision);
+    let judgement = &history.pending.as_ref().or(last)?.judgement;
+    if judgement.verdict != Verdict::Held || !history.has_written() || observation.is_behind {
+        return Some(judgement.digest.clone());
+    }
+    let Seen { scans, current, .. } = &observation.seen;
+    let diff = Diff::new(&scans.newest, &scans.earlier, &job.settings.table.always, current);
+    let changes = rule_changes::guarded_changes(current, &job.settings.waf.policy, &job.target);
+    Some(guard::digest_of_the_rest(&job.target, &diff, &changes))
+}
