@@ -7,17 +7,22 @@ use super::command::command;
 use crate::model::settings::Output;
 use crate::text;
 
-/// Flags that say when and how a result is shown, and not what is done.
-const NOT_FOR_APPROVAL: [&str; 9] = [
-    "output",
+/// Flags that do not change what a plan does.
+const NOT_FOR_APPROVAL: [&str; 14] = [
+    "approve",
+    "color",
     "detailed-exitcode",
+    "every",
+    "full",
+    "item",
     "log-format",
     "log-level",
-    "approve",
-    "every",
+    "metrics-file",
     "metrics-listen",
     "metrics-push",
-    "metrics-file",
+    "metrics-push-auth",
+    "output",
+    "yes",
 ];
 
 /// `wafsync apply` with the settings of these matches.
@@ -39,8 +44,8 @@ pub(super) fn approve_command(matches: &clap::ArgMatches) -> Option<String> {
             words.push(text::shell(&format!("--{flag}={}", value.to_str()?))?.into_owned());
         }
     }
-    // What suits plan alone may stand in the environment, which apply would read as well.
-    if name == "plan" && matches.get_one::<Output>("output") == Some(&Output::Markdown) {
+    // A format that only plan knows may come from the environment, which apply reads as well.
+    if name == "plan" && matches!(matches.get_one("output"), Some(Output::Markdown)) {
         words.push("--output=text".to_owned());
     }
     Some(words.join(" "))

@@ -1,4 +1,4 @@
-//! The commands with all their settings, as clap has them.
+//! The command line as clap defines it.
 
 use clap::CommandFactory as _;
 use clap_complete::Shell;
@@ -14,12 +14,12 @@ pub fn completions(shell: Shell) -> Vec<u8> {
     script
 }
 
-/// The commands with all their settings; every setting's help names its variable and its default.
+/// The command line, with each setting's variable and default in its help.
 pub(super) fn command() -> clap::Command {
     args::Cli::command().mut_subcommands(|command| command.mut_args(with_variable_and_default))
 }
 
-/// Clap's own way of showing variables would read the environment of the process.
+/// Clap's own support for variables would read the environment of the process.
 fn with_variable_and_default(arg: clap::Arg) -> clap::Arg {
     let (Some(flag), Some(short)) = (arg.get_long(), arg.get_help()) else { return arg };
     let default = arg.get_default_values().first().map(|value| format!("[default: {}]", value.to_string_lossy()));

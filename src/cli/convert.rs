@@ -1,15 +1,15 @@
-//! From clap's text to [`Settings`]: everything is checked here, once, for the command line and for Lambda.
+//! From clap's text to [`Settings`]: validates everything, once, for the command line and for Lambda.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::args::{
-    Cli, Command, EntryArgs, GuardArgs, IamPolicyArgs, LogArgs, LookArgs, MetricsArgs, ReadArgs, RuleArgs,
+    ApplyArgs, Cli, Command, EntryArgs, ExplainArgs, GuardArgs, IamPolicyArgs, LookArgs, MetricsArgs, OutputArgs,
+    PlanArgs, ReadArgs, RuleArgs, RunArgs, TableArgs, TerminalArgs, WafArgs, WatchArgs, WriteArgs,
 };
-use super::args::{RunArgs, TableArgs, WafArgs, WriteArgs};
 use super::environment::Environment;
-use super::invocation::Invocation;
+use super::invocation::{Invocation, Question};
 use super::values::{
     Checked, Invalid, MIN_RATE, arn, attribute, check, cidr, decimal, digits, duration, is_word, number, rate,
 };
@@ -17,89 +17,132 @@ use crate::model::cidr::{Cidr, Family, PerFamily};
 use crate::model::limits::{Limits, SET_CAPACITY};
 use crate::model::policy::{Action, Forwarded, Position, RulePolicy};
 use crate::model::settings::{
-    GuardSettings, LogSettings, MAX_SEGMENTS, MaxRemovals, MetricsSettings, OnRejection, RunSettings, Scope, Settings,
-    TableSettings, WafSettings,
+    GuardSettings, LogSettings, MAX_SEGMENTS, MaxAdditions, MaxRemovals, MetricsSettings, OnRejection, RunSettings,
+    Scope, Settings, TableSettings, ViewSettings, WafSettings,
 };
 use crate::preflight::iam_policy::IamScope;
 
 /// IP set names have three digits.
 const MAX_IP_SETS: usize = 1000;
-/// What all IP sets together can hold; no count of CIDRs makes sense beyond it.
+/// What all IP sets can hold; no larger count of CIDRs makes sense.
 const MAX_CIDRS: usize = MAX_IP_SETS * SET_CAPACITY;
 /// Read units a second: far more than a table gets by default (40,000).
 const MAX_READ_CAPACITY: u32 = 1_000_000;
-/// Less leaves no time for a scan and a safe stop.
+/// A shorter run has no time for a scan and a safe stop.
 const MIN_DEADLINE: Duration = Duration::from_secs(10);
-/// Longer than any schedule that makes sense; keeps sums with the clock from overflowing.
+/// Longer than any sensible schedule; keeps sums with the clock from overflowing.
 const MAX_DEADLINE: Duration = Duration::from_hours(24);
-/// No run lasts longer, so no second scan would ever come.
+/// No run lasts longer.
 const MAX_SETTLE: Duration = Duration::from_hours(24);
-/// More often would be as good as without a pause: a run that has nothing to do takes a second or two.
+/// A run that has nothing to do takes a second or two; more often would leave no pause.
 const MIN_EVERY: Duration = Duration::from_secs(10);
-/// Whoever wants fewer runs than one a day wants a schedule.
+/// For fewer runs than one a day, a schedule is better.
 const MAX_EVERY: Duration = Duration::from_hours(24);
+/// A shorter wait is no wait.
+const MIN_WAIT: Duration = Duration::from_secs(1);
 /// AWS allows 50 tags, and `managed-by` is one.
 const MAX_TAGS: usize = 49;
 /// Characters of a tag's key, as AWS allows.
 const MAX_TAG_KEY: usize = 128;
 /// Characters of a tag's value, as AWS allows.
 const MAX_TAG_VALUE: usize = 256;
-/// Characters of a table's name; DynamoDB makes none with fewer.
+/// Characters of a table's name: the minimum of DynamoDB.
 const MIN_TABLE_NAME: usize = 3;
-/// Characters of a table's name; DynamoDB makes none with more.
+/// Characters of a table's name: the maximum of DynamoDB.
 const MAX_TABLE_NAME: usize = 255;
 /// Characters of the name of an IP set or a web ACL, as AWS allows.
 const MAX_WAF_NAME: usize = 128;
-/// Characters of `--name`: leaves room in the name of an IP set for what stands behind it, such as `-ipv4-000`.
+/// Characters of `--name`: leaves room for suffixes such as `-ipv4-000`.
 const MAX_NAME: usize = 100;
 /// Characters of a web ACL's id: it is a UUID.
 const MAX_ID: usize = 36;
 /// Characters of a header's name, as AWS WAF allows.
 const MAX_HEADER: usize = 255;
-/// All of a family's CIDRs; more than all of them is a mistake.
+/// All CIDRs of a family.
 const MAX_PERCENT: f64 = 100.0;
-/// What AWS keeps for its own labels (AWS WAF: "Label syntax and naming requirements").
+/// Words that AWS reserves in labels (AWS WAF: "Label syntax and naming requirements").
 const RESERVED_LABELS: [&str; 8] =
     ["awswaf", "aws", "waf", "rulegroup", "webacl", "regexpatternset", "ipset", "managed"];
 
-/// Checks everything; warnings are for what is allowed but dangerous.
-pub(super) fn invocation(cli: Cli, env: &Environment, warnings: &mut Vec<String>) -> Checked<Invocation> {
+/// Validates everything. Warnings are about what is allowed but dangerous.
+pub(super) fn invocation(
+    cli: Cli,
+    env: &Environment,
+    warnings: &mut Vec<String>,
+) -> Checked<(Invocation, LogSettings)> {
     Ok(match cli.command {
-        Command::Plan(args) => Invocation::Plan {
-            settings: settings(args.run, warnings)?,
-            output: args.output,
-            detailed_exitcode: args.detailed_exitcode,
-            log: log(&args.log),
-        },
-        Command::Apply(args) => Invocation::Apply {
-            settings: writing(args.run, warnings)?,
-            output: args.output.output,
-            metrics: metrics(args.metrics, None)?,
-            log: log(&args.log),
-        },
-        Command::Watch(args) => Invocation::Watch {
-            settings: writing(args.run, warnings)?,
-            every: every(&args.every)?,
-            output: args.output.output,
-            metrics: metrics(args.metrics, args.metrics_listen)?,
-            log: log(&args.log),
-        },
-        Command::Explain(args) => Invocation::Explain {
-            address: cidr("ADDRESS", &args.address)?,
-            output: args.look.output.output,
-            log: log(&args.look.log),
-            settings: looking(args.look, warnings)?,
-        },
-        Command::Check(args) => {
-            Invocation::Check { output: args.output.output, log: log(&args.log), settings: looking(args, warnings)? }
+        Command::Plan(args) => {
+            let PlanArgs { run, output, item, full, terminal, detailed_exitcode } = args;
+            let view = ViewSettings { output, color: terminal.color, full: full.full, items: items(item)? };
+            let settings = settings(run, warnings)?;
+            (Invocation::Plan { settings, view, detailed_exitcode }, log(&terminal))
         }
-        Command::IamPolicy(args) => iam_policy(args, env)?,
-        Command::Completions { shell } => Invocation::Completions(shell),
+        Command::Apply(args) => {
+            let ApplyArgs { run, yes, output, full, metrics, terminal } = args;
+            let view = ViewSettings { full: full.full, ..view(&output, &terminal) };
+            let (settings, metrics) = (writing(run, warnings)?, self::metrics(metrics, None)?);
+            (Invocation::Apply { settings, view, yes, metrics }, log(&terminal))
+        }
+        Command::Watch(args) => {
+            let WatchArgs { run, every, output, metrics_listen, metrics, terminal } = args;
+            let (settings, every) = (writing(run, warnings)?, self::every(&every)?);
+            let (view, metrics) = (view(&output, &terminal), self::metrics(metrics, metrics_listen)?);
+            (Invocation::Watch { settings, every, view, metrics }, log(&terminal))
+        }
+        Command::Explain(args) => {
+            let ExplainArgs { addresses, item, wait, look } = args;
+            let question = question(&addresses, item, wait.as_deref())?;
+            let (view, log) = (view(&look.output, &look.terminal), log(&look.terminal));
+            (Invocation::Explain { settings: looking(look, warnings)?, question, view }, log)
+        }
+        Command::Check(args) => {
+            let (view, log) = (view(&args.output, &args.terminal), log(&args.terminal));
+            (Invocation::Check { settings: looking(args, warnings)?, view }, log)
+        }
+        Command::IamPolicy(args) => (iam_policy(args, env)?, LogSettings::default()),
+        Command::Completions { shell } => (Invocation::Completions(shell), LogSettings::default()),
     })
 }
 
-/// What `explain` and `check`, which remove nothing, are told about removals.
-const NO_REMOVALS: GuardSettings = GuardSettings {
+fn view(output: &OutputArgs, terminal: &TerminalArgs) -> ViewSettings {
+    ViewSettings { output: output.output, color: terminal.color, full: false, items: Vec::new() }
+}
+
+fn log(terminal: &TerminalArgs) -> LogSettings {
+    LogSettings { format: terminal.log_format, level: terminal.log_level }
+}
+
+/// Each key once, in the order given.
+fn items(keys: Vec<String>) -> Checked<Vec<String>> {
+    let mut items = Vec::new();
+    for key in keys {
+        check("--item", &key, !key.is_empty(), "must be the key of an item")?;
+        if !items.contains(&key) {
+            items.push(key);
+        }
+    }
+    Ok(items)
+}
+
+fn question(addresses: &[String], keys: Vec<String>, wait: Option<&str>) -> Checked<Question> {
+    let mut distinct = Vec::new();
+    for text in addresses {
+        let address = cidr("ADDRESS", text)?;
+        if !distinct.contains(&address) {
+            distinct.push(address);
+        }
+    }
+    let wait = wait.map(|text| {
+        const FLAG: &str = "--wait";
+        let wait = duration(FLAG, text)?;
+        check(FLAG, text, (MIN_WAIT..=MAX_DEADLINE).contains(&wait), "must be from 1s to 24h")?;
+        Ok(wait)
+    });
+    Ok(Question { addresses: distinct, items: items(keys)?, wait: wait.transpose()? })
+}
+
+/// The guards of `explain` and `check`, which change nothing.
+const NO_CHANGES: GuardSettings = GuardSettings {
     on_rejection: OnRejection::Hold,
     max_removals: MaxRemovals::Count(0),
     min_addresses: 0,
@@ -107,12 +150,12 @@ const NO_REMOVALS: GuardSettings = GuardSettings {
     approve: None,
 };
 
-/// The settings of a command that only looks.
+/// The settings of a command that only reads.
 fn looking(args: LookArgs, warnings: &mut Vec<String>) -> Checked<Settings> {
     Ok(Settings {
         table: table(args.table, args.entries, Duration::ZERO)?,
         waf: waf(args.waf, args.rule, warnings)?,
-        guards: NO_REMOVALS,
+        guards: NO_CHANGES,
         run: run(&args.read, None)?,
     })
 }
@@ -123,7 +166,7 @@ fn writing(args: RunArgs, warnings: &mut Vec<String>) -> Checked<Settings> {
     let (settle, deadline) = (settings.table.settle, settings.run.deadline);
     if settle >= deadline {
         warnings.push(format!(
-            "--settle {} is no less than --deadline {}: removals wait, for no second scan can confirm them",
+            "--settle {} is not less than --deadline {}: nothing can be removed, because no second scan can confirm it",
             humantime::format_duration(settle),
             humantime::format_duration(deadline)
         ));
@@ -141,7 +184,7 @@ fn settings(args: RunArgs, warnings: &mut Vec<String>) -> Checked<Settings> {
     })
 }
 
-/// `write` is `None` for a command that does not write: then the least pace stands in for the setting.
+/// `write` is `None` for a command that does not write, which gets the lowest rate.
 fn run(read: &ReadArgs, write: Option<&WriteArgs>) -> Checked<RunSettings> {
     let deadline = duration("--deadline", &read.deadline)?;
     if !(MIN_DEADLINE..=MAX_DEADLINE).contains(&deadline) {
@@ -173,21 +216,25 @@ fn metrics(args: MetricsArgs, listen: Option<String>) -> Checked<MetricsSettings
         let allowed = "must be an IP address and a port, such as 0.0.0.0:9090 or [::1]:9090";
         text.parse().map_err(|_| Invalid::new("--metrics-listen", &text, allowed))
     };
-    if let Some(url) = &args.metrics_push {
-        let allowed = "must be the http:// or https:// URL of a Pushgateway, without user, query or fragment";
+    if let Some(url) = &args.push {
+        let allowed = "must be the http:// or https:// URL of a Pushgateway, without user, query, or fragment";
         let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://")).unwrap_or_default();
         let right = rest.bytes().all(|byte| byte.is_ascii_graphic()) && !rest.contains(['@', '?', '#']);
         check("--metrics-push", url, right && !rest.starts_with('/') && !rest.is_empty(), allowed)?;
     }
+    if args.push_auth.is_some() && args.push.is_none() {
+        return Err(Invalid {
+            flag: "--metrics-push-auth",
+            value: None,
+            allowed: "requires --metrics-push".to_owned(),
+        });
+    }
     Ok(MetricsSettings {
+        push_auth: args.push_auth.map(Into::into),
         listen: listen.map(address).transpose()?,
-        push: args.metrics_push.map(|url| url.trim_end_matches('/').to_owned()),
-        file: args.metrics_file.map(Into::into),
+        push: args.push.map(|url| url.trim_end_matches('/').to_owned()),
+        file: args.file.map(Into::into),
     })
-}
-
-fn log(args: &LogArgs) -> LogSettings {
-    LogSettings { format: args.log_format, level: args.log_level }
 }
 
 fn table(table: TableArgs, entries: EntryArgs, settle: Duration) -> Checked<TableSettings> {
@@ -239,7 +286,7 @@ fn table_and_region(args: TableArgs) -> Checked<(String, Option<String>)> {
     let of_arn = arn.map(|arn| arn.region.to_owned());
     match (of_arn, args.table_region) {
         (Some(of_arn), Some(given)) if of_arn != given => {
-            Err(Invalid::new(FLAG, &given, format!("must be left out or {of_arn}, which is in the ARN of --table")))
+            Err(Invalid::new(FLAG, &given, format!("must be {of_arn}, as in the ARN of --table, or left out")))
         }
         (of_arn, given) => Ok((table, of_arn.or(given))),
     }
@@ -249,7 +296,7 @@ fn waf(args: WafArgs, rule: RuleArgs, warnings: &mut Vec<String>) -> Checked<Waf
     let forwarded = forwarded(rule.forwarded_ip_header, rule.forwarded_ip_position, warnings)?;
     let reserved = RESERVED_LABELS.iter().any(|word| args.name.eq_ignore_ascii_case(word));
     if rule.action == Action::Count && reserved {
-        let allowed = "must not be a word that AWS WAF reserves in labels, for --action count adds it as one";
+        let allowed = "must not be a word that AWS WAF reserves: --action count uses it as a label";
         return Err(Invalid::new("--name", &args.name, allowed));
     }
     let names = names(args)?;
@@ -264,7 +311,7 @@ fn waf(args: WafArgs, rule: RuleArgs, warnings: &mut Vec<String>) -> Checked<Waf
     })
 }
 
-/// What names resources in WAF: all that `iam-policy` needs to know.
+/// The names of resources in WAF: all that `iam-policy` needs.
 struct Names {
     name: String,
     scope: Scope,
@@ -325,7 +372,9 @@ fn forwarded(
     let Some(header) = header else {
         return match position {
             None => Ok(None),
-            Some(_) => Err(Invalid { flag: "--forwarded-ip-position", value: None, allowed: format!("needs {FLAG}") }),
+            Some(_) => {
+                Err(Invalid { flag: "--forwarded-ip-position", value: None, allowed: format!("requires {FLAG}") })
+            }
         };
     };
     let allowed = format!("must be 1 to {MAX_HEADER} of A-Z a-z 0-9 -");
@@ -338,7 +387,7 @@ fn forwarded(
     };
     if let Some(word) = word {
         warnings.push(format!(
-            "--forwarded-ip-position {word}: a client can forge that address in {header} and let itself in; use last \
+            "--forwarded-ip-position {word}: clients can forge that address in {header} to let themselves in; use last \
              if every request passes a proxy that appends to the header"
         ));
     }
@@ -357,12 +406,12 @@ fn tags(texts: &[String]) -> Checked<BTreeMap<String, String>> {
             format!("must be KEY=VALUE, a key of 1 to {MAX_TAG_KEY} and a value of at most {MAX_TAG_VALUE} characters");
         check(FLAG, text, right, &allowed)?;
         let right = key.chars().chain(value.chars()).all(is_tag_character);
-        check(FLAG, text, right, "must be letters, digits, blanks and _ . : / = + - @")?;
+        check(FLAG, text, right, "must be letters, digits, spaces, and _ . : / = + - @")?;
         let aws = key.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:"));
-        check(FLAG, text, !aws, "must not begin with aws:, which AWS keeps for itself")?;
+        check(FLAG, text, !aws, "must not start with aws:, which AWS reserves")?;
         check(FLAG, text, key != "managed-by", "must not be managed-by, which is always wafsync")?;
         let other = tags.insert(key.to_owned(), value.to_owned()).filter(|other| other != value);
-        check(FLAG, text, other.is_none(), "must not give a second value to a key")?;
+        check(FLAG, text, other.is_none(), "must not give a key two values")?;
     }
     if tags.len() > MAX_TAGS {
         return Err(Invalid { flag: FLAG, value: None, allowed: format!("must be given at most {MAX_TAGS} times") });
@@ -370,7 +419,7 @@ fn tags(texts: &[String]) -> Checked<BTreeMap<String, String>> {
     Ok(tags)
 }
 
-/// `[\p{L}\p{Z}\p{N}_.:/=+\-@]`, for all that matters: `is_alphabetic` also knows a few marks, which AWS would refuse.
+/// `[\p{L}\p{Z}\p{N}_.:/=+\-@]`, nearly: `is_alphabetic` also accepts a few marks, which AWS refuses.
 fn is_tag_character(character: char) -> bool {
     character.is_alphabetic()
         || character.is_numeric()
@@ -383,7 +432,7 @@ fn guards(args: GuardArgs) -> Checked<GuardSettings> {
         on_rejection: args.on_rejection,
         max_removals: max_removals(&args.max_removals)?,
         min_addresses: number("--min-addresses", &args.min_addresses, 0..=MAX_CIDRS)?,
-        max_additions: None,
+        max_additions: args.max_additions.map(|limit| max_additions(&limit)).transpose()?,
         approve: args.approve.map(|digest| approve(&digest)).transpose()?,
     })
 }
@@ -396,8 +445,16 @@ fn max_removals(text: &str) -> Checked<MaxRemovals> {
     limit.ok_or_else(|| Invalid::new("--max-removals", text, "must be a percentage from 0% to 100%, or a count"))
 }
 
+fn max_additions(text: &str) -> Checked<MaxAdditions> {
+    let limit = match text.strip_suffix('%') {
+        Some(percent) => decimal(percent).filter(|percent| percent.is_finite()).map(MaxAdditions::Percent),
+        None => digits(text).map(MaxAdditions::Count),
+    };
+    limit.ok_or_else(|| Invalid::new("--max-additions", text, "must be a percentage such as 20%, or a count"))
+}
+
 fn approve(text: &str) -> Checked<String> {
-    check("--approve", text, is_digest(text), "must be sha256: and 64 hexadecimal digits, as the plan prints it")?;
+    check("--approve", text, is_digest(text), "must be sha256: and 64 hexadecimal digits, as printed with the plan")?;
     Ok(text.to_owned())
 }
 

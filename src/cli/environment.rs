@@ -1,6 +1,6 @@
 //! Environment variables as a second spelling of the flags.
 //!
-//! A variable is turned into the arguments that say the same, so that clap and `convert` know of flags alone.
+//! A variable becomes the equivalent arguments, so that clap and `convert` see only flags.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
@@ -12,10 +12,10 @@ use crate::text;
 
 const PREFIX: &str = "WAFSYNC_";
 
-/// Flags without a variable. An approval that stood in the environment would be given again to the next plan.
-const FLAGS_ALONE: [&str; 3] = ["approve", "help", "version"];
+/// Flags without a variable: a consent in the environment would also be given to every later plan.
+const FLAGS_ALONE: [&str; 4] = ["approve", "help", "version", "yes"];
 
-/// In what Kubernetes sets in every pod for a Service whose name begins with `wafsync`: no mistyped settings.
+/// Parts of the variables that Kubernetes sets in every pod for a Service whose name starts with `wafsync`.
 const KUBERNETES: [&str; 2] = ["_SERVICE_", "_PORT"];
 
 /// The variable of a flag (without its dashes), or `None` if the flag has none.
@@ -23,13 +23,13 @@ pub(super) fn variable(flag: &str) -> Option<String> {
     (!FLAGS_ALONE.contains(&flag)).then(|| format!("{PREFIX}{}", flag.replace('-', "_").to_ascii_uppercase()))
 }
 
-/// The environment; empty variables count as unset, for templates of orchestrators write them so.
+/// The environment. Empty variables count as unset: orchestrator templates write unset values that way.
 pub(super) struct Environment(BTreeMap<String, OsString>);
 
-/// A command line whose unset flags took their values from the environment.
+/// A command line with the flags that the environment sets.
 pub(super) struct Filled {
     pub(super) args: Vec<OsString>,
-    /// The variables that were used.
+    /// The variables used.
     pub(super) from_environment: Vec<String>,
 }
 
@@ -44,9 +44,9 @@ impl Environment {
         self.0.get(name).and_then(|value| value.to_str())
     }
 
-    /// Puts what the environment says behind the command's name, for each flag of the command that was not given.
+    /// Inserts after the command's name, for each of its flags that was not given, what the environment says.
     ///
-    /// `given` are the matches of `args`, so the second of these is the command's name: nothing may stand before it.
+    /// `given` are the matches of `args`, so the second of these is the command's name: nothing may precede it.
     pub(super) fn fill(
         &self,
         command: &Command,
@@ -71,7 +71,7 @@ impl Environment {
         Ok(Filled { args, from_environment })
     }
 
-    /// Whatever looks like a setting has to be one: a mistyped guard would guard nothing.
+    /// Fails on an unknown `WAFSYNC_` variable, so that a typo cannot disable a guard.
     pub(super) fn only_settings(&self, command: &Command) -> Result<(), String> {
         let known: BTreeSet<String> = command
             .get_subcommands()
@@ -84,11 +84,12 @@ impl Environment {
     }
 }
 
-/// What is wrong with a variable that looks like a setting.
+/// The error for a variable that looks like a setting.
 fn no_setting(name: &str) -> String {
     match name.strip_prefix(PREFIX) {
-        Some("APPROVE") => format!("{name}: an approval must not outlive its run, so --approve is a flag alone"),
-        _ => format!("{}: there is no such setting; `wafsync apply --help` lists those there are", text::line(name)),
+        Some("APPROVE") => format!("{name}: an approval must not outlive its run; use the flag --approve"),
+        Some("YES") => format!("{name}: consent must not outlive its run; use the flag --yes"),
+        _ => format!("{}: no such setting; `wafsync apply --help` lists all of them", text::line(name)),
     }
 }
 

@@ -1,98 +1,86 @@
-//! What a command line asks for, checked, or the text to print instead.
+//! What a command line asks for, validated, or the text to print instead.
 
 use std::time::Duration;
 
 use clap_complete::Shell;
 
 use crate::model::cidr::Cidr;
-use crate::model::settings::{LogSettings, MetricsSettings, Output, Settings};
+use crate::model::settings::{LogSettings, MetricsSettings, Settings, ViewSettings};
 use crate::preflight::iam_policy::{Access, IamScope};
 
-/// Exit code of a usage error: `EX_USAGE` of sysexits.h, so that it is not taken for one of the outcomes.
+/// Exit code of a usage error: `EX_USAGE` of sysexits.h, so that it cannot be confused with an outcome.
 pub const EXIT_USAGE: u8 = 64;
 
-/// What the program was asked to do, checked.
+/// What to do, validated.
 #[derive(Clone, Debug)]
 pub enum Invocation {
     /// `plan`
     Plan {
         /// What to work on.
         settings: Settings,
-        /// Form of the plan.
-        output: Output,
+        /// How the plan is shown.
+        view: ViewSettings,
         /// Whether the exit code says if changes are pending.
         detailed_exitcode: bool,
-        /// The log on stderr.
-        log: LogSettings,
     },
     /// `apply`
     Apply {
         /// What to work on.
         settings: Settings,
-        /// Form of the result: never Markdown.
-        output: Output,
+        /// How the result is shown: as text or JSON.
+        view: ViewSettings,
+        /// Whether to skip the question in a terminal.
+        yes: bool,
         /// Where metrics go; nowhere to listen.
         metrics: MetricsSettings,
-        /// The log on stderr.
-        log: LogSettings,
     },
     /// `watch`
     Watch {
         /// What to work on.
         settings: Settings,
-        /// From the start of a run to the start of the next.
+        /// Time between the starts of two runs.
         every: Duration,
-        /// Form of the results: never Markdown; a line each for JSON.
-        output: Output,
+        /// How each result is shown: as text, or as one line of JSON.
+        view: ViewSettings,
         /// Where metrics go.
         metrics: MetricsSettings,
-        /// The log on stderr.
-        log: LogSettings,
     },
-    /// `explain ADDRESS`
+    /// `explain ADDRESS…`
     Explain {
-        /// What to work on. The guards and the pace of writes are the defaults.
+        /// What to work on. Guards and the write rate have placeholder values.
         settings: Settings,
-        /// What is asked about.
-        address: Cidr,
-        /// Form of the answer: never Markdown.
-        output: Output,
-        /// The log on stderr.
-        log: LogSettings,
+        /// What to explain.
+        question: Question,
+        /// How the answer is shown: as text or JSON.
+        view: ViewSettings,
     },
     /// `check`
     Check {
-        /// What to look at. The guards and the pace of writes are the defaults.
+        /// What to look at. Guards and the write rate have placeholder values.
         settings: Settings,
-        /// Form of the answer: never Markdown.
-        output: Output,
-        /// The log on stderr.
-        log: LogSettings,
+        /// How the answer is shown: as text or JSON.
+        view: ViewSettings,
     },
     /// `iam-policy`
     IamPolicy {
         /// The resources that it names.
         scope: IamScope,
-        /// The command that it is for.
+        /// The command that it allows.
         access: Access,
     },
     /// `completions SHELL`
     Completions(Shell),
 }
 
-impl Invocation {
-    /// How this command logs.
-    #[must_use]
-    pub fn log(&self) -> LogSettings {
-        match self {
-            Self::Plan { log, .. }
-            | Self::Apply { log, .. }
-            | Self::Watch { log, .. }
-            | Self::Explain { log, .. }
-            | Self::Check { log, .. } => *log,
-            Self::IamPolicy { .. } | Self::Completions(_) => LogSettings::default(),
-        }
-    }
+/// What `explain` is asked: at least one address or item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// Addresses and CIDRs, each once, in the order given.
+    pub addresses: Vec<Cidr>,
+    /// Keys of items, all of whose addresses are meant, each once.
+    pub items: Vec<String>,
+    /// How long to wait until all of it is wanted and in force.
+    pub wait: Option<Duration>,
 }
 
 /// An invocation and what a person should know about it.
@@ -100,14 +88,16 @@ impl Invocation {
 pub struct Parsed {
     /// What to do.
     pub invocation: Invocation,
+    /// The log on stderr.
+    pub log: LogSettings,
     /// One line each, without a newline; safe to print.
     pub warnings: Vec<String>,
-    /// The command line that approves what a guard stopped, up to the digest: shell-quoted and with what came from the
-    /// environment. `None` if a value cannot be written so that it is safe to paste.
+    /// The command line that approves a plan, up to the digest: shell-quoted, with the flags of this invocation. `None` if
+    /// a value cannot be written so that it is safe to paste.
     pub approve: Option<String>,
 }
 
-/// Text to print instead of running: help, version, or what is wrong.
+/// Text to print instead of running: help, version, or a usage error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Usage {
     /// Ends with a newline; safe to print.
@@ -116,7 +106,7 @@ pub struct Usage {
     pub problem: String,
     /// 0 for help and version, else [`EXIT_USAGE`].
     pub exit: u8,
-    /// Help and version are a result and go to stdout; all else goes to stderr.
+    /// Whether this goes to stdout: help and version do, errors go to stderr.
     pub to_stdout: bool,
 }
 

@@ -1,7 +1,7 @@
-//! The command line: from arguments and environment to a checked [`Invocation`], for people and for Lambda alike.
+//! The command line: from arguments and environment to a validated [`Invocation`], for people and for Lambda.
 //!
-//! Nothing here prints, exits or looks at the process: arguments and environment are parameters, and what should be
-//! printed comes back as a [`Usage`].
+//! Nothing here prints, exits, or reads the process: arguments and environment are parameters, and text to print comes
+//! back as a [`Usage`].
 
 mod approve;
 mod args;
@@ -18,5 +18,5 @@ mod values;
 pub use clap_complete::Shell;
 
 pub use self::command::completions;
-pub use self::invocation::{EXIT_USAGE, Invocation, Parsed, Usage};
+pub use self::invocation::{EXIT_USAGE, Invocation, Parsed, Question, Usage};
 pub use self::parse::{is_digest, parse, settings_from_env};

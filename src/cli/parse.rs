@@ -13,19 +13,19 @@ use super::{args, convert};
 use crate::model::settings::{LogSettings, Settings};
 use crate::text;
 
-/// Reads a command line. `args` begins with the program's name; `env` is the whole environment, from which an unset
-/// flag takes its value.
+/// Parses a command line. `args` starts with the program's name; `env` is the whole environment, which sets the flags
+/// that were not given.
 ///
 /// # Errors
-/// [`Usage`] if something is wrong, and also if help or the version was asked for.
+/// [`Usage`] for a usage error, and also for help and version.
 pub fn parse(
     args: impl IntoIterator<Item = OsString>,
     env: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Result<Parsed, Usage> {
     let args: Vec<OsString> = args.into_iter().collect();
     let env = Environment::new(env);
-    // Once to learn which flags were given, help and mistakes included, and once more with the others filled in: so a
-    // variable goes the very same way as its flag.
+    // Once to learn which flags were given, and again with the others from the environment, so that a variable is parsed
+    // exactly like its flag.
     let given = command().try_get_matches_from(&args).map_err(|error| usage(&error, &[]))?;
     if given.subcommand_name() != Some("completions") {
         env.only_settings(&command()).map_err(|message| Usage::error(&message))?;
@@ -36,13 +36,13 @@ pub fn parse(
     let approve = approve_command(&matches);
     let cli = args::Cli::from_arg_matches(&matches).map_err(|error| usage(&error, &filled.from_environment))?;
     let mut warnings = Vec::new();
-    let invocation = convert::invocation(cli, &env, &mut warnings).map_err(|invalid| {
+    let (invocation, log) = convert::invocation(cli, &env, &mut warnings).map_err(|invalid| {
         Usage::error(&describe(invalid.flag, invalid.value.as_deref(), &invalid.allowed, &filled.from_environment))
     })?;
-    Ok(Parsed { invocation, warnings, approve })
+    Ok(Parsed { invocation, log, warnings, approve })
 }
 
-/// The settings of an `apply` from the environment alone, as Lambda has them, with warnings.
+/// The settings of an `apply` from the environment alone, as in Lambda, with warnings.
 ///
 /// # Errors
 /// [`Usage`] if something is wrong.
@@ -51,18 +51,23 @@ pub fn settings_from_env(
 ) -> Result<(Settings, LogSettings, Vec<String>), Usage> {
     let parsed = parse(["wafsync", "apply"].map(OsString::from), env)?;
     match parsed.invocation {
-        Invocation::Apply { settings, log, .. } => Ok((settings, log, parsed.warnings)),
-        _ => Err(Usage::error("settings from the environment are those of apply")),
+        Invocation::Apply { settings, .. } => Ok((settings, parsed.log, parsed.warnings)),
+        Invocation::Plan { .. }
+        | Invocation::Watch { .. }
+        | Invocation::Explain { .. }
+        | Invocation::Check { .. }
+        | Invocation::IamPolicy { .. }
+        | Invocation::Completions(_) => Err(Usage::error("settings from the environment are those of apply")),
     }
 }
 
-/// Whether `--approve` would take this.
+/// Whether this is a valid value of `--approve`.
 #[must_use]
 pub fn is_digest(text: &str) -> bool {
     convert::is_digest(text)
 }
 
-/// One line: flag and value, where they come from, and what is allowed.
+/// One line: the flag, its value, where it comes from, and what is valid.
 fn describe(flag: &str, value: Option<&str>, allowed: &str, from_environment: &[String]) -> String {
     let value = value.map(|value| format!(" '{}'", text::line(value))).unwrap_or_default();
     let source = flag
@@ -95,13 +100,12 @@ fn problem_of_clap(text: &str) -> String {
     text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
-/// Clap's own words, without blanks at the end of lines, and without what a terminal could act on: they quote the
-/// command line.
+/// Clap's own message, without trailing blanks, and escaped because it quotes the command line.
 fn wording_of_clap(error: &clap::Error) -> String {
     error.to_string().lines().flat_map(|line| [text::line(line.trim_end()).into_owned(), "\n".to_owned()]).collect()
 }
 
-/// A value that is not among those that clap knows, in the same form as every other bad value: flag, value, allowed.
+/// A value that clap does not list, in the form of every other invalid value: flag, value, what is valid.
 fn not_among(error: &clap::Error) -> Option<(String, String, String)> {
     let argument = error.get(ContextKind::InvalidArg)?.to_string();
     let value = error.get(ContextKind::InvalidValue)?.to_string();

@@ -12,7 +12,9 @@ use super::parse::usage;
 use super::*;
 use crate::model::cidr::Cidr;
 use crate::model::policy::Position;
-use crate::model::settings::{LogFormat, LogLevel, LogSettings, MaxRemovals, MetricsSettings, Scope, Settings};
+use crate::model::settings::{
+    LogFormat, LogLevel, LogSettings, MaxAdditions, MaxRemovals, MetricsSettings, Scope, Settings,
+};
 use crate::text;
 
 const DIGEST: &str = "sha256:00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
@@ -55,7 +57,7 @@ fn refused(args: &[&str], message: &str) {
 }
 
 /// A value for every setting that differs from the default.
-const EVERY_SETTING: [(&str, &str); 38] = [
+const EVERY_SETTING: [(&str, &str); 45] = [
     ("table", "other"),
     ("table-region", "eu-west-1"),
     ("key-attribute", "cluster"),
@@ -80,6 +82,7 @@ const EVERY_SETTING: [(&str, &str); 38] = [
     ("tag", "team=edge"),
     ("on-rejection", "skip"),
     ("max-removals", "3"),
+    ("max-additions", "20%"),
     ("min-addresses", "2"),
     ("approve", DIGEST),
     ("read-rate", "2.5"),
@@ -93,18 +96,31 @@ const EVERY_SETTING: [(&str, &str); 38] = [
     ("every", "90s"),
     ("metrics-listen", "[::1]:9090"),
     ("metrics-push", "http://pushgateway:9091/"),
+    ("metrics-push-auth", "/secrets/authorization"),
     ("metrics-file", "/metrics/wafsync.prom"),
+    ("color", "always"),
+    ("full", ""),
+    ("item", "edge"),
+    ("yes", ""),
+    ("wait", "10m"),
 ];
 
 /// A command that has this setting.
 fn command_with(flag: &str) -> &'static str {
-    if flag == "every" || flag.starts_with("metrics-") { "watch" } else { "plan" }
+    match flag {
+        "yes" => "apply",
+        "wait" => "explain",
+        _ if flag == "every" || flag.starts_with("metrics-") => "watch",
+        _ => "plan",
+    }
 }
 
 /// What else must be given with a setting.
 fn needed(flag: &str) -> &'static [&'static str] {
     match flag {
         "table" => &[],
+        "metrics-push-auth" => &["--table=clusters", "--metrics-push=http://pushgateway:9091"],
+        "wait" => &["--table=clusters", "192.0.2.1"],
         "forwarded-ip-position" => &["--table=clusters", "--forwarded-ip-header=X-Client"],
         _ => &["--table=clusters"],
     }
@@ -125,7 +141,7 @@ fn every_setting_is_tried() {
 
 #[test]
 fn a_variable_says_what_its_flag_says() {
-    for (flag, value) in EVERY_SETTING.into_iter().filter(|(flag, _)| *flag != "approve") {
+    for (flag, value) in EVERY_SETTING.into_iter().filter(|(flag, _)| !["approve", "yes"].contains(flag)) {
         let command = command_with(flag);
         let given = if value.is_empty() { format!("--{flag}") } else { format!("--{flag}={value}") };
         let name = format!("WAFSYNC_{}", flag.replace('-', "_").to_uppercase());
@@ -133,7 +149,8 @@ fn a_variable_says_what_its_flag_says() {
         let in_environment = if value.is_empty() { "true" } else { value };
         let with_variable = run(&[&[command], needed(flag)].concat(), &[(&name, in_environment)]).unwrap();
         assert_eq!(format!("{with_flag:?}"), format!("{with_variable:?}"), "--{flag}");
-        let without = run(&[command, "--table=clusters"], &[]).unwrap();
+        let address: &[&str] = if flag == "wait" { &["192.0.2.1"] } else { &[] };
+        let without = run(&[&[command, "--table=clusters"], address].concat(), &[]).unwrap();
         assert_ne!(format!("{with_flag:?}"), format!("{without:?}"), "--{flag}");
     }
 }
@@ -192,12 +209,13 @@ fn a_variable_that_is_no_setting_is_refused() {
     let refusal = |name: &str| refusal(&["plan", "--table", "clusters"], &[(name, "1")]);
     assert_eq!(
         refusal("WAFSYNC_MIN_ADRESSES"),
-        "error: WAFSYNC_MIN_ADRESSES: there is no such setting; `wafsync apply --help` lists those there are\n"
+        "error: WAFSYNC_MIN_ADRESSES: no such setting; `wafsync apply --help` lists all of them\n"
     );
     assert_eq!(
         refusal("WAFSYNC_APPROVE"),
-        "error: WAFSYNC_APPROVE: an approval must not outlive its run, so --approve is a flag alone\n"
+        "error: WAFSYNC_APPROVE: an approval must not outlive its run; use the flag --approve\n"
     );
+    assert_eq!(refusal("WAFSYNC_YES"), "error: WAFSYNC_YES: consent must not outlive its run; use the flag --yes\n");
     // Kubernetes sets these for a Service of that name, and an empty variable counts as unset.
     let others = [
         ("WAFSYNC_PORT_80_TCP", "tcp://192.0.2.1:80"),
@@ -205,7 +223,7 @@ fn a_variable_that_is_no_setting_is_refused() {
         ("WAFSYNC_MIN_ADRESSES", ""),
     ];
     assert_eq!(apply(&[], &others).1, [""; 0]);
-    // Whoever only wants to type less need not mend the environment first.
+    // Completions need no valid settings.
     assert!(run(&["completions", "bash"], &[("WAFSYNC_APPROVE", DIGEST)]).is_ok());
 }
 
@@ -295,6 +313,10 @@ fn what_is_not_a_command_or_a_setting_of_it_is_a_usage_error() {
         &["apply", "--table=clusters", "stray"],
         &["apply", "--table=clusters", "--table=clusters"],
         &["explain", "--table=clusters"],
+        &["plan", "--table=clusters", "--wait=1m"],
+        &["watch", "--table=clusters", "--yes"],
+        &["watch", "--table=clusters", "--metrics-push-auth=x"],
+        &["check", "--table=clusters", "--full"],
         &["explain", "--table=clusters", "192.0.2.1", "--max-removals=3"],
         &["explain", "--table=clusters", "192.0.2.1", "--write-rate=1"],
         &["iam-policy", "--table=clusters", "--segments=2"],
@@ -341,7 +363,7 @@ fn the_table_is_a_name_or_an_arn() {
     assert_eq!(of_arn(&["--table-region", "eu-west-1"]), of_arn(&[]));
     assert_eq!(
         refusal(&["apply", "--table", arn, "--table-region", "us-east-1"], &[]),
-        "error: --table-region 'us-east-1': must be left out or eu-west-1, which is in the ARN of --table\n"
+        "error: --table-region 'us-east-1': must be eu-west-1, as in the ARN of --table, or left out\n"
     );
     for bad in ["ab", "with blank", "a/b", "", &"x".repeat(256), &format!("{arn}/index/by-name")] {
         assert_eq!(
@@ -393,7 +415,7 @@ fn the_name_is_one_that_aws_takes() {
     assert_eq!(settings(&["--name", "waf"]).waf.name, "waf");
     refused(
         &["--name", "WAF", "--action", "count"],
-        "--name 'WAF': must not be a word that AWS WAF reserves in labels, for --action count adds it as one",
+        "--name 'WAF': must not be a word that AWS WAF reserves: --action count uses it as a label",
     );
 }
 
@@ -410,17 +432,22 @@ fn numbers_have_their_limits() {
         (
             "--read-rate",
             &["0", "1000.1", "inf", "NaN", "-1", "1e2", "."],
-            "must be a number of calls a second, 0.001 to 1000",
+            "must be a number of calls per second, 0.001 to 1000",
         ),
-        ("--write-rate", &["0.0", "fast"], "must be a number of calls a second, 0.001 to 1000"),
+        ("--write-rate", &["0.0", "fast"], "must be a number of calls per second, 0.001 to 1000"),
+        (
+            "--max-additions",
+            &["-1", "ten", "%", "1.5", "NaN%", "1e9%", ""],
+            "must be a percentage such as 20%, or a count",
+        ),
         (
             "--max-removals",
             &["101%", "-1", "ten", "%", "1.5", "NaN%"],
             "must be a percentage from 0% to 100%, or a count",
         ),
         ("--deadline", &["9s", "25h", "0s"], "must be from 10s to 24h"),
-        ("--deadline", &["10", "soon", ""], "must be a time with its unit, such as 30s, 5m or 1h 30m"),
-        ("--settle", &["soon", "30"], "must be a time with its unit, such as 30s, 5m or 1h 30m"),
+        ("--deadline", &["10", "soon", ""], "must be a time with its unit, such as 30s, 5m, or 1h 30m"),
+        ("--settle", &["soon", "30"], "must be a time with its unit, such as 30s, 5m, or 1h 30m"),
         ("--settle", &["25h", "500000000000y"], "must be at most 24h"),
     ] {
         for value in values {
@@ -428,12 +455,16 @@ fn numbers_have_their_limits() {
         }
     }
     assert_eq!(settings(&["--max-removals", "2.5%"]).guards.max_removals, MaxRemovals::Percent(2.5));
+    assert_eq!(settings(&["--max-additions", "250%"]).guards.max_additions, Some(MaxAdditions::Percent(250.0)));
+    assert_eq!(settings(&["--max-additions", "0"]).guards.max_additions, Some(MaxAdditions::Count(0)));
+    assert_eq!(settings(&[]).guards.max_additions, None);
     assert_eq!(settings(&["--max-removals", "0"]).guards.max_removals, MaxRemovals::Count(0));
 }
 
 #[test]
 fn a_second_scan_that_cannot_come_in_time_is_warned_about() {
-    let warning = "--settle 30s is no less than --deadline 10s: removals wait, for no second scan can confirm them";
+    let warning =
+        "--settle 30s is not less than --deadline 10s: nothing can be removed, because no second scan can confirm it";
     assert_eq!(apply(&["--deadline=10s"], &[]).1, [warning]);
     assert_eq!(apply(&["--deadline=31s"], &[]).1, [""; 0]);
 }
@@ -458,13 +489,13 @@ fn a_header_that_can_be_forged_is_warned_about() {
     assert_eq!(
         warnings,
         [
-            "--forwarded-ip-position first: a client can forge that address in X-Forwarded-For and let itself in; use last \
+            "--forwarded-ip-position first: clients can forge that address in X-Forwarded-For to let themselves in; use last \
           if every request passes a proxy that appends to the header"
         ]
     );
     assert_eq!(apply(&[&header[..], &["--forwarded-ip-position", "any"]].concat(), &[]).1.len(), 1);
     assert!(apply(&[&header[..], &["--forwarded-ip-position", "last"]].concat(), &[]).1.is_empty());
-    refused(&["--forwarded-ip-position", "last"], "--forwarded-ip-position: needs --forwarded-ip-header");
+    refused(&["--forwarded-ip-position", "last"], "--forwarded-ip-position: requires --forwarded-ip-header");
     refused(&["--forwarded-ip-header", "X_A"], "--forwarded-ip-header 'X_A': must be 1 to 255 of A-Z a-z 0-9 -");
 }
 
@@ -512,7 +543,7 @@ fn watch_has_an_interval_and_places_for_metrics() {
     for (args, message) in [
         ("--every=9s", "--every '9s': must be from 10s to 24h"),
         ("--every=25h", "--every '25h': must be from 10s to 24h"),
-        ("--every=5", "--every '5': must be a time with its unit, such as 30s, 5m or 1h 30m"),
+        ("--every=5", "--every '5': must be a time with its unit, such as 30s, 5m, or 1h 30m"),
         (
             "--metrics-listen=localhost:9090",
             "--metrics-listen 'localhost:9090': must be an IP address and a port, such as 0.0.0.0:9090 or [::1]:9090",
@@ -533,7 +564,7 @@ fn watch_has_an_interval_and_places_for_metrics() {
         refused(
             &["--metrics-push", url],
             &format!(
-                "--metrics-push '{url}': must be the http:// or https:// URL of a Pushgateway, without user, query or \
+                "--metrics-push '{url}': must be the http:// or https:// URL of a Pushgateway, without user, query, or \
                  fragment"
             ),
         );
@@ -556,12 +587,30 @@ fn an_approval_also_works_where_the_environment_asks_for_what_only_plan_can_prin
 }
 
 #[test]
-fn explain_takes_an_address_or_a_cidr() {
+fn explain_takes_addresses_cidrs_and_items() {
     for (text, cidr) in [("192.0.2.1", "192.0.2.1/32"), ("2001:db8::/64", "2001:db8::/64")] {
         match run(&["explain", "--table=clusters", text], &[]).unwrap().invocation {
-            Invocation::Explain { address, .. } => assert_eq!(address.to_string(), cidr),
+            Invocation::Explain { question, .. } => assert_eq!(question.addresses, [Cidr::parse(cidr).unwrap()]),
             other => panic!("{other:?}"),
         }
+    }
+    let args = ["explain", "--table=clusters", "192.0.2.1", "--item=a", "192.0.2.2", "192.0.2.1/32", "--item=a"];
+    let Invocation::Explain { question, .. } = run(&[&args[..], &["--wait=90s"]].concat(), &[]).unwrap().invocation
+    else {
+        panic!("not an explain")
+    };
+    let addresses = ["192.0.2.1", "192.0.2.2"].map(|text| Cidr::parse(text).unwrap());
+    let wait = Some(Duration::from_secs(90));
+    assert_eq!(question, Question { addresses: addresses.into(), items: vec!["a".to_owned()], wait });
+    assert!(run(&["explain", "--table=clusters", "--item=a"], &[]).is_ok());
+    for (args, message) in [
+        (["--item="], "--item '': must be the key of an item"),
+        (["--wait=0s"], "--wait '0s': must be from 1s to 24h"),
+        (["--wait=25h"], "--wait '25h': must be from 1s to 24h"),
+        (["--wait=10"], "--wait '10': must be a time with its unit, such as 30s, 5m, or 1h 30m"),
+    ] {
+        let text = refusal(&[&["explain", "--table=clusters", "192.0.2.1"], &args[..]].concat(), &[]);
+        assert_eq!(text, format!("error: {message}\n"));
     }
     assert_eq!(refusal(&["explain", "--table=clusters", "front"], &[]), "error: ADDRESS 'front': not an IP address\n");
 }
@@ -577,13 +626,13 @@ fn tags_are_what_aws_takes() {
         ("=value", size),
         (&long_key, size),
         (&long_value, size),
-        ("key=a;b", "must be letters, digits, blanks and _ . : / = + - @"),
-        ("AWS:key=x", "must not begin with aws:, which AWS keeps for itself"),
+        ("key=a;b", "must be letters, digits, spaces, and _ . : / = + - @"),
+        ("AWS:key=x", "must not start with aws:, which AWS reserves"),
         ("managed-by=me", "must not be managed-by, which is always wafsync"),
     ] {
         refused(&["--tag", value], &format!("--tag '{value}': {why}"));
     }
-    refused(&["--tag=a=1", "--tag=a=2"], "--tag 'a=2': must not give a second value to a key");
+    refused(&["--tag=a=1", "--tag=a=2"], "--tag 'a=2': must not give a key two values");
     let many: Vec<String> = (0..50).map(|number| format!("--tag=k{number}=v")).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
     refused(&many, "--tag: must be given at most 49 times");
@@ -594,7 +643,7 @@ fn tags_are_what_aws_takes() {
 fn an_approval_is_a_whole_digest() {
     assert_eq!(settings(&["--approve", DIGEST]).guards.approve.as_deref(), Some(DIGEST));
     for bad in ["", "sha256:", &DIGEST[7..], &DIGEST[..70], &DIGEST.replace('a', "g"), &format!("{DIGEST}0")] {
-        let why = "must be sha256: and 64 hexadecimal digits, as the plan prints it";
+        let why = "must be sha256: and 64 hexadecimal digits, as printed with the plan";
         refused(&["--approve", bad], &format!("--approve '{bad}': {why}"));
     }
 }

@@ -1,4 +1,4 @@
-//! Values as text, and what is wrong with them: knows flags by name, and no settings.
+//! Parsing and validation of single values. Knows flags by name, but no settings.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -8,23 +8,23 @@ use std::time::Duration;
 use crate::model::cidr::Cidr;
 use crate::model::settings::is_region;
 
-/// Calls a second. More than any quota of WAF that can be had, and less than what would do harm before it is noticed.
+/// Calls per second: more than any quota of WAF, yet not enough to do harm before it is noticed.
 const MAX_RATE: f64 = 1000.0;
-/// Calls a second: one in about seventeen minutes. Less is a mistake, and its reciprocal soon no duration.
+/// Calls per second: one in about seventeen minutes. Anything lower is a mistake.
 pub(super) const MIN_RATE: f64 = 0.001;
 
-/// Bytes of an attribute's name. DynamoDB's limit for attributes that are part of a key, which those of the table are.
+/// Bytes of an attribute's name: DynamoDB's limit for key attributes.
 const MAX_ATTRIBUTE: usize = 255;
 /// Characters of a partition's name, such as `aws-us-gov`: more than any has.
 const MAX_PARTITION: usize = 32;
 
-/// A value that cannot be used.
+/// An invalid value.
 pub(super) struct Invalid {
     /// With its dashes, or the name of a positional argument.
     pub(super) flag: &'static str,
     /// As given; `None` if it is missing.
     pub(super) value: Option<String>,
-    /// What would be right, as the rest of a sentence that begins with the flag and a colon.
+    /// What is valid, as the rest of a sentence that starts with the flag and a colon.
     pub(super) allowed: String,
 }
 
@@ -34,7 +34,7 @@ impl Invalid {
     }
 }
 
-/// Most checks end in this.
+/// The result of a check.
 pub(super) type Checked<T> = Result<T, Invalid>;
 
 pub(super) fn cidr(flag: &'static str, text: &str) -> Checked<Cidr> {
@@ -47,16 +47,16 @@ pub(super) fn attribute(flag: &'static str, name: String) -> Checked<String> {
     Ok(name)
 }
 
-/// Calls a second.
+/// Calls per second.
 pub(super) fn rate(flag: &'static str, text: &str) -> Checked<f64> {
     decimal(text)
         .filter(|rate| (MIN_RATE..=MAX_RATE).contains(rate))
-        .ok_or_else(|| Invalid::new(flag, text, "must be a number of calls a second, 0.001 to 1000"))
+        .ok_or_else(|| Invalid::new(flag, text, "must be a number of calls per second, 0.001 to 1000"))
 }
 
 pub(super) fn duration(flag: &'static str, text: &str) -> Checked<Duration> {
     humantime::parse_duration(text)
-        .map_err(|_| Invalid::new(flag, text, "must be a time with its unit, such as 30s, 5m or 1h 30m"))
+        .map_err(|_| Invalid::new(flag, text, "must be a time with its unit, such as 30s, 5m, or 1h 30m"))
 }
 
 pub(super) fn number<T: FromStr + PartialOrd + Display>(
@@ -69,12 +69,12 @@ pub(super) fn number<T: FromStr + PartialOrd + Display>(
     })
 }
 
-/// ASCII digits alone: no sign, which `from_str` would take.
+/// ASCII digits only: no sign, which `from_str` would accept.
 pub(super) fn digits<T: FromStr>(text: &str) -> Option<T> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
-/// ASCII digits with at most one point: no sign, exponent, infinity or NaN, which `from_str` would take.
+/// ASCII digits with at most one point: no sign, exponent, infinity, or NaN, which `from_str` would accept.
 pub(super) fn decimal(text: &str) -> Option<f64> {
     text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.').then(|| text.parse().ok()).flatten()
 }
@@ -83,7 +83,7 @@ pub(super) fn check(flag: &'static str, value: &str, right: bool, allowed: &str)
     if right { Ok(()) } else { Err(Invalid::new(flag, value, allowed)) }
 }
 
-/// ASCII letters, digits and `others`, this many.
+/// Whether this is that many ASCII letters, digits, and `others`.
 pub(super) fn is_word(text: &str, length: RangeInclusive<usize>, others: &str) -> bool {
     length.contains(&text.len()) && text.chars().all(|char| char.is_ascii_alphanumeric() || others.contains(char))
 }
@@ -91,7 +91,7 @@ pub(super) fn is_word(text: &str, length: RangeInclusive<usize>, others: &str) -
 /// The parts of an ARN that matter here.
 pub(super) struct Arn<'a> {
     pub(super) region: &'a str,
-    /// All that follows the kind.
+    /// Everything after the kind.
     pub(super) name: &'a str,
 }
 

@@ -41,7 +41,7 @@ fn command(
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> u8 {
-    let Parsed { invocation, warnings, approve } = match cli::parse(args, env) {
+    let Parsed { invocation, log, warnings, approve } = match cli::parse(args, env) {
         Ok(parsed) => parsed,
         Err(usage) => {
             if usage.to_stdout {
@@ -53,25 +53,25 @@ fn command(
             return usage.exit;
         }
     };
-    log::start(invocation.log());
+    log::start(log);
     for warning in warnings {
         warn!("{warning}");
     }
     match invocation {
-        Invocation::Plan { settings, output, detailed_exitcode, .. } => {
-            signals::block_on(|signal| commands::plan::run(settings, output, detailed_exitcode, approve, signal, out))
+        Invocation::Plan { settings, view, detailed_exitcode } => {
+            signals::block_on(|signal| commands::plan::run(settings, &view, detailed_exitcode, approve, signal, out))
         }
-        Invocation::Apply { settings, output, metrics, .. } => {
-            signals::block_on(|signal| commands::apply::run(settings, output, metrics, approve, signal, out))
+        Invocation::Apply { settings, view, yes, metrics } => {
+            signals::block_on(|signal| commands::apply::run(settings, &view, yes, metrics, approve, signal, out))
         }
-        Invocation::Watch { settings, every, output, metrics, .. } => {
-            signals::block_on(|signal| commands::watch::run(settings, every, output, metrics, approve, signal, out))
+        Invocation::Watch { settings, every, view, metrics } => {
+            signals::block_on(|signal| commands::watch::run(settings, every, &view, metrics, approve, signal, out))
         }
-        Invocation::Explain { settings, address, output, .. } => {
-            signals::block_on(|signal| commands::explain::run(settings, address, output, signal, out))
+        Invocation::Explain { settings, question, view } => {
+            signals::block_on(|signal| commands::explain::run(settings, question, &view, signal, out))
         }
-        Invocation::Check { settings, output, .. } => {
-            signals::block_on(|signal| commands::check::run(settings, output, signal, out))
+        Invocation::Check { settings, view } => {
+            signals::block_on(|signal| commands::check::run(settings, &view, signal, out))
         }
         Invocation::IamPolicy { scope, access } => commands::iam_policy::run(&scope, access, out),
         Invocation::Completions(shell) => deliver(out, &cli::completions(shell), 0),

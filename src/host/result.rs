@@ -6,7 +6,7 @@ use tracing::error;
 
 use crate::metrics::export::Exporter;
 use crate::metrics::not_begun;
-use crate::model::settings::Output;
+use crate::model::settings::{Output, ViewSettings};
 use crate::report::text::Context;
 use crate::report::{Command, Document, markdown, text};
 use crate::run::outcome::Outcome;
@@ -27,10 +27,10 @@ pub(super) fn deliver(out: &mut impl Write, result: &[u8], code: u8) -> u8 {
 }
 
 /// A finished run in the form that was asked for.
-pub(super) fn render(finished: &Finished, command: Command, output: Output, approve: Option<&str>) -> Vec<u8> {
+pub(super) fn render(finished: &Finished, command: Command, view: &ViewSettings, approve: Option<&str>) -> Vec<u8> {
     let Finished { run, document, .. } = finished;
     let context = Context { command, target: &run.target, desired: run.newest(), approve };
-    match output {
+    match view.output {
         Output::Json => json(document),
         Output::Markdown => markdown::render(document, context).into_bytes(),
         Output::Text => text::render(document, context).into_bytes(),

@@ -1,4 +1,4 @@
-//! Takes the metrics of a run to where they are wanted. What goes wrong here is a warning and never changes an outcome.
+//! Delivers the metrics of a run. A failure here is a warning and never changes an outcome.
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
@@ -18,13 +18,16 @@ use super::prometheus::{Exposition, INSTALLATION};
 use super::samples::Sample;
 use crate::model::settings::MetricsSettings;
 
-/// A Pushgateway that takes longer than this gets nothing: the job should end.
+/// A slower Pushgateway gets nothing: the job has to end.
 const PUSH_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The largest file of an earlier run that is read: ours has some ten kilobytes.
 const MAX_FILE: u64 = 1 << 20;
 
-/// Where the metrics of an installation go, run after run.
+/// The largest file with the value of a header: servers refuse longer headers.
+const MAX_AUTH: u64 = 1 << 14;
+
+/// Delivers the metrics of an installation after each run.
 #[derive(Debug)]
 pub struct Exporter {
     exposition: Exposition,
@@ -34,7 +37,7 @@ pub struct Exporter {
 }
 
 impl Exporter {
-    /// Takes over what an earlier process left in the file, so that it outlives a run that fails, and puts it up.
+    /// Starts from the file of an earlier process, so that what it says survives a failed run.
     #[must_use]
     pub fn new(settings: MetricsSettings, installation: &str, health: Health) -> Self {
         let exposition = Exposition::new(installation);
@@ -42,7 +45,7 @@ impl Exporter {
             match read(file) {
                 Ok(text) => exposition.take_over(&text),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => warn!("the metrics of the last run cannot be read: {}: {error}", file.display()),
+                Err(error) => warn!("could not read the metrics of the last run: {}: {error}", file.display()),
             }
         }
         let push_url =
@@ -51,20 +54,21 @@ impl Exporter {
         Self { exposition, settings, push_url, health }
     }
 
-    /// Hands out the metrics of a run.
+    /// Delivers the metrics of a run.
     pub async fn export(&self, samples: &[Sample]) {
         self.exposition.set(samples);
         let text = self.exposition.text();
         if let Some(file) = &self.settings.file
             && let Err(error) = write(file, &text)
         {
-            warn!("the metrics were not written: {}: {error}", file.display());
+            warn!("could not write metrics: {}: {error}", file.display());
         }
         if let Some(url) = &self.push_url {
-            match tokio::time::timeout(PUSH_TIMEOUT, push(url, &text)).await {
-                Ok(Ok(())) => debug!("the metrics were pushed"),
-                Ok(Err(error)) => warn!("the metrics were not pushed: {url}: {error}"),
-                Err(_) => warn!("the metrics were not pushed: {url}: no answer in time"),
+            let push = push(url, &text, self.settings.push_auth.as_deref());
+            match tokio::time::timeout(PUSH_TIMEOUT, push).await {
+                Ok(Ok(())) => debug!("metrics pushed"),
+                Ok(Err(error)) => warn!("could not push metrics: {url}: {error}"),
+                Err(_) => warn!("could not push metrics: {url}: no answer in time"),
             }
         }
         self.health.set_metrics(text);
@@ -77,7 +81,7 @@ fn read(file: &Path) -> io::Result<String> {
     Ok(text)
 }
 
-/// Writes beside the file and renames, so that nobody reads half of it.
+/// Writes a second file and renames it, so that no reader sees half of it.
 fn write(file: &Path, text: &str) -> io::Result<()> {
     let mut beside = file.as_os_str().to_owned();
     beside.push(".tmp");
@@ -88,14 +92,33 @@ fn write(file: &Path, text: &str) -> io::Result<()> {
     std::fs::rename(&beside, file)
 }
 
-/// A POST, not a PUT: the gateway keeps the metrics that this run did not get to know.
-async fn push(url: &str, text: &str) -> Result<(), String> {
+/// The value of the `Authorization` header in this file: its content without surrounding blanks.
+///
+/// No error quotes the content.
+fn authorization(file: &Path) -> Result<String, String> {
+    let unreadable = |problem: &dyn std::fmt::Display| format!("--metrics-push-auth {}: {problem}", file.display());
+    let mut value = String::new();
+    File::open(file)
+        .and_then(|file| file.take(MAX_AUTH).read_to_string(&mut value))
+        .map_err(|error| unreadable(&error))?;
+    let value = value.trim();
+    if value.is_empty() || !value.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return Err(unreadable(&"must hold one line of printable ASCII, such as: Bearer TOKEN"));
+    }
+    Ok(value.to_owned())
+}
+
+/// POSTs the metrics. A PUT would delete the metrics that this run did not get to know.
+async fn push(url: &str, text: &str, auth: Option<&Path>) -> Result<(), String> {
     let mut request = HttpRequest::new(SdkBody::from(text));
     request.set_method("POST").map_err(|error| error.to_string())?;
     request.set_uri(url.to_owned()).map_err(|error| error.to_string())?;
     request.headers_mut().insert("content-type", "text/plain; version=0.0.4; charset=utf-8");
     request.headers_mut().insert("content-length", text.len().to_string());
-    // With roots that are not there the connector panics.
+    if let Some(file) = auth {
+        request.headers_mut().insert("authorization", authorization(file)?);
+    }
+    // Without any native root, the connector panics.
     let roots = url.starts_with("https:") && !rustls_native_certs::load_native_certs().certs.is_empty();
     let trusted = TrustStore::empty().with_native_roots(roots);
     let tls = TlsContext::builder().with_trust_store(trusted).build().map_err(|error| error.to_string())?;

@@ -103,6 +103,13 @@ impl Desired {
         keys
     }
 
+    /// The CIDRs that the item with this key asks for, sorted.
+    #[must_use]
+    pub fn of_item(&self, key: &str) -> Vec<Cidr> {
+        let key_of = self.view.keys();
+        self.view.entries().filter(|entry| key_of(*entry) == key).map(|entry| entry.cidr).collect()
+    }
+
     /// Whether `--always` asks for an address of `cidr`.
     #[must_use]
     pub fn wanted_by_always(&self, cidr: Cidr) -> bool {

@@ -159,7 +159,20 @@ pub struct RunSettings {
 /// than this starve the table's other readers before they make a scan of a few thousand items any faster.
 pub const MAX_SEGMENTS: u32 = 64;
 
-/// The form of a result on stdout.
+/// How a result is shown on stdout.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ViewSettings {
+    /// `--output`
+    pub output: Output,
+    /// `--color`
+    pub color: Color,
+    /// `--full`: list everything instead of the first few of each kind.
+    pub full: bool,
+    /// `--item` of `plan`: show only what these items get.
+    pub items: Vec<String>,
+}
+
+/// The format of a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Output {
     /// For people.
@@ -170,6 +183,17 @@ pub enum Output {
     Markdown,
 }
 
+/// When text has color.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Color {
+    /// In a terminal, unless the environment says otherwise.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
 /// Where metrics go.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MetricsSettings {
@@ -177,6 +201,8 @@ pub struct MetricsSettings {
     pub listen: Option<SocketAddr>,
     /// `--metrics-push`: the URL of a Pushgateway, without a slash at its end.
     pub push: Option<String>,
+    /// `--metrics-push-auth`: a file with the value of the `Authorization` header.
+    pub push_auth: Option<PathBuf>,
     /// `--metrics-file`
     pub file: Option<PathBuf>,
 }

@@ -374,7 +374,7 @@ impl Hanging {
 async fn a_signal_lets_the_call_under_way_end_and_says_what_is_left() {
     let mut hanging = Hanging::new().await;
     let mut stderr = BufReader::new(hanging.child.stderr.take().unwrap());
-    hanging.terminate(&mut stderr, "waiting for the calls under way").await;
+    hanging.terminate(&mut stderr, "waiting for calls in flight").await;
     drop(hanging.release);
     let mut rest = String::new();
     stderr.read_to_string(&mut rest).await.unwrap();

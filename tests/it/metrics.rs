@@ -348,7 +348,7 @@ async fn a_pushgateway_hears_of_a_run_that_cannot_begin_also_where_there_are_no_
     let secure = gateway.url.replace("http://", "--metrics-push=https://");
     let ended = process.start_with(&["apply", &secure], &[("SSL_CERT_FILE", "/dev/null")]).end().await;
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
-    assert!(ended.stderr.contains("the metrics were not pushed: https://"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("could not push metrics: https://"), "{}", ended.stderr);
 }
 
 #[tokio::test]
@@ -376,7 +376,32 @@ async fn metrics_that_cannot_be_delivered_change_no_outcome() {
     let push = format!("--metrics-push={}", gateway.url);
     let ended = process.start(&["apply", &push, "--metrics-file=/no/such/directory/wafsync.prom"]).end().await;
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    for warning in ["the metrics were not pushed: ", "HTTP 500", "the metrics were not written: "] {
+    for warning in ["could not push metrics: ", "HTTP 500", "could not write metrics: "] {
         assert!(ended.stderr.contains(warning), "{}", ended.stderr);
     }
+}
+
+#[tokio::test]
+async fn a_pushgateway_behind_authentication_gets_the_header_of_the_file_and_no_log_has_it() {
+    let (process, mut gateway) = (Process::new().await, Receiver::new(401).await);
+    process.item("a", &["198.51.100.7/32"]);
+    let scratch = Scratch::new("push-auth");
+    let file = scratch.0.join("authorization");
+    std::fs::write(&file, "Bearer never-logged\n").unwrap();
+    let flags = [format!("--metrics-push={}", gateway.url), format!("--metrics-push-auth={}", file.display())];
+    for level in ["--log-level=info", "--log-level=trace"] {
+        let ended = process.start(&["apply", &flags[0], &flags[1], level]).end().await;
+        assert!(ended.code == Some(0) && ended.stderr.contains("HTTP 401"), "{}", ended.stderr);
+        assert_eq!(gateway.received().await.authorization.as_deref(), Some("Bearer never-logged"));
+        assert!(!ended.stderr.contains("never-logged"), "{}", ended.stderr);
+    }
+    // A value that is no header is not sent, and not quoted.
+    std::fs::write(&file, "Bearer never-logged\nX-Second: line").unwrap();
+    let ended = process.start(&["apply", &flags[0], &flags[1]]).end().await;
+    assert!(ended.code == Some(0) && ended.stderr.contains("must hold one line"), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("never-logged") && gateway.is_untouched(), "{}", ended.stderr);
+    std::fs::remove_file(&file).unwrap();
+    let ended = process.start(&["apply", &flags[0], &flags[1]]).end().await;
+    assert!(ended.code == Some(0) && ended.stderr.contains("No such file"), "{}", ended.stderr);
+    assert!(gateway.is_untouched());
 }

@@ -165,6 +165,8 @@ impl Running {
 /// A request that a [`Receiver`] got.
 #[derive(Debug)]
 pub(crate) struct Received {
+    /// Of the header `Authorization`.
+    pub(crate) authorization: Option<String>,
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) body: String,
@@ -190,8 +192,13 @@ impl Receiver {
                         let (head, body) = request.into_parts();
                         let body = body.collect().await?.to_bytes();
                         let body = String::from_utf8(body.to_vec()).unwrap();
-                        let received =
-                            Received { method: head.method.to_string(), path: head.uri.path().to_owned(), body };
+                        let authorization = head.headers.get("authorization");
+                        let received = Received {
+                            authorization: authorization.map(|value| value.to_str().unwrap().to_owned()),
+                            method: head.method.to_string(),
+                            path: head.uri.path().to_owned(),
+                            body,
+                        };
                         sender.send(received).unwrap();
                         let response = Response::builder().status(status).body(Full::new(Bytes::new())).unwrap();
                         Ok::<_, hyper::Error>(response)

@@ -8,13 +8,14 @@ use crate::host::{clock, termination};
 use crate::metrics::export::Exporter;
 use crate::metrics::health::Health;
 use crate::metrics::samples;
-use crate::model::settings::{MetricsSettings, Output, Settings};
+use crate::model::settings::{MetricsSettings, Settings, ViewSettings};
 use crate::report::Command;
 use crate::stop::Signal;
 
 pub(in crate::host) async fn run(
     settings: Settings,
-    output: Output,
+    view: &ViewSettings,
+    _yes: bool,
     metrics: MetricsSettings,
     approve: Option<String>,
     signal: Signal,
@@ -24,11 +25,11 @@ pub(in crate::host) async fn run(
     let stop = signal.stop_within(settings.run.deadline);
     let mut session = match Session::from_environment(settings, approve.clone()).await {
         Ok(session) => session,
-        Err(error) => return not_started(out, &error, output, Some(&exporter)).await,
+        Err(error) => return not_started(out, &error, view.output, Some(&exporter)).await,
     };
     let finished = session.run(Command::Apply, clock::now(), &stop).await;
     exporter.export(&samples(&finished.document, session.settings(), &finished.facts)).await;
     termination::log(&finished.document);
-    let result = render(&finished, Command::Apply, output, approve.as_deref());
+    let result = render(&finished, Command::Apply, view, approve.as_deref());
     deliver(out, &result, finished.document.outcome.exit_code())
 }

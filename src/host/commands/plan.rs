@@ -5,7 +5,7 @@ use std::io::Write;
 use crate::host::result::{deliver, not_started, render};
 use crate::host::session::Session;
 use crate::host::{clock, termination};
-use crate::model::settings::{Output, Settings};
+use crate::model::settings::{Settings, ViewSettings};
 use crate::report::Command;
 use crate::run::outcome::Outcome;
 use crate::stop::Signal;
@@ -16,7 +16,7 @@ const EXIT_GUARDED: u8 = 3;
 
 pub(in crate::host) async fn run(
     settings: Settings,
-    output: Output,
+    view: &ViewSettings,
     detailed: bool,
     approve: Option<String>,
     signal: Signal,
@@ -25,7 +25,7 @@ pub(in crate::host) async fn run(
     let stop = signal.stop_within(settings.run.deadline);
     let mut session = match Session::from_environment(settings, approve.clone()).await {
         Ok(session) => session,
-        Err(error) => return not_started(out, &error, output, None).await,
+        Err(error) => return not_started(out, &error, view.output, None).await,
     };
     let finished = session.run(Command::Plan, clock::now(), &stop).await;
     let document = &finished.document;
@@ -35,5 +35,5 @@ pub(in crate::host) async fn run(
         outcome => outcome.exit_code(),
     };
     termination::log(document);
-    deliver(out, &render(&finished, Command::Plan, output, approve.as_deref()), code)
+    deliver(out, &render(&finished, Command::Plan, view, approve.as_deref()), code)
 }

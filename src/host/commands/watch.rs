@@ -10,7 +10,7 @@ use crate::host::{clock, http, termination};
 use crate::metrics::export::Exporter;
 use crate::metrics::health::Health;
 use crate::metrics::samples;
-use crate::model::settings::{MetricsSettings, Output, Settings};
+use crate::model::settings::{MetricsSettings, Output, Settings, ViewSettings};
 use crate::report::Command;
 use crate::stop::Signal;
 
@@ -18,7 +18,7 @@ use crate::stop::Signal;
 pub(in crate::host) async fn run(
     settings: Settings,
     every: Duration,
-    output: Output,
+    view: &ViewSettings,
     metrics: MetricsSettings,
     approve: Option<String>,
     signal: Signal,
@@ -40,9 +40,9 @@ pub(in crate::host) async fn run(
         Err(error) => return not_started(out, &error, Output::Text, Some(&exporter)).await,
     };
     watch(&mut session, every, &signal, &health, clock::now, async |finished: &Finished| {
-        let result = match output {
+        let result = match view.output {
             Output::Json => json_line(&finished.document),
-            Output::Text | Output::Markdown => render(finished, Command::Apply, output, approve.as_deref()),
+            Output::Text | Output::Markdown => render(finished, Command::Apply, view, approve.as_deref()),
         };
         // A reader that has gone away does not end the daemon.
         deliver(out, &result, 0);
