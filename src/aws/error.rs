@@ -157,6 +157,16 @@ impl AwsError {
         Self { hint: hint.map(ToOwned::to_owned), ..Self::of(operation, resource, cause) }
     }
 
+    /// A read that another one shows to be old.
+    pub(super) fn out_of_date(operation: &'static str, resource: &str, cause: &str) -> Self {
+        Self { class: Class::Again, ..Self::of(operation, resource, cause) }
+    }
+
+    /// The same error, of a call that was not repeated because of a signal.
+    pub(super) fn interrupted(self, reason: StopReason) -> Self {
+        Self { class: Class::Stopped(reason), ..self }
+    }
+
     /// What a person can do about it.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {

@@ -1,5 +1,6 @@
 //! Everything that is said to AWS: clients, pace, errors, and the calls themselves. Nothing here decides what should be in WAF.
 
+mod cache;
 mod call;
 mod connection;
 mod error;
@@ -15,6 +16,7 @@ mod transport;
 mod waf;
 mod web_acls;
 
+pub use self::cache::ReadCache;
 pub use self::call::{ATTEMPT_TIMEOUT, ATTEMPTS, IN_FLIGHT, OPERATION_TIMEOUT};
 pub use self::connection::{
     CLOUDFRONT_REGION, Connection, NoRegion, NoRoots, TableReader, WafReader, Writer, environment,
@@ -22,4 +24,3 @@ pub use self::connection::{
 pub use self::error::{AwsError, Class};
 pub use self::governor::{Action, Governor};
 pub use self::preflight::look;
-pub use self::waf::ReadCache;

@@ -1,5 +1,7 @@
 //! The pages of one list of WAF, safe against a marker that never ends.
 
+use std::collections::BTreeSet;
+
 use super::error::{AwsError, BAD_ANSWER};
 use super::governor::Action;
 
@@ -13,12 +15,13 @@ pub(super) const LIST_LIMIT: i32 = 100;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Next(pub(super) Option<String>);
 
-/// Walks a list of WAF. It ends at an absent marker, an empty page or a marker that comes again: one report has a marker
-/// on every page, the last one too.
+/// Walks a list of WAF. It ends at an absent marker or a repeated one: one report has a marker on every page, the last
+/// one too. An empty page with a new marker is not the end.
 #[derive(Debug, Default)]
 pub(super) struct Pages {
     read: usize,
     next: Option<String>,
+    seen: BTreeSet<String>,
     ended: bool,
 }
 
@@ -35,7 +38,7 @@ impl Pages {
         Ok(Some(Next(self.next.clone())))
     }
 
-    /// A page has come: what it lists. An answer without a list is none, and not an empty one.
+    /// Takes a page and gives what it lists. An answer without a list is an error, not an empty list.
     pub(super) fn seen<T>(
         &mut self,
         action: Action,
@@ -44,7 +47,8 @@ impl Pages {
     ) -> Result<Vec<T>, AwsError> {
         let no_list = || AwsError::unusable(action.name(), "all", "the answer has no list", Some(BAD_ANSWER));
         let page = page.ok_or_else(no_list)?;
-        self.ended = page.is_empty() || marker.is_none() || (self.read > 1 && marker == self.next);
+        let new = marker.as_ref().is_some_and(|marker| self.seen.insert(marker.clone()));
+        self.ended = !new;
         self.next = marker;
         Ok(page)
     }
@@ -67,9 +71,11 @@ mod tests {
     }
 
     #[test]
-    fn a_list_ends_at_an_absent_marker_an_empty_page_or_a_marker_that_comes_again() {
+    fn a_list_ends_at_an_absent_or_repeated_marker_and_not_at_an_empty_page() {
         assert_eq!(walk(&[(Some("a"), false), (Some("b"), false), (None, false)]), 3);
-        assert_eq!(walk(&[(Some("a"), false), (Some("b"), true)]), 2);
+        assert_eq!(walk(&[(Some("a"), true), (Some("b"), true), (None, false)]), 3);
+        assert_eq!(walk(&[(Some("a"), false), (Some("b"), true), (Some("b"), true)]), 3);
+        assert_eq!(walk(&[(Some("a"), false), (Some("b"), false), (Some("a"), false)]), 3);
         assert_eq!(walk(&[(Some("a"), false), (Some("b"), false), (Some("b"), false)]), 3);
     }
 

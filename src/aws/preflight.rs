@@ -3,12 +3,12 @@
 use aws_sdk_wafv2::types::ResourceType;
 use aws_smithy_types::timeout::TimeoutConfig;
 
+use super::cache::ReadCache;
 use super::call::{ATTEMPT_TIMEOUT, Call, OPERATION_TIMEOUT};
 use super::connection::{Connection, TableReader, WafReader, retries};
 use super::error::{AwsError, Class};
 use super::governor::Action;
 use super::interceptors;
-use super::waf::ReadCache;
 use super::web_acls::{counted, rules};
 use crate::model::cidr::Family;
 use crate::model::current::{Current, RuleGroup};

@@ -1,48 +1,71 @@
-//! Everything that WAF holds of ours, read as one value.
+//! Everything of ours in WAF, read as one value.
+//!
+//! AWS promises neither fresh reads nor reads that agree: each list and each get may be a minute old, by itself. Two
+//! reads that contradict each other show it, and are repeated until they agree. An old read never makes a set that a
+//! rule of ours refers to disappear: AWS deletes nothing that a rule refers to (`WAFAssociatedItemException`).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::time::Duration;
 
+use aws_sdk_wafv2::types::{IpSetSummary, RuleGroupSummary};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use tracing::warn;
+use tracing::debug;
 
+use super::cache::ReadCache;
 use super::call::IN_FLIGHT;
 use super::connection::WafReader;
 use super::error::{AwsError, Class};
+use super::governor::Action;
 use super::ip_sets::IpSet;
 use super::rule_groups::Group;
 use crate::model::current::{Current, LockToken, RuleGroup, Shard};
 use crate::model::naming::{self, SetArn};
 use crate::model::settings::WafSettings;
-use crate::stop::Stop;
-use crate::text;
+use crate::stop::{Stop, StopReason};
 
-/// What was read before, by id, in a process that lives on: as long as the list shows the same lock token, it is still so.
-#[derive(Debug, Default)]
-pub struct ReadCache {
-    sets: BTreeMap<String, IpSet>,
-    groups: BTreeMap<String, Group>,
-    /// IP sets that are named like ours and are not: a warning of them is worth one line, not one a read.
-    foreign: Vec<String>,
-}
+/// Pauses between reads that contradict each other: together the minute that an old read may last.
+const PAUSES: [Duration; 5] = [
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+    Duration::from_secs(8),
+    Duration::from_secs(16),
+    Duration::from_secs(30),
+];
 
-/// What a list says of one resource.
+/// An IP set that has to be read.
 #[derive(Clone, Debug)]
-struct Listed {
+struct Wanted {
     name: String,
     id: String,
     arn: String,
     description: String,
+    /// The lock token in the list; `None` if the list does not show the IP set.
     token: Option<LockToken>,
-    /// The list has it; else only a rule of ours refers to it.
-    shown: bool,
+}
+
+/// What was read of ours, all of it without a contradiction.
+#[derive(Debug)]
+struct Ours {
+    groups: Vec<RuleGroup>,
+    sets: Vec<IpSet>,
+    foreign: Vec<String>,
+}
+
+/// The reads of one look at WAF.
+#[derive(Debug)]
+enum Look {
+    Agrees(Ours),
+    /// Two reads contradict each other, so one of them is old.
+    Contradicts(AwsError),
 }
 
 impl WafReader {
-    /// Reads every IP set and rule group of ours, and the web ACLs that were named.
+    /// Reads every IP set and rule group of ours, and the named web ACLs.
     ///
     /// # Errors
     ///
-    /// Any call that fails, a rule group in our place that is not ours, an `--adopt` or `--web-acl` that there is not.
+    /// Any call that fails, a rule group of our name that is foreign, an `--adopt` that does not exist, and reads that
+    /// still contradict each other after a minute ([`Class::Again`]).
     pub async fn read_waf(
         &self,
         settings: &WafSettings,
@@ -52,42 +75,64 @@ impl WafReader {
         let named = async {
             if settings.web_acls.is_empty() { Ok(None) } else { self.web_acls(settings, stop).await.map(Some) }
         };
-        let (sets, groups, web_acls) =
-            tokio::try_join!(self.list_ip_sets(stop), self.rule_groups(settings, &mut cache.groups, stop), named)?;
-        let listed: Vec<Listed> = sets
-            .into_iter()
-            .filter_map(|set| {
-                let (name, id, arn) = (set.name?, set.id?, set.arn?);
-                let token = set.lock_token.map(LockToken);
-                Some(Listed { name, id, arn, description: set.description.unwrap_or_default(), token, shown: true })
-            })
-            .collect();
-        let referred: BTreeSet<&String> = groups.iter().flat_map(|group| group.rule.references()).collect();
-        let (wanted, foreign) = candidates(&listed, &referred, settings)?;
-        let (sets, gone) = self.ip_sets(wanted, &mut cache.sets, stop).await?;
-        let mut current = Current { groups, foreign, web_acls, ..Current::default() };
-        current.gone = gone.into_iter().filter(|set| fits(&set.name, &settings.name)).map(|set| set.arn).collect();
-        for set in sets {
+        let (ours, web_acls) = tokio::try_join!(self.read_until_it_agrees(settings, cache, stop), named)?;
+        let mut current = Current { groups: ours.groups, foreign: ours.foreign, web_acls, ..Current::default() };
+        for set in ours.sets {
             place(set, settings, &mut current);
         }
         current.shards.sort_by(|a, b| a.name.cmp(&b.name));
-        if !current.foreign.is_empty() && current.foreign != cache.foreign {
-            let list = current.foreign.iter().map(|name| text::line(name)).collect::<Vec<_>>().join(", ");
-            warn!(ip_sets = list, "left alone: named like ours, but not ours; their numbers are skipped");
-        }
-        cache.foreign.clone_from(&current.foreign);
+        cache.warn_of_foreign(&current.foreign);
         Ok(current)
     }
 
-    /// Our rule groups, in the order of their numbers.
-    async fn rule_groups(
+    async fn read_until_it_agrees(
         &self,
         settings: &WafSettings,
-        cache: &mut BTreeMap<String, Group>,
+        cache: &mut ReadCache,
         stop: &Stop,
-    ) -> Result<Vec<RuleGroup>, AwsError> {
+    ) -> Result<Ours, AwsError> {
+        let mut pauses = PAUSES.into_iter();
+        loop {
+            let doubt = match self.look(settings, cache, stop).await? {
+                Look::Agrees(ours) => return Ok(ours),
+                Look::Contradicts(doubt) => doubt,
+            };
+            let Some(pause) = pauses.next() else { return Err(doubt) };
+            debug!(%doubt, ?pause, "reading WAF again");
+            match stop.sleep(pause).await {
+                Ok(()) => {}
+                Err(StopReason::Deadline) => return Err(doubt),
+                Err(reason @ StopReason::Signal) => return Err(doubt.interrupted(reason)),
+            }
+        }
+    }
+
+    /// Lists everything, and reads what the lists show with another lock token than was last read.
+    async fn look(&self, settings: &WafSettings, cache: &mut ReadCache, stop: &Stop) -> Result<Look, AwsError> {
+        let (sets, groups) = tokio::try_join!(self.list_ip_sets(stop), self.list_rule_groups(stop))?;
+        let groups = match self.rule_groups(groups, settings, cache, stop).await? {
+            Ok(groups) => groups,
+            Err(doubt) => return Ok(Look::Contradicts(doubt)),
+        };
+        let referred: BTreeSet<&String> = groups.iter().flat_map(|group| group.rule.references()).collect();
+        let listed: Vec<Wanted> = sets.into_iter().filter_map(wanted).collect();
+        let (wanted, foreign) = candidates(&listed, &referred, settings)?;
+        Ok(match self.ip_sets(wanted, cache, stop).await? {
+            Ok(sets) => Look::Agrees(Ours { groups, sets, foreign }),
+            Err(doubt) => Look::Contradicts(doubt),
+        })
+    }
+
+    /// Our rule groups among those listed, in the order of their numbers; or the contradiction between list and read.
+    async fn rule_groups(
+        &self,
+        listed: Vec<RuleGroupSummary>,
+        settings: &WafSettings,
+        cache: &mut ReadCache,
+        stop: &Stop,
+    ) -> Result<Result<Vec<RuleGroup>, AwsError>, AwsError> {
         let needed = settings.limits.rule_groups();
-        let candidates = self.list_rule_groups(stop).await?.into_iter().filter_map(|group| {
+        let candidates = listed.into_iter().filter_map(|group| {
             let (name, id) = (group.name?, group.id?);
             let number = naming::group_number(&name, &settings.name)?;
             let ours = naming::group_table(&group.description.unwrap_or_default(), &settings.name).is_some();
@@ -96,75 +141,105 @@ impl WafReader {
         let candidates: Vec<_> = candidates.collect();
         let known = &*cache;
         let reads = candidates.iter().map(|(number, name, id, token)| async move {
-            match known.get(id).filter(|group| Some(&group.token) == token.as_ref()) {
-                Some(group) => Ok((*number, group.clone())),
-                None => self.get_rule_group(name, id, stop).await.map(|group| (*number, group)),
+            if let Some(group) = known.rule_group(id, token.as_ref()) {
+                return Ok((*number, Ok(group.clone())));
             }
+            let read = self.get_rule_group(name, id, stop).await;
+            let read = agreeing(read, Action::GetRuleGroup, name, token.as_ref(), |group: &Group| &group.token)?;
+            Ok((*number, read))
         });
-        let groups: Vec<(usize, Group)> = stream::iter(reads).buffered(IN_FLIGHT).try_collect().await?;
-        cache.clone_from(&groups.iter().map(|(_, group)| (group.id.clone(), group.clone())).collect());
-        let mut ours = Vec::with_capacity(groups.len());
-        for (number, group) in groups {
+        let reads: Vec<(usize, Read<Group>)> = stream::iter(reads).buffered(IN_FLIGHT).try_collect().await?;
+        cache.keep_rule_groups(reads.iter().filter_map(|(_, read)| read.as_ref().ok()));
+        let mut ours = Vec::with_capacity(reads.len());
+        for (number, read) in reads {
+            let group = match read {
+                Ok(group) => group,
+                Err(doubt) => return Ok(Err(doubt)),
+            };
             let Some(table) = naming::group_table(&group.description, &settings.name) else {
                 let cause = format!(
-                    "it is not ours: its description does not begin with \"wafsync {} \", so it is left alone",
+                    "it is foreign: its description does not begin with \"wafsync {} \", so it is left alone",
                     settings.name
                 );
-                let hint = "choose another --name, or delete that rule group if nobody needs it";
+                let hint = "choose another --name, or delete that rule group if it is not in use";
                 return Err(AwsError::unusable("GetRuleGroup", &group.name, &cause, Some(hint)));
             };
             let Group { name, id, arn, capacity, token, rule, .. } = group;
             ours.push(RuleGroup { number, name, id, arn, token, capacity, table, rule });
         }
         ours.sort_by_key(|group| group.number);
-        Ok(ours)
+        Ok(Ok(ours))
     }
 
-    /// Reads these IP sets; the second list are those that turned out to be gone.
+    /// These IP sets with their addresses; or the contradiction between list and read.
     async fn ip_sets(
         &self,
-        wanted: Vec<Listed>,
-        cache: &mut BTreeMap<String, IpSet>,
+        wanted: Vec<Wanted>,
+        cache: &mut ReadCache,
         stop: &Stop,
-    ) -> Result<(Vec<IpSet>, Vec<Listed>), AwsError> {
+    ) -> Result<Result<Vec<IpSet>, AwsError>, AwsError> {
         let known = &*cache;
-        let reads = wanted.into_iter().map(|listed| async move {
-            if let Some(set) = known.get(&listed.id).filter(|set| Some(&set.token) == listed.token.as_ref()) {
-                return Ok(Ok(set.clone()));
+        let reads = wanted.iter().map(|set| async move {
+            if let Some(known) = known.ip_set(&set.id, set.token.as_ref()) {
+                return Ok(Ok(known.clone()));
             }
-            match self.get_ip_set(&listed.name, &listed.id, stop).await {
-                Ok(set) => Ok(Ok(set)),
-                // Lists and reads spread apart: only where both know nothing of it is it gone.
-                Err(error) if error.class() == Class::NotFound && !listed.shown => Ok(Err(listed)),
-                Err(error) => Err(error),
-            }
+            let read = self.get_ip_set(&set.name, &set.id, stop).await;
+            agreeing(read, Action::GetIpSet, &set.name, set.token.as_ref(), |set: &IpSet| &set.token)
         });
-        let reads: Vec<Result<IpSet, Listed>> = stream::iter(reads).buffered(IN_FLIGHT).try_collect().await?;
-        let (mut sets, mut gone) = (Vec::new(), Vec::new());
-        for read in reads {
-            match read {
-                Ok(set) => sets.push(set),
-                Err(listed) => gone.push(listed),
-            }
-        }
-        cache.clone_from(&sets.iter().map(|set| (set.id.clone(), set.clone())).collect());
-        Ok((sets, gone))
+        let reads: Vec<Read<IpSet>> = stream::iter(reads).buffered(IN_FLIGHT).try_collect().await?;
+        cache.keep_ip_sets(reads.iter().flatten());
+        Ok(reads.into_iter().collect())
     }
+}
+
+/// A resource, or the contradiction between the list that shows it and the read of it.
+type Read<T> = Result<T, AwsError>;
+
+/// Holds a read against the list: what the list shows, or a rule of ours refers to, exists, with the list's lock token.
+fn agreeing<T>(
+    read: Result<T, AwsError>,
+    action: Action,
+    name: &str,
+    listed: Option<&LockToken>,
+    token: impl FnOnce(&T) -> &LockToken,
+) -> Result<Read<T>, AwsError> {
+    match read {
+        Ok(read) if listed.is_some_and(|listed| listed != token(&read)) => Ok(Err(AwsError::out_of_date(
+            action.name(),
+            name,
+            "the list and the read show different lock tokens: one of them is out of date",
+        ))),
+        Ok(read) => Ok(Ok(read)),
+        Err(error) if error.class() == Class::NotFound => {
+            let shown = if listed.is_some() { "the list shows it" } else { "a rule group refers to it" };
+            let cause = format!("AWS WAF does not find it although {shown}: the answer is out of date");
+            Ok(Err(AwsError::out_of_date(action.name(), name, &cause)))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn wanted(set: IpSetSummary) -> Option<Wanted> {
+    let (name, id, arn) = (set.name?, set.id?, set.arn?);
+    let token = set.lock_token.map(LockToken);
+    Some(Wanted { name, id, arn, description: set.description.unwrap_or_default(), token })
 }
 
 fn fits(name: &str, installation: &str) -> bool {
     naming::family_of(name, installation).is_some()
 }
 
-/// Which IP sets have to be read: ours, the adopted ones, and whatever our rules refer to; and the names of those that
-/// only look like ours.
+/// The IP sets to read: ours, the adopted ones and those that our rules refer to; and the names of foreign ones that
+/// are named like ours.
 fn candidates(
-    listed: &[Listed],
+    listed: &[Wanted],
     referred: &BTreeSet<&String>,
     settings: &WafSettings,
-) -> Result<(Vec<Listed>, Vec<String>), AwsError> {
+) -> Result<(Vec<Wanted>, Vec<String>), AwsError> {
+    let is_referred_to =
+        |name: &String| referred.iter().filter_map(|arn| SetArn::parse(arn)).any(|referred| referred.name == *name);
     for name in &settings.adopt {
-        if !listed.iter().any(|set| set.name == *name) {
+        if !listed.iter().any(|set| set.name == *name) && !is_referred_to(name) {
             let hint = "check --adopt, --scope and AWS_REGION";
             return Err(AwsError::unusable("ListIPSets", name, "there is no IP set of this name to adopt", Some(hint)));
         }
@@ -180,34 +255,26 @@ fn candidates(
             foreign.push(set.name.clone());
         }
     }
-    // A list can lag behind; what a rule of ours refers to is asked for by name.
+    // A list can be old; what a rule of ours refers to is read by its id.
     for arn in referred {
         if listed.iter().any(|set| set.arn == **arn) {
             continue;
         }
         let ours = |set: &SetArn| fits(&set.name, &settings.name) || settings.adopt.contains(&set.name);
         if let Some(SetArn { name, id }) = SetArn::parse(arn).filter(ours) {
-            wanted.push(Listed {
-                name,
-                id,
-                arn: (*arn).clone(),
-                description: String::new(),
-                token: None,
-                shown: false,
-            });
+            wanted.push(Wanted { name, id, arn: (*arn).clone(), description: String::new(), token: None });
         }
     }
     Ok((wanted, foreign))
 }
 
-/// An IP set that was read becomes a shard, or turns out to be somebody else's.
+/// Makes an IP set that was read a shard, or counts it as foreign.
 fn place(set: IpSet, settings: &WafSettings, current: &mut Current) {
     let mark = naming::mark(&set.description, &settings.name);
     let group = current.groups.iter().position(|group| group.rule.references().contains(&set.arn));
     let right_name = naming::family_of(&set.name, &settings.name) == Some(set.family);
     let ours = right_name && (mark.is_some() || group.is_some());
-    // Also where its name fits and a rule of ours refers to it by now: until it is marked, what is in it was put there by
-    // somebody else.
+    // Also where its name fits and a rule of ours refers to it: until it is marked, its contents are not ours.
     let adopted = settings.adopt.contains(&set.name);
     if ours || adopted {
         let IpSet { name, id, arn, family, token, cidrs, .. } = set;

@@ -120,17 +120,6 @@ async fn a_description_that_somebody_edited_is_no_reason_to_write() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_set_that_was_deleted_by_hand_is_made_anew() {
-    let world = world(&[]).await;
-    world.aws.remove_ip_set(SET);
-    let document = world.next_apply().await;
-    assert_eq!(ended(&document), (Outcome::Changed, 2, 2), "{}", document.reason);
-    assert_eq!(world.in_force(), ips(1..=20));
-    world.later().await;
-    world.settled().await;
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_set_that_the_list_leaves_out_is_read_by_its_arn() {
     let world = world(&[]).await;
     // The error says that there is no such item; nothing less proves that a set is gone.

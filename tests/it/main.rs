@@ -33,6 +33,7 @@ mod limits;
 mod log;
 mod metrics;
 mod migration;
+mod old_reads;
 mod pace;
 mod pages;
 mod process;

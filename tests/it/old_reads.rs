@@ -1,0 +1,76 @@
+//! Reads of WAF that are old, each by itself: what contradicts another read is read again, and nothing is concluded
+//! from it.
+
+use wafsync::run::outcome::Outcome;
+use wafsync_test_aws::{FaultKind, Phase, When};
+
+use crate::world::{World, changes, ended, ip, ips};
+
+const SET: &str = "wafsync-ipv4-000";
+
+/// Twenty addresses in force.
+async fn world() -> World {
+    let world = World::new(&[]);
+    world.items(1..=20);
+    assert_eq!(world.apply().await.outcome, Outcome::Changed);
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_set_that_a_rule_refers_to_is_read_again_when_aws_does_not_find_it() {
+    let world = world().await;
+    world.fail_target("GetIPSet", SET, 3, When::Before, FaultKind::NonexistentItem);
+    assert_eq!(ended(&world.next_apply().await), (Outcome::Converged, 0, 0));
+    assert_eq!(world.calls("GetIPSet"), 4);
+    assert_eq!(world.in_force(), ips(1..=20));
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_set_that_stays_hidden_loses_no_reference_and_the_next_run_goes_on() {
+    let world = world().await;
+    let rules = world.aws.rule_group("wafsync-1").unwrap().rules;
+    world.aws.remove_ip_set(SET);
+    let document = world.next_apply().await;
+    assert_eq!(ended(&document), (Outcome::Partial, 0, 0), "{}", document.reason);
+    let cause = "GetIPSet wafsync-ipv4-000: AWS WAF does not find it although a rule group refers to it: the answer is \
+                 out of date";
+    assert!(document.reason.contains(cause), "{}", document.reason);
+    assert_eq!(world.calls("GetIPSet"), 6, "within about a minute");
+    assert_eq!(world.aws.rule_group("wafsync-1").unwrap().rules, rules);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_edit_between_the_list_and_the_read_is_read_again_until_both_agree() {
+    let world = world().await;
+    world.once("GetIPSet", Phase::Before, |aws, _| aws.edit_ip_set(SET, |set| set.push("203.0.113.9/32".into())));
+    let document = world.next_apply().await;
+    assert_eq!(changes(&document), [format!("update_ip_set {SET} -203.0.113.9/32")]);
+    assert_eq!((document.outcome, world.calls("UpdateIPSet")), (Outcome::Changed, 1), "{}", document.reason);
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn lists_and_reads_that_never_agree_end_the_run_before_it_writes() {
+    let world = world().await;
+    world.item("new", &["203.0.113.7"]);
+    world.aws.on_call(|aws, call| {
+        if call.operation == "GetIPSet" && call.phase == Phase::Before {
+            aws.edit_ip_set(SET, |set| set.retain(|address| *address != ip(1)));
+        }
+    });
+    let document = world.next_apply().await;
+    assert_eq!(ended(&document), (Outcome::Partial, 0, 0), "{}", document.reason);
+    assert!(document.reason.contains("different lock tokens"), "{}", document.reason);
+    assert_eq!(world.calls("UpdateIPSet"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_signal_ends_the_wait_for_reads_that_agree() {
+    let world = world().await;
+    world.aws.remove_ip_set(SET);
+    let raise = world.signal.clone();
+    world.once("GetIPSet", Phase::After, move |_, _| raise.raise());
+    let document = world.next_apply().await;
+    assert_eq!((document.outcome, world.calls("GetIPSet")), (Outcome::Partial, 1), "{}", document.reason);
+}
