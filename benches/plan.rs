@@ -32,6 +32,9 @@ const SIZES: [usize; 3] = [10_000, 100_000, 1_000_000];
 /// One in so many addresses is replaced.
 const CHANGED: usize = 100;
 
+/// The AWS account of everything.
+const ACCOUNT: &str = "111122223333";
+
 fn main() {
     divan::main();
 }
@@ -106,6 +109,7 @@ impl World {
             region: "eu-central-1".into(),
             name: "wafsync".into(),
             table: "eu-central-1/clusters".into(),
+            table_account: None,
         };
         let mut held: Vec<Cidr> = (0..size).map(address).collect();
         held.sort_unstable();
@@ -118,9 +122,10 @@ impl World {
             arn: format!("arn:group-{number}"),
             token: LockToken("token".into()),
             capacity: 120,
-            table: Some(target.table_tag()),
+            table: target.table_tag(Some(ACCOUNT)),
             rule: GroupRule::Standard {
                 policy: settings.waf.policy.clone(),
+                labels: Vec::new(),
                 references: shards
                     .iter()
                     .filter(|shard| shard.group == Some(number - 1))
@@ -132,24 +137,30 @@ impl World {
         let groups = vec![group(1), group(2)];
         let items: Vec<Item> = (changed..size + changed).map(item).collect();
         let desired = Desired::new(view(&items), &[], false, rules().widest);
-        Self { settings, target, desired, current: Current { shards, groups, ..Current::default() } }
+        Self {
+            settings,
+            target,
+            desired,
+            current: Current { shards, groups, account: Some(ACCOUNT.to_owned()), ..Current::default() },
+        }
     }
 
     fn decide(&self) -> Decision {
         let diff = Diff::new(&self.desired, &[], &[], &self.current);
-        let judgement = guard::judge(&Evidence {
+        let evidence = Evidence {
             settings: &self.settings.guards,
             target: &self.target,
             diff: &diff,
             current: &self.current,
-            entries: self.desired.view().entry_count(),
-            wanted: self.desired.from_table(),
+            desired: &self.desired,
+            always: &[],
             rejections: 0,
             rules: &[],
-            in_force_at_start: diff.in_force,
+            in_force_at_start: diff.in_force_by_table,
             removed: &BTreeSet::new(),
-            approval: None,
-        });
+            added: &BTreeSet::new(),
+        };
+        let judgement = guard::judge(&evidence, None);
         let basis = Basis {
             desired: &self.desired,
             current: &self.current,
@@ -159,7 +170,10 @@ impl World {
             policy: &self.settings.waf.policy,
             limits: self.settings.waf.limits,
         };
-        let plan = Plan::new(basis, Restraint { held: &judgement.held, closed: &judgement.closed, proven: true });
+        let plan = Plan::new(
+            basis,
+            Restraint { held: &judgement.held, waiting: &[], closed: &judgement.closed, proven: true },
+        );
         Decision { plan: black_box(plan), diff, judgement }
     }
 
@@ -198,6 +212,7 @@ fn shard(index: usize, cidrs: &[Cidr]) -> Shard {
         token: LockToken("token".into()),
         cidrs: cidrs.into(),
         group: Some(index / 50),
+        created: false,
     }
 }
 

@@ -14,7 +14,7 @@ use super::call::{ATTEMPT_TIMEOUT, ATTEMPTS, OPERATION_TIMEOUT};
 use super::governor::Governor;
 use super::read_budget::Budget;
 use super::{interceptors, transport};
-use crate::model::naming::Target;
+use crate::model::naming::{Target, account_of};
 use crate::model::settings::{Scope, Settings, is_region};
 
 /// Where CLOUDFRONT resources of WAF live.
@@ -125,7 +125,8 @@ impl Connection {
             Scope::Cloudfront => ("cloudfront", CLOUDFRONT_REGION.to_owned()),
         };
         let table = format!("{table_region}/{}", settings.table.name());
-        let target = Target { scope, region, name: settings.waf.name.clone(), table };
+        let table_account = account_of(&settings.table.table).map(ToOwned::to_owned);
+        let target = Target { scope, region, name: settings.waf.name.clone(), table, table_account };
         let governor = Arc::new(Governor::new(settings.run.read_rate, settings.run.write_rate));
         let tags = settings.waf.tags.clone();
         let budget = settings.table.read_capacity.map(|units| Arc::new(Budget::new(units)));

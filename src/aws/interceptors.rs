@@ -107,7 +107,7 @@ mod tests {
         RuleGroupSpec {
             name: target.group_name(1),
             rule_name: target.name.clone(),
-            description: target.group_description(),
+            description: target.group_description(None),
             capacity: 120,
             policy: RulePolicy { action: Action::Allow, forwarded: None },
             references: vec![],

@@ -87,7 +87,7 @@ impl Writer {
             .create_rule_group()
             .scope(waf_scope(self.scope))
             .name(&spec.name)
-            .description(&spec.description)
+            .description(spec.description.to_string())
             .capacity(i64::try_from(spec.capacity).unwrap_or(i64::MAX))
             .set_rules(Some(rules(spec)?))
             .visibility_config(visibility(&spec.name)?)
@@ -118,7 +118,7 @@ impl Writer {
             .name(&spec.name)
             .id(id)
             .lock_token(&token.0)
-            .description(&spec.description)
+            .description(spec.description.to_string())
             .set_rules(Some(rules(spec)?))
             .visibility_config(visibility(&spec.name)?);
         let sent = request.customize().config_override(call.waf()).send().await;
@@ -248,16 +248,12 @@ fn standard(rule: &Rule, installation: &str, group: &str) -> Option<GroupRule> {
     if forwarded.iter().any(|other| *other != forwarded_) || rule.override_action.is_some() {
         return None;
     }
-    let labels: Vec<&str> = rule.rule_labels().iter().map(Label::name).collect();
-    let expected: &[&str] = match action {
-        Action::Allow => &[],
-        Action::Count => &[installation],
-    };
+    let labels = rule.rule_labels().iter().map(|label| label.name().to_owned()).collect();
     let metric = rule.visibility_config.as_ref().is_some_and(|visibility| {
         visibility.metric_name == group && visibility.sampled_requests_enabled && visibility.cloud_watch_metrics_enabled
     });
-    let tidy = rule.name == installation && rule.priority == 0 && labels == expected && metric;
-    Some(GroupRule::Standard { policy: RulePolicy { action, forwarded: forwarded_ }, references, tidy })
+    let tidy = rule.name == installation && rule.priority == 0 && metric;
+    Some(GroupRule::Standard { policy: RulePolicy { action, forwarded: forwarded_ }, labels, references, tidy })
 }
 
 /// A statement that is a reference to an IP set and nothing else.
@@ -296,14 +292,22 @@ pub(super) fn each_statement<'a>(statement: &'a Statement, visit: &mut dyn FnMut
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::naming::Target;
     use crate::model::spec::Reference;
 
     fn spec(references: &[&str], policy: RulePolicy) -> RuleGroupSpec {
         let reference = |arn: &&str| Reference { name: (*arn).to_owned(), arn: Some((*arn).to_owned()) };
+        let target = Target {
+            scope: "regional",
+            region: "eu-central-1".into(),
+            name: "wafsync".into(),
+            table: "eu-central-1/clusters".into(),
+            table_account: None,
+        };
         RuleGroupSpec {
             name: "wafsync-1".into(),
             rule_name: "wafsync".into(),
-            description: "wafsync wafsync table:00000000".into(),
+            description: target.group_description(Some("111122223333")),
             capacity: 120,
             policy,
             references: references.iter().map(reference).collect(),
@@ -326,7 +330,9 @@ mod tests {
                     assert_eq!(found.references(), references);
                     match found {
                         GroupRule::Empty => assert!(references.is_empty()),
-                        GroupRule::Standard { policy: found, tidy, .. } => assert!(tidy && found == policy),
+                        GroupRule::Standard { policy: found, labels, tidy, .. } => {
+                            assert!(tidy && found == policy && labels == policy.labels("wafsync"));
+                        }
                         GroupRule::Edited { .. } => panic!("not recognised"),
                     }
                 }

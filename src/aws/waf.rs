@@ -49,6 +49,8 @@ struct Ours {
     groups: Vec<RuleGroup>,
     sets: Vec<IpSet>,
     foreign: Vec<String>,
+    /// The AWS account, as the first ARN shows it.
+    account: Option<String>,
 }
 
 /// The reads of one look at WAF.
@@ -76,7 +78,10 @@ impl WafReader {
             if settings.web_acls.is_empty() { Ok(None) } else { self.web_acls(settings, stop).await.map(Some) }
         };
         let (ours, web_acls) = tokio::try_join!(self.read_until_it_agrees(settings, cache, stop), named)?;
-        let mut current = Current { groups: ours.groups, foreign: ours.foreign, web_acls, ..Current::default() };
+        let of_web_acls = || web_acls.iter().flatten().find_map(|acl| naming::account_of(&acl.arn));
+        let account = ours.account.or_else(|| of_web_acls().map(ToOwned::to_owned));
+        let mut current =
+            Current { groups: ours.groups, foreign: ours.foreign, account, web_acls, ..Current::default() };
         for set in ours.sets {
             place(set, settings, &mut current);
         }
@@ -116,9 +121,11 @@ impl WafReader {
         };
         let referred: BTreeSet<&String> = groups.iter().flat_map(|group| group.rule.references()).collect();
         let listed: Vec<Wanted> = sets.into_iter().filter_map(wanted).collect();
+        let arns = groups.iter().map(|group| &group.arn).chain(listed.iter().map(|set| &set.arn));
+        let account = arns.into_iter().find_map(|arn| naming::account_of(arn)).map(ToOwned::to_owned);
         let (wanted, foreign) = candidates(&listed, &referred, settings)?;
         Ok(match self.ip_sets(wanted, cache, stop).await? {
-            Ok(sets) => Look::Agrees(Ours { groups, sets, foreign }),
+            Ok(sets) => Look::Agrees(Ours { groups, sets, foreign, account }),
             Err(doubt) => Look::Contradicts(doubt),
         })
     }
@@ -278,7 +285,7 @@ fn place(set: IpSet, settings: &WafSettings, current: &mut Current) {
     let adopted = settings.adopt.contains(&set.name);
     if ours || adopted {
         let IpSet { name, id, arn, family, token, cidrs, .. } = set;
-        current.shards.push(Shard { name, id, arn, family, adopted, mark, token, cidrs, group });
+        current.shards.push(Shard { name, id, arn, family, adopted, mark, token, cidrs, group, created: false });
     } else if fits(&set.name, &settings.name) {
         current.foreign.push(set.name);
     }

@@ -229,11 +229,19 @@ fn a_plan(writes: usize, minimum: usize) -> Plan {
 
 /// A run that has carried out some plans, and perhaps made one more.
 fn a_run(rounds: &[Plan], stopped: Option<&Plan>) -> Run {
-    let target = Target { scope: "regional", region: String::new(), name: String::new(), table: String::new() };
+    let target = Target {
+        scope: "regional",
+        region: String::new(),
+        name: String::new(),
+        table: String::new(),
+        table_account: None,
+    };
     let judgement = Judgement {
         verdict: Verdict::Pass,
         reasons: Vec::new(),
         held: Vec::new(),
+        waiting: Vec::new(),
+        additions: Vec::new(),
         closed: Vec::new(),
         digest: String::new(),
         approval: None,

@@ -32,6 +32,8 @@ pub struct Shard {
     pub cidrs: Cidrs,
     /// The index, in [`Current::groups`], of the rule group that refers to it: it is wired.
     pub group: Option<usize>,
+    /// Whether this run created it: until a rule refers to it, nothing in it is in force.
+    pub created: bool,
 }
 
 /// One managed rule group.
@@ -64,9 +66,11 @@ pub enum GroupRule {
     Standard {
         /// Its action and its match.
         policy: RulePolicy,
+        /// The labels that it adds, in its order.
+        labels: Vec<String>,
         /// The ARNs of the IP sets that it refers to, in its order.
         references: Vec<String>,
-        /// Whether name, priority, label and metric are as wafsync writes them too.
+        /// Whether name, priority and metric are as wafsync writes them too.
         tidy: bool,
     },
     /// Anything else: somebody edited it.
@@ -98,8 +102,8 @@ pub struct Current {
     pub groups: Vec<RuleGroup>,
     /// IP sets whose name fits but that are not ours: their numbers are taken.
     pub foreign: Vec<String>,
-    /// ARNs of IP sets of ours that a rule of ours still refers to although they are gone.
-    pub gone: Vec<String>,
+    /// The AWS account of the resources, as an ARN shows it; `None` if no ARN was seen.
+    pub account: Option<String>,
     /// `None`: `--web-acl` was not given, so nobody looked.
     pub web_acls: Option<Vec<WebAcl>>,
 }
@@ -134,13 +138,25 @@ impl Shard {
             token: LockToken(String::new()),
             cidrs,
             group: None,
+            created: false,
         }
     }
 
-    /// Whether what it holds counts as in force: one of our rules refers to it, or somebody else's may.
+    /// Whether what it holds counts as in force.
+    ///
+    /// Reads of rule groups may be old, so a set that no rule was seen to refer to may be in force all the same. Only
+    /// what this run created is surely not.
     #[must_use]
     pub const fn is_in_force(&self) -> bool {
-        self.group.is_some() || self.adopted
+        self.group.is_some() || !self.created
+    }
+
+    /// Whether it is adopted and removals from it wait for approval.
+    ///
+    /// Its mark counts only while one of our rules refers to it: a set that was given back may have been edited since.
+    #[must_use]
+    pub const fn is_unapproved(&self) -> bool {
+        self.adopted && (self.mark.is_none() || self.group.is_none())
     }
 }
 

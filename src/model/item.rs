@@ -18,8 +18,12 @@ use crate::model::settings::TableSettings;
 /// Characters of a rejected value that are kept.
 pub const REJECTED_VALUE_CHARS: usize = 128;
 
-/// Epoch seconds above this are milliseconds or a mistake: it is the year 5138.
-pub const LATEST_EXPIRY: f64 = 1e11;
+/// The last second of the year 9999. Anything above it is milliseconds or a mistake.
+pub const LATEST_EXPIRY: f64 = 253_402_300_799.0;
+
+/// Five years, in seconds. DynamoDB's TTL never acts on a value that is further in the past ("Using time to live" in the
+/// DynamoDB guide), and people write such values, or zero, to say "never".
+pub const OLDEST_EXPIRY: f64 = 157_680_000.0;
 
 /// An attribute's value, as far as wafsync looks at it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -160,11 +164,37 @@ pub enum RejectionReason {
         /// What is allowed.
         allowed: usize,
     },
-    /// The expiry is not a number of seconds since the epoch.
+    /// The expiry is not one that `DynamoDB` would act on.
     Expiry {
         /// The attribute.
         attribute: String,
+        /// What is wrong with it.
+        problem: ExpiryProblem,
     },
+}
+
+/// What is wrong with an expiry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExpiryProblem {
+    /// It is not a number.
+    NotANumber,
+    /// It is zero or negative.
+    NotPositive,
+    /// It is more than [`OLDEST_EXPIRY`] in the past.
+    TooOld,
+    /// It is later than [`LATEST_EXPIRY`].
+    TooLate,
+}
+
+impl fmt::Display for ExpiryProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotANumber => "is not a number of seconds since 1970",
+            Self::NotPositive => "is zero or negative, which DynamoDB's TTL ignores",
+            Self::TooOld => "is more than five years in the past, which DynamoDB's TTL ignores",
+            Self::TooLate => "is after the year 9999; it has to be in seconds since 1970",
+        })
+    }
 }
 
 impl fmt::Display for RejectionReason {
@@ -185,11 +215,9 @@ impl fmt::Display for RejectionReason {
             Self::TooMany { values, allowed } => {
                 write!(f, "the item asks for {values} CIDRs, --max-per-item allows {allowed}: all of it is rejected")
             }
-            Self::Expiry { attribute } => write!(
-                f,
-                "the attribute {attribute} is not a number of seconds since 1970 (at most 10^11): the item counts as not \
-                 expired"
-            ),
+            Self::Expiry { attribute, problem } => {
+                write!(f, "the attribute {attribute} {problem}: the item counts as not expired")
+            }
         }
     }
 }
@@ -340,26 +368,22 @@ struct Found {
 }
 
 impl Found {
-    /// Whether the item is past its expiry. One that cannot be read counts as never: what is wanted stays.
+    /// Whether the item is past its expiry. An expiry that cannot be used counts as never, so that what is wanted stays.
     fn expired(&mut self, expiry: Option<&Attribute>, rules: &ItemRules) -> bool {
         let (Some(expiry), Some(attribute)) = (expiry, &rules.expiry_attribute) else { return false };
-        let seconds = match expiry {
-            Attribute::Number(text) => {
-                text.parse::<f64>().ok().filter(|seconds| seconds.is_finite() && *seconds <= LATEST_EXPIRY)
-            }
-            _ => None,
-        };
-        let Some(seconds) = seconds else {
-            let value = match expiry.text() {
-                "" => expiry.type_name(),
-                text => text,
-            };
-            self.reject(value, RejectionReason::Expiry { attribute: attribute.clone() });
-            return false;
-        };
         #[expect(clippy::cast_precision_loss, reason = "seconds of this epoch are exact in a double")]
         let now = rules.now as f64;
-        now > seconds
+        match seconds(expiry, now) {
+            Ok(seconds) => now > seconds,
+            Err(problem) => {
+                let value = match expiry.text() {
+                    "" => expiry.type_name(),
+                    text => text,
+                };
+                self.reject(value, RejectionReason::Expiry { attribute: attribute.clone(), problem });
+                false
+            }
+        }
     }
 
     fn addresses(&mut self, attribute: Option<&Attribute>, rules: &ItemRules) {
@@ -438,6 +462,19 @@ impl Found {
 
     fn reject(&mut self, value: &str, reason: RejectionReason) {
         self.rejected.push((value.chars().take(REJECTED_VALUE_CHARS).collect(), reason));
+    }
+}
+
+/// An expiry in seconds since the epoch.
+fn seconds(expiry: &Attribute, now: f64) -> Result<f64, ExpiryProblem> {
+    let Attribute::Number(text) = expiry else { return Err(ExpiryProblem::NotANumber) };
+    match text.parse::<f64>() {
+        Err(_) => Err(ExpiryProblem::NotANumber),
+        Ok(seconds) if !seconds.is_finite() => Err(ExpiryProblem::NotANumber),
+        Ok(seconds) if seconds <= 0.0 => Err(ExpiryProblem::NotPositive),
+        Ok(seconds) if seconds < now - OLDEST_EXPIRY => Err(ExpiryProblem::TooOld),
+        Ok(seconds) if seconds > LATEST_EXPIRY => Err(ExpiryProblem::TooLate),
+        Ok(seconds) => Ok(seconds),
     }
 }
 

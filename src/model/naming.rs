@@ -1,4 +1,6 @@
-//! Which IP sets and rule groups are ours: by name, by description, and by who refers to them. Pure decisions over text.
+//! Names and descriptions of what we manage: how they are written, and what they say when they are read back.
+
+use std::fmt;
 
 use sha2::{Digest as _, Sha256};
 
@@ -9,7 +11,7 @@ use crate::text::hex;
 /// Hexadecimal digits of the table's hash in a rule group's description.
 const TABLE_TAG_DIGITS: usize = 8;
 
-/// Which rules in which place are fed from which table.
+/// What is managed where, and from which table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     /// `regional` or `cloudfront`.
@@ -20,20 +22,29 @@ pub struct Target {
     pub name: String,
     /// The table, as `region/name`.
     pub table: String,
+    /// The account of the table, if its ARN was given; else it is in the account of WAF.
+    pub table_account: Option<String>,
 }
 
 impl Target {
-    /// The first eight hexadecimal digits of the SHA-256 of the table's `region/name`.
+    /// The tag of the table: the first eight hexadecimal digits of the SHA-256 of its `account/region/name`. `None` if the
+    /// account is not known: it is neither in the table's ARN nor given as the `account` of WAF.
     #[must_use]
-    pub fn table_tag(&self) -> String {
-        let hash: [u8; 32] = Sha256::digest(self.table.as_bytes()).into();
-        hex(&hash).chars().take(TABLE_TAG_DIGITS).collect()
+    pub fn table_tag(&self, account: Option<&str>) -> Option<String> {
+        let account = self.table_account.as_deref().or(account)?;
+        Some(tag(&format!("{account}/{}", self.table)))
     }
 
-    /// The description of every rule group of ours.
+    /// The tag that earlier versions wrote: of `region/name` alone. It means the same table.
     #[must_use]
-    pub fn group_description(&self) -> String {
-        format!("wafsync {} table:{}", self.name, self.table_tag())
+    pub fn old_table_tag(&self) -> String {
+        tag(&self.table)
+    }
+
+    /// The description of every rule group of ours, in this account of WAF.
+    #[must_use]
+    pub fn group_description(&self, account: Option<&str>) -> GroupDescription {
+        GroupDescription { target: self.clone(), account: account.map(ToOwned::to_owned) }
     }
 
     /// The name of the rule group with this number, counted from 1.
@@ -41,6 +52,45 @@ impl Target {
     pub fn group_name(&self, number: usize) -> String {
         format!("{}-{number}", self.name)
     }
+}
+
+fn tag(table: &str) -> String {
+    let hash: [u8; 32] = Sha256::digest(table.as_bytes()).into();
+    hex(&hash).chars().take(TABLE_TAG_DIGITS).collect()
+}
+
+/// The description of a rule group.
+///
+/// It names the table with its account. Before wafsync has created anything, that may not be known: a description made
+/// then names no table, and the next write of the rule group adds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupDescription {
+    target: Target,
+    account: Option<String>,
+}
+
+impl GroupDescription {
+    /// Takes the account from the ARN of a resource in WAF, if it is not known yet.
+    pub fn learn_account(&mut self, arn: &str) {
+        if self.account.is_none() {
+            self.account = account_of(arn).map(ToOwned::to_owned);
+        }
+    }
+}
+
+impl fmt::Display for GroupDescription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.target.table_tag(self.account.as_deref()) {
+            Some(tag) => write!(f, "wafsync {} table:{tag}", self.target.name),
+            None => write!(f, "wafsync {} without a table so far", self.target.name),
+        }
+    }
+}
+
+/// The account in an ARN.
+#[must_use]
+pub fn account_of(arn: &str) -> Option<&str> {
+    arn.strip_prefix("arn:")?.split(':').nth(3).filter(|account| !account.is_empty())
 }
 
 /// Digits of the number in an IP set's name.
@@ -78,7 +128,7 @@ impl SetArn {
     }
 }
 
-/// The family that a name of ours speaks of: `NAME-ipv4-000` is one of installation `NAME`.
+/// The family in the name of an IP set of ours: `NAME-ipv4-000` belongs to installation `NAME`.
 #[must_use]
 pub fn family_of(set: &str, installation: &str) -> Option<Family> {
     Family::ALL.into_iter().find(|family| {
@@ -145,6 +195,39 @@ mod tests {
         assert_eq!(group_table("wafsync prod table:0a1b2c3d", "prod"), Some(Some("0a1b2c3d".to_owned())));
         assert_eq!(group_table("wafsync prod by hand", "prod"), Some(None));
         assert_eq!(group_table("rules of wafsync prod", "prod"), None);
+    }
+
+    #[test]
+    fn the_tag_of_a_table_is_of_its_account_region_and_name() {
+        let mut target = Target {
+            scope: "regional",
+            region: "eu-central-1".into(),
+            name: "prod".into(),
+            table: "eu-west-1/clusters".into(),
+            table_account: None,
+        };
+        // `printf 111122223333/eu-west-1/clusters | sha256sum`, and the same without the account.
+        let of_waf = target.table_tag(Some("111122223333")).unwrap();
+        assert_eq!(of_waf, "87e01800");
+        assert_eq!(target.old_table_tag(), "48b05135");
+        assert_eq!(target.table_tag(None), None);
+        let mut description = target.group_description(None);
+        assert_eq!(description.to_string(), "wafsync prod without a table so far");
+        assert_eq!(group_table(&description.to_string(), "prod"), Some(None));
+        description.learn_account("arn:aws:wafv2:eu-central-1:111122223333:regional/ipset/a/b");
+        description.learn_account("arn:aws:wafv2:eu-central-1:444455556666:regional/ipset/a/b");
+        assert_eq!(description.to_string(), format!("wafsync prod table:{of_waf}"));
+        target.table_account = Some("444455556666".into());
+        assert_ne!(target.table_tag(Some("111122223333")).unwrap(), of_waf);
+        assert_eq!(target.table_tag(None), target.table_tag(Some("111122223333")));
+    }
+
+    #[test]
+    fn an_arn_shows_its_account() {
+        assert_eq!(account_of("arn:aws:dynamodb:eu-west-1:111122223333:table/clusters"), Some("111122223333"));
+        for other in ["", "clusters", "arn:aws:s3:::bucket", "arn:aws"] {
+            assert_eq!(account_of(other), None, "{other}");
+        }
     }
 
     #[test]

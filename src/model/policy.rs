@@ -47,6 +47,17 @@ pub struct RulePolicy {
     pub forwarded: Option<Forwarded>,
 }
 
+impl RulePolicy {
+    /// The labels that a rule of this policy adds, for the installation of this name.
+    #[must_use]
+    pub fn labels(&self, installation: &str) -> Vec<String> {
+        match self.action {
+            Action::Allow => Vec::new(),
+            Action::Count => vec![installation.to_owned()],
+        }
+    }
+}
+
 impl fmt::Display for RulePolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.action {

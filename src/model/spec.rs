@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::model::cidr::Family;
 use crate::model::cidrs::Cidrs;
+use crate::model::naming::GroupDescription;
 use crate::model::policy::RulePolicy;
 
 /// The wanted state of one IP set.
@@ -29,7 +30,7 @@ pub struct RuleGroupSpec {
     /// The name of its one rule: `--name`. The label under `count` too.
     pub rule_name: String,
     /// Its description.
-    pub description: String,
+    pub description: GroupDescription,
     /// In WCU; used when it is created and immutable after that.
     pub capacity: u64,
     /// What its rule does and matches.

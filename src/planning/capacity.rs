@@ -97,6 +97,7 @@ mod tests {
             token: LockToken(String::new()),
             cidrs: [cidr(family).unwrap()].into(),
             group: None,
+            created: false,
         };
         Current { shards: families.iter().map(shard).collect(), ..Current::default() }
     }

@@ -1,9 +1,10 @@
-//! What the managed IP sets hold that nobody wants, and what may become of it: a value, no decision yet.
+//! What the managed IP sets hold that is not wanted, and what it takes to remove it: values, no decisions.
 //!
 //! Every unwanted CIDR of every shard gets one [`Class`]. Guards look at the classes, layout gets what may leave.
 
 use crate::model::cidr::{Cidr, Family, PerFamily};
-use crate::model::cidrs::Slice;
+use crate::model::cidrs::{Cidrs, Slice};
+use crate::model::coverage;
 use crate::model::current::{Current, Shard};
 use crate::model::desired::Desired;
 use crate::model::fingerprint::Fingerprint;
@@ -12,16 +13,16 @@ use crate::model::merged::Merged;
 /// Why an unwanted CIDR is where it is, which decides what it takes to remove it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// It stands in a shard that no rule refers to: it lets nobody in, so it goes without proof.
+    /// It is in a shard that this run created and that no rule refers to: it is not in force, and needs no proof.
     Unwired,
-    /// The shard's description proves that somebody put it there by hand: it goes at once, after a second look at the
-    /// table, which may ask for it by now.
+    /// The shard's description proves that it was added by hand: it goes after a second look at the table, which may ask
+    /// for it by now, and no limit counts it.
     Drift,
-    /// All its addresses stay wanted through other CIDRs: it goes, guards do not count it.
+    /// All its addresses stay wanted through other CIDRs: it needs a second scan, and guards do not count it.
     Covered,
     /// The table no longer asks for it: guards count it, and a second scan has to confirm it.
     Withdrawn,
-    /// It stands in an adopted set that wafsync has not written yet: it goes only with approval.
+    /// It is in an adopted set that is not taken over yet: it goes only with approval.
     Adopted,
     /// An earlier scan of this run wants some of its addresses: it stays for this run.
     Unsettled,
@@ -30,7 +31,7 @@ pub enum Class {
 /// An unwanted CIDR of one shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unwanted {
-    /// The CIDR, as it stands in the shard.
+    /// The CIDR.
     pub cidr: Cidr,
     /// Its class.
     pub class: Class,
@@ -41,14 +42,14 @@ pub struct Unwanted {
 pub struct Diff {
     /// For each of [`Current::shards`], what it holds that is not wanted: sorted.
     pub unwanted: Vec<Vec<Unwanted>>,
-    /// Distinct CIDRs in force or in an adopted set, those of `--always` left out.
+    /// Distinct CIDRs in force, whoever added them; those of `--always` do not count.
     pub in_force: PerFamily<usize>,
-    /// The same without what is drift: what the table put there.
+    /// The same without drift: what limits are a percentage of.
     pub in_force_by_table: PerFamily<usize>,
 }
 
 impl Diff {
-    /// Compares. `earlier` are the scans of this run before the newest, which `desired` is.
+    /// Compares the newest scan with what WAF holds. `earlier` are the scans of this run before it.
     #[must_use]
     pub fn new(desired: &Desired, earlier: &[Desired], always: &[Cidr], current: &Current) -> Self {
         let unwanted: Vec<Vec<Unwanted>> = current
@@ -77,22 +78,38 @@ impl Diff {
         )
     }
 
-    /// Every CIDR that guards count, in both families: sorted and distinct within each.
+    /// Every CIDR of one class, IPv4 first: sorted and distinct within each family.
+    pub fn all(&self, class: Class) -> impl Iterator<Item = Cidr> {
+        Family::ALL.into_iter().flat_map(move |family| self.distinct(family, class))
+    }
+
+    /// Every CIDR that guards count, IPv4 first: sorted and distinct within each family.
     pub fn withdrawn(&self) -> impl Iterator<Item = Cidr> {
-        Family::ALL.into_iter().flat_map(|family| self.distinct(family, Class::Withdrawn))
+        self.all(Class::Withdrawn)
     }
 
-    /// Every CIDR that is drift, in both families: sorted and distinct within each.
+    /// Every CIDR that is drift, IPv4 first: sorted and distinct within each family.
     pub fn drift(&self) -> impl Iterator<Item = Cidr> {
-        Family::ALL.into_iter().flat_map(|family| self.distinct(family, Class::Drift))
+        self.all(Class::Drift)
     }
 
-    /// The distinct CIDRs, of both families, whose removal needs a second scan when things have settled: sorted.
+    /// The distinct CIDRs, of both families, whose removal needs a second scan once the table has settled: sorted.
     #[must_use]
     pub fn unproven(&self) -> Vec<Cidr> {
         let needs = |u: &&Unwanted| matches!(u.class, Class::Covered | Class::Withdrawn | Class::Adopted);
         distinct(self.unwanted.iter().flatten().filter(needs).map(|u| u.cidr).collect())
     }
+}
+
+/// The wanted CIDRs of one family that would let in addresses that nothing in force lets in now: sorted. Those of
+/// `always` do not count.
+#[must_use]
+pub fn additions(desired: &Desired, current: &Current, always: &[Cidr], family: Family) -> Vec<Cidr> {
+    let shards = current.shards.iter().filter(|shard| shard.family == family && shard.is_in_force());
+    let mut merged = Merged::new(shards.map(|shard| shard.cidrs.as_slice()));
+    let in_force: Cidrs = std::iter::from_fn(|| merged.step().map(|(cidr, _)| cidr)).collect();
+    let is_new = |cidr: &Cidr| !always.contains(cidr) && !coverage::covers(&in_force, *cidr);
+    absent(desired.cidrs(family), in_force.as_slice()).into_iter().filter(is_new).collect()
 }
 
 fn of_class(unwanted: &[Unwanted], class: Class) -> impl Iterator<Item = Cidr> {
@@ -110,7 +127,7 @@ fn absent(sorted: Slice<'_>, others: Slice<'_>) -> Vec<Cidr> {
     let mut rest = others;
     let mut absent = Vec::new();
     for cidr in sorted {
-        // One shard is small against all that is wanted: looking it up beats walking along.
+        // A shard is small compared with all that is wanted: a search beats a walk.
         rest = rest.starting_at(cidr);
         if rest.first() != Some(cidr) {
             absent.push(cidr);
@@ -130,7 +147,7 @@ fn classify(shard: &Shard, unwanted: &[Cidr], desired: &Desired, earlier: &[Desi
     };
     let of_shard = if !in_force {
         Some(Class::Unwired)
-    } else if shard.adopted && shard.mark.is_none() {
+    } else if shard.is_unapproved() {
         Some(Class::Adopted)
     } else if by_hand() {
         Some(Class::Drift)
@@ -200,6 +217,7 @@ mod tests {
             token: LockToken(String::new()),
             cidrs: cidrs(list).into(),
             group: Some(0),
+            created: false,
         }
     }
 
@@ -241,17 +259,32 @@ mod tests {
     }
 
     #[test]
-    fn what_lets_nobody_in_goes_without_proof() {
-        let unwired = Shard { group: None, ..shard(&[A, B], &[A, B]) };
+    fn what_this_run_created_and_no_rule_refers_to_goes_without_proof() {
+        let unwired = Shard { group: None, created: true, ..shard(&[A, B], &[A, B]) };
         assert_eq!(classes(vec![unwired.clone()], &[A], &[]), [(B.into(), Class::Unwired)]);
         assert_eq!(classes(vec![unwired], &[A], &[&[A, B]]), [(B.into(), Class::Unwired)]);
     }
 
     #[test]
-    fn an_adopted_set_is_as_good_as_in_force_and_marked_by_the_first_write() {
-        let adopted = Shard { group: None, adopted: true, ..shard(&[A, B], &[A, B]) };
+    fn a_set_that_no_rule_was_seen_to_refer_to_counts_as_in_force() {
+        let unwired = || Shard { group: None, ..shard(&[A, B], &[A, B]) };
+        assert_eq!(classes(vec![unwired()], &[A], &[]), [(B.into(), Class::Withdrawn)]);
+        assert_eq!(classes(vec![unwired()], &[A], &[&[A, B]]), [(B.into(), Class::Unsettled)]);
+        let drift = Shard { group: None, ..shard(&[A, B], &[A]) };
+        assert_eq!(classes(vec![drift], &[A], &[]), [(B.into(), Class::Drift)]);
+        let current = Current { shards: vec![unwired()], ..Current::default() };
+        assert_eq!(Diff::new(&wanting([A]), &[], &[], &current).in_force.ipv4, 2);
+    }
+
+    #[test]
+    fn the_mark_of_an_adopted_set_counts_while_a_rule_refers_to_it() {
+        let adopted = Shard { adopted: true, ..shard(&[A, B], &[A, B]) };
         assert_eq!(classes(vec![adopted.clone()], &[A], &[]), [(B.into(), Class::Withdrawn)]);
-        assert_eq!(classes(vec![Shard { mark: None, ..adopted }], &[A], &[]), [(B.into(), Class::Adopted)]);
+        assert_eq!(classes(vec![Shard { mark: None, ..adopted.clone() }], &[A], &[]), [(B.into(), Class::Adopted)]);
+        let given_back = Shard { group: None, ..adopted };
+        assert_eq!(classes(vec![given_back], &[A], &[]), [(B.into(), Class::Adopted)]);
+        let kept_by_hand = Shard { adopted: true, group: None, ..shard(&[A, B], &[A]) };
+        assert_eq!(classes(vec![kept_by_hand], &[A], &[]), [(B.into(), Class::Adopted)]);
     }
 
     #[test]
@@ -275,9 +308,9 @@ mod tests {
     }
 
     #[test]
-    fn in_force_are_the_distinct_cidrs_of_wired_and_adopted_sets_without_those_of_always() {
-        let unwired = Shard { group: None, ..shard(&[C], &[C]) };
-        let shards = vec![shard(&[A, B], &[A]), shard(&[B], &[B]), unwired];
+    fn in_force_are_the_distinct_cidrs_of_all_sets_but_new_ones_without_those_of_always() {
+        let created = Shard { group: None, created: true, ..shard(&[C], &[C]) };
+        let shards = vec![shard(&[A, B], &[A]), shard(&[B], &[B]), created];
         let current = Current { shards, ..Current::default() };
         let diff = Diff::new(&wanting([A]), &[], &cidrs(&[A]), &current);
         // B is drift in the first set, but the table put it in the second.
@@ -286,5 +319,16 @@ mod tests {
         let current = Current { shards: vec![shard(&[A, B], &[A])], ..Current::default() };
         let diff = Diff::new(&wanting([A]), &[], &[], &current);
         assert_eq!((diff.in_force.ipv4, diff.in_force_by_table.ipv4), (2, 1));
+    }
+
+    #[test]
+    fn additions_are_what_lets_in_addresses_that_are_not_in_force() {
+        let created = Shard { group: None, created: true, ..shard(&[C], &[C]) };
+        let shards = vec![shard(&[A, "203.0.113.0/24"], &[]), created];
+        let current = Current { shards, ..Current::default() };
+        let wanted = wanting([A, B, C, "198.51.100.0/29", "203.0.113.0/25"]);
+        let counted = additions(&wanted, &current, &cidrs(&[B]), Family::Ipv4);
+        assert_eq!(counted, cidrs(&[C, "198.51.100.0/29"]));
+        assert_eq!(additions(&wanted, &current, &[], Family::Ipv6), []);
     }
 }

@@ -113,8 +113,10 @@ impl Write {
 /// What may not be removed now, whatever the table says.
 #[derive(Clone, Copy, Debug)]
 pub struct Restraint<'a> {
-    /// CIDRs that a guard holds: sorted.
+    /// CIDRs that a guard holds where they are: sorted.
     pub held: &'a [Cidr],
+    /// CIDRs that a guard lets nobody add: sorted.
+    pub waiting: &'a [Cidr],
     /// Shards to which nothing may be added and from which nothing may go.
     pub closed: &'a [usize],
     /// Whether a removal that needs a second scan has it.
@@ -210,7 +212,7 @@ fn group_of(current: &Current, number: usize) -> Option<(usize, &RuleGroup)> {
     current.groups.iter().enumerate().find(|(_, group)| group.number == number)
 }
 
-fn layout_input<'a>(basis: Basis<'a>, restraint: Restraint<'_>) -> Input<'a> {
+fn layout_input<'a>(basis: Basis<'a>, restraint: Restraint<'a>) -> Input<'a> {
     let numbers = group_numbers(basis);
     let position = |group: usize| {
         let number = basis.current.groups.get(group).map(|group| group.number)?;
@@ -222,14 +224,14 @@ fn layout_input<'a>(basis: Basis<'a>, restraint: Restraint<'_>) -> Input<'a> {
             // The same CIDR may be drift here and held in another shard; then it stays in both.
             let free = |cidr: Cidr| restraint.held.binary_search(&cidr).is_err();
             let may_leave = |class: Class, cidr: Cidr| match class {
-                Class::Unwired => true,
+                Class::Unwired => free(cidr),
                 Class::Drift | Class::Covered | Class::Withdrawn | Class::Adopted => restraint.proven && free(cidr),
                 Class::Unsettled => false,
             };
             let leaving = unwanted.iter().filter(|u| !closed && may_leave(u.class, u.cidr)).map(|u| u.cidr).collect();
             // A write would take off the sign that nobody has approved what goes from it.
             let unsure = !restraint.proven || unwanted.iter().any(|unwanted| unwanted.class == Class::Unsettled);
-            let waits = shard.adopted && shard.mark.is_none() && !unwanted.is_empty() && unsure;
+            let waits = shard.is_unapproved() && !unwanted.is_empty() && unsure;
             ShardInput {
                 name: &shard.name,
                 family: shard.family,
@@ -239,6 +241,7 @@ fn layout_input<'a>(basis: Basis<'a>, restraint: Restraint<'_>) -> Input<'a> {
                 group: shard.group.and_then(position),
                 closed: closed || waits,
                 adopted: shard.adopted,
+                in_force: shard.group.is_some() || shard.adopted,
             }
         })
         .collect();
@@ -255,12 +258,12 @@ fn layout_input<'a>(basis: Basis<'a>, restraint: Restraint<'_>) -> Input<'a> {
         .collect();
     let new_sets = basis.limits.max_ip_sets.saturating_sub(basis.current.shards.len());
     let desired = PerFamily::from_fn(|family| basis.desired.cidrs(family));
-    Input { limits: basis.limits, shards, groups, desired, new_sets }
+    Input { limits: basis.limits, shards, groups, desired, waiting: restraint.waiting, new_sets }
 }
 
 /// What this shard has brought into force since then.
 fn fresh(shard: &Shard, start: &Current) -> Vec<Cidr> {
-    let was_in_force = |then: &&Shard| then.arn == shard.arn && (then.group.is_some() || then.adopted);
+    let was_in_force = |then: &&Shard| then.arn == shard.arn && then.is_in_force();
     match start.shards.iter().find(was_in_force) {
         Some(then) => shard.cidrs.iter().filter(|cidr| !then.cidrs.contains(*cidr)).collect(),
         None => shard.cidrs.iter().collect(),
@@ -378,7 +381,7 @@ fn group_changes(basis: Basis<'_>, layout: &Layout, names: &[String]) -> Vec<Cha
         let spec = RuleGroupSpec {
             name: basis.target.group_name(number),
             rule_name: basis.target.name.clone(),
-            description: basis.target.group_description(),
+            description: basis.target.group_description(basis.current.account.as_deref()),
             capacity: group_capacity(basis.policy),
             policy: basis.policy.clone(),
             references,
@@ -395,9 +398,8 @@ fn group_changes(basis: Basis<'_>, layout: &Layout, names: &[String]) -> Vec<Cha
                 (Write::UpdateRuleGroup { id, token, spec, rewrite }, unrefer)
             }
         };
-        let lets_go = unrefer.iter().any(|arn| !basis.current.gone.contains(arn));
         changes.push(Change {
-            stage: if lets_go { Stage::Unwire } else { Stage::Wire },
+            stage: if unrefer.is_empty() { Stage::Wire } else { Stage::Unwire },
             write,
             add: Vec::new(),
             remove: Vec::new(),

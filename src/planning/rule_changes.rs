@@ -27,6 +27,15 @@ pub enum RuleChange {
         /// What the settings say.
         to: String,
     },
+    /// A rule that has references adds other labels than the settings say.
+    Labels {
+        /// The rule group.
+        group: String,
+        /// The labels that it adds now.
+        from: Vec<String>,
+        /// The labels that it would add.
+        to: Vec<String>,
+    },
     /// A rule that has references has been edited into something that wafsync does not write.
     Edited {
         /// The rule group.
@@ -66,6 +75,9 @@ impl fmt::Display for RuleChange {
             Self::Policy { group, from, to } => {
                 write!(f, "rule group {group} would change from \"{from}\" to \"{to}\"")
             }
+            Self::Labels { group, from, to } => {
+                write!(f, "rule group {group} would add {} instead of {}", labels(to), labels(from))
+            }
             Self::Edited { group, .. } => {
                 write!(f, "the rules of rule group {group} were edited by hand and would be replaced")
             }
@@ -77,16 +89,24 @@ impl fmt::Display for RuleChange {
     }
 }
 
+fn labels(labels: &[String]) -> String {
+    match labels {
+        [] => "no label".to_owned(),
+        [only] => format!("the label {only}"),
+        several => format!("the labels {}", several.join(", ")),
+    }
+}
+
 /// The changes that need a person, in the order of the groups.
 #[must_use]
 pub fn guarded_changes(current: &Current, policy: &RulePolicy, target: &Target) -> Vec<RuleChange> {
     let mut changes = Vec::new();
     for group in &current.groups {
         if let Some(found) = &group.table
-            && *found != target.table_tag()
+            && table_of(found, current, target) == Table::Other
         {
-            let (found, ours) = (found.clone(), target.table_tag());
-            changes.push(RuleChange::OtherTable { group: group.name.clone(), found, ours });
+            let ours = target.table_tag(current.account.as_deref()).unwrap_or_else(|| target.old_table_tag());
+            changes.push(RuleChange::OtherTable { group: group.name.clone(), found: found.clone(), ours });
         }
         let references = group.rule.references();
         match &group.rule {
@@ -94,13 +114,16 @@ pub fn guarded_changes(current: &Current, policy: &RulePolicy, target: &Target) 
                 let (from, to) = (now.to_string(), policy.to_string());
                 changes.push(RuleChange::Policy { group: group.name.clone(), from, to });
             }
+            GroupRule::Standard { labels, .. } if !references.is_empty() && *labels != policy.labels(&target.name) => {
+                let (from, to) = (labels.clone(), policy.labels(&target.name));
+                changes.push(RuleChange::Labels { group: group.name.clone(), from, to });
+            }
             GroupRule::Edited { seen, .. } if !references.is_empty() => {
                 changes.push(RuleChange::Edited { group: group.name.clone(), seen: seen.clone() });
             }
-            _ => {}
+            GroupRule::Empty | GroupRule::Standard { .. } | GroupRule::Edited { .. } => {}
         }
-        let mut foreign: Vec<&String> =
-            references.iter().filter(|arn| !is_shard(current, arn) && !current.gone.contains(arn)).collect();
+        let mut foreign: Vec<&String> = references.iter().filter(|arn| !is_shard(current, arn)).collect();
         foreign.sort_unstable();
         foreign.dedup();
         changes.extend(
@@ -117,12 +140,36 @@ pub fn guarded_changes(current: &Current, policy: &RulePolicy, target: &Target) 
 pub fn must_rewrite(group: &RuleGroup, current: &Current, policy: &RulePolicy, target: &Target) -> bool {
     let tidy = match &group.rule {
         GroupRule::Empty => true,
-        GroupRule::Standard { policy: now, tidy, references } => {
-            now == policy && *tidy && references.iter().all(|arn| is_shard(current, arn)) && distinct(references)
+        GroupRule::Standard { policy: now, labels, tidy, references } => {
+            let as_ours = now == policy && *labels == policy.labels(&target.name) && *tidy;
+            as_ours && references.iter().all(|arn| is_shard(current, arn)) && distinct(references)
         }
         GroupRule::Edited { .. } => false,
     };
-    !tidy || group.table.as_ref().is_some_and(|found| *found != target.table_tag())
+    !tidy || group.table.as_ref().is_some_and(|found| table_of(found, current, target) != Table::Ours)
+}
+
+/// Which table the tag in a description means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Table {
+    /// Ours.
+    Ours,
+    /// Ours, as an earlier version wrote it: without its account.
+    OursOfOld,
+    /// Another one.
+    Other,
+}
+
+fn table_of(found: &str, current: &Current, target: &Target) -> Table {
+    let ours = target.table_tag(current.account.as_deref());
+    if ours.as_deref() == Some(found) {
+        Table::Ours
+    } else if found == target.old_table_tag() {
+        // Without the account it cannot be rewritten.
+        if ours.is_some() { Table::OursOfOld } else { Table::Ours }
+    } else {
+        Table::Other
+    }
 }
 
 fn distinct(references: &[String]) -> bool {
@@ -140,6 +187,8 @@ pub(crate) mod tests {
     use crate::model::current::{LockToken, Shard};
     use crate::model::policy::{Action, Forwarded, Position};
 
+    pub(crate) const ACCOUNT: &str = "111122223333";
+
     const ALLOW: RulePolicy = RulePolicy { action: Action::Allow, forwarded: None };
 
     pub(crate) fn target() -> Target {
@@ -148,6 +197,7 @@ pub(crate) mod tests {
             region: "eu-central-1".into(),
             name: "wafsync".into(),
             table: "eu-central-1/clusters".into(),
+            table_account: None,
         }
     }
 
@@ -159,17 +209,17 @@ pub(crate) mod tests {
             arn: "arn:group".into(),
             token: LockToken(String::new()),
             capacity: 120,
-            table: Some(target().table_tag()),
+            table: target().table_tag(Some(ACCOUNT)),
             rule,
         }
     }
 
     fn standard(references: &[&str]) -> GroupRule {
         let references = references.iter().map(ToString::to_string).collect();
-        GroupRule::Standard { policy: ALLOW, references, tidy: true }
+        GroupRule::Standard { policy: ALLOW, labels: vec![], references, tidy: true }
     }
 
-    /// Sets `ours` and `also` are shards, `gone` was one.
+    /// Sets `ours` and `also` are shards.
     fn current(group: RuleGroup) -> Current {
         let shard = |name: &str| Shard {
             name: name.into(),
@@ -181,11 +231,12 @@ pub(crate) mod tests {
             token: LockToken(String::new()),
             cidrs: [].into(),
             group: Some(0),
+            created: false,
         };
         Current {
             shards: vec![shard("also"), shard("ours")],
             groups: vec![group],
-            gone: vec!["gone".into()],
+            account: Some(ACCOUNT.into()),
             ..Current::default()
         }
     }
@@ -213,21 +264,55 @@ pub(crate) mod tests {
 
     #[test]
     fn what_changes_no_meaning_is_written_without_a_question() {
-        let untidy = GroupRule::Standard { policy: ALLOW, references: vec!["ours".into()], tidy: false };
-        for rule in [untidy, standard(&["ours", "ours"]), standard(&["ours", "gone"])] {
+        let references = vec!["ours".into()];
+        let untidy = GroupRule::Standard { policy: ALLOW, labels: vec![], references, tidy: false };
+        for rule in [untidy, standard(&["ours", "ours"])] {
             assert_eq!(seen(group(rule), &ALLOW), (vec![], true));
         }
+        let of_old = RuleGroup { table: Some(target().old_table_tag()), ..group(standard(&["ours"])) };
+        assert_eq!(seen(of_old, &ALLOW), (vec![], true), "an earlier version wrote it");
     }
 
     #[test]
     fn another_table_needs_a_person_even_without_references() {
-        let tag = target().table_tag();
-        assert_eq!(target().group_description(), format!("wafsync wafsync table:{tag}"));
+        let tag = target().table_tag(Some(ACCOUNT)).unwrap();
         let message =
             format!("rule group wafsync-1 was last fed from another table (table:00000000, this one is table:{tag})");
         for rule in [GroupRule::Empty, standard(&["ours"])] {
             let group = RuleGroup { table: Some("00000000".into()), ..group(rule) };
             assert_eq!(seen(group, &ALLOW), (vec![message.clone()], true));
+        }
+        let elsewhere = Target { table_account: Some("444455556666".into()), ..target() };
+        let current = current(group(GroupRule::Empty));
+        let changes = guarded_changes(&current, &ALLOW, &elsewhere);
+        let expected = [RuleChange::OtherTable {
+            group: "wafsync-1".into(),
+            found: tag,
+            ours: elsewhere.table_tag(None).unwrap(),
+        }];
+        assert_eq!(changes, expected, "a table of the same name in another account");
+    }
+
+    #[test]
+    fn another_label_needs_a_person_once_there_are_references() {
+        let count = RulePolicy { action: Action::Count, forwarded: None };
+        let labelled = |labels: &[&str], references: &[&str], policy: &RulePolicy| {
+            group(GroupRule::Standard {
+                policy: policy.clone(),
+                labels: labels.iter().map(ToString::to_string).collect(),
+                references: references.iter().map(ToString::to_string).collect(),
+                tidy: true,
+            })
+        };
+        assert_eq!(seen(labelled(&["wafsync"], &["ours"], &count), &count), nothing());
+        for (labels, policy, message) in [
+            (&["evil"][..], &count, "would add the label wafsync instead of the label evil"),
+            (&[], &count, "would add the label wafsync instead of no label"),
+            (&["wafsync", "evil"], &count, "would add the label wafsync instead of the labels wafsync, evil"),
+            (&["evil"], &ALLOW, "would add no label instead of the label evil"),
+        ] {
+            let message = format!("rule group wafsync-1 {message}");
+            assert_eq!(seen(labelled(labels, &["ours"], policy), policy), (vec![message], true));
         }
     }
 
@@ -253,10 +338,10 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn each_foreign_reference_is_named_once_and_one_that_is_gone_not_at_all() {
+    fn each_reference_to_a_set_that_is_not_ours_is_named_once() {
         let message =
             |set: &str| format!("rule group wafsync-1 would no longer refer to {set}, which is not one of ours");
-        let rule = standard(&["theirs", "ours", "gone", "another", "theirs"]);
+        let rule = standard(&["theirs", "ours", "another", "theirs"]);
         assert_eq!(seen(group(rule), &ALLOW), (vec![message("another"), message("theirs")], true));
     }
 }

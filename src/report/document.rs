@@ -50,8 +50,11 @@ pub struct Document {
     pub ip_sets: Vec<IpSet>,
     /// The writes, in their order.
     pub changes: Vec<Write>,
-    /// CIDRs that stay because a guard holds them.
+    /// CIDRs that a guard holds: they are not removed, or not added, before a person approves.
     pub held: Vec<Cidr>,
+    /// Those of `held` that would be added.
+    #[serde(skip)]
+    pub waiting: Vec<Cidr>,
     /// CIDRs that go in a later run.
     pub deferred: Vec<Cidr>,
     /// Wanted CIDRs for which there is no room in this run: they are not in force.
@@ -221,7 +224,9 @@ impl Document {
         };
         if let Some(decision) = run.decision() {
             let Decision { plan, diff, judgement } = decision;
-            document.held.clone_from(&judgement.held);
+            document.held = judgement.held.iter().chain(&judgement.waiting).copied().collect();
+            document.held.sort_unstable();
+            document.waiting.clone_from(&judgement.waiting);
             document.deferred.clone_from(&plan.deferred);
             document.unplaced.clone_from(&plan.unplaced);
             document.drift = diff.drift().collect();
@@ -256,6 +261,7 @@ impl Document {
             ip_sets: Vec::new(),
             changes: Vec::new(),
             held: Vec::new(),
+            waiting: Vec::new(),
             deferred: Vec::new(),
             unplaced: Vec::new(),
             drift: Vec::new(),
@@ -372,7 +378,7 @@ fn reason(run: &Run, document: &Document) -> String {
         Outcome::Planned if !document.held.is_empty() => {
             format!(
                 "held: {} would wait for a person; {} would be made",
-                counted(document.held.len(), "removal"),
+                held(document).0,
                 if pending == 0 { "no write".to_owned() } else { counted(pending, "write") },
             ) + &without_room(document)
         }
@@ -390,9 +396,9 @@ fn reason(run: &Run, document: &Document) -> String {
         ),
         Outcome::Held => format!(
             "held: {} for a person; {} made{}",
-            match document.held.len() {
-                1 => "1 removal waits".to_owned(),
-                held => format!("{} wait", counted(held, "removal")),
+            match held(document) {
+                (what, 1) => format!("{what} waits"),
+                (what, _) => format!("{what} wait"),
             },
             were(document.writes.done),
             without_room(document)
@@ -425,6 +431,18 @@ fn reason(run: &Run, document: &Document) -> String {
         }
         Outcome::Converged => nothing_to_do(document),
     }
+}
+
+/// What guards hold, in words, and how many that is.
+fn held(document: &Document) -> (String, usize) {
+    let (all, additions) = (document.held.len(), document.waiting.len());
+    let removals = counted(all - additions, "removal");
+    let words = match (all - additions, additions) {
+        (_, 0) => removals,
+        (0, _) => counted(additions, "addition"),
+        _ => format!("{removals} and {}", counted(additions, "addition")),
+    };
+    (words, all)
 }
 
 /// What is shut out until the removals that wait are approved.

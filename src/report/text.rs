@@ -109,7 +109,7 @@ fn caveats(page: &mut Page, document: &Document) {
 }
 
 fn overview(page: &mut Page, document: &Document, context: Context<'_>) {
-    let Target { scope, region, name, table: table_of } = context.target;
+    let Target { scope, region, name, table: table_of, .. } = context.target;
     let (table_region, table_name) = table_of.split_once('/').unwrap_or(("", table_of));
     let table = &document.table;
     let mut facts = vec![counted(table.items, "item")];
@@ -302,9 +302,11 @@ fn rejections(page: &mut Page, document: &Document) {
 
 fn waiting(page: &mut Page, document: &Document) {
     // All that a blocked plan removes waits, and it is listed under the IP sets.
-    let held: &[Cidr] = if is_blocked(document) { &[] } else { &document.held };
+    let stays = |cidr: &&Cidr| !is_blocked(document) && document.waiting.binary_search(cidr).is_err();
+    let held: Vec<Cidr> = document.held.iter().filter(stays).copied().collect();
     let lists = [
-        (held, "Held: stays in force until a person approves"),
+        (&held, "Held: stays in force until a person approves"),
+        (&document.waiting, "Held: is not added until a person approves"),
         (&document.deferred, "Deferred: stays in force for now, goes in a later run"),
         (&document.drift, "Drift: was put into WAF by hand, goes at once"),
         (&document.unplaced, "No room: wanted, and not in force until something else has gone"),

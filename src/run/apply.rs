@@ -154,6 +154,9 @@ impl Applying<'_> {
                 }
             }
             spec.references.retain(|reference| !refused(&reference.name) && reference.arn.is_some());
+            if let Some(arn) = self.arns.values().next() {
+                spec.description.learn_account(arn);
+            }
             spec
         };
         match &change.write {

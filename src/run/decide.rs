@@ -2,7 +2,7 @@
 
 use crate::planning::capacity;
 use crate::planning::diff::Diff;
-use crate::planning::guard::{self, Evidence, Verdict};
+use crate::planning::guard::{self, Evidence, Judgement, Verdict};
 use crate::planning::plan::{Basis, Plan, Restraint};
 use crate::planning::rule_changes;
 use crate::run::decision::Decision;
@@ -21,20 +21,23 @@ pub(super) fn decide(
     let Seen { scans, current, .. } = &observation.seen;
     let (settings, waf) = (job.settings, &job.settings.waf);
     let diff = Diff::new(&scans.newest, &scans.earlier, &settings.table.always, current);
-    let changes = rule_changes::guarded_changes(current, &waf.policy, &job.target);
-    let judgement = guard::judge(&Evidence {
+    let rules = rule_changes::guarded_changes(current, &waf.policy, &job.target);
+    let (removed, added) = (history.removed(current), history.added());
+    let in_force_at_start = history.in_force_at_start().unwrap_or(diff.in_force_by_table);
+    let evidence = Evidence {
         settings: &settings.guards,
         target: &job.target,
+        desired: &scans.newest,
         diff: &diff,
         current,
-        entries: scans.newest.view().entry_count(),
-        wanted: scans.newest.from_table(),
+        always: &settings.table.always,
         rejections: observation.rejections(),
-        rules: &changes,
-        in_force_at_start: history.in_force_at_start().unwrap_or(diff.in_force),
-        removed: &history.removed(current),
-        approval: history.approval.as_ref(),
-    });
+        rules: &rules,
+        in_force_at_start,
+        removed: &removed,
+        added: &added,
+    };
+    let judgement = guard::judge(&evidence, history.approval.as_ref());
     history.approval.clone_from(&judgement.approval);
     let basis = Basis {
         desired: &scans.newest,
@@ -47,9 +50,10 @@ pub(super) fn decide(
     };
     // A blocked plan is shown as it would be without the guards.
     let restraint = match judgement.verdict {
-        Verdict::Blocked => Restraint { held: &[], closed: &[], proven },
+        Verdict::Blocked => Restraint { held: &[], waiting: &[], closed: &[], proven },
         Verdict::Pass | Verdict::Held | Verdict::Approved => {
-            Restraint { held: &judgement.held, closed: &judgement.closed, proven }
+            let Judgement { held, waiting, closed, .. } = &judgement;
+            Restraint { held, waiting, closed, proven }
         }
     };
     let plan = Plan::new(basis, restraint);
@@ -68,6 +72,18 @@ pub(super) fn digest(job: &Job<'_>, observation: &Observation, history: &History
     }
     let Seen { scans, current, .. } = &observation.seen;
     let diff = Diff::new(&scans.newest, &scans.earlier, &job.settings.table.always, current);
-    let changes = rule_changes::guarded_changes(current, &job.settings.waf.policy, &job.target);
-    Some(guard::digest_of_the_rest(&job.target, &diff, &changes))
+    let rules = rule_changes::guarded_changes(current, &job.settings.waf.policy, &job.target);
+    Some(guard::digest_of_the_rest(&Evidence {
+        settings: &job.settings.guards,
+        target: &job.target,
+        desired: &scans.newest,
+        diff: &diff,
+        current,
+        always: &job.settings.table.always,
+        rejections: observation.rejections(),
+        rules: &rules,
+        in_force_at_start: history.in_force_at_start().unwrap_or_default(),
+        removed: &history.removed(current),
+        added: &history.added(),
+    }))
 }

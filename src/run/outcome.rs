@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::model::enforcement::enforcement;
+use crate::run::decision::Decision;
 use crate::run::end::End;
 use crate::run::record::{Command, Run};
 
@@ -60,9 +61,9 @@ impl Outcome {
     }
 }
 
-/// Whether a guard keeps removals back.
+/// Whether a guard keeps removals or additions back.
 fn is_held(run: &Run) -> bool {
-    run.decision().is_some_and(|decision| !decision.judgement.held.is_empty())
+    run.decision().is_some_and(|Decision { judgement, .. }| !judgement.held.is_empty() || !judgement.waiting.is_empty())
 }
 
 /// Whether every web ACL that was named lets clients in by all our rule groups that have IP sets.

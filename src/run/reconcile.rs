@@ -106,6 +106,7 @@ async fn prepare(
         waited.map_err(|reason| End::partial(Why::Stopped(reason)))?;
         observation.read_again(job).await?;
         history.acknowledge(&observation.seen.current);
+        history.mark_created(&mut observation.seen.current);
     }
     approve(job, observation, history, proof).await
 }

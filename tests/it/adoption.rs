@@ -23,7 +23,7 @@ async fn removals_from_a_set_that_is_not_marked_wait_and_nothing_is_added_to_it(
     ];
     assert_eq!(changes(&held), expected);
     assert_eq!((ended(&held), texts(&held.held)), ((Outcome::Held, 3, 3), vec!["203.0.113.0/24".to_owned()]));
-    let reason = "1 CIDR would be removed from the adopted IP set offices, which wafsync has not written before";
+    let reason = "1 CIDR would be removed from the adopted IP set offices, which wafsync does not manage yet";
     assert_eq!(held.guard.reasons, [reason]);
     assert_eq!(world.aws.ip_set("offices").unwrap().description.as_deref(), Some("Offices"));
 

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use serde_json::json;
+use wafsync::model::fingerprint::Fingerprint;
 use wafsync::run::outcome::Outcome;
-use wafsync_test_aws::{Fault, FaultKind, Phase, When};
+use wafsync_test_aws::{Config, Fault, FaultKind, Phase, When};
 
 use crate::world::{TABLE, World, changes, ended, ip, ips, texts};
 
@@ -98,15 +99,52 @@ async fn one_address_swapped_for_a_stranger_by_hand_costs_one_write_but_is_not_p
 }
 
 #[tokio::test(start_paused = true)]
-async fn drift_goes_although_rejections_hold_every_other_removal() {
+async fn drift_stays_while_rejections_hold_removals() {
     let world = world(&[]).await;
     world.item("bad", &["54.123.456.78/32"]);
     world.aws.edit_ip_set(SET, |set| set.push("203.0.113.9/32".into()));
+    let document = world.next_apply().await;
+    assert_eq!((ended(&document), texts(&document.held)), ((Outcome::Held, 0, 0), vec!["203.0.113.9/32".to_owned()]));
+    world.aws.delete_item(TABLE, "bad");
     let document = world.next_apply().await;
     assert_eq!(changes(&document), [format!("update_ip_set {SET} -203.0.113.9/32")]);
     assert_eq!((document.outcome, document.guard.verdict.as_str()), (Outcome::Changed, "pass"), "{}", document.reason);
     world.later().await;
     world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_put_in_by_hand_because_its_item_is_unreadable_stays() {
+    let world = world(&[]).await;
+    world.item("c3", &["198.51.100.0/33"]);
+    assert_eq!(world.next_apply().await.outcome, Outcome::Held);
+    world.aws.edit_ip_set(SET, |set| set.push("203.0.113.3/32".into()));
+    let document = world.next_apply().await;
+    assert_eq!((ended(&document), document.held.len()), ((Outcome::Held, 0, 0), 2), "{}", document.reason);
+    assert!(world.in_force().contains(&"203.0.113.3/32".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn junk_that_a_hand_adds_does_not_raise_what_may_be_removed() {
+    let config = Config { set_capacity: 300, ..Config::default() };
+    let world = World::with(config, &["--max-ip-sets", "4"]);
+    world.items(1..=41);
+    world.apply().await;
+    let description = Some(format!("wafsync wafsync {}", Fingerprint::default()));
+    let junk: Vec<String> = (0..300).map(|n| format!("203.0.{}.{}/32", n / 250, n % 250)).collect();
+    let junk: Vec<&str> = junk.iter().map(String::as_str).collect();
+    world.aws.put_ip_set("REGIONAL", "wafsync-ipv4-001", "IPV4", &junk, description.as_deref());
+    world.no_items(1..=15);
+    let document = world.next_apply().await;
+    assert_eq!(
+        document.guard.reasons,
+        ["15 of 41 IPv4 CIDRs would be removed; --max-removals allows 5 in one run"],
+        "{}",
+        document.reason
+    );
+    assert_eq!(document.outcome, Outcome::Held);
+    let left = world.in_force();
+    assert!(ips(1..=41).iter().all(|cidr| left.contains(cidr)));
 }
 
 #[tokio::test(start_paused = true)]

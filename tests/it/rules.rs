@@ -50,7 +50,12 @@ async fn rules_fed_from_another_table_are_blocked() {
         let item = json!({"id": {"S": format!("c{number}")}, "ips": {"SS": [ip(number)]}});
         world.aws.put_item("others", &format!("c{number}"), item);
     }
-    let ours = Connection::new(world.sdk(), &world.settings).unwrap().waf_reader().target().table_tag();
+    let ours = Connection::new(world.sdk(), &world.settings)
+        .unwrap()
+        .waf_reader()
+        .target()
+        .table_tag(Some("111122223333"))
+        .unwrap();
     let found = world.aws.rule_group(GROUP).unwrap().description.unwrap().replace("wafsync wafsync table:", "");
     let reason =
         format!("rule group wafsync-1 was last fed from another table (table:{found}, this one is table:{ours})");

@@ -134,7 +134,7 @@ async fn what_a_killed_run_left_unwired_is_wired_by_the_next() {
 #[tokio::test(start_paused = true)]
 async fn strangers_that_were_planted_in_an_unwired_set_are_stripped_before_it_is_wired() {
     let config = Config { set_capacity: 3, ..Config::default() };
-    let world = World::with(config, &["--max-ip-sets", "4", "--max-removals", "0"]);
+    let world = World::with(config, &["--max-ip-sets", "4"]);
     world.items(1..=3);
     world.apply().await;
     let description = Some("wafsync wafsync planted");

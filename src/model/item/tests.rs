@@ -120,23 +120,42 @@ fn an_expired_item_asks_for_nothing_and_is_not_looked_at() {
 }
 
 #[test]
-fn an_expiry_that_cannot_be_read_is_rejected_and_locks_nobody_out() {
-    let message = "the attribute expires is not a number of seconds since 1970 (at most 10^11): the item counts as not \
-                   expired";
-    for (expiry, value) in [
-        (Attribute::Number("100000000001".into()), "100000000001"),
-        (text("soon"), "soon"),
-        (Attribute::Other("boolean"), "boolean"),
-        (Attribute::Number("NaN".into()), "NaN"),
-        (Attribute::Number("-inf".into()), "-inf"),
+fn an_expiry_that_dynamodb_would_not_act_on_is_rejected_and_expires_nothing() {
+    let number = |text: &str| Attribute::Number(text.into());
+    let ignored = "is zero or negative, which DynamoDB's TTL ignores";
+    let old = "is more than five years in the past, which DynamoDB's TTL ignores";
+    let late = "is after the year 9999; it has to be in seconds since 1970";
+    let unreadable = "is not a number of seconds since 1970";
+    for (expiry, value, problem) in [
+        (number("0"), "0", ignored),
+        (number("-0.0"), "-0.0", ignored),
+        (number("-1"), "-1", ignored),
+        (number("1"), "1", old),
+        (number("1642319999"), "1642319999", old),
+        (number("253402300800"), "253402300800", late),
+        (number("1800000000000"), "1800000000000", late),
+        (text("soon"), "soon", unreadable),
+        (text("1700000000"), "1700000000", unreadable),
+        (Attribute::Other("boolean"), "boolean", unreadable),
+        (number("NaN"), "NaN", unreadable),
+        (number("-inf"), "-inf", unreadable),
+        (number("1e400"), "1e400", unreadable),
     ] {
         let view = read("a", Some(text("198.51.100.7")), Some(expiry));
-        assert_eq!(view.entry_count(), 1);
-        assert_eq!(
-            (view.rejections[0].value.as_str(), view.rejections[0].reason.to_string().as_str()),
-            (value, message)
-        );
+        assert_eq!((view.entry_count(), view.expired), (1, 0), "{value}");
+        let rejection = &view.rejections[0];
+        let message = format!("the attribute expires {problem}: the item counts as not expired");
+        assert_eq!((rejection.value.as_str(), rejection.reason.to_string()), (value, message));
     }
+}
+
+#[test]
+fn the_first_and_the_last_expiry_that_count_do() {
+    let read = |expiry: &str| read("a", Some(text("198.51.100.7")), Some(Attribute::Number(expiry.into())));
+    let oldest = read("1642320000");
+    assert_eq!((oldest.expired, oldest.rejections.len()), (1, 0));
+    let latest = read("253402300799");
+    assert_eq!((latest.expired, latest.rejections.len(), latest.entry_count()), (0, 0, 1));
 }
 
 #[test]

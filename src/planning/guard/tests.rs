@@ -1,11 +1,16 @@
 use super::*;
+use crate::model::cidr::PerFamily;
 use crate::model::cidrs::Cidrs;
-use crate::model::current::Shard;
+use crate::model::current::{Current, Shard};
 use crate::model::desired::Desired;
 use crate::model::desired::tests::wanting;
-use crate::model::fingerprint::Mark;
+use crate::model::fingerprint::{Fingerprint, Mark};
 use crate::model::item::TableView;
+use crate::model::naming::Target;
+use crate::model::settings::{GuardSettings, MaxAdditions, MaxRemovals};
 use crate::model::spec::IpSetSpec;
+use crate::planning::diff::Diff;
+use crate::planning::rule_changes::RuleChange;
 
 /// What guards look at, with room to change each part.
 struct Case {
@@ -17,6 +22,7 @@ struct Case {
     rules: Vec<RuleChange>,
     in_force_at_start: Option<PerFamily<usize>>,
     removed: BTreeSet<Cidr>,
+    added: BTreeSet<Cidr>,
     always: Vec<Cidr>,
 }
 
@@ -36,6 +42,7 @@ fn shard(name: &str, cidrs: impl IntoIterator<Item = Cidr>) -> Shard {
         token: crate::model::current::LockToken(String::new()),
         cidrs: cidrs.into_iter().collect(),
         group: Some(0),
+        created: false,
     }
 }
 
@@ -55,6 +62,7 @@ impl Case {
                 region: "eu-central-1".into(),
                 name: "wafsync".into(),
                 table: "eu-central-1/clusters".into(),
+                table_account: None,
             },
             current: Current { shards: vec![shard("wafsync-ipv4-000", (0..100).map(host))], ..Current::default() },
             wanted: wanting(numbers.map(host)),
@@ -62,25 +70,27 @@ impl Case {
             rules: Vec::new(),
             in_force_at_start: None,
             removed: BTreeSet::new(),
+            added: BTreeSet::new(),
             always: Vec::new(),
         }
     }
 
     fn judge_after(&self, approval: Option<&Approval>) -> Judgement {
         let diff = Diff::new(&self.wanted, &[], &self.always, &self.current);
-        judge(&Evidence {
+        let evidence = Evidence {
             settings: &self.settings,
             target: &self.target,
+            desired: &self.wanted,
             diff: &diff,
             current: &self.current,
-            entries: self.wanted.view().entry_count(),
-            wanted: self.wanted.from_table(),
+            always: &self.always,
             rejections: self.rejections,
             rules: &self.rules,
-            in_force_at_start: self.in_force_at_start.unwrap_or(diff.in_force),
+            in_force_at_start: self.in_force_at_start.unwrap_or(diff.in_force_by_table),
             removed: &self.removed,
-            approval,
-        })
+            added: &self.added,
+        };
+        judge(&evidence, approval)
     }
 
     fn judge(&self) -> Judgement {
@@ -128,7 +138,7 @@ fn the_limit_is_a_share_rounded_down_of_which_five_are_always_allowed() {
         (MaxRemovals::Count(0), 1_000_000, 0),
         (MaxRemovals::Count(7), 3, 7),
     ] {
-        assert_eq!(allowed_removals(limit, in_force), allowed, "{limit:?} of {in_force}");
+        assert_eq!(super::evidence::allowed_removals(limit, in_force), allowed, "{limit:?} of {in_force}");
     }
 }
 
@@ -200,7 +210,7 @@ fn an_adopted_set_that_is_not_marked_is_closed_until_its_removals_are_approved()
     let adopted = Shard { adopted: true, mark: None, group: None, ..shard("offices", (99..102).map(host)) };
     case.current.shards.insert(0, adopted);
     let judgement = case.judge();
-    let reason = "2 CIDRs would be removed from the adopted IP set offices, which wafsync has not written before";
+    let reason = "2 CIDRs would be removed from the adopted IP set offices, which wafsync does not manage yet";
     assert_eq!((said(&judgement), &judgement.closed[..]), (held(&[reason], 2), &[0][..]));
     let judgement = case.approved().judge();
     assert_eq!((said(&judgement), &judgement.closed[..]), (approved(&[reason]), &[][..]));
@@ -212,6 +222,7 @@ fn every_change_of_a_rule_blocks_until_it_is_approved() {
     let changes = [
         RuleChange::OtherTable { group: group(), found: "00000000".into(), ours: "11111111".into() },
         RuleChange::Policy { group: group(), from: "allow".into(), to: "count and label".into() },
+        RuleChange::Labels { group: group(), from: vec![], to: vec!["wafsync".into()] },
         RuleChange::Edited { group: group(), seen: "a".into() },
         RuleChange::Edited { group: group(), seen: "b".into() },
         RuleChange::DroppedReference { group: group(), ip_set: "arn:offices".into() },
@@ -225,7 +236,7 @@ fn every_change_of_a_rule_blocks_until_it_is_approved() {
         let reason = judgement.reasons[0].to_string();
         assert_eq!(said(&case.approved().judge()), approved(&[&reason]));
     }
-    assert_eq!(digests.len(), 5);
+    assert_eq!(digests.len(), 6);
 }
 
 #[test]
@@ -269,8 +280,8 @@ fn the_digest_is_of_what_a_guard_can_stop() {
     // Worked out by hand: each line with its length and a colon in front.
     assert_eq!(digest(&base), "sha256:4d6dca2f63dfedc9ab2527ba4e81a4ed73f55cb7163a467a1f6c8f3928113aa6");
     assert_eq!(digest(&Case::wanting(20..500)), digest(&base), "additions do not change it");
-    assert_eq!(digest(&Case { rejections: 3, ..Case::wanting(20..100) }), digest(&base));
     let mut others = vec![digest(&base), digest(&Case::wanting(21..100))];
+    others.push(digest(&Case { rejections: 3, ..Case::wanting(20..100) }));
     for edit in [
         (|target| target.scope = "cloudfront") as fn(&mut Target),
         |target| target.region = "us-east-1".into(),
@@ -312,7 +323,166 @@ fn a_plan_that_removes_what_is_held_cannot_be_approved_by_mistake() {
     assert!(ApprovedPlan::new(remove(Stage::Remove, host(0)), &judgement).is_none());
     assert!(ApprovedPlan::new(remove(Stage::Add, host(0)), &judgement).is_none());
     assert!(ApprovedPlan::new(remove(Stage::Remove, host(50)), &judgement).is_some());
-    assert!(ApprovedPlan::new(remove(Stage::Strip, host(0)), &judgement).is_some(), "nothing in it is in force");
+    assert!(ApprovedPlan::new(remove(Stage::Strip, host(0)), &judgement).is_none());
     let blocked = Case::wanting(0..0).judge();
     assert!(ApprovedPlan::new(Plan::default(), &blocked).is_none());
+}
+
+/// A set that held these when wafsync wrote it last, and now holds others too.
+fn edited(name: &str, written: std::ops::Range<u32>, added: std::ops::Range<u32>) -> Shard {
+    let mark = Some(Mark { fingerprint: Some(Fingerprint::of(written.clone().map(host))) });
+    Shard { mark, ..shard(name, written.chain(added).map(host)) }
+}
+
+#[test]
+fn drift_is_neither_counted_nor_part_of_what_a_percentage_is_of() {
+    let mut case = Case::wanting(6..41);
+    case.current.shards = vec![edited("wafsync-ipv4-000", 0..41, 0..0), edited("wafsync-ipv4-001", 0..0, 1000..1300)];
+    let reason = "6 of 41 IPv4 CIDRs would be removed; --max-removals allows 5 in one run";
+    let judgement = case.judge();
+    assert_eq!(said(&judgement), held(&[reason], 6));
+    assert!(!judgement.held.contains(&host(1000)));
+    case.wanted = wanting((5..41).map(host));
+    assert_eq!(said(&case.judge()), PASS);
+}
+
+#[test]
+fn drift_stays_while_rejections_hold_and_can_be_approved() {
+    let mut case = Case { rejections: 1, ..Case::wanting(0..10) };
+    case.current.shards = vec![edited("wafsync-ipv4-000", 0..10, 50..52)];
+    let reason = "1 value in the table could not be read, so 2 removals are not proven to be unwanted; correct the table, or \
+                  name the items with --ignore-item";
+    assert_eq!(said(&case.judge()), held(&[reason], 2));
+    let digest = case.judge().digest;
+    assert_eq!(said(&case.approved().judge()), approved(&[reason]));
+    let mut readable = Case { rejections: 0, ..Case::wanting(0..10) };
+    readable.current.shards = vec![edited("wafsync-ipv4-000", 0..10, 50..52)];
+    assert_ne!(readable.judge().digest, digest, "no guard stops it then");
+    assert_eq!(said(&readable.judge()), PASS);
+}
+
+#[test]
+fn an_approval_given_without_rejections_passes_nothing_while_there_are_some() {
+    let case = Case::wanting(20..100).approved();
+    let first = case.judge();
+    let mut later = Case { rejections: 1, ..Case::wanting(20..100) };
+    later.settings = case.settings.clone();
+    let judgement = later.judge_after(first.approval.as_ref());
+    assert_eq!((judgement.verdict, judgement.held.len()), (Verdict::Held, 20));
+}
+
+#[test]
+fn a_table_without_any_entry_blocks_whoever_put_there_what_is_in_force() {
+    let mut case = Case::wanting(0..0);
+    case.current.shards = vec![edited("wafsync-ipv4-000", 0..0, 50..52)];
+    assert_eq!(case.judge().reasons, [Reason::EmptyTable { in_force: 2 }]);
+    case.current.shards = vec![Shard { group: None, ..shard("wafsync-ipv4-000", (0..3).map(host)) }];
+    assert_eq!(case.judge().reasons.first(), Some(&Reason::EmptyTable { in_force: 3 }));
+}
+
+#[test]
+fn an_approval_of_a_replacement_is_none_of_an_empty_table_and_the_other_way_round() {
+    let replaced = Case::wanting(100..101).approved();
+    assert_eq!(replaced.judge().verdict, Verdict::Approved);
+    let emptied = Case::wanting(0..0).approved();
+    assert_eq!(emptied.judge().verdict, Verdict::Approved);
+    for (mut case, settings) in
+        [(Case::wanting(0..0), replaced.settings.clone()), (Case::wanting(100..101), emptied.settings.clone())]
+    {
+        case.settings = settings;
+        assert_ne!(case.judge().verdict, Verdict::Approved);
+    }
+}
+
+#[test]
+fn a_set_that_was_given_back_is_adopted_with_the_same_care_as_at_first() {
+    let mut case = Case::wanting(0..100);
+    case.current.shards.push(Shard { adopted: true, group: None, ..edited("offices", 0..1, 200..230) });
+    let judgement = case.judge();
+    let reason = "30 CIDRs would be removed from the adopted IP set offices, which wafsync does not manage yet";
+    assert_eq!((said(&judgement), &judgement.closed[..]), (held(&[reason], 30), &[1][..]));
+}
+
+/// A case with this limit on additions.
+fn limited(limit: MaxAdditions, numbers: std::ops::Range<u32>) -> Case {
+    let mut case = Case::wanting(numbers);
+    case.settings.max_additions = Some(limit);
+    case
+}
+
+/// Verdict, reasons, and how many additions wait.
+fn grown(judgement: &Judgement) -> (Verdict, Vec<String>, usize) {
+    let (verdict, reasons, held) = said(judgement);
+    assert_eq!(held, 0, "no removal is held");
+    (verdict, reasons, judgement.waiting.len())
+}
+
+#[test]
+fn more_additions_than_allowed_wait_all_of_them() {
+    for limit in [MaxAdditions::Count(20), MaxAdditions::Percent(20.0)] {
+        assert_eq!(grown(&limited(limit, 0..120).judge()), PASS);
+        let reason = "21 IPv4 CIDRs would be added to 100 in force; --max-additions allows 20 in one run";
+        assert_eq!(grown(&limited(limit, 0..121).judge()), held(&[reason], 21));
+        let judgement = limited(limit, 0..121).approved().judge();
+        assert_eq!(grown(&judgement), approved(&[reason]));
+    }
+    assert_eq!(grown(&Case::wanting(0..5000).judge()), PASS, "no limit");
+}
+
+#[test]
+fn a_percentage_does_not_apply_to_a_family_of_which_nothing_is_in_force() {
+    let mut case = limited(MaxAdditions::Percent(10.0), 0..5000);
+    case.current.shards.clear();
+    assert_eq!(grown(&case.judge()), PASS);
+    case.settings.max_additions = Some(MaxAdditions::Count(4999));
+    let reason = "5,000 IPv4 CIDRs would be added to 0 in force; --max-additions allows 4,999 in one run";
+    assert_eq!(grown(&case.judge()), held(&[reason], 5000));
+}
+
+#[test]
+fn additions_of_earlier_rounds_count_and_those_of_always_do_not() {
+    let mut case = limited(MaxAdditions::Count(3), 0..102);
+    case.added = [host(300), host(100)].into();
+    assert_eq!(grown(&case.judge()), PASS);
+    case.added.insert(host(301));
+    assert_eq!(case.judge().verdict, Verdict::Held);
+    case.always = vec![host(100)];
+    assert_eq!(case.judge().waiting, [host(101)]);
+}
+
+#[test]
+fn an_approval_names_additions_and_few_more_pass_beside_them() {
+    let case = limited(MaxAdditions::Count(5), 0..110).approved();
+    let first = case.judge();
+    let more = |upto| {
+        let mut later = limited(MaxAdditions::Count(5), 0..upto);
+        later.settings.approve = case.settings.approve.clone();
+        later.judge_after(first.approval.as_ref())
+    };
+    assert_eq!(more(115).verdict, Verdict::Approved);
+    assert_eq!(grown(&more(116)), held(&["6 additions are not in the plan that was approved"], 6));
+    let digests: BTreeSet<String> =
+        [110, 111].map(|upto| limited(MaxAdditions::Count(5), 0..upto).judge().digest).into();
+    assert_eq!(digests.len(), 2, "additions that wait are part of the digest");
+    assert_eq!(limited(MaxAdditions::Count(20), 0..110).judge().digest, Case::wanting(0..100).judge().digest);
+}
+
+#[test]
+fn a_plan_that_adds_what_waits_cannot_be_approved_by_mistake() {
+    let judgement = limited(MaxAdditions::Count(0), 0..101).judge();
+    let spec =
+        IpSetSpec { name: String::new(), family: Family::Ipv4, cidrs: vec![].into(), description: String::new() };
+    let add = |cidr| Plan {
+        changes: vec![Change {
+            stage: Stage::Add,
+            write: crate::planning::plan::Write::CreateIpSet(spec.clone()),
+            add: vec![cidr],
+            remove: vec![],
+            refer: vec![],
+            unrefer: vec![],
+        }],
+        ..Plan::default()
+    };
+    assert!(ApprovedPlan::new(add(host(100)), &judgement).is_none());
+    assert!(ApprovedPlan::new(add(host(0)), &judgement).is_some());
 }

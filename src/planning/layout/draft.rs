@@ -18,7 +18,7 @@ impl Force {
     pub(super) fn of(shard: &ShardInput<'_>) -> Self {
         if shard.group.is_some() {
             Self::Wired
-        } else if shard.adopted {
+        } else if shard.adopted || shard.in_force {
             Self::Adopted
         } else {
             Self::Idle

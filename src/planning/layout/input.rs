@@ -22,8 +22,10 @@ pub struct ShardInput<'a> {
     pub group: Option<usize>,
     /// Nothing may be added to it in this run.
     pub closed: bool,
-    /// Adopted: what it holds counts as in force even before it is wired, and it is not stripped.
+    /// Adopted and not taken over yet: it may be wired with whatever it holds.
     pub adopted: bool,
+    /// What it holds counts as in force, also if no rule group was seen to refer to it.
+    pub in_force: bool,
 }
 
 /// One rule group, existing or to be created.
@@ -48,6 +50,8 @@ pub struct Input<'a> {
     pub groups: Vec<GroupInput>,
     /// What is wanted.
     pub desired: PerFamily<Slice<'a>>,
+    /// What of it may not be added in this run: sorted.
+    pub waiting: &'a [Cidr],
     /// How many IP sets may still be created.
     pub new_sets: usize,
 }

@@ -36,7 +36,7 @@ pub fn lay_out(input: &Input<'_>) -> Layout {
     let mut drafts = slots::wire(input, slots.total());
     let mut missing = PerFamily::from_fn(|_| Vec::new());
     for family in Family::ALL {
-        let mut standing = Standing::survey(*input.desired.get(family), family, &mut drafts);
+        let mut standing = Standing::survey(*input.desired.get(family), input.waiting, family, &mut drafts);
         replacement::settle(&mut drafts, &mut standing, family, input.limits.set_capacity);
         *missing.get_mut(family) = standing.into_missing();
     }
@@ -70,6 +70,7 @@ fn keeps_its_promise(input: &Input<'_>, layout: &Layout) -> bool {
     let mut fits = layout.new.iter().all(|new| new.cidrs.len() <= input.limits.set_capacity);
     let mut accounted: Vec<Cidr> = layout.new.iter().flat_map(|new| new.cidrs.iter().copied()).collect();
     accounted.extend(&layout.unplaced);
+    accounted.extend(input.waiting);
     for (shard, after) in input.shards.iter().zip(&layout.shards) {
         let stays = |cidr: &Cidr| after.remove.binary_search(cidr).is_err();
         // What somebody overfilled may stay too full, but nothing is added to it.

@@ -4,7 +4,7 @@ use super::bins::{Bin, fewest};
 use super::draft::Draft;
 use super::input::{Input, ShardInput};
 use crate::model::cidr::Cidr;
-use crate::model::cidrs::Slice;
+use crate::model::coverage;
 
 /// The free references of every rule group.
 #[derive(Debug)]
@@ -72,7 +72,7 @@ pub(super) fn wire<'a>(input: &'a Input<'a>, mut slots: usize) -> Vec<Draft<'a>>
         if shard.group.is_some() {
             return true;
         }
-        let wired = slots > 0 && may_be_wired(shard, *input.desired.get(shard.family));
+        let wired = slots > 0 && may_be_wired(shard, input);
         slots -= usize::from(wired);
         wired
     };
@@ -84,8 +84,12 @@ pub(super) fn wire<'a>(input: &'a Input<'a>, mut slots: usize) -> Vec<Draft<'a>>
         .collect()
 }
 
-/// A shard that is not in force must not come into force with something that nobody wants.
-fn may_be_wired(shard: &ShardInput<'_>, desired: Slice<'_>) -> bool {
-    let goes = |cidr: &Cidr| !shard.closed && shard.leaving.binary_search(cidr).is_ok();
-    shard.adopted || shard.cidrs.iter().all(|cidr| goes(&cidr) || desired.contains(cidr))
+/// A shard must not come into force with anything unwanted, or with what waits for approval.
+fn may_be_wired(shard: &ShardInput<'_>, input: &Input<'_>) -> bool {
+    let desired = *input.desired.get(shard.family);
+    let leaves = |cidr: &Cidr| !shard.closed && shard.leaving.binary_search(cidr).is_ok();
+    // Where it may be in force already, what stays partly wanted may have to stay.
+    let goes = |cidr: &Cidr| leaves(cidr) && !(shard.in_force && coverage::overlaps(desired, *cidr));
+    let fits = |cidr: &Cidr| desired.contains(*cidr) && input.waiting.binary_search(cidr).is_err();
+    shard.adopted || shard.cidrs.iter().all(|cidr| goes(&cidr) || fits(&cidr))
 }

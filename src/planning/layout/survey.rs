@@ -33,7 +33,7 @@ pub(super) struct Loose {
 impl Standing {
     /// Merges what is wanted with what stands in the shards of this family, and notes in the drafts which copies of
     /// doubled CIDRs can be spared.
-    pub(super) fn survey(desired: Slice<'_>, family: Family, drafts: &mut [Draft<'_>]) -> Self {
+    pub(super) fn survey(desired: Slice<'_>, waiting: &[Cidr], family: Family, drafts: &mut [Draft<'_>]) -> Self {
         let ours = drafts.iter().enumerate().filter(|(_, draft)| draft.shard.family == family);
         let (indices, lists): (Vec<usize>, Vec<Slice<'_>>) =
             ours.map(|(index, draft)| (index, draft.shard.cidrs)).unzip();
@@ -53,7 +53,7 @@ impl Standing {
             holders.clear();
             holders.extend(lists.iter().filter_map(|list| indices.get(*list)));
             while let Some(absent) = wanted.next_if(|wanted| *wanted < cidr) {
-                standing.note_missing(absent);
+                standing.note_missing(absent, waiting);
             }
             if wanted.next_if_eq(&cidr).is_some() {
                 standing.note_wanted(cidr, &holders, drafts);
@@ -61,13 +61,16 @@ impl Standing {
                 standing.note_unwanted(cidr, &holders, drafts);
             }
         }
-        wanted.for_each(|absent| standing.note_missing(absent));
+        wanted.for_each(|absent| standing.note_missing(absent, waiting));
         standing
     }
 
-    fn note_missing(&mut self, cidr: Cidr) {
-        self.missing.push(cidr);
-        self.note_loose(cidr, true);
+    fn note_missing(&mut self, cidr: Cidr, waiting: &[Cidr]) {
+        let placeable = waiting.binary_search(&cidr).is_err();
+        if placeable {
+            self.missing.push(cidr);
+        }
+        self.note_loose(cidr, placeable);
     }
 
     fn note_loose(&mut self, cidr: Cidr, missing: bool) {

@@ -6,6 +6,7 @@
 use super::bound::{Counts, FamilyCounts, GroupCounts, ShardCounts};
 use crate::model::cidr::{Cidr, Family};
 use crate::model::cidrs::Slice;
+use crate::model::coverage;
 use crate::model::merged::Merged;
 use crate::planning::layout::{Input, Layout, ShardInput};
 
@@ -27,7 +28,7 @@ pub fn counts(input: &Input<'_>, layout: &Layout) -> Counts {
     let family = |family| {
         let shards: Vec<&ShardInput<'_>> = input.shards.iter().filter(|shard| shard.family == family).collect();
         let ends_wired = |shard: &ShardInput<'_>| shard.group.is_some() || to_wire.contains(&shard.name);
-        family_counts(*input.desired.get(family), &shards, ends_wired, layout, family)
+        family_counts(input, &shards, ends_wired, layout, family)
     };
     Counts {
         ipv4: family(Family::Ipv4),
@@ -40,26 +41,30 @@ pub fn counts(input: &Input<'_>, layout: &Layout) -> Counts {
 }
 
 fn is_in_force(shard: &ShardInput<'_>) -> bool {
-    shard.adopted || shard.group.is_some()
+    shard.adopted || shard.in_force || shard.group.is_some()
 }
 
 /// Whether the shard can come into force without anything unwanted coming with it.
 fn is_safe(input: &Input<'_>, shard: &ShardInput<'_>) -> bool {
-    let wanted = shard.cidrs.iter().filter(|cidr| input.desired.get(shard.family).contains(*cidr)).count();
-    let leaving = if shard.closed { 0 } else { shard.leaving.len() };
-    is_in_force(shard) || wanted + leaving == shard.cidrs.len()
+    let desired = *input.desired.get(shard.family);
+    let wanted = shard.cidrs.iter().filter(|cidr| desired.contains(*cidr) && !contains(input.waiting, *cidr)).count();
+    let goes = |cidr: &&Cidr| !shard.in_force || !coverage::overlaps(desired, **cidr);
+    let leaving = if shard.closed { 0 } else { shard.leaving.iter().filter(goes).count() };
+    shard.adopted || wanted + leaving == shard.cidrs.len()
 }
 
 fn family_counts(
-    desired: Slice<'_>,
+    input: &Input<'_>,
     shards: &[&ShardInput<'_>],
     ends_wired: impl Fn(&ShardInput<'_>) -> bool,
     layout: &Layout,
     family: Family,
 ) -> FamilyCounts {
+    let desired = *input.desired.get(family);
     let open = |shard: &ShardInput<'_>| ends_wired(shard) && !shard.closed;
     let (placed, spare) = copies(desired, shards, &ends_wired);
     let stuck = stuck_copies(shards, &layout.deferred);
+    let waiting = input.waiting.iter().filter(|cidr| cidr.family() == family).count();
     let unplaced = layout.unplaced.iter().filter(|cidr| cidr.family() == family).count();
     let count = |(shard, doubled): (&&ShardInput<'_>, usize)| {
         let (mut leaving, mut spare) = (0, if open(shard) { doubled } else { 0 });
@@ -76,7 +81,7 @@ fn family_counts(
         ShardCounts { held: shard.cidrs.len(), leaving, spare, open: open(shard) }
     };
     FamilyCounts {
-        missing: desired.len().saturating_sub(placed + unplaced),
+        missing: desired.len().saturating_sub(placed + unplaced + waiting),
         shards: shards.iter().zip(spare).map(count).collect(),
     }
 }

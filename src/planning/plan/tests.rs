@@ -14,7 +14,7 @@ use crate::model::fingerprint::Mark;
 use crate::model::limits::GROUP_CAPACITY;
 use crate::model::naming;
 use crate::model::policy::{Action, Position};
-use crate::planning::rule_changes::tests::target;
+use crate::planning::rule_changes::tests::{ACCOUNT, target};
 
 const LIMITS: Limits = Limits { set_capacity: 4, group_references: 2, max_ip_sets: 4 };
 
@@ -88,7 +88,7 @@ impl World {
                     ["foreign".to_owned(), "gone".to_owned(), references.first().cloned().unwrap_or_default()];
                 references.extend(rng.choice(further).filter(|name| !name.is_empty()));
             }
-            let table = rng.bool().then(|| target().table_tag());
+            let table = rng.bool().then(|| target().table_tag(Some(ACCOUNT))).flatten();
             groups.insert(number, Group { references, edited: rng.u8(..5) == 0, table });
         }
         // A set may be referred to from both groups.
@@ -122,8 +122,9 @@ impl World {
             token: LockToken(String::new()),
             cidrs: set.cidrs.iter().copied().collect(),
             group: groups.iter().position(|group| group.rule.references().contains(&arn(name))),
+            created: false,
         });
-        Current { shards: shards.collect(), groups, gone: vec![arn("gone")], ..Current::default() }
+        Current { shards: shards.collect(), groups, account: Some(ACCOUNT.into()), ..Current::default() }
     }
 
     /// Addresses that our rules let in.
@@ -153,7 +154,7 @@ impl World {
                 let left_out = |name: &String| change.refer.contains(name) && failed.contains(name);
                 let references: Vec<String> = names.filter(|name| !left_out(name)).collect();
                 assert!(references.len() <= LIMITS.group_references, "{} is too full", spec.name);
-                let table = Some(target().table_tag());
+                let table = target().table_tag(Some(ACCOUNT));
                 self.groups.insert(number, Group { references, edited: false, table });
             }
         }
@@ -167,7 +168,7 @@ fn rule_group(number: usize, group: &Group) -> RuleGroup {
     } else if references.is_empty() {
         GroupRule::Empty
     } else {
-        GroupRule::Standard { policy: POLICY, references, tidy: true }
+        GroupRule::Standard { policy: POLICY, labels: vec![], references, tidy: true }
     };
     let name = target().group_name(number);
     let token = LockToken(String::new());
@@ -205,7 +206,7 @@ fn plan(
         policy: &POLICY,
         limits: LIMITS,
     };
-    Plan::new(basis, Restraint { held: &kept_back, closed: &closed, proven })
+    Plan::new(basis, Restraint { held: &kept_back, waiting: &[], closed: &closed, proven })
 }
 
 /// Carries the plan out in a random order within each stage, some of it failing, and looks at every state on the way.
@@ -293,7 +294,7 @@ fn names_take_the_lowest_free_numbers_and_keep_clear_of_strangers() {
         policy: &POLICY,
         limits: LIMITS,
     };
-    let plan = Plan::new(basis, Restraint { held: &[], closed: &[], proven: true });
+    let plan = Plan::new(basis, Restraint { held: &[], waiting: &[], closed: &[], proven: true });
     let targets: Vec<(Stage, &str)> = plan.changes.iter().map(|change| (change.stage, change.write.target())).collect();
     let expected = [
         (Stage::Add, "wafsync-ipv4-001"),

@@ -69,13 +69,14 @@ fn shard(family: Family) -> Shard {
         token: LockToken("token".to_owned()),
         cidrs: [].into(),
         group: Some(0),
+        created: false,
     }
 }
 
 /// A rule of ours that refers to one IP set.
 fn standard(forwarded: Option<Forwarded>) -> GroupRule {
     let policy = RulePolicy { action: Action::Allow, forwarded };
-    GroupRule::Standard { policy, references: vec!["arn:set".to_owned()], tidy: true }
+    GroupRule::Standard { labels: policy.labels("wafsync"), policy, references: vec!["arn:set".to_owned()], tidy: true }
 }
 
 /// A rule of a web ACL that refers to a rule group of ours.

@@ -92,6 +92,7 @@ impl World {
             group: shard.group,
             closed: shard.closed,
             adopted: shard.adopted,
+            in_force: shard.adopted || shard.group.is_some(),
         });
         let wanted = |family| self.wanted.iter().copied().filter(move |cidr: &Cidr| cidr.family() == family);
         let (ipv4, ipv6): (Cidrs, Cidrs) = (wanted(Family::Ipv4).collect(), wanted(Family::Ipv6).collect());
@@ -100,6 +101,7 @@ impl World {
             shards: shards.collect(),
             groups: self.groups.clone(),
             desired: PerFamily { ipv4: ipv4.as_slice(), ipv6: ipv6.as_slice() },
+            waiting: &[],
             new_sets: self.limits.max_ip_sets.saturating_sub(self.shards.len()),
         })
     }

@@ -48,7 +48,12 @@ fn set_override(seen: &mut Seen, number: usize, to: Override) {
 /// The same installation in the other style, with these further rules.
 fn counting(seen: &mut Seen, default_blocks: bool, rules: &[AclRule]) {
     let policy = RulePolicy { action: Action::Count, forwarded: None };
-    groups(seen)[0].rule = GroupRule::Standard { policy, references: vec!["arn:set".to_owned()], tidy: true };
+    groups(seen)[0].rule = GroupRule::Standard {
+        labels: policy.labels("wafsync"),
+        policy,
+        references: vec!["arn:set".to_owned()],
+        tidy: true,
+    };
     acl(seen).blocks = default_blocks;
     acl(seen).rules.extend_from_slice(rules);
 }

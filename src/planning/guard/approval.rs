@@ -1,0 +1,86 @@
+//! What a digest is of, and what an approval of it lets through.
+
+use std::collections::BTreeSet;
+
+use sha2::{Digest as _, Sha256};
+
+use super::evidence::Evidence;
+use crate::model::cidr::{Cidr, Family, PerFamily};
+use crate::model::naming::Target;
+use crate::model::settings::OnRejection;
+use crate::planning::diff::Class;
+use crate::planning::rule_changes::RuleChange;
+use crate::text::hex;
+
+/// What guards can stop of a plan: what a digest is of, and what an approval of it lets through.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Approval {
+    /// CIDRs to be removed.
+    pub(super) removals: BTreeSet<Cidr>,
+    /// CIDRs to be added, of families that `--max-additions` holds.
+    pub(super) additions: BTreeSet<Cidr>,
+    /// Changes of rules.
+    pub(super) rules: Vec<RuleChange>,
+    /// Adopted IP sets that are not taken over yet and have something to be removed.
+    pub(super) adopted: BTreeSet<String>,
+    /// The table gave no entry.
+    pub(super) empty_table: bool,
+    /// Something in the table could not be read.
+    pub(super) rejections: bool,
+}
+
+impl Approval {
+    /// What guards can stop of what would be done now.
+    pub(super) fn of(evidence: &Evidence<'_>, additions: &PerFamily<Vec<Cidr>>) -> Self {
+        let diff = evidence.diff;
+        let rejections = evidence.settings.on_rejection == OnRejection::Hold && evidence.rejections > 0;
+        let mut removals: BTreeSet<Cidr> = diff.withdrawn().chain(diff.all(Class::Adopted)).collect();
+        if rejections {
+            removals.extend(diff.drift());
+        }
+        let held = |family: &Family| {
+            let planned = additions.get(*family);
+            let all = planned.len() + evidence.added_before(*family, planned).len();
+            evidence.allowed_additions(*family).is_some_and(|allowed| all > allowed)
+        };
+        Self {
+            additions: Family::ALL.iter().filter(|f| held(f)).flat_map(|f| additions.get(*f)).copied().collect(),
+            rules: evidence.rules.to_vec(),
+            adopted: evidence.adopted_removals().map(|(_, name, _)| name.to_owned()).collect(),
+            empty_table: evidence.empty_table().is_some(),
+            rejections: rejections && !removals.is_empty(),
+            removals,
+        }
+    }
+
+    /// `sha256:` and 64 hexadecimal digits over all of it, and over what it is about.
+    pub(super) fn digest(&self, target: &Target) -> String {
+        let mut hash = Sha256::new();
+        let mut line = |text: String| {
+            // The length in front keeps two lines from reading like one.
+            hash.update(format!("{}:{text}\n", text.len()));
+        };
+        line(format!("target {} {} {}", target.scope, target.region, target.name));
+        line(format!("table {}", target.table));
+        for cidr in &self.removals {
+            line(format!("remove {cidr}"));
+        }
+        for change in &self.rules {
+            line(format!("rule {change}{}", change.seen()));
+        }
+        for cidr in &self.additions {
+            line(format!("add {cidr}"));
+        }
+        for ip_set in &self.adopted {
+            line(format!("adopt {ip_set}"));
+        }
+        if self.empty_table {
+            line("empty table".to_owned());
+        }
+        if self.rejections {
+            line("rejections".to_owned());
+        }
+        let bytes: [u8; 32] = hash.finalize().into();
+        format!("sha256:{}", hex(&bytes))
+    }
+}

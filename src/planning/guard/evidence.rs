@@ -1,0 +1,130 @@
+//! What guards look at, and what the limits make of it.
+
+use std::collections::BTreeSet;
+
+use super::reason::Reason;
+use crate::model::cidr::{Cidr, Family, PerFamily};
+use crate::model::current::Current;
+use crate::model::desired::Desired;
+use crate::model::naming::Target;
+use crate::model::settings::{GuardSettings, MaxAdditions, MaxRemovals};
+use crate::planning::diff::{self, Class, Diff, Unwanted};
+use crate::planning::rule_changes::RuleChange;
+
+/// Removals of a family that a percentage always allows, so that a small table can change at all.
+pub const ALWAYS_ALLOWED_REMOVALS: usize = 5;
+
+/// A percentage such as 33.3 is no exact double; this keeps the error from costing a removal.
+const ROUNDING: f64 = 1e-6;
+
+/// Everything that guards look at.
+#[derive(Clone, Debug)]
+pub struct Evidence<'a> {
+    /// The limits.
+    pub settings: &'a GuardSettings,
+    /// What is managed, and from which table.
+    pub target: &'a Target,
+    /// What is wanted.
+    pub desired: &'a Desired,
+    /// What is unwanted.
+    pub diff: &'a Diff,
+    /// What was read.
+    pub current: &'a Current,
+    /// `--always`
+    pub always: &'a [Cidr],
+    /// Rejections that may hold removals back.
+    pub rejections: usize,
+    /// Changes of rules that need a person.
+    pub rules: &'a [RuleChange],
+    /// CIDRs in force when the run began, without drift: [`Diff::in_force_by_table`].
+    pub in_force_at_start: PerFamily<usize>,
+    /// Withdrawn CIDRs that this run has removed already.
+    pub removed: &'a BTreeSet<Cidr>,
+    /// CIDRs of [`Judgement::additions`](super::Judgement::additions) that this run has added already.
+    pub added: &'a BTreeSet<Cidr>,
+}
+
+impl Evidence<'_> {
+    /// What `--max-additions` counts, if it is set: sorted.
+    pub(super) fn additions(&self) -> PerFamily<Vec<Cidr>> {
+        PerFamily::from_fn(|family| match self.settings.max_additions {
+            Some(_) => diff::additions(self.desired, self.current, self.always, family),
+            None => Vec::new(),
+        })
+    }
+
+    /// The additions of earlier rounds of this run that are not planned again.
+    pub(super) fn added_before(&self, family: Family, planned: &[Cidr]) -> Vec<Cidr> {
+        let added = self.added.iter().copied();
+        added.filter(|cidr| cidr.family() == family && planned.binary_search(cidr).is_err()).collect()
+    }
+
+    /// How many CIDRs of a family this run may add; `None`: any number.
+    pub(super) fn allowed_additions(&self, family: Family) -> Option<usize> {
+        let in_force = *self.in_force_at_start.get(family);
+        match self.settings.max_additions? {
+            MaxAdditions::Count(count) => Some(count),
+            MaxAdditions::Percent(_) if in_force == 0 => None,
+            MaxAdditions::Percent(percent) => Some(share(in_force, percent)),
+        }
+    }
+
+    /// The adopted IP sets that are not taken over yet and have something to be removed: name and CIDRs.
+    pub(super) fn adopted_removals(&self) -> impl Iterator<Item = (usize, &str, Vec<Cidr>)> {
+        let adopted = |unwanted: &[Unwanted]| -> Vec<Cidr> {
+            unwanted.iter().filter(|u| u.class == Class::Adopted).map(|u| u.cidr).collect()
+        };
+        let shards = self.current.shards.iter().zip(&self.diff.unwanted).enumerate();
+        shards
+            .map(move |(index, (shard, unwanted))| (index, shard.name.as_str(), adopted(unwanted)))
+            .filter(|(_, _, removals)| !removals.is_empty())
+    }
+
+    /// The reason to block a table that gave no entry.
+    pub(super) fn empty_table(&self) -> Option<Reason> {
+        let in_force = self.diff.in_force.ipv4 + self.diff.in_force.ipv6;
+        let is_empty = self.desired.view().entry_count() == 0;
+        (is_empty && in_force > 0).then_some(Reason::EmptyTable { in_force })
+    }
+
+    /// The reasons to hold these withdrawn CIDRs of a family.
+    pub(super) fn family_reasons(&self, family: Family, withdrawn: &[Cidr]) -> Vec<Reason> {
+        if withdrawn.is_empty() {
+            return Vec::new();
+        }
+        let in_force = *self.in_force_at_start.get(family);
+        let left = *self.desired.from_table().get(family);
+        let done = self.removed.iter().filter(|cidr| cidr.family() == family && withdrawn.binary_search(cidr).is_err());
+        let removals = withdrawn.len() + done.count();
+        let allowed = allowed_removals(self.settings.max_removals, in_force);
+        let mut reasons = Vec::new();
+        if removals > allowed {
+            reasons.push(Reason::TooMany { family, removals, in_force, allowed });
+        }
+        if left == 0 {
+            reasons.push(Reason::Empties { family, in_force });
+        } else if left < self.settings.min_addresses {
+            reasons.push(Reason::BelowMinimum { family, left, minimum: self.settings.min_addresses });
+        }
+        reasons
+    }
+}
+
+pub(super) fn allowed_removals(limit: MaxRemovals, in_force: usize) -> usize {
+    match limit {
+        MaxRemovals::Count(count) => count,
+        MaxRemovals::Percent(percent) => share(in_force, percent).max(ALWAYS_ALLOWED_REMOVALS),
+    }
+}
+
+/// A percentage of a count, rounded down.
+fn share(count: usize, percent: f64) -> usize {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss,
+        reason = "a million addresses are exact in a double, and a negative percentage is not a setting"
+    )]
+    let share = (count as f64 * percent / 100.0 + ROUNDING).floor() as usize;
+    share
+}

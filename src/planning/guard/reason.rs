@@ -1,0 +1,154 @@
+//! Why a plan was held or blocked, and how people read it.
+
+use std::fmt;
+
+use crate::model::cidr::Family;
+use crate::planning::rule_changes::RuleChange;
+use crate::text::number::{counted, grouped};
+
+/// Why a plan was held or blocked.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reason {
+    /// More removals than `--max-removals` allows.
+    TooMany {
+        /// The family.
+        family: Family,
+        /// Removals of this run, done and planned.
+        removals: usize,
+        /// CIDRs in force when the run began.
+        in_force: usize,
+        /// What is allowed.
+        allowed: usize,
+    },
+    /// The family would be left without any CIDR.
+    Empties {
+        /// The family.
+        family: Family,
+        /// CIDRs in force when the run began.
+        in_force: usize,
+    },
+    /// Fewer CIDRs than `--min-addresses` would be left.
+    BelowMinimum {
+        /// The family.
+        family: Family,
+        /// What would be left.
+        left: usize,
+        /// The limit.
+        minimum: usize,
+    },
+    /// The table holds something that could not be read, so what is missing from it may be wanted.
+    Rejections {
+        /// How many, those of `--ignore-item` left out.
+        rejections: usize,
+        /// Removals that wait.
+        removals: usize,
+    },
+    /// More additions than `--max-additions` allows.
+    TooManyAdditions {
+        /// The family.
+        family: Family,
+        /// Additions of this run, done and planned.
+        additions: usize,
+        /// CIDRs in force when the run began.
+        in_force: usize,
+        /// What is allowed.
+        allowed: usize,
+    },
+    /// An adopted IP set has not been taken over yet.
+    Adopted {
+        /// Its name.
+        ip_set: String,
+        /// How many of its CIDRs would go.
+        removals: usize,
+    },
+    /// The table gave no entry.
+    EmptyTable {
+        /// CIDRs in force, whoever added them.
+        in_force: usize,
+    },
+    /// A rule would change.
+    Rule(RuleChange),
+    /// A digest was approved, but it is not this plan's.
+    OtherDigest {
+        /// The one that was given.
+        given: String,
+    },
+    /// The approved plan did not name these removals.
+    NotApproved {
+        /// How many.
+        removals: usize,
+    },
+    /// The approved plan did not name these additions, and they are more than `--max-additions` allows.
+    AdditionsNotApproved {
+        /// How many.
+        additions: usize,
+    },
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooMany { family, removals, in_force, allowed } => write!(
+                f,
+                "{} of {} {} CIDRs would be removed; --max-removals allows {} in one run",
+                grouped(*removals),
+                grouped(*in_force),
+                family.title(),
+                grouped(*allowed)
+            ),
+            Self::Empties { family, in_force } => {
+                let family = family.title();
+                match in_force {
+                    1 => write!(f, "the only {family} CIDR would be removed, and the table asks for no other"),
+                    all => write!(
+                        f,
+                        "all {} {family} CIDRs would be removed, and the table asks for no other",
+                        grouped(*all)
+                    ),
+                }
+            }
+            Self::BelowMinimum { family, left, minimum } => {
+                let (left, family, minimum) = (grouped(*left), family.title(), grouped(*minimum));
+                write!(
+                    f,
+                    "{left} {family} CIDRs of the table would be left; --min-addresses asks for at least {minimum}"
+                )
+            }
+            Self::TooManyAdditions { family, additions, in_force, allowed } => write!(
+                f,
+                "{} {} CIDRs would be added to {} in force; --max-additions allows {} in one run",
+                grouped(*additions),
+                family.title(),
+                grouped(*in_force),
+                grouped(*allowed)
+            ),
+            Self::Rejections { rejections, removals } => write!(
+                f,
+                "{} in the table could not be read, so {} not proven to be unwanted; correct the table, or name the \
+                 items with --ignore-item",
+                counted(*rejections, "value"),
+                are(*removals, "removal"),
+            ),
+            Self::Adopted { ip_set, removals } => write!(
+                f,
+                "{} would be removed from the adopted IP set {ip_set}, which wafsync does not manage yet",
+                counted(*removals, "CIDR")
+            ),
+            Self::EmptyTable { in_force } => {
+                write!(f, "the table gave no address at all while {} in force", are(*in_force, "CIDR"))
+            }
+            Self::Rule(change) => change.fmt(f),
+            Self::OtherDigest { given } => write!(f, "the plan is no longer the one that was approved as {given}"),
+            Self::NotApproved { removals } => {
+                write!(f, "{} not in the plan that was approved", are(*removals, "removal"))
+            }
+            Self::AdditionsNotApproved { additions } => {
+                write!(f, "{} not in the plan that was approved", are(*additions, "addition"))
+            }
+        }
+    }
+}
+
+fn are(count: usize, noun: &str) -> String {
+    format!("{} {}", counted(count, noun), if count == 1 { "is" } else { "are" })
+}
