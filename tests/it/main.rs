@@ -23,6 +23,7 @@ mod documents;
 mod drift;
 mod errors;
 mod explain;
+mod exposition;
 mod foreign_text;
 mod full_size;
 mod growth;

@@ -148,7 +148,7 @@ async fn a_reference_to_a_set_that_is_not_ours_is_not_dropped_without_approval()
 #[tokio::test(start_paused = true)]
 async fn a_rule_group_under_our_name_that_is_not_ours_fails_the_run() {
     let world = World::new(&[]);
-    world.aws.put_rule_group("REGIONAL", GROUP, 10, Some("somebody else's"), json!([]));
+    world.aws.put_rule_group("REGIONAL", GROUP, 10, Some("of another team"), json!([]));
     world.items(1..=1);
     let document = world.apply().await;
     let error = "GetRuleGroup wafsync-1: it is not ours: its description does not begin with \"wafsync wafsync \", so it is \

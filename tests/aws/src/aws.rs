@@ -8,6 +8,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
 use crate::client;
 use crate::config::Config;
+use crate::exchanges;
 use crate::fault::{Fault, When};
 use crate::server::Server;
 use crate::state::{Answer, Attempt, State};
@@ -155,7 +156,9 @@ impl Aws {
             let (aws, call) = (self.clone(), call(Phase::After, true));
             let handled = tokio::spawn(async move {
                 tokio::time::sleep(delay).await;
+                let fault = arrival.fault();
                 let (answer, ok) = aws.state().attempt(&request, arrival);
+                exchanges::record(&request, &answer, fault.as_ref(), aws.state().garbled);
                 aws.observe(&Call { ok, ..call });
                 answer
             });
@@ -165,7 +168,9 @@ impl Aws {
         if let Some(delay) = before {
             tokio::time::sleep(delay).await;
         }
+        let fault = arrival.fault();
         let (answer, ok) = self.state().attempt(&request, arrival);
+        exchanges::record(&request, &answer, fault.as_ref(), self.state().garbled);
         self.observe(&call(Phase::After, ok));
         if let Some(delay) = after {
             tokio::time::sleep(delay).await;

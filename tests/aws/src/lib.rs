@@ -20,6 +20,7 @@ mod body;
 mod client;
 mod config;
 mod dynamo;
+mod exchanges;
 mod fault;
 mod hand;
 pub mod iam;

@@ -88,6 +88,11 @@ pub(crate) struct Arrival {
 }
 
 impl Arrival {
+    /// The fault that strikes it.
+    pub(crate) fn fault(&self) -> Option<FaultKind> {
+        self.fault.as_ref().map(|(_, kind)| kind.clone())
+    }
+
     /// How long a fault holds it up, before it is handled or after it.
     pub(crate) fn delay(&self, wanted: When) -> Option<Duration> {
         match &self.fault {
@@ -114,6 +119,8 @@ pub(crate) struct State {
     pub(crate) faults: Faults,
     pub(crate) log: Vec<Attempt>,
     pub(crate) violations: Vec<String>,
+    /// Whether an answer was replaced by what AWS would not say: what a caller sends afterwards may repeat it.
+    pub(crate) garbled: bool,
     /// Attempts so far.
     attempts: usize,
     /// When each operation was called in each region, as far back as its rate looks.
@@ -130,6 +137,7 @@ impl State {
             faults: Faults::default(),
             log: Vec::new(),
             violations: Vec::new(),
+            garbled: false,
             attempts: 0,
             windows: BTreeMap::new(),
         }
@@ -181,6 +189,7 @@ impl State {
                 && self.waf.reads_lag_behind(&request.operation, &request.target, shown_token.as_deref());
         let (answer, outcome) = answer(result, request, fault.map(|(_, kind)| kind));
         let ok = outcome == Outcome::Ok;
+        self.garbled |= matches!(fault, Some((_, FaultKind::Body(_))));
         self.log.push(Attempt {
             index,
             region: request.region.clone(),
