@@ -7,7 +7,10 @@ use crate::sources;
 const PAGE: &str = include_str!("../../docs/limits.md");
 
 /// Numbers that bound nothing, and why.
-const NO_LIMITS: [(&str, &str); 9] = [
+const NO_LIMITS: &[(&str, &str)] = &[
+    ("model::BLOCK_BYTES", "how much text is compressed at once"),
+    ("model::ITEM_BITS", "the layout of a number"),
+    ("model::LEVEL", "how hard text is compressed"),
     ("text::ACCOUNT_ID_DIGITS", "the form of an account id"),
     ("cli::EXIT_USAGE", "an exit code"),
     ("planning::ROUNDING", "the error of a double"),
@@ -44,6 +47,10 @@ fn is_number(of_type: &str) -> bool {
 
 /// Evaluates what a constant is written as: numbers, products, shifts and names of other constants.
 fn number(value: &str, known: &dyn Fn(&str) -> f64) -> f64 {
+    if let Some((left, right)) = value.split_once(" - ") {
+        return number(left, known) - number(right, known);
+    }
+    let value = value.trim().trim_start_matches('(').trim_end_matches(')');
     if let Some((left, right)) = value.split_once(" << ") {
         return number(left, known) * number(right, known).exp2();
     }
@@ -61,7 +68,8 @@ fn number(value: &str, known: &dyn Fn(&str) -> f64) -> f64 {
 fn shown(value: &str, known: &dyn Fn(&str) -> f64) -> String {
     let seconds = |factor: f64, unit: &str| factor * number(unit.trim_end_matches(')'), known);
     if let Some(list) = value.strip_prefix('[') {
-        let numbers = list.trim_end_matches(']').split(", ").map(|value| shown(value, known));
+        let list = list.trim_end_matches(']').split(',').map(str::trim).filter(|value| !value.is_empty());
+        let numbers = list.map(|value| shown(value, known));
         return numbers.collect::<Vec<_>>().join(", ");
     }
     let time = match value.strip_prefix("Duration::from_").and_then(|call| call.split_once('(')) {
