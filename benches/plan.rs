@@ -242,7 +242,7 @@ fn rules() -> ItemRules {
     ItemRules {
         cidr_attribute: "ips".into(),
         expiry_attribute: None,
-        now: 0,
+        now: None,
         widest: PerFamily { ipv4: 24, ipv6: 48 },
         max_per_item: 100,
         ignored: BTreeSet::new(),

@@ -19,10 +19,11 @@ use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::retry::ErrorKind;
 use aws_smithy_types::timeout::TimeoutConfig;
+use serde_json::Value;
 use tokio::time::Instant;
 use tracing::debug;
 
-use super::error::{AwsError, Class};
+use super::error::{AwsError, Class, is_denied};
 use super::governor::{Action, Governor};
 use crate::stop::{EPILOGUE, Stop};
 use crate::text;
@@ -175,6 +176,19 @@ const fn kind_of(action: &RetryAction) -> Option<ErrorKind> {
     }
 }
 
+/// The code of a refusal that the SDK takes for an effect of this machine's clock, which it sees to be wrong.
+///
+/// It tells such a one from a failing server by nothing but the status.
+fn refusal(context: &InterceptorContext, kind: ErrorKind) -> Option<String> {
+    let response = context.response().filter(|response| response.status().is_client_error())?;
+    if kind != ErrorKind::ServerError {
+        return None;
+    }
+    let body: Option<Value> = response.body().bytes().and_then(|bytes| serde_json::from_slice(bytes).ok());
+    let code = body.as_ref().and_then(|body| body.get("__type")?.as_str()).unwrap_or_default();
+    Some(code.rsplit('#').next().unwrap_or(code).to_owned())
+}
+
 /// Runs after the SDK's own classifiers and gives what they would repeat a moment of its own.
 ///
 /// The SDK asks its classifiers more than once about the same attempt, so the first answer stands until the next
@@ -238,15 +252,19 @@ impl ClassifyRetry for Pacer {
         RetryAction::NoActionIndicated
     }
 
-    fn classify_retry_v2(&self, _: &InterceptorContext, previous: &RetryAction) -> RetryAction {
+    fn classify_retry_v2(&self, context: &InterceptorContext, previous: &RetryAction) -> RetryAction {
         let RetryAction::RetryIndicated(RetryReason::RetryableError { kind, retry_after }) = previous else {
             return RetryAction::NoActionIndicated;
         };
+        let refusal = refusal(context, *kind);
         self.with(|retries| {
             if retries.said.is_none() {
                 retries.failed += 1;
-                retries.lost |= *kind != ErrorKind::ThrottlingError;
-                retries.said = Some(self.pace(*kind, *retry_after, retries.failed));
+                retries.lost |= *kind != ErrorKind::ThrottlingError && refusal.is_none();
+                retries.said = Some(match &refusal {
+                    Some(code) if is_denied(code) => RetryAction::RetryForbidden,
+                    _ => self.pace(*kind, *retry_after, retries.failed),
+                });
             }
             retries.said.clone().unwrap_or(RetryAction::NoActionIndicated)
         })

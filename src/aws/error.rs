@@ -255,7 +255,7 @@ fn is_throttling(code: &str) -> bool {
     )
 }
 
-fn is_denied(code: &str) -> bool {
+pub(super) fn is_denied(code: &str) -> bool {
     matches!(code, "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation" | "NotAuthorized")
 }
 

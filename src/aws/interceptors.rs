@@ -1,20 +1,26 @@
-//! Second locks on the clients: what may not happen is refused before it is sent, whatever the code in front does.
+//! What every client does besides its calls: it refuses what must never be sent, whatever the code in front asks for,
+//! and notes AWS's time.
+
+use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::{
-    BeforeSerializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
+    BeforeDeserializationInterceptorContextRef, BeforeSerializationInterceptorContextRef,
+    BeforeTransmitInterceptorContextRef,
 };
 use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::DateTime;
 use aws_smithy_types::config_bag::ConfigBag;
+use aws_smithy_types::date_time::Format;
 
 use super::transport::{NOT_ENCRYPTED, is_encrypted_or_loopback};
 
 /// How the names of operations begin that change nothing.
 const READS: [&str; 4] = ["Get", "List", "Scan", "Describe"];
 
-/// Lets nothing pass that writes.
+/// Refuses every operation that writes.
 #[derive(Debug)]
 pub(super) struct ReadOnly;
 
@@ -38,7 +44,7 @@ impl Intercept for ReadOnly {
     }
 }
 
-/// Lets nothing pass over plain HTTP but to this machine, whatever client sends it.
+/// Refuses plain HTTP to other machines, whatever client sends it.
 #[derive(Debug)]
 pub(super) struct EncryptedUnlessLoopback;
 
@@ -56,6 +62,36 @@ impl Intercept for EncryptedUnlessLoopback {
     ) -> Result<(), BoxError> {
         let uri = context.request().uri();
         if is_encrypted_or_loopback(uri) { Ok(()) } else { Err(format!("{uri} {NOT_ENCRYPTED}").into()) }
+    }
+}
+
+/// Notes AWS's time from the `Date` header of an answer.
+#[derive(Clone, Debug, Default)]
+pub(super) struct AwsClock(Arc<Mutex<Option<i64>>>);
+
+impl AwsClock {
+    /// The time of the last answer, in seconds since the epoch.
+    pub(super) fn time(&self) -> Option<i64> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[dyn_dispatch_hint]
+impl Intercept for AwsClock {
+    fn name(&self) -> &'static str {
+        "AwsClock"
+    }
+
+    fn read_before_deserialization(
+        &self,
+        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let date = context.response().headers().get("date");
+        let date = date.and_then(|date| DateTime::from_str(date, Format::HttpDate).ok());
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = date.map(|date| date.secs());
+        Ok(())
     }
 }
 

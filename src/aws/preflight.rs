@@ -12,7 +12,6 @@ use super::interceptors;
 use super::web_acls::{counted, rules};
 use crate::model::cidr::Family;
 use crate::model::current::{Current, RuleGroup};
-use crate::model::item::ItemRules;
 use crate::model::naming::set_name;
 use crate::model::settings::{Scope, Settings, WafSettings};
 use crate::preflight::facts::{AclState, Answer, RuleKind, Search, Seen, TableState, Totals, Trouble, WebAcls};
@@ -44,16 +43,15 @@ impl From<AwsError> for Trouble {
 }
 
 /// Looks at everything that the preflight judges. Nothing in AWS changes.
-pub async fn look(connection: &Connection, settings: &Settings, now: i64, stop: &Stop) -> Seen {
+pub async fn look(connection: &Connection, settings: &Settings, stop: &Stop) -> Seen {
     let (table_reader, reader) = (connection.table_reader(), connection.waf_reader());
-    let rules = ItemRules::new(&settings.table, now);
     // Each web ACL is looked at for itself: one that is not there should not hide the rest.
     let without_web_acls = WafSettings { web_acls: Vec::new(), ..settings.waf.clone() };
     let mut cache = ReadCache::default();
     let (identity, table, sample, waf) = tokio::join!(
         identity(connection),
         table_reader.describe_table(settings.table.table.as_str(), stop),
-        table_reader.sample(&settings.table, &rules, stop),
+        table_reader.sample(&settings.table, stop),
         reader.read_waf(&without_web_acls, &mut cache, stop),
     );
     let totals = reader.totals(stop).await;

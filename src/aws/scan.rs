@@ -12,6 +12,7 @@ use super::connection::TableReader;
 use super::error::AwsError;
 use super::error::BAD_ANSWER;
 use super::governor::{Action, Governor};
+use super::interceptors::AwsClock;
 use super::read_budget::{Budget, MOST_ITEMS};
 use crate::model::item::{Attribute, Item, ItemRules, TableView};
 use crate::model::settings::TableSettings;
@@ -54,16 +55,21 @@ struct Cursor {
 struct Page {
     rows: Vec<Row>,
     consumed: f64,
+    /// AWS's time at the answer, in seconds since the epoch.
+    time: Option<i64>,
     next: Option<Cursor>,
 }
 
 impl TableReader {
-    /// Reads the whole table. Reads the next pages while it looks at the one that has come.
+    /// Reads the whole table; parses a page while the next ones are on their way.
+    ///
+    /// Items expire by AWS's clock, as the first answer shows it, and never by this machine's. Without it nothing expires:
+    /// access that ends late does less harm than access that ends early.
     ///
     /// # Errors
     ///
-    /// Any page that cannot be read: an incomplete view is none.
-    pub async fn scan(&self, settings: &TableSettings, rules: &ItemRules, stop: &Stop) -> Result<TableView, AwsError> {
+    /// Any page that cannot be read: there are no incomplete views.
+    pub async fn scan(&self, settings: &TableSettings, stop: &Stop) -> Result<TableView, AwsError> {
         let request = Arc::new(self.request(settings, None));
         let segments = request.segments;
         let mut pages = JoinSet::new();
@@ -76,6 +82,7 @@ impl TableReader {
             pages.spawn(fetch(Cursor { segment, key: None, pages: 0 }));
         }
         let mut view = TableView::default();
+        let mut rules = None;
         while let Some(page) = pages.join_next().await {
             let page = page.map_err(|_| broken_off(settings))??;
             if let Some(cursor) = page.next {
@@ -83,6 +90,7 @@ impl TableReader {
             }
             view.pages += 1;
             view.consumed_capacity += page.consumed;
+            let rules = rules.get_or_insert_with(|| ItemRules::new(settings, page.time));
             for row in page.rows {
                 view.read(&item(row, settings), rules);
             }
@@ -95,17 +103,13 @@ impl TableReader {
     /// # Errors
     ///
     /// If they cannot be read.
-    pub(super) async fn sample(
-        &self,
-        settings: &TableSettings,
-        rules: &ItemRules,
-        stop: &Stop,
-    ) -> Result<Sample, AwsError> {
+    pub(super) async fn sample(&self, settings: &TableSettings, stop: &Stop) -> Result<Sample, AwsError> {
         let request = self.request(settings, Some(SAMPLE));
         let page = request.page(Cursor { segment: 0, key: None, pages: 0 }, stop).await?;
         let mut view = TableView::default();
+        let rules = ItemRules::new(settings, page.time);
         for row in page.rows {
-            view.read(&item(row, settings), rules);
+            view.read(&item(row, settings), &rules);
         }
         Ok(Sample { view, whole: page.next.is_none() })
     }
@@ -162,11 +166,14 @@ impl Request {
             None => None,
         };
         let call = Call::begin(&self.governor, action, &resource, &self.region, stop).await?;
+        let clock = AwsClock::default();
         let parallel = (self.segments > 1).then_some((cursor.segment, self.segments));
         let sent = self
             .dynamodb
             .scan()
             .table_name(&self.table)
+            // An eventually consistent read can miss an item that was written long before the scan, and two scans in a row
+            // can miss the same one: an address would go although the table asks for it.
             .consistent_read(true)
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .set_expression_attribute_names(Some(self.names.clone()))
@@ -176,7 +183,7 @@ impl Request {
             .set_total_segments(parallel.map(|(_, segments)| segments))
             .set_exclusive_start_key(cursor.key.clone())
             .customize()
-            .config_override(call.dynamodb())
+            .config_override(call.dynamodb().interceptor(clock.clone()))
             .send()
             .await;
         let answer = call.end(sent)?;
@@ -199,7 +206,7 @@ impl Request {
             return Err(unusable("the scan does not get on: two pages end at the same key"));
         }
         let next = next.map(|key| Cursor { segment: cursor.segment, key: Some(key), pages: cursor.pages + 1 });
-        Ok(Page { rows, consumed, next })
+        Ok(Page { rows, consumed, time: clock.time(), next })
     }
 }
 

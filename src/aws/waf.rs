@@ -23,14 +23,11 @@ use crate::model::naming::{self, SetArn};
 use crate::model::settings::WafSettings;
 use crate::stop::{Stop, StopReason};
 
-/// Pauses between reads that contradict each other: together the minute that an old read may last.
-const PAUSES: [Duration; 5] = [
-    Duration::from_secs(2),
-    Duration::from_secs(4),
-    Duration::from_secs(8),
-    Duration::from_secs(16),
-    Duration::from_secs(30),
-];
+/// Looks at WAF until reads contradict each other no more: with their pauses, the minute that an old read may last.
+const LOOKS: u32 = 6;
+
+/// Before the second look; doubled before each further one.
+const FIRST_PAUSE: Duration = Duration::from_secs(2);
 
 /// An IP set that has to be read.
 #[derive(Clone, Debug)]
@@ -96,13 +93,17 @@ impl WafReader {
         cache: &mut ReadCache,
         stop: &Stop,
     ) -> Result<Ours, AwsError> {
-        let mut pauses = PAUSES.into_iter();
+        let mut looks = 0;
         loop {
             let doubt = match self.look(settings, cache, stop).await? {
                 Look::Agrees(ours) => return Ok(ours),
                 Look::Contradicts(doubt) => doubt,
             };
-            let Some(pause) = pauses.next() else { return Err(doubt) };
+            looks += 1;
+            if looks == LOOKS {
+                return Err(doubt);
+            }
+            let pause = FIRST_PAUSE * 2_u32.pow(looks - 1);
             debug!(%doubt, ?pause, "reading WAF again");
             match stop.sleep(pause).await {
                 Ok(()) => {}

@@ -132,7 +132,7 @@ impl Session {
             Command::Plan => Mode::Plan,
             Command::Apply => Mode::Apply(self.writer.get_or_insert_with(|| self.connection.writer())),
         };
-        let run = reconcile(&self.settings, (&self.table, &self.waf), mode, &mut self.cache, now, stop).await;
+        let run = reconcile(&self.settings, (&self.table, &self.waf), mode, &mut self.cache, stop).await;
         let mut document = Document::new(&run, &self.settings);
         let digest = document.digest.as_ref().filter(|_| document.can_be_approved());
         document.guard.approve = digest.map(|digest| self.approving.of(digest));

@@ -153,7 +153,7 @@ pub(crate) mod tests {
         ItemRules {
             cidr_attribute: "ips".into(),
             expiry_attribute: None,
-            now: 0,
+            now: None,
             widest: PerFamily { ipv4: 8, ipv6: 16 },
             max_per_item: 10_000,
             ignored: BTreeSet::new(),

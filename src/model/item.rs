@@ -77,8 +77,8 @@ pub struct ItemRules {
     pub cidr_attribute: String,
     /// `--expiry-attribute`, for messages.
     pub expiry_attribute: Option<String>,
-    /// Now, in seconds since the epoch.
-    pub now: i64,
+    /// AWS's time, in seconds since the epoch; `None`: unknown, so nothing expires.
+    pub now: Option<i64>,
     /// `--widest-ipv4`, `--widest-ipv6`: the shortest prefix lengths.
     pub widest: PerFamily<u8>,
     /// `--max-per-item`
@@ -88,9 +88,9 @@ pub struct ItemRules {
 }
 
 impl ItemRules {
-    /// The rules of these settings at this moment, in seconds since the epoch.
+    /// The rules of these settings at this moment by AWS's clock, in seconds since the epoch; without it nothing expires.
     #[must_use]
-    pub fn new(settings: &TableSettings, now: i64) -> Self {
+    pub fn new(settings: &TableSettings, now: Option<i64>) -> Self {
         Self {
             cidr_attribute: settings.cidr_attribute.clone(),
             expiry_attribute: settings.expiry_attribute.clone(),
@@ -372,7 +372,7 @@ impl Found {
     fn expired(&mut self, expiry: Option<&Attribute>, rules: &ItemRules) -> bool {
         let (Some(expiry), Some(attribute)) = (expiry, &rules.expiry_attribute) else { return false };
         #[expect(clippy::cast_precision_loss, reason = "seconds of this epoch are exact in a double")]
-        let now = rules.now as f64;
+        let now = rules.now.map_or(f64::NEG_INFINITY, |now| now as f64);
         match seconds(expiry, now) {
             Ok(seconds) => now > seconds,
             Err(problem) => {

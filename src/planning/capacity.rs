@@ -69,7 +69,7 @@ mod tests {
         let rules = ItemRules {
             cidr_attribute: "ips".into(),
             expiry_attribute: None,
-            now: 0,
+            now: None,
             widest: WIDEST,
             max_per_item: 1000,
             ignored: BTreeSet::new(),

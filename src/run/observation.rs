@@ -6,7 +6,7 @@ use tracing::warn;
 use crate::aws::{AwsError, Class, ReadCache, TableReader, WafReader};
 use crate::model::current::Current;
 use crate::model::desired::Desired;
-use crate::model::item::{ItemRules, TableView};
+use crate::model::item::TableView;
 use crate::model::naming::Target;
 use crate::model::settings::{OnRejection, Settings};
 use crate::run::end::{End, Failure, Fault, Why};
@@ -21,8 +21,6 @@ pub(super) struct Job<'a> {
     pub(super) table: &'a TableReader,
     pub(super) waf: &'a WafReader,
     pub(super) cache: &'a mut ReadCache,
-    /// In seconds since the epoch.
-    pub(super) now: i64,
     pub(super) stop: &'a Stop,
 }
 
@@ -40,9 +38,9 @@ pub(super) struct Observation {
 impl Observation {
     /// Scans the table and reads WAF, at the same time.
     pub(super) async fn take(job: &mut Job<'_>) -> Result<Self, End> {
-        let (table, settings, stop, rules) = (job.table, &job.settings.table, job.stop, job.item_rules());
+        let (table, settings, stop) = (job.table, &job.settings.table, job.stop);
         let scan = async {
-            let view = table.scan(settings, &rules, stop).await?;
+            let view = table.scan(settings, stop).await?;
             Ok((view, Instant::now()))
         };
         let waf = job.waf.read_waf(&job.settings.waf, job.cache, job.stop);
@@ -61,7 +59,7 @@ impl Observation {
 
     /// Scans the table once more.
     pub(super) async fn scan_again(&mut self, job: &Job<'_>) -> Result<(), AwsError> {
-        let view = job.table.scan(&job.settings.table, &job.item_rules(), job.stop).await?;
+        let view = job.table.scan(&job.settings.table, job.stop).await?;
         self.seen.consumed_capacity += view.consumed_capacity;
         let scans = &mut self.seen.scans;
         scans.earlier.push(std::mem::replace(&mut scans.newest, job.desired(view)));
@@ -101,10 +99,6 @@ impl Observation {
 }
 
 impl Job<'_> {
-    fn item_rules(&self) -> ItemRules {
-        ItemRules::new(&self.settings.table, self.now)
-    }
-
     fn desired(&self, view: TableView) -> Desired {
         let table = &self.settings.table;
         Desired::new(view, &table.always, table.aggregate, table.widest)

@@ -33,16 +33,15 @@ pub enum Mode<'a> {
     Apply(&'a Writer),
 }
 
-/// Brings WAF to what the table asks for, or says what that would take. `now` is in seconds since the epoch.
+/// Brings WAF to what the table asks for, or says what that would take.
 pub async fn reconcile(
     settings: &Settings,
     (table, waf): (&TableReader, &WafReader),
     mode: Mode<'_>,
     cache: &mut ReadCache,
-    now: i64,
     stop: &Stop,
 ) -> Run {
-    let mut job = Job { settings, target: waf.target(), table, waf, cache, now, stop };
+    let mut job = Job { settings, target: waf.target(), table, waf, cache, stop };
     let mut history = History::default();
     let (observation, end) = match Observation::take(&mut job).await {
         Err(end) => (None, end),

@@ -25,7 +25,7 @@ use wafsync::run::record::Run;
 use wafsync::stop::Signal;
 use wafsync_test_aws::Config;
 
-use crate::world::{NOW, World, reference_to};
+use crate::world::{World, reference_to};
 
 /// The body of an answer, by operation and how often that was called before.
 type Tells = Box<dyn FnMut(&str, usize) -> String + Send>;
@@ -101,7 +101,6 @@ async fn run(http: SharedHttpClient, settings: &Settings, command: Command) -> (
         (&connection.table_reader(), &connection.waf_reader()),
         mode,
         cache,
-        NOW,
         &Signal::default().stop(None),
     )
     .await;

@@ -10,7 +10,7 @@ use wafsync_test_aws::{Config, Fault, FaultKind, When};
 
 use crate::iam::assert_allowed;
 use crate::process::Process;
-use crate::world::{NOW, World, reference_to};
+use crate::world::{World, reference_to};
 
 const WEB_ACL: &str = include_str!("../../docs/web-acl.md");
 
@@ -19,7 +19,7 @@ const LOAD_BALANCER: &str =
 
 pub(crate) async fn check(world: &World) -> Report {
     let before = world.aws.log().len();
-    let seen = wafsync::aws::look(&world.connection(), &world.settings, NOW, &world.signal.stop(None)).await;
+    let seen = wafsync::aws::look(&world.connection(), &world.settings, &world.signal.stop(None)).await;
     assert_allowed(Access::Check, &world.settings, world.aws.log().get(before..).unwrap_or_default());
     judge(&world.settings, &seen)
 }

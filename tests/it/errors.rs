@@ -8,7 +8,7 @@ use wafsync::run::reconcile::{Mode, reconcile};
 use wafsync_test_aws::{Config, Fault, FaultKind, When};
 
 use crate::process::Process;
-use crate::world::{NOW, World, changes, ended, ip, ips};
+use crate::world::{World, changes, ended, ip, ips};
 
 async fn world(args: &[&str]) -> World {
     let world = World::new(args);
@@ -110,7 +110,7 @@ async fn error_at(endpoint: &str) -> String {
     let connection = Connection::new(sdk, &world.settings).unwrap();
     let readers = (&connection.table_reader(), &connection.waf_reader());
     let stop = world.signal.stop(None);
-    let run = reconcile(&world.settings, readers, Mode::Plan, &mut ReadCache::default(), NOW, &stop).await;
+    let run = reconcile(&world.settings, readers, Mode::Plan, &mut ReadCache::default(), &stop).await;
     let document = Document::new(&run, &world.settings);
     assert_eq!(document.outcome, Outcome::Failed, "{}", document.reason);
     document.error.unwrap()
@@ -145,7 +145,7 @@ async fn without_a_region_or_credentials_it_says_so() {
     let connection = Connection::new(sdk, &world.settings).unwrap();
     let readers = (&connection.table_reader(), &connection.waf_reader());
     let stop = world.signal.stop(None);
-    let run = reconcile(&world.settings, readers, Mode::Plan, &mut ReadCache::default(), NOW, &stop).await;
+    let run = reconcile(&world.settings, readers, Mode::Plan, &mut ReadCache::default(), &stop).await;
     let error = Document::new(&run, &world.settings).error.unwrap();
     assert_eq!(
         error,

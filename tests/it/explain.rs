@@ -4,17 +4,16 @@ use serde_json::json;
 use wafsync::aws::ReadCache;
 use wafsync::model::cidr::Cidr;
 use wafsync::model::desired::Desired;
-use wafsync::model::item::ItemRules;
 use wafsync::preflight::explain::{Explanation, explain};
 use wafsync_test_aws::Config;
 
-use crate::world::{NOW, World, ip, reference_to};
+use crate::world::{World, ip, reference_to};
 
 impl World {
     pub(crate) async fn explain(&self, address: &str) -> Explanation {
         let (connection, stop) = (self.connection(), self.signal.stop(None));
         let table = &self.settings.table;
-        let view = connection.table_reader().scan(table, &ItemRules::new(table, NOW), &stop).await.unwrap();
+        let view = connection.table_reader().scan(table, &stop).await.unwrap();
         let current =
             connection.waf_reader().read_waf(&self.settings.waf, &mut ReadCache::default(), &stop).await.unwrap();
         let desired = Desired::new(view, &table.always, table.aggregate, table.widest);

@@ -297,7 +297,7 @@ async fn an_item_past_its_expiry_counts_as_gone() {
     let world = World::new(&["--expiry-attribute", "ttl"]);
     world.items(1..=3);
     let expiring = |seconds: i64| serde_json::json!({"id": {"S": "e"}, "ips": {"SS": ["203.0.113.1/32"]}, "ttl": {"N": seconds.to_string()}});
-    world.aws.put_item(TABLE, "e", expiring(crate::world::NOW + 1));
+    world.aws.put_item(TABLE, "e", expiring(crate::world::NOW + 3600));
     world.apply().await;
     assert_eq!(world.in_force().len(), 4);
     world.aws.put_item(TABLE, "e", expiring(crate::world::NOW - 1));

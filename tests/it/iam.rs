@@ -8,7 +8,7 @@ use wafsync::model::settings::Settings;
 use wafsync::preflight::iam_policy::{self, Access, IamScope};
 use wafsync_test_aws::{Attempt, Config, FaultKind, When, iam};
 
-use crate::world::{NOW, TABLE, World, ip, reference_to};
+use crate::world::{TABLE, World, ip, reference_to};
 
 /// The policy of these settings, as the command line prints it.
 fn policy(access: Access, args: &[&str]) -> Value {
@@ -111,7 +111,7 @@ async fn a_preflight_makes_no_call_that_its_own_policy_does_not_allow() {
         let policy = policy(Access::Check, args);
         for _ in ["before", "after the first apply"] {
             world.aws.clear_log();
-            wafsync::aws::look(&world.connection(), &world.settings, NOW, &world.signal.stop(None)).await;
+            wafsync::aws::look(&world.connection(), &world.settings, &world.signal.stop(None)).await;
             for call in world.aws.log().iter().flat_map(iam::calls) {
                 assert!(iam::allows(&policy, &call), "{args:?}: {call:?}");
             }

@@ -16,6 +16,7 @@ mod bad_answers;
 mod basics;
 mod binary;
 mod check;
+mod clock;
 mod confirmation;
 mod conflicts;
 mod cronjob;

@@ -303,10 +303,9 @@ async fn a_file_keeps_what_a_run_that_failed_did_not_see() {
 
 #[tokio::test]
 async fn a_run_that_cannot_begin_is_a_failed_one_in_the_file() {
-    let (process, scratch) = (Process::new().await, Scratch::new("not-begun"));
+    let scratch = Scratch::new("not-begun");
     let file = scratch.0.join("wafsync.prom");
     let flag = format!("--metrics-file={}", file.display());
-    process.item("a", &["198.51.100.7/32"]);
     let told = || {
         let text = std::fs::read_to_string(&file).unwrap();
         let line = |name: &str| text.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
@@ -324,7 +323,8 @@ async fn a_run_that_cannot_begin_is_a_failed_one_in_the_file() {
         (&["watch", "--every=1h", &listen], ("AWS_REGION", "eu-central-1")),
     ] {
         let _ = std::fs::remove_file(&file);
-        process.aws.remove_ip_set("wafsync-ipv4-000");
+        let process = Process::new().await;
+        process.item("a", &["198.51.100.7/32"]);
         let ended = process.start(&["apply", &flag]).end().await;
         assert_eq!(ended.code, Some(0), "{}", ended.stderr);
         let (failed, written, before) = told();

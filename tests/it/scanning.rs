@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use wafsync::run::outcome::Outcome;
 use wafsync_test_aws::{Config, FaultKind, When};
 
-use crate::world::{NOW, TABLE, World, changes, ended, ip, ips};
+use crate::world::{TABLE, World, changes, ended, ip, ips};
 
 #[tokio::test(start_paused = true)]
 async fn every_page_of_every_segment_is_read_also_behind_empty_ones() {
@@ -41,7 +41,7 @@ async fn every_page_is_read_consistently_and_asks_for_no_attribute_that_is_not_u
         world.apply().await;
         world.later().await;
         let stop = world.signal.stop(None);
-        wafsync::aws::look(&world.connection(), &world.settings, NOW, &stop).await;
+        wafsync::aws::look(&world.connection(), &world.settings, &stop).await;
         let scans: Vec<_> = world.aws.log().into_iter().filter(|call| call.operation == "Scan").collect();
         assert!(scans.len() > 5, "{}", scans.len());
         for scan in scans {

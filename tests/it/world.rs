@@ -28,7 +28,7 @@ use crate::iam::assert_allowed;
 /// The table of every scenario.
 pub(crate) const TABLE: &str = "clusters";
 
-/// When every scenario happens, in seconds since the epoch.
+/// When every scenario begins by AWS's clock, in seconds since the epoch.
 pub(crate) const NOW: i64 = 1_800_000_000;
 
 pub(crate) struct World {
@@ -45,7 +45,7 @@ impl World {
 
     pub(crate) fn with(config: Config, args: &[&str]) -> Self {
         let limits = (config.set_capacity, config.group_references);
-        let aws = Aws::new(config);
+        let aws = Aws::new(Config { epoch: config.epoch.or(Some(NOW)), ..config });
         aws.create_table("eu-central-1", TABLE);
         let mut settings = settings(args);
         (settings.waf.limits.set_capacity, settings.waf.limits.group_references) = limits;
@@ -154,7 +154,6 @@ impl World {
             (&connection.table_reader(), &connection.waf_reader()),
             mode,
             &mut ReadCache::default(),
-            NOW,
             &stop,
         )
         .await;

@@ -29,9 +29,6 @@ use crate::observer::{Errand, Observer, Promise, Terms};
 /// The table of every world.
 pub(crate) const TABLE: &str = "clusters";
 
-/// When every world is, in seconds since the epoch.
-const NOW: i64 = 1_800_000_000;
-
 /// After the faults have ended, so many runs bring everything in step. A run that ends `blocked` or `held` is none of
 /// them: it waits for a person, who approves what it shows, and the run with that approval counts.
 const RUNS_TO_CONVERGE: usize = 3;
@@ -181,8 +178,7 @@ impl World {
         warm(&mut |caches| cache = caches.remove(&process.caller).unwrap_or_default());
         let before = self.aws.log().len();
         let run =
-            reconcile(settings, (&connection.table_reader(), &connection.waf_reader()), mode, &mut cache, NOW, &stop)
-                .await;
+            reconcile(settings, (&connection.table_reader(), &connection.waf_reader()), mode, &mut cache, &stop).await;
         let policy = iam_policy::policy(Access::Apply, &IamScope::of(settings, Some("eu-central-1")));
         for call in self.aws.log().get(before..).unwrap_or_default().iter().flat_map(iam::calls) {
             assert!(iam::allows(&policy, &call), "the policy does not allow {call:?}");

@@ -103,7 +103,6 @@ impl World {
             (&connection.table_reader(), &connection.waf_reader()),
             mode,
             &mut ReadCache::default(),
-            0,
             &stop,
         )
         .await;

@@ -3,7 +3,6 @@
 use std::io::Write;
 
 use crate::aws;
-use crate::host::clock;
 use crate::host::result::{deliver, json};
 use crate::host::session::connect;
 use crate::model::settings::{Output, Settings, ViewSettings};
@@ -13,7 +12,7 @@ use crate::stop::Signal;
 pub(in crate::host) async fn run(settings: Settings, view: &ViewSettings, signal: Signal, out: &mut impl Write) -> u8 {
     let stop = signal.stop_within(settings.run.deadline);
     let report = match connect(&settings).await {
-        Ok(connection) => check::judge(&settings, &aws::look(&connection, &settings, clock::now(), &stop).await),
+        Ok(connection) => check::judge(&settings, &aws::look(&connection, &settings, &stop).await),
         Err(error) => check::without_connection(&error),
     };
     let result = match view.output {

@@ -7,12 +7,10 @@ use tracing::error;
 
 use crate::aws::{AwsError, Connection, ReadCache};
 use crate::cli::Question;
-use crate::host::clock;
 use crate::host::result::{deliver, json};
 use crate::host::session::connect;
 use crate::model::cidr::Cidr;
 use crate::model::desired::Desired;
-use crate::model::item::ItemRules;
 use crate::model::settings::{Output, Settings, ViewSettings};
 use crate::preflight::explain::{Explanation, explain};
 use crate::run::outcome::Outcome;
@@ -56,9 +54,8 @@ async fn look_up(
     stop: &Stop,
 ) -> Result<Vec<Explanation>, AwsError> {
     let (table, waf) = (connection.table_reader(), connection.waf_reader());
-    let rules = ItemRules::new(&settings.table, clock::now());
     let mut cache = ReadCache::default();
-    let scan = table.scan(&settings.table, &rules, stop);
+    let scan = table.scan(&settings.table, stop);
     let (view, current) = tokio::try_join!(scan, waf.read_waf(&settings.waf, &mut cache, stop))?;
     let desired = Desired::new(view, &settings.table.always, settings.table.aggregate, settings.table.widest);
     let of_items = question.items.iter().flat_map(|key| desired.of_item(key));

@@ -7,7 +7,7 @@ fn rules() -> ItemRules {
     ItemRules {
         cidr_attribute: "ips".into(),
         expiry_attribute: Some("expires".into()),
-        now: 1_800_000_000,
+        now: Some(1_800_000_000),
         widest: PerFamily { ipv4: 24, ipv6: 48 },
         max_per_item: 4,
         ignored: BTreeSet::from(["known".to_owned()]),

@@ -27,7 +27,7 @@ fn settings(args: &[&str]) -> Settings {
 }
 
 fn view(items: &[&str]) -> TableView {
-    let rules = ItemRules::new(&settings(&[]).table, 1_800_000_000);
+    let rules = ItemRules::new(&settings(&[]).table, Some(1_800_000_000));
     let mut view = TableView::default();
     for ips in items {
         let (key, cidrs) = (Attribute::Text("a".to_owned()), Attribute::Text((*ips).to_owned()));

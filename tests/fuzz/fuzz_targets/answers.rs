@@ -105,7 +105,7 @@ impl Bench {
             Command::Apply => Mode::Apply(&writer),
         };
         let mut cache = ReadCache::default();
-        let run = reconcile(settings, (&connection.table_reader(), &connection.waf_reader()), mode, &mut cache, 1_800_000_000, stop).await;
+        let run = reconcile(settings, (&connection.table_reader(), &connection.waf_reader()), mode, &mut cache, stop).await;
         let document = Document::new(&run, settings);
         let approve = Some("wafsync apply");
         let context = Context { command, target: &run.target, desired: run.newest(), approve };
