@@ -223,6 +223,7 @@ async fn whatever_stands_at_any_place_of_an_answer_is_an_error_or_does_no_harm()
     world.aws.put_web_acl("REGIONAL", "front", "Block", json!([reference_to(&arn, 0)]));
     world.set(&["--web-acl", "front", "--read-rate=1000"]);
     world.item("cluster-b", &["198.51.100.8/32", "no address"]);
+    world.aws.answers_are_garbled();
     let operations = ["Scan", "ListIPSets", "GetIPSet", "ListRuleGroups", "GetRuleGroup", "ListWebACLs", "GetWebACL"];
     let (mut tried, mut failed) = (0, 0);
     for operation in operations {
@@ -254,6 +255,7 @@ async fn whatever_stands_at_any_place_of_an_answer_to_a_write_the_outcome_is_hon
             for place in 0.. {
                 let reached = Arc::new(Mutex::new(false));
                 let world = World::with(Config { read_rate: None, write_rate: None, ..Config::default() }, &[]);
+                world.aws.answers_are_garbled();
                 let http = world.aws.http_client();
                 let garbler = Garbler { http, operation, garble, place, reached: Arc::clone(&reached) };
                 let what = format!("{operation}, place {place}");

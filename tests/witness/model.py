@@ -212,7 +212,7 @@ def main():
             exchange = json.loads(line)
             operation = (exchange["service"], exchange["operation"])
             counts[operation] += 1
-            if exchange["status"] == 200:
+            if exchange["status"] == 200 and exchange["request"] is not None:
                 exchanges.setdefault(operation, exchange)
             for problem in check_exchange(exchange):
                 problems[problem] += 1

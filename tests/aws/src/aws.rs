@@ -126,6 +126,12 @@ impl Aws {
         self.0.hooks.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(hook));
     }
 
+    /// Says that something in between changes answers: requests may then repeat what AWS would never have said, and are
+    /// not recorded for judges outside (`WAFSYNC_EXCHANGES`).
+    pub fn answers_are_garbled(&self) {
+        self.state().garbled = true;
+    }
+
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         // A test that panicked while it held the lock has failed already; others may go on.
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
