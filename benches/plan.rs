@@ -22,7 +22,7 @@ use wafsync::model::settings::Settings;
 use wafsync::planning::diff::Diff;
 use wafsync::planning::guard::{self, Evidence};
 use wafsync::planning::plan::{Basis, Plan, Restraint};
-use wafsync::report::{Command, Document, text};
+use wafsync::report::{Approving, Command, Context, Document, text};
 use wafsync::run::decision::Decision;
 use wafsync::run::end::End;
 use wafsync::run::record::{Run, Scans, Seen};
@@ -74,12 +74,9 @@ fn print_10_000_changes_as_text(bencher: Bencher<'_, '_>) {
     let run = world.run();
     bencher.bench_local(|| {
         let document = Document::new(&run, &world.settings);
-        let context = text::Context {
-            command: Command::Plan,
-            target: &run.target,
-            desired: run.newest(),
-            approve: Some("wafsync apply --table clusters"),
-        };
+        let approving = &Approving::Command(Some("wafsync apply --table clusters".to_owned()));
+        let (command, target, desired) = (Command::Plan, &run.target, run.newest());
+        let context = Context { command, target, desired, approving, color: false, full: false, items: &[] };
         text::render(&document, context)
     });
 }

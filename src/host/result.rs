@@ -7,8 +7,7 @@ use tracing::error;
 use crate::metrics::export::Exporter;
 use crate::metrics::not_begun;
 use crate::model::settings::{Output, ViewSettings};
-use crate::report::text::Context;
-use crate::report::{Command, Document, markdown, text};
+use crate::report::{Approving, Command, Context, Document, markdown, text};
 use crate::run::outcome::Outcome;
 
 use super::session::Finished;
@@ -29,7 +28,9 @@ pub(super) fn deliver(out: &mut impl Write, result: &[u8], code: u8) -> u8 {
 /// A finished run in the form that was asked for.
 pub(super) fn render(finished: &Finished, command: Command, view: &ViewSettings, approve: Option<&str>) -> Vec<u8> {
     let Finished { run, document, .. } = finished;
-    let context = Context { command, target: &run.target, desired: run.newest(), approve };
+    let approving = &Approving::Command(approve.map(ToOwned::to_owned));
+    let (target, desired) = (&run.target, run.newest());
+    let context = Context { command, target, desired, approving, color: false, full: view.full, items: &view.items };
     match view.output {
         Output::Json => json(document),
         Output::Markdown => markdown::render(document, context).into_bytes(),

@@ -15,7 +15,7 @@ use crate::aws::{self, Connection, NoRegion, ReadCache, TableReader, WafReader, 
 use crate::metrics::Facts;
 use crate::model::settings::Settings;
 use crate::planning::guard::Verdict;
-use crate::report::{Command, Document};
+use crate::report::{Approving, Command, Document};
 use crate::run::reconcile::{Mode, reconcile};
 use crate::run::record::Run;
 use crate::stop::Stop;
@@ -36,26 +36,6 @@ pub struct Session {
     cache: ReadCache,
     throttled: u64,
     approving: Approving,
-}
-
-/// How a person lets a plan past the guards: that differs from host to host.
-#[derive(Clone, Debug)]
-pub enum Approving {
-    /// By a command line, up to `--approve`; `None` if it cannot be shown safely.
-    Command(Option<String>),
-    /// By an event of the Lambda function.
-    Event,
-}
-
-impl Approving {
-    /// What approves this digest.
-    fn of(&self, digest: &str) -> String {
-        match self {
-            Self::Command(Some(command)) => format!("{command} --approve {digest}"),
-            Self::Command(None) => format!("the same command line as apply, with --approve {digest}"),
-            Self::Event => serde_json::json!({ "approve": digest }).to_string(),
-        }
-    }
 }
 
 /// A run that has ended.
@@ -103,6 +83,12 @@ impl Session {
     #[must_use]
     pub fn approved_by(self, approving: Approving) -> Self {
         Self { approving, ..self }
+    }
+
+    /// How this host carries out and approves a plan.
+    #[must_use]
+    pub const fn approving(&self) -> &Approving {
+        &self.approving
     }
 
     /// The settings of the next run.

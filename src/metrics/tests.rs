@@ -71,7 +71,7 @@ fn cidrs(count: usize) -> Vec<Cidr> {
 
 fn set(name: &str, free: usize, rule_group: Option<&str>) -> IpSet {
     let rule_group = rule_group.map(str::to_owned);
-    IpSet { name: name.to_owned(), family: Family::Ipv4, addresses: 10_000 - free, free, rule_group }
+    IpSet { name: name.to_owned(), family: Family::Ipv4, addresses: 10_000 - free, free, held: 0, rule_group }
 }
 
 #[test]

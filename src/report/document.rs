@@ -6,21 +6,11 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
+use super::holding::{HeldIn, Lockout};
 use crate::model::cidr::{Cidr, Family, PerFamily};
-use crate::model::current::{Current, Shard};
-use crate::model::desired::Desired;
-use crate::model::enforcement::{Enforcement, enforcement};
-use crate::model::limits::Limits;
-use crate::model::merged::Merged;
-use crate::model::settings::Settings;
 use crate::model::spec::WriteKind;
 use crate::planning::guard::Verdict;
-use crate::planning::plan::{self, Change};
-use crate::run::decision::{Care, Decision};
-use crate::run::end::{End, Why};
 use crate::run::outcome::Outcome;
-use crate::run::record::{Command, Run};
-use crate::stop::StopReason;
 use crate::text::number::counted;
 
 /// The version of the document's schema.
@@ -65,10 +55,22 @@ pub struct Document {
     pub writes: Writes,
     /// Seconds that carrying the plan out takes at least: the writes, and the wait for a second scan where one is due.
     pub estimate_seconds: f64,
+    /// How many API writes an approval adds; 0 if nothing waits for one.
+    pub approval_writes: usize,
+    /// Seconds that those take at least.
+    pub approval_seconds: f64,
+    /// CIDRs that still fit: into our IP sets and into those that may still be made.
+    pub room: usize,
     /// What the guards said.
     pub guard: Guard,
     /// The web ACLs that were named.
     pub web_acls: Vec<Acl>,
+    /// What is held, by IP set.
+    #[serde(skip)]
+    pub held_in: Vec<HeldIn>,
+    /// What approving this plan would leave nothing of.
+    #[serde(skip)]
+    pub lockout: Option<Lockout>,
 }
 
 /// What a scan showed.
@@ -113,6 +115,8 @@ pub struct IpSet {
     pub addresses: usize,
     /// CIDRs for which it has room.
     pub free: usize,
+    /// CIDRs in it whose removal waits for approval.
+    pub held: usize,
     /// The rule group that refers to it.
     pub rule_group: Option<String>,
 }
@@ -131,6 +135,8 @@ pub struct Write {
     pub wanted_by: Vec<Option<String>>,
     /// CIDRs, or names of IP sets (ARNs of foreign ones) for a rule group.
     pub remove: Names,
+    /// Whether AWS confirmed it.
+    pub written: bool,
 }
 
 /// CIDRs of an IP set or IP sets of a rule group; one list of strings in JSON.
@@ -197,58 +203,45 @@ pub struct Acl {
 }
 
 impl Document {
-    /// The document of a run.
-    #[must_use]
-    pub fn new(run: &Run, settings: &Settings) -> Self {
-        let limits = settings.waf.limits;
-        let changes = changes(run);
-        let (done, minimum) = counts(run);
-        let error = match &run.end {
-            End::Failed(failure) => Some(crate::text::with_hint(&failure.to_string(), failure.hint())),
-            _ => None,
-        };
-        let sets = |current: &Current| ip_sets(current, limits);
-        let mut document = Self {
-            error,
-            digest: run.digest.clone(),
-            table: table(run),
-            desired: run
-                .newest()
-                .map_or_else(PerFamily::default, |scan| PerFamily::from_fn(|family| scan.cidrs(family).len())),
-            current: run.current().map_or_else(PerFamily::default, distinct),
-            ip_sets: run.current().map_or_else(Vec::new, sets),
-            writes: Writes { planned: changes.len(), minimum, done },
-            changes: changes.into_iter().map(|change| write(change, run.newest())).collect(),
-            web_acls: run.current().map(enforcement).unwrap_or_default().into_iter().map(acl).collect(),
-            ..Self::empty()
-        };
-        if let Some(decision) = run.decision() {
-            let Decision { plan, diff, judgement } = decision;
-            document.held = judgement.held.iter().chain(&judgement.waiting).copied().collect();
-            document.held.sort_unstable();
-            document.waiting.clone_from(&judgement.waiting);
-            document.deferred.clone_from(&plan.deferred);
-            document.unplaced.clone_from(&plan.unplaced);
-            document.drift = diff.drift().collect();
-            document.estimate_seconds = plan.estimate_seconds(settings.run.read_rate, settings.run.write_rate);
-            if decision.care() == Some(Care::Settled) {
-                document.estimate_seconds += settings.table.settle.as_secs_f64();
-            }
-            let reasons = judgement.reasons.iter().map(|reason| crate::text::line(&reason.to_string()).into_owned());
-            document.guard = Guard { verdict: judgement.verdict, reasons: reasons.collect(), approve: None };
-        }
-        document.outcome = Outcome::of(run);
-        document.reason = reason(run, &document);
-        document
-    }
-
     /// The document of a run that could not begin.
     #[must_use]
     pub fn failed(error: &str) -> Self {
         Self { reason: format!("failed: {error}"), error: Some(error.to_owned()), ..Self::empty() }
     }
 
-    fn empty() -> Self {
+    /// What guards hold, in words such as `15 removals and 1 addition`, and how many CIDRs that is.
+    #[must_use]
+    pub fn held_in_words(&self) -> (String, usize) {
+        let (all, additions) = (self.held.len(), self.waiting.len());
+        let removals = counted(all - additions, "removal");
+        let words = match (all - additions, additions) {
+            (_, 0) => removals,
+            (0, _) => counted(additions, "addition"),
+            _ => format!("{removals} and {}", counted(additions, "addition")),
+        };
+        (words, all)
+    }
+
+    /// Those of `held` that would be removed.
+    #[must_use]
+    pub fn held_removals(&self) -> Vec<Cidr> {
+        self.held.iter().filter(|cidr| self.waiting.binary_search(cidr).is_err()).copied().collect()
+    }
+
+    /// Whether nothing is written without approval.
+    #[must_use]
+    pub fn is_blocked(&self) -> bool {
+        self.guard.verdict == Verdict::Blocked
+    }
+
+    /// Whether the plan needed an approval and has it.
+    #[must_use]
+    pub fn is_approved(&self) -> bool {
+        self.guard.verdict == Verdict::Approved
+    }
+
+    /// A document that says nothing: of a run that failed before it saw anything.
+    pub(super) fn empty() -> Self {
         Self {
             version: VERSION,
             outcome: Outcome::Failed,
@@ -267,8 +260,13 @@ impl Document {
             drift: Vec::new(),
             writes: Writes::default(),
             estimate_seconds: 0.0,
+            approval_writes: 0,
+            approval_seconds: 0.0,
+            room: 0,
             guard: Guard { verdict: Verdict::Pass, reasons: Vec::new(), approve: None },
             web_acls: Vec::new(),
+            held_in: Vec::new(),
+            lockout: None,
         }
     }
 
@@ -293,206 +291,4 @@ impl Document {
 
 fn shared_text<S: Serializer>(text: &Arc<str>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(text)
-}
-
-fn table(run: &Run) -> Table {
-    let Some(seen) = &run.seen else { return Table::default() };
-    let view = seen.scans.newest.view();
-    let rejected = |rejection: &crate::model::item::Rejection| Rejected {
-        key: Arc::clone(&rejection.key),
-        value: rejection.value.clone(),
-        reason: rejection.reason.to_string(),
-        ignored: rejection.ignored,
-    };
-    Table {
-        items: view.items,
-        pages: view.pages,
-        consumed_capacity: seen.consumed_capacity,
-        expired: view.expired,
-        empty: view.empty,
-        rejections: view.rejections.iter().map(rejected).collect(),
-    }
-}
-
-/// What earlier rounds have written, and what the last plan is to write.
-fn changes(run: &Run) -> Vec<&Change> {
-    let planned = run.decision().into_iter().flat_map(|decision| &decision.plan.changes);
-    run.written_before().chain(planned).collect()
-}
-
-/// Writes done, and the fewest that would have done.
-fn counts(run: &Run) -> (usize, usize) {
-    let last = run.decision().map_or(0, |decision| decision.plan.minimum);
-    (run.writes_done(), run.written_before().count() + last)
-}
-
-/// What IP sets hold, and which rule group refers to them.
-fn ip_sets(current: &Current, limits: Limits) -> Vec<IpSet> {
-    let ip_set = |shard: &Shard| IpSet {
-        name: shard.name.clone(),
-        family: shard.family,
-        addresses: shard.cidrs.len(),
-        free: limits.set_capacity.saturating_sub(shard.cidrs.len()),
-        rule_group: shard.group.and_then(|index| current.groups.get(index)).map(|group| group.name.clone()),
-    };
-    current.shards.iter().map(ip_set).collect()
-}
-
-fn write(change: &Change, scan: Option<&Desired>) -> Write {
-    let names = |cidrs: &[Cidr], sets: &[String]| match &change.write {
-        plan::Write::CreateIpSet(_) | plan::Write::UpdateIpSet { .. } => Names::Cidrs(cidrs.to_vec()),
-        _ => Names::IpSets(sets.to_vec()),
-    };
-    Write {
-        kind: change.write.kind(),
-        target: change.write.target().to_owned(),
-        add: names(&change.add, &change.refer),
-        wanted_by: scan.map_or_else(Vec::new, |scan| {
-            change.add.iter().map(|cidr| scan.first_wanting(*cidr).map(|(key, _)| key)).collect()
-        }),
-        remove: names(&change.remove, &change.unrefer),
-    }
-}
-
-/// Distinct CIDRs in all our IP sets.
-fn distinct(current: &Current) -> PerFamily<usize> {
-    PerFamily::from_fn(|family| {
-        let shards = current.shards.iter().filter(|shard| shard.family == family);
-        Merged::new(shards.map(|shard| shard.cidrs.as_slice())).count(|_| true)
-    })
-}
-
-fn acl(enforcement: Enforcement) -> Acl {
-    let Enforcement { web_acl, referred, missing, overridden } = enforcement;
-    Acl { name: web_acl, referred, missing, overridden }
-}
-
-/// Why a run ended as it did: one sentence, without a full stop.
-fn reason(run: &Run, document: &Document) -> String {
-    let pending = document.changes.len();
-    match document.outcome {
-        Outcome::Failed => format!("failed: {}", document.error.as_deref().unwrap_or("no further word")),
-        Outcome::Planned if document.guard.verdict == Verdict::Blocked => {
-            "blocked: nothing would be written before a person has looked".to_owned()
-        }
-        Outcome::Planned if !document.held.is_empty() => {
-            format!(
-                "held: {} would wait for a person; {} would be made",
-                held(document).0,
-                if pending == 0 { "no write".to_owned() } else { counted(pending, "write") },
-            ) + &without_room(document)
-        }
-        Outcome::Planned => {
-            let unenforced = unenforced(document).map(|acls| format!("; but {acls}")).unwrap_or_default();
-            match pending {
-                0 => nothing_to_do(document) + &unenforced,
-                _ => format!("{} would bring WAF in step with the table{unenforced}", counted(pending, "write")),
-            }
-        }
-        Outcome::Blocked => "blocked: nothing was written, a person has to look first".to_owned(),
-        Outcome::Held if matches!(run.end, End::Blocked) => format!(
-            "held: after {} WAF was edited by somebody else, and what is left to do needs a person",
-            counted(document.writes.done, "write")
-        ),
-        Outcome::Held => format!(
-            "held: {} for a person; {} made{}",
-            match held(document) {
-                (what, 1) => format!("{what} waits"),
-                (what, _) => format!("{what} wait"),
-            },
-            were(document.writes.done),
-            without_room(document)
-        ),
-        Outcome::Unenforced => {
-            let acls = unenforced(document).unwrap_or_default();
-            format!("unenforced: {acls}; {} made", were(document.writes.done))
-        }
-        Outcome::Partial => match &run.end {
-            End::Partial(why) => {
-                let unknown = run.writes_unsure();
-                let left = pending.saturating_sub(document.writes.done + unknown);
-                let unknown = match unknown {
-                    0 => String::new(),
-                    unknown => format!(", what became of {unknown} is not known"),
-                };
-                let made = match (run.command, left) {
-                    (Command::Plan, _) => String::new(),
-                    (Command::Apply, 0) => format!("; {} made{unknown}", were(document.writes.done)),
-                    (Command::Apply, left) => {
-                        format!("; {} made{unknown}, {left} left to the next run", were(document.writes.done))
-                    }
-                };
-                format!("partial: {}{made}", why_partial(why))
-            }
-            _ => "partial".to_owned(),
-        },
-        Outcome::Changed => {
-            format!("changed: {} made; every wanted address is in force and no other", were(document.writes.done))
-        }
-        Outcome::Converged => nothing_to_do(document),
-    }
-}
-
-/// What guards hold, in words, and how many that is.
-fn held(document: &Document) -> (String, usize) {
-    let (all, additions) = (document.held.len(), document.waiting.len());
-    let removals = counted(all - additions, "removal");
-    let words = match (all - additions, additions) {
-        (_, 0) => removals,
-        (0, _) => counted(additions, "addition"),
-        _ => format!("{removals} and {}", counted(additions, "addition")),
-    };
-    (words, all)
-}
-
-/// What is shut out until the removals that wait are approved.
-fn without_room(document: &Document) -> String {
-    match document.unplaced.len() {
-        0 => String::new(),
-        unplaced => format!("; there is no room for {} until then", counted(unplaced, "wanted CIDR")),
-    }
-}
-
-/// Which web ACLs let nobody in by which of our rule groups.
-fn unenforced(document: &Document) -> Option<String> {
-    let acls = document.web_acls.iter().filter(|acl| !acl.missing.is_empty());
-    let acls: Vec<String> = acls
-        .map(|acl| format!("web ACL {} does not enforce {}", crate::text::line(&acl.name), acl.missing.join(", ")))
-        .collect();
-    (!acls.is_empty()).then(|| acls.join("; "))
-}
-
-fn nothing_to_do(document: &Document) -> String {
-    if document.deferred.is_empty() {
-        "nothing to do: WAF holds exactly what the table asks for".to_owned()
-    } else {
-        "nothing to do in this run: what is deferred goes in a later one".to_owned()
-    }
-}
-
-fn were(writes: usize) -> String {
-    match writes {
-        0 => "no write was".to_owned(),
-        1 => "1 write was".to_owned(),
-        many => format!("{} were", counted(many, "write")),
-    }
-}
-
-fn why_partial(why: &Why) -> String {
-    match why {
-        Why::Stopped(StopReason::Deadline) => "the deadline was near".to_owned(),
-        Why::Stopped(StopReason::Signal) => "asked to stop".to_owned(),
-        Why::Unconfirmed(error) => {
-            format!("removals wait, for the scan that has to confirm them failed: {}", error.with_hint())
-        }
-        Why::NoTimeToConfirm => {
-            "removals wait, for the scan that has to confirm them would begin after the deadline".to_owned()
-        }
-        Why::Propagating(error) => format!("AWS has not spread a new IP set yet: {}", error.with_hint()),
-        Why::Unread(error) => format!("not everything could be read this time: {}", error.with_hint()),
-        Why::Outdated(error) => format!("somebody else kept writing, or AWS kept refusing: {}", error.with_hint()),
-        Why::NotSeen => "what was written does not show in WAF yet".to_owned(),
-        Why::Deferred => "unwanted addresses that cannot go safely yet stay in force until a later run".to_owned(),
-        Why::NoRoomYet => "wanted addresses wait for the room that others leave".to_owned(),
-    }
 }

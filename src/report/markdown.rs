@@ -1,109 +1,167 @@
-//! The document as Markdown, for a comment on a change or a summary page.
+//! The document as Markdown, for a comment on a pull request or a summary page: what decides comes first, lists are
+//! folded, and what is longer than GitHub shows well is told in ranges.
 
 use std::fmt::Write as _;
 
-use super::document::{Document, Names};
-use crate::model::cidr::{Cidr, Family};
-use crate::report::text::Context;
-use crate::text::markdown;
+use super::context::Context;
+use super::counts::{columns, families};
+use super::document::{Document, Names, Write};
+use super::items::by_item;
+use super::ranges::ranges;
+use super::text::{asking, items as still_asking, sets, table, without_effect};
+use super::verdict::{cost, lockout, next, verdict};
+use crate::model::cidr::Cidr;
+use crate::run::record::Command;
 use crate::text::number::{counted, grouped};
+use crate::text::{markdown, markdown_cell, markdown_code};
 
-/// CIDRs, rejections and the like that are listed in one place; all of them are in the JSON.
-const LISTED: usize = 20;
+/// IP sets, items or rejections in one table; all of them are in the JSON.
+const ROWS: usize = 40;
+
+/// Ranges in one cell of a table.
+const RANGES: usize = 2;
+
+/// Ranges in a list.
+const LISTED: usize = 12;
 
 /// The whole page; ends with a newline.
 #[must_use]
 pub fn render(document: &Document, context: Context<'_>) -> String {
-    let mut out = format!("## wafsync: {}\n", markdown(&document.reason));
-    let Some(digest) = &document.digest else {
+    let said = verdict(document, context.command);
+    let mut out = format!("## wafsync {}: {}\n", said.word.to_lowercase(), markdown(&said.sentence));
+    if document.digest.is_none() {
         rejections(&mut out, document);
         return out;
-    };
-    let target = context.target;
-    let _ = writeln!(
-        out,
-        "\nTable {} ({}) → WAF {} in {}, {}\n",
-        markdown(&target.table),
-        counted(document.table.items, "item"),
-        markdown(&target.name),
-        markdown(&target.region),
-        target.scope
-    );
-    families(&mut out, document);
+    }
+    reasons(&mut out, document);
+    numbers(&mut out, document, context.command);
+    overview(&mut out, document, context);
+    held(&mut out, document, context);
     changes(&mut out, document, context);
     rejections(&mut out, document);
     let lists = [
-        ("Held", &document.held),
-        ("Deferred", &document.deferred),
-        ("Drift", &document.drift),
-        ("No room", &document.unplaced),
+        ("Deferred to a later run", &document.deferred),
+        ("Put in by hand, removed at once", &document.drift),
+        ("No room until others go", &document.unplaced),
     ];
     for (heading, cidrs) in lists {
         if !cidrs.is_empty() {
-            let listed = cidrs.iter().take(LISTED).map(|cidr| format!("`{cidr}`")).collect::<Vec<_>>().join(", ");
-            let _ = writeln!(out, "\n**{heading}:** {listed}{}", more(cidrs.len()));
+            fold(&mut out, &format!("{heading}: {}", counted(cidrs.len(), "CIDR")), &list(cidrs));
         }
     }
-    if document.web_acls.is_empty() {
-        out.push_str("\nWeb ACL: none was named with `--web-acl`, so none was looked at.\n");
-    }
-    for acl in &document.web_acls {
-        let name = markdown(&acl.name);
-        let _ = match (acl.missing.is_empty(), acl.referred.is_empty()) {
-            (false, _) => {
-                let groups = markdown(&super::text::without_effect(acl));
-                writeln!(out, "\n**Web ACL {name} does not enforce {groups}.**")
-            }
-            (true, false) => writeln!(out, "\nWeb ACL {name} refers to {}.", markdown(&acl.referred.join(", "))),
-            (true, true) => writeln!(out, "\nWeb ACL {name}: no rule group has an IP set yet."),
-        };
-    }
-    let _ = writeln!(out, "\nWrites: {}.", super::text::writes(document, context.command));
-    let _ = writeln!(out, "\nGuard: **{}**", document.guard.verdict);
-    if !document.guard.reasons.is_empty() {
-        out.push('\n');
-    }
-    for reason in &document.guard.reasons {
-        let _ = writeln!(out, "- {}", markdown(reason));
-    }
-    let _ = writeln!(out, "\nDigest: `{digest}`");
-    if document.is_guarded() {
-        let _ = match context.approve {
-            Some(command) => writeln!(
-                out,
-                "\nTo let exactly this through, after reading it:\n\n{}",
-                fenced(&format!("{command} --approve {digest}"))
-            ),
-            None => writeln!(
-                out,
-                "\nTo let exactly this through, after reading it: the same command line as apply, with \
-                 `--approve {digest}`"
-            ),
-        };
-    }
+    conclusion(&mut out, document, context);
     out
 }
 
-/// Code in a fence that nothing in it can close: longer than any run of backticks in it.
-fn fenced(code: &str) -> String {
-    let longest = code.split(|char| char != '`').map(str::len).max().unwrap_or_default();
-    let fence = "`".repeat(longest.max(2) + 1);
-    format!("{fence}sh\n{code}\n{fence}")
+/// Why something waits, or would have without the approval; and which web ACL does not enforce what.
+fn reasons(out: &mut String, document: &Document) {
+    let approved = if document.is_approved() { "approved: " } else { "" };
+    let guard = document.guard.reasons.iter().map(|reason| format!("{approved}{}", markdown(reason)));
+    let warning = lockout(document).map(|warning| format!("**{}**", markdown(&warning)));
+    let missing = document.web_acls.iter().filter(|acl| !acl.missing.is_empty());
+    let missing = missing.map(|acl| {
+        format!("**Web ACL {} does not enforce {}**", markdown_code(&acl.name), markdown(&without_effect(acl)))
+    });
+    let points: Vec<String> = warning.into_iter().chain(guard).chain(missing).collect();
+    if !points.is_empty() {
+        let _ = write!(out, "\n- {}\n", points.join("\n- "));
+    }
 }
 
-/// Numbers a family.
-fn families(out: &mut String, document: &Document) {
-    out.push_str("| | wanted | in WAF | held | deferred | drift |\n|---|---:|---:|---:|---:|---:|\n");
-    for family in Family::ALL {
-        let of = |cidrs: &[Cidr]| cidrs.iter().filter(|cidr| cidr.family() == family).count();
-        let numbers = [
-            *document.desired.get(family),
-            *document.current.get(family),
-            of(&document.held),
-            of(&document.deferred),
-            of(&document.drift),
-        ];
-        let _ = writeln!(out, "| {} | {} |", family.title(), numbers.map(grouped).join(" | "));
+/// The numbers by family.
+fn numbers(out: &mut String, document: &Document, command: Command) {
+    let columns = columns(document, command);
+    let names: Vec<&str> = columns.iter().map(|column| column.name).collect();
+    let _ = write!(out, "\n| | {} |\n|---|{}\n", names.join(" | "), "---:|".repeat(columns.len()));
+    for family in families(&columns) {
+        let numbers: Vec<String> = columns.iter().map(|column| grouped(*column.counts.get(family))).collect();
+        let _ = writeln!(out, "| {} | {} |", family.title(), numbers.join(" | "));
+    }
+}
+
+fn overview(out: &mut String, document: &Document, context: Context<'_>) {
+    let target = context.target;
+    let (region, name) = table(target);
+    let _ = writeln!(
+        out,
+        "\nTable {} in {} ({}) → WAF {} in {}, {}: {}.",
+        markdown_code(name),
+        markdown(region),
+        counted(document.table.items, "item"),
+        markdown_code(&target.name),
+        markdown(&target.region),
+        target.scope,
+        sets(document)
+    );
+    let enforcing = document.web_acls.iter().filter(|acl| acl.missing.is_empty());
+    let mut told = String::new();
+    for acl in enforcing {
+        let groups: Vec<String> = acl.referred.iter().map(|group| markdown_code(group)).collect();
+        let _ = match groups.as_slice() {
+            [] => write!(told, " Web ACL {}: no rule group has an IP set yet.", markdown_code(&acl.name)),
+            groups => write!(told, " Web ACL {} enforces {}.", markdown_code(&acl.name), groups.join(", ")),
+        };
+    }
+    if document.web_acls.is_empty() {
+        told.push_str(" No web ACL was looked at: name it with `--web-acl`.");
+    }
+    if !told.is_empty() {
+        let _ = writeln!(out, "\n{}", told.trim_start());
+    }
+}
+
+/// A folded section. GitHub reads Markdown in it only behind an empty line.
+fn fold(out: &mut String, summary: &str, body: &str) {
+    let _ = write!(out, "\n<details><summary>{summary}</summary>\n\n{}\n\n</details>\n", body.trim_end());
+}
+
+/// Ranges of addresses, a line each.
+fn list(cidrs: &[Cidr]) -> String {
+    let ranges = ranges(cidrs, LISTED);
+    let mut list: String = ranges.iter().take(LISTED).fold(String::new(), |list, range| format!("{list}- {range}\n"));
+    let left: usize = ranges.iter().skip(LISTED).map(|range| range.cidrs).sum();
+    if left > 0 {
+        let _ = writeln!(list, "- {} more", grouped(left));
+    }
+    list
+}
+
+/// Ranges of addresses in a cell.
+fn cell(cidrs: &[Cidr]) -> String {
+    let ranges = ranges(cidrs, RANGES);
+    let told: Vec<String> = ranges.iter().take(RANGES).map(ToString::to_string).collect();
+    let left: usize = ranges.iter().skip(RANGES).map(|range| range.cidrs).sum();
+    if left > 0 { format!("{}, {} more", told.join(", "), grouped(left)) } else { told.join(", ") }
+}
+
+/// What is held: by IP set, each with its ranges.
+fn held(out: &mut String, document: &Document, context: Context<'_>) {
+    if !document.waiting.is_empty() && !document.is_blocked() {
+        let body = format!("Asked for by {}:\n\n{}", markdown(&asking(document, context)), list(&document.waiting));
+        fold(out, &format!("Held: {}", counted(document.waiting.len(), "addition")), &body);
+    }
+    // All that a blocked plan removes waits, and it is among the changes.
+    if document.held_in.is_empty() || document.is_blocked() {
+        return;
+    }
+    let mut body = String::from("| IP set | held | addresses |\n|---|---:|---|\n");
+    for held in document.held_in.iter().take(ROWS) {
+        let set = document.ip_sets.iter().find(|set| set.name == held.ip_set);
+        let emptied = set.is_some_and(|set| set.addresses == set.held);
+        let emptied = if emptied { " (would be emptied)" } else { "" };
+        let (name, count) = (markdown_cell(&held.ip_set), grouped(held.cidrs.len()));
+        let _ = writeln!(body, "| {name} | {count}{emptied} | {} |", cell(&held.cidrs));
+    }
+    rest(&mut body, document.held_in.len(), "IP set");
+    let (removals, sets) =
+        (counted(document.held_removals().len(), "removal"), counted(document.held_in.len(), "IP set"));
+    let _ = write!(body, "\nOf these addresses, {}.\n", markdown(&still_asking(document, context)));
+    fold(out, &format!("Held: {removals} in {sets}"), &body);
+}
+
+fn rest(body: &mut String, all: usize, noun: &str) {
+    if all > ROWS {
+        let _ = writeln!(body, "\n… {}", counted(all - ROWS, &format!("more {noun}")));
     }
 }
 
@@ -111,29 +169,53 @@ fn changes(out: &mut String, document: &Document, context: Context<'_>) {
     if document.changes.is_empty() {
         return;
     }
-    out.push_str("\n| write | target | add | remove |\n|---|---|---|---|\n");
-    for change in &document.changes {
-        let (add, remove) = (names(&change.add, context), names(&change.remove, Context { desired: None, ..context }));
-        let kind = change.kind.as_str().replace('_', " ");
-        let _ = writeln!(out, "| {kind} | {} | {add} | {remove} |", markdown(&change.target));
+    let mut body = String::from("| write | target | add | remove | addresses |\n|---|---|---:|---:|---|\n");
+    for change in document.changes.iter().take(ROWS) {
+        let done = if context.command == Command::Apply && !change.written { " (not written)" } else { "" };
+        let kind = change.kind.to_string().replace('_', " ");
+        let target = markdown_cell(&change.target);
+        let number = |count: usize| if count == 0 { String::new() } else { grouped(count) };
+        let (add, remove) = (number(change.add.len()), number(change.remove.len()));
+        let _ = writeln!(body, "| {kind}{done} | {target} | {add} | {remove} | {} |", contents(change));
+    }
+    rest(&mut body, document.changes.len(), "write");
+    items(&mut body, document);
+    let condition = if document.is_blocked() { ", once approved" } else { "" };
+    fold(out, &format!("Changes: {}{condition}", counted(document.changes.len(), "write")), &body);
+}
+
+fn contents(change: &Write) -> String {
+    match (&change.add, &change.remove) {
+        (Names::Cidrs(add), Names::Cidrs(remove)) => {
+            let told = [("+ ", cell(add)), ("− ", cell(remove))];
+            let told = told.into_iter().filter(|(_, told)| !told.is_empty());
+            told.map(|(sign, told)| format!("{sign}{told}")).collect::<Vec<_>>().join("<br>")
+        }
+        (Names::IpSets(add), Names::IpSets(remove)) => {
+            let names = |names: &[String]| {
+                let told = names.iter().take(RANGES).map(|name| markdown_cell(name)).collect::<Vec<_>>().join(", ");
+                if names.len() > RANGES { format!("{told}, {} more", grouped(names.len() - RANGES)) } else { told }
+            };
+            let told = [("+ ", names(add)), ("− ", names(remove))];
+            let told = told.into_iter().filter(|(_, told)| !told.is_empty());
+            told.map(|(sign, told)| format!("{sign}{told}")).collect::<Vec<_>>().join("<br>")
+        }
+        _ => String::new(),
     }
 }
 
-fn names(names: &Names, context: Context<'_>) -> String {
-    let wanted_by = |cidr: &Cidr| match context.desired.and_then(|desired| desired.first_wanting(*cidr)) {
-        Some((key, 0)) => format!("`{cidr}` {}", markdown(&key)),
-        Some((key, others)) => format!("`{cidr}` {} and {}", markdown(&key), counted(others, "other item")),
-        None => format!("`{cidr}`"),
-    };
-    let listed: Vec<String> = match names {
-        Names::Cidrs(cidrs) => cidrs.iter().take(LISTED).map(wanted_by).collect(),
-        Names::IpSets(sets) => sets.iter().take(LISTED).map(|set| markdown(set)).collect(),
-    };
-    format!("{}{}", listed.join("<br>"), more(names.len()))
-}
-
-fn more(all: usize) -> String {
-    if all > LISTED { format!(" and {} more", grouped(all - LISTED)) } else { String::new() }
+/// What comes, by the item that asks for it.
+fn items(body: &mut String, document: &Document) {
+    let items = by_item(document);
+    if items.is_empty() {
+        return;
+    }
+    body.push_str("\n| item | add | addresses |\n|---|---:|---|\n");
+    for item in items.iter().take(ROWS) {
+        let key = item.key.map_or_else(|| "`--always`".to_owned(), markdown_cell);
+        let _ = writeln!(body, "| {key} | {} | {} |", grouped(item.cidrs.len()), cell(&item.cidrs));
+    }
+    rest(body, items.len(), "item");
 }
 
 fn rejections(out: &mut String, document: &Document) {
@@ -141,15 +223,35 @@ fn rejections(out: &mut String, document: &Document) {
     if rejections.is_empty() {
         return;
     }
-    let heading = counted(rejections.len(), "value");
-    let _ = writeln!(out, "\n| rejected: {heading} | item | reason |\n|---|---|---|");
-    for rejection in rejections.iter().take(LISTED) {
-        let value = markdown(&rejection.value);
-        let key = if rejection.key.is_empty() { "(without a key)".to_owned() } else { markdown(&rejection.key) };
+    let mut body = String::from("| item | value | reason |\n|---|---|---|\n");
+    let (known, others): (Vec<_>, Vec<_>) = rejections.iter().partition(|rejection| rejection.ignored);
+    for rejection in others.into_iter().chain(known).take(ROWS) {
+        let value = if rejection.value.is_empty() { String::new() } else { markdown_cell(&rejection.value) };
+        let key = if rejection.key.is_empty() { "(no key)".to_owned() } else { markdown_cell(&rejection.key) };
         let ignored = if rejection.ignored { " (ignored)" } else { "" };
-        let _ = writeln!(out, "| {value} | {key} | {}{ignored} |", markdown(&rejection.reason));
+        let _ = writeln!(body, "| {key} | {value} | {}{ignored} |", markdown(&rejection.reason));
     }
-    if rejections.len() > LISTED {
-        let _ = writeln!(out, "\n{} more.", grouped(rejections.len() - LISTED));
+    rest(&mut body, rejections.len(), "value");
+    fold(out, &format!("Rejected: {} in the table", counted(rejections.len(), "value")), &body);
+}
+
+/// What it costs, and what to do next.
+fn conclusion(out: &mut String, document: &Document, context: Context<'_>) {
+    let cost = cost(document, context.command);
+    if !cost.is_empty() {
+        let _ = writeln!(out, "\n{cost}");
     }
+    let Some(next) = next(document, context) else { return };
+    let lead = if next.grave { format!("**{}**", markdown(&next.lead)) } else { markdown(&next.lead) };
+    let _ = writeln!(out, "\n{lead}");
+    if let Some(paste) = next.paste {
+        let _ = writeln!(out, "\n{}", fenced(&paste));
+    }
+}
+
+/// Code in a fence that nothing in it can close: longer than any run of backticks in it.
+fn fenced(code: &str) -> String {
+    let longest = code.split(|character| character != '`').map(str::len).max().unwrap_or_default();
+    let fence = "`".repeat(longest.max(2) + 1);
+    format!("{fence}sh\n{code}\n{fence}")
 }

@@ -1,8 +1,21 @@
 //! A run as one document, and the document as text, JSON and Markdown.
 
+mod approving;
+mod context;
+mod counts;
 mod document;
+mod from_run;
+mod holding;
+mod items;
 pub mod markdown;
+mod ranges;
+mod reason;
+mod style;
 pub mod text;
+mod verdict;
 
+pub use self::approving::Approving;
+pub use self::context::Context;
 pub use self::document::{Acl, Document, Guard, IpSet, Names, Rejected, Table, VERSION, Write, Writes};
+pub use self::holding::{HeldIn, Lockout};
 pub use crate::run::record::Command;

@@ -70,34 +70,60 @@ pub fn key(text: &str) -> Cow<'_, str> {
     if plain { line(text) } else { Cow::Owned(format!("\"{}\"", line(text).replace('"', "\\\""))) }
 }
 
-/// Text inside Markdown: as [`line()`], and it reads as itself in paragraphs, list items and cells of a table.
+/// Text inside Markdown: as [`line()`], and it reads as itself in paragraphs, list items and cells of a table of
+/// GitHub's dialect. Only what would be markup is escaped, so that the source reads well too.
 ///
-/// Every ASCII punctuation mark is escaped, for `CommonMark` lets any of them be and dialects differ in what they mark
-/// up; those that HTML knows become entities.
+/// For what people and programs choose freely, [`markdown_code()`] is the better choice.
 #[must_use]
 pub fn markdown(text: &str) -> String {
+    let text = line(text);
     let mut safe = String::new();
-    for character in line(text).chars() {
-        if !push_entity(&mut safe, character) {
-            if character.is_ascii_punctuation() {
-                safe.push('\\');
+    let mut rest = text.chars();
+    let mut before = None;
+    while let Some(character) = rest.next() {
+        let after = rest.clone().next();
+        let in_word = |character: Option<char>| character.is_some_and(char::is_alphanumeric);
+        match character {
+            '`' | '*' | '[' | ']' | '~' | '$' => safe.extend(['\\', character]),
+            // In a table a backslash in front of it may be one of its own.
+            '|' => safe.push_str("&#124;"),
+            '_' if !(in_word(before) && in_word(after)) => safe.push_str("\\_"),
+            // Only in front of punctuation is it an escape.
+            '\\' if after.is_none_or(|after| after.is_ascii_punctuation()) => safe.push_str("\\\\"),
+            '<' => safe.push_str("&lt;"),
+            '&' if after.is_none_or(|after| after == '#' || after.is_alphanumeric()) => safe.push_str("&amp;"),
+            // What begins a block; a number does with the mark behind it.
+            '#' | '>' | '-' | '+' | '=' if before.is_none() => safe.extend(['\\', character]),
+            '.' | ')' if !safe.is_empty() && safe.bytes().all(|byte| byte.is_ascii_digit()) => {
+                safe.extend(['\\', character]);
             }
-            safe.push(character);
+            // Links and mentions that need no markup: no escape stops them, but a comment parts the word.
+            ':' if rest.as_str().starts_with("//") => safe.push_str(":<!-- -->"),
+            '.' if safe.to_ascii_lowercase().ends_with("www") => safe.push_str("<!-- -->."),
+            '@' if in_word(after) || in_word(before) => safe.push_str("@<!-- -->"),
+            _ => safe.push(character),
         }
+        before = Some(character);
     }
     safe
 }
 
-/// Text inside HTML, attribute values in either quotation marks included: as [`line()`], with entities.
+/// A code span of Markdown: as [`line()`], and nothing in it is markup, a link or a mention. Not in a table: see
+/// [`markdown_cell()`].
 #[must_use]
-pub fn html(text: &str) -> String {
-    let mut safe = String::new();
-    for character in line(text).chars() {
-        if !push_entity(&mut safe, character) {
-            safe.push(character);
-        }
-    }
-    safe
+pub fn markdown_code(text: &str) -> String {
+    let text = line(text);
+    let longest = text.split(|character| character != '`').map(str::len).max().unwrap_or_default();
+    let fence = "`".repeat(longest + 1);
+    let edge = |character: Option<char>| character.is_none_or(|character| matches!(character, '`' | ' '));
+    let pad = if edge(text.chars().next()) || edge(text.chars().next_back()) { " " } else { "" };
+    format!("{fence}{pad}{text}{pad}{fence}")
+}
+
+/// A code span in a cell of a Markdown table; text with a vertical bar is none, since dialects differ in how to write one.
+#[must_use]
+pub fn markdown_cell(text: &str) -> String {
+    if text.contains('|') { markdown(text) } else { markdown_code(text) }
 }
 
 /// A JSON document that steers no terminal when it is shown there: the same document, with what JSON itself leaves as
@@ -117,20 +143,6 @@ pub fn json(document: &str) -> String {
         }
     }
     out
-}
-
-/// Whether the character has an entity, which is then put out.
-fn push_entity(out: &mut String, character: char) -> bool {
-    let entity = match character {
-        '&' => "&amp;",
-        '<' => "&lt;",
-        '>' => "&gt;",
-        '"' => "&quot;",
-        '\'' => "&#39;",
-        _ => return false,
-    };
-    out.push_str(entity);
-    true
 }
 
 /// One word of a POSIX shell's command line, in single quotes if it needs any. It is never cut.
@@ -237,11 +249,68 @@ mod tests {
         }
     }
 
+    /// GitHub's dialect, with what it does to bare addresses.
+    fn github() -> comrak::Options<'static> {
+        let mut options = comrak::Options::default();
+        options.extension.table = true;
+        options.extension.strikethrough = true;
+        options.extension.autolink = true;
+        options.extension.footnotes = true;
+        options.extension.tasklist = true;
+        options.extension.math_dollars = true;
+        options.parse.relaxed_autolinks = true;
+        options
+    }
+
+    /// The text that a reader sees, if the Markdown holds nothing but text, code and comments.
+    fn read(markdown: &str) -> Result<String, String> {
+        let arena = comrak::Arena::new();
+        let root = comrak::parse_document(&arena, markdown, &github());
+        let mut text = String::new();
+        for node in root.descendants() {
+            use comrak::nodes::NodeValue;
+            match &node.data.borrow().value {
+                NodeValue::Text(part) => text.push_str(part),
+                NodeValue::Code(code) => text.push_str(&code.literal),
+                NodeValue::HtmlInline(html) if html == "<!-- -->" => {}
+                NodeValue::Document
+                | NodeValue::Paragraph
+                | NodeValue::List(_)
+                | NodeValue::Item(_)
+                | NodeValue::Table(_)
+                | NodeValue::TableRow(_)
+                | NodeValue::TableCell => {}
+                other => return Err(format!("{other:?} in {markdown}")),
+            }
+        }
+        Ok(text)
+    }
+
     #[test]
-    fn markdown_and_html_read_as_text() {
-        let text = "<b>|`*[x](https://a)*`&amp;'\"";
-        assert_eq!(html(text), "&lt;b&gt;|`*[x](https://a)*`&amp;amp;&#39;&quot;");
-        assert_eq!(markdown(text), r"&lt;b&gt;\|\`\*\[x\]\(https\:\/\/a\)\*\`&amp;amp\;&#39;&quot;");
+    fn markdown_escapes_only_what_would_be_markup() {
+        for text in [
+            "held: 15 removals wait; --max-removals allows 5 (in one run)",
+            "the attribute max_ip_sets of 198.51.100.7/32, not 2001:db8::/48!",
+            r"\u{1b}[2J".split('[').next().unwrap(),
+            "a & b > c = \"d\" + 'e' #7",
+        ] {
+            assert_eq!(markdown(text), text);
+        }
+        let text = "<b>|`*[x](https://a)*`&amp;_a_ $x$ ~y~";
+        let safe = r"&lt;b>&#124;\`\*\[x\](https:<!-- -->//a)\*\`&amp;amp;\_a\_ \$x\$ \~y\~";
+        assert_eq!(markdown(text), safe);
+        assert_eq!(markdown("3. of 5"), r"3\. of 5");
+        assert_eq!(markdown("www.example.com a@b.c"), "www<!-- -->.example.com a@<!-- -->b.c");
+    }
+
+    #[test]
+    fn code_of_markdown_is_closed_by_nothing_in_it() {
+        for (text, code) in
+            [("a", "`a`"), ("a`b", "``a`b``"), ("`", "`` ` ``"), (" a ", "`  a  `"), ("a|b", "`a|b`"), ("", "`  `")]
+        {
+            assert_eq!(markdown_code(text), code);
+        }
+        assert_eq!([markdown_cell("a|b"), markdown_cell("a*b")], ["a&#124;b", "`a*b`"]);
     }
 
     #[test]
@@ -266,16 +335,21 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_that_steers_survives(text in foreign()) {
-            for safe in [line(&text).into_owned(), key(&text).into_owned(), markdown(&text), html(&text)] {
+            for safe in [line(&text).into_owned(), key(&text).into_owned(), markdown(&text), markdown_code(&text)] {
                 prop_assert!(!safe.chars().any(|c| c.is_control() || is_bidirectional(c)), "{safe:?}");
                 prop_assert!(!safe.contains(is_unsafe));
             }
         }
 
         #[test]
-        fn no_tag_and_no_quotation_mark_survives_in_html(text in foreign()) {
-            for safe in [markdown(&text), html(&text)] {
-                prop_assert!(!safe.contains(['<', '>', '"', '\'']), "{safe:?}");
+        fn markdown_reads_as_the_text_that_it_was(text in foreign()) {
+            // Markdown joins no blanks, but drops them at the ends of a line.
+            let text = format!("{}!", line(&text).trim());
+            prop_assert_eq!(read(&markdown(&text)), Ok(text.clone()));
+            prop_assert_eq!(read(&format!("- {}", markdown(&text))), Ok(text.clone()));
+            prop_assert_eq!(read(&format!("a {}", markdown_code(&text))), Ok(format!("a {text}")));
+            for cell in [markdown(&text), markdown_cell(&text)] {
+                prop_assert_eq!(read(&format!("|h|\n|-|\n| {cell} |")), Ok(format!("h{text}")));
             }
         }
     }

@@ -64,8 +64,7 @@ async fn foreign_text_reaches_no_output_raw() {
             assert!(whole.contains(&Value::from(EVIL).to_string()) || args[0] == "check", "{whole}");
         }
         if args.contains(&"--output=markdown") {
-            assert!(!run.stdout.contains("<b>") && !run.stdout.contains("](http"), "{}", run.stdout);
-            assert!(!run.stdout.contains("|`"), "{}", run.stdout);
+            crate::rendered::assert_harmless(&run.stdout);
         }
     }
 }

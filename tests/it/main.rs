@@ -40,6 +40,7 @@ mod pace;
 mod pages;
 mod process;
 mod readme;
+mod rendered;
 mod rules;
 mod scanning;
 mod secrecy;

@@ -1,7 +1,6 @@
 //! What people read: the whole text and Markdown of one run of each kind.
 
-use wafsync::report::text::Context;
-use wafsync::report::{Command, Document, markdown, text};
+use wafsync::report::{Command, Context, Document, markdown, text};
 use wafsync_test_aws::{Config, Fault, FaultKind, When};
 
 use serde_json::json;
@@ -12,12 +11,13 @@ use crate::world::{TABLE, World, reference_to};
 async fn pages(world: &World, command: Command) -> String {
     let run = world.run(command).await;
     let document = Document::new(&run, &world.settings);
-    let approve = Some("wafsync apply --table=clusters");
-    let context = Context { command, target: &run.target, desired: run.newest(), approve };
+    let approving = crate::world::approving();
+    let context = crate::world::context(command, &run, &approving);
     let text = text::render(&document, context);
     for line in text.lines().filter(|line| !line.contains(" --approve ")) {
         assert!(line.chars().count() <= 80, "{line}");
     }
+    crate::rendered::assert_harmless(&markdown::render(&document, context));
     let name = if command == Command::Plan { "plan" } else { "apply" };
     format!("{name}\n\n{text}\n\n======== Markdown ========\n\n{}", markdown::render(&document, context))
 }
@@ -72,6 +72,50 @@ async fn one_change() {
     let world = settled_world(&[]).await;
     world.item("cluster-07", &["198.51.100.7/32"]);
     insta::assert_snapshot!(pages(&world, Command::Apply).await);
+}
+
+/// A hundred IP sets of a hundred addresses, half of which are replaced: ten thousand changes.
+async fn a_hundred_sets(args: &[&str]) -> World {
+    let world =
+        World::with(Config { set_capacity: 100, ..Config::default() }, &[&["--max-per-item=100"], args].concat());
+    let addresses = |item: u32, from: u32| -> Vec<String> {
+        (from..from + 50).map(|host| format!("198.{}.{}.{}/32", 18 + item / 200, item % 200, host * 2)).collect()
+    };
+    let fill = |item: u32, from| {
+        let addresses = addresses(item, from);
+        world.item(&format!("edge-{item:04}"), &addresses.iter().map(String::as_str).collect::<Vec<_>>());
+    };
+    (0..200).for_each(|item| fill(item, 0));
+    world.apply().await;
+    world.later().await;
+    (0..200).filter(|item| item % 2 == 1).for_each(|item| fill(item, 60));
+    world
+}
+
+/// Lines of three screens of a terminal, without those of its prompts.
+const THREE_SCREENS: usize = 3 * 24 - 2;
+
+/// What a comment on a pull request can have and still be read, in bytes.
+const SHORT_ENOUGH: usize = 20_000;
+
+#[tokio::test(start_paused = true)]
+async fn a_hundred_sets_and_ten_thousand_changes_fit_three_screens_and_a_comment() {
+    for (args, command) in [(["--max-removals=100%"], Command::Plan), (["--max-removals=10%"], Command::Apply)] {
+        let world = a_hundred_sets(&args).await;
+        let run = world.run(command).await;
+        let document = Document::new(&run, &world.settings);
+        assert_eq!(document.ip_sets.len(), 100);
+        let approving = crate::world::approving();
+        let context = crate::world::context(command, &run, &approving);
+        let text = text::render(&document, context);
+        assert!(text.lines().count() <= THREE_SCREENS, "{} lines:\n{text}", text.lines().count());
+        let page = markdown::render(&document, context);
+        assert!(page.len() < SHORT_ENOUGH, "{} bytes:\n{page}", page.len());
+        let full = text::render(&document, Context { full: true, ..context });
+        let all = document.changes.iter().map(|change| change.add.len() + change.remove.len()).sum::<usize>();
+        assert!(full.lines().count() > all, "{} lines for {all} changes", full.lines().count());
+        insta::assert_snapshot!(format!("a_hundred_sets-{}", document.outcome), format!("{text}\n{page}"));
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -15,8 +15,7 @@ use wafsync::model::cidr::Cidr;
 use wafsync::model::limits::Limits;
 use wafsync::model::settings::Settings;
 use wafsync::preflight::iam_policy::Access;
-use wafsync::report::text::Context;
-use wafsync::report::{Command, Document, Names, text};
+use wafsync::report::{Approving, Command, Context, Document, Names, text};
 use wafsync::run::outcome::Outcome;
 use wafsync::run::reconcile::{Mode, reconcile};
 use wafsync::run::record::Run;
@@ -134,8 +133,7 @@ impl World {
     pub(crate) async fn text(&self, command: Command) -> String {
         let run = self.run(command).await;
         let document = Document::new(&run, &self.settings);
-        let approve = Some("wafsync apply --table=clusters");
-        text::render(&document, Context { command, target: &run.target, desired: run.newest(), approve })
+        text::render(&document, context(command, &run, &approving()))
     }
 
     pub(crate) async fn run(&self, command: Command) -> Run {
@@ -209,6 +207,17 @@ impl World {
     pub(crate) fn calls(&self, operation: &str) -> usize {
         self.aws.log().iter().filter(|attempt| attempt.operation == operation).count()
     }
+}
+
+/// The host of every scenario is a command line.
+pub(crate) fn approving() -> Approving {
+    Approving::Command(Some(format!("wafsync apply --table={TABLE}")))
+}
+
+/// What reports of this run need, without colors.
+pub(crate) fn context<'a>(command: Command, run: &'a Run, approving: &'a Approving) -> Context<'a> {
+    let (target, desired) = (&run.target, run.newest());
+    Context { command, target, desired, approving, color: false, full: false, items: &[] }
 }
 
 /// What our rules let in.

@@ -123,6 +123,7 @@ mod tests {
             add: Names::Cidrs(cidrs(add)),
             wanted_by: vec![None; usize::try_from(add).unwrap()],
             remove: Names::Cidrs(cidrs(remove)),
+            written: false,
         }
     }
 

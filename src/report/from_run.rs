@@ -1,0 +1,175 @@
+//! The document of a run, made from its record.
+
+use std::sync::Arc;
+
+use super::document::{Acl, Document, Guard, IpSet, Names, Rejected, Table, Write, Writes};
+use super::holding;
+use super::reason::reason;
+use crate::model::cidr::{Cidr, PerFamily};
+use crate::model::current::{Current, Shard};
+use crate::model::enforcement::{Enforcement, enforcement};
+use crate::model::limits::Limits;
+use crate::model::merged::Merged;
+use crate::model::settings::{RunSettings, Settings};
+use crate::planning::plan::{self, Change};
+use crate::run::decision::{Care, Decision};
+use crate::run::end::End;
+use crate::run::outcome::Outcome;
+use crate::run::record::{Command, Run};
+
+impl Document {
+    /// The document of a run.
+    #[must_use]
+    pub fn new(run: &Run, settings: &Settings) -> Self {
+        let limits = settings.waf.limits;
+        let changes = changes(run);
+        let (done, minimum) = counts(run);
+        let error = match &run.end {
+            End::Failed(failure) => Some(crate::text::with_hint(&failure.to_string(), failure.hint())),
+            _ => None,
+        };
+        let sets = |current: &Current| ip_sets(current, limits);
+        let mut document = Self {
+            error,
+            digest: run.digest.clone(),
+            table: table(run),
+            desired: run
+                .newest()
+                .map_or_else(PerFamily::default, |scan| PerFamily::from_fn(|family| scan.cidrs(family).len())),
+            current: run.current().map_or_else(PerFamily::default, distinct),
+            ip_sets: run.current().map_or_else(Vec::new, sets),
+            writes: Writes { planned: changes.len(), minimum, done },
+            changes: changes.into_iter().map(|change| write(run, change)).collect(),
+            web_acls: run.current().map(enforcement).unwrap_or_default().into_iter().map(acl).collect(),
+            ..Self::empty()
+        };
+        if let Some(decision) = run.decision() {
+            let Decision { plan, diff, judgement } = decision;
+            document.held = judgement.held.iter().chain(&judgement.waiting).copied().collect();
+            document.held.sort_unstable();
+            document.waiting.clone_from(&judgement.waiting);
+            document.lockout = holding::lockout(&judgement.reasons);
+            document.deferred.clone_from(&plan.deferred);
+            document.unplaced.clone_from(&plan.unplaced);
+            document.drift = diff.drift().collect();
+            document.estimate_seconds = plan.estimate_seconds(settings.run.read_rate, settings.run.write_rate);
+            if decision.care() == Some(Care::Settled) {
+                document.estimate_seconds += settings.table.settle.as_secs_f64();
+            }
+            let reasons = judgement.reasons.iter().map(|reason| crate::text::line(&reason.to_string()).into_owned());
+            document.guard = Guard { verdict: judgement.verdict, reasons: reasons.collect(), approve: None };
+        }
+        document.outcome = Outcome::of(run);
+        if let Some(current) = run.current() {
+            let more = limits.max_ip_sets.saturating_sub(document.ip_sets.len());
+            document.room = document.ip_sets.iter().map(|set| set.free).sum::<usize>() + more * limits.set_capacity;
+            document.held_in = holding::by_set(current, &document.held);
+            for held in &document.held_in {
+                if let Some(set) = document.ip_sets.iter_mut().find(|set| set.name == held.ip_set) {
+                    set.held = held.cidrs.len();
+                }
+            }
+        }
+        document.price_approval(settings, run.command);
+        document.reason = reason(run, &document);
+        document
+    }
+
+    /// Works out what an approval takes. A blocked plan is shown as it would be with one; what is held of any other takes
+    /// a write for each IP set that the plan does not write anyway, and what it wrote already does not count.
+    fn price_approval(&mut self, settings: &Settings, command: Command) {
+        if !self.is_guarded() {
+            return;
+        }
+        if self.is_blocked() {
+            (self.approval_writes, self.approval_seconds) = (self.writes.planned, self.estimate_seconds);
+            return;
+        }
+        let planned = |set: &str| command == Command::Plan && self.changes.iter().any(|change| change.target == set);
+        self.approval_writes = self.held_in.iter().filter(|held| !planned(&held.ip_set)).count();
+        // Additions that wait go with removals where there are any.
+        if self.approval_writes == 0 {
+            self.approval_writes = self.waiting.len().div_ceil(settings.waf.limits.set_capacity.max(1));
+        }
+        let writes = f64::from(u32::try_from(self.approval_writes).unwrap_or(u32::MAX));
+        let settle = settings.table.settle.as_secs_f64();
+        let RunSettings { read_rate, write_rate, .. } = settings.run;
+        self.approval_seconds = writes / write_rate + writes / read_rate + settle;
+    }
+}
+
+fn table(run: &Run) -> Table {
+    let Some(seen) = &run.seen else { return Table::default() };
+    let view = seen.scans.newest.view();
+    let rejected = |rejection: &crate::model::item::Rejection| Rejected {
+        key: Arc::clone(&rejection.key),
+        value: rejection.value.clone(),
+        reason: rejection.reason.to_string(),
+        ignored: rejection.ignored,
+    };
+    Table {
+        items: view.items,
+        pages: view.pages,
+        consumed_capacity: seen.consumed_capacity,
+        expired: view.expired,
+        empty: view.empty,
+        rejections: view.rejections.iter().map(rejected).collect(),
+    }
+}
+
+/// What earlier rounds have written, and what the last plan is to write.
+fn changes(run: &Run) -> Vec<&Change> {
+    let planned = run.decision().into_iter().flat_map(|decision| &decision.plan.changes);
+    run.written_before().chain(planned).collect()
+}
+
+/// Writes done, and the fewest that would have done.
+fn counts(run: &Run) -> (usize, usize) {
+    let last = run.decision().map_or(0, |decision| decision.plan.minimum);
+    (run.writes_done(), run.written_before().count() + last)
+}
+
+/// What IP sets hold, and which rule group refers to them.
+fn ip_sets(current: &Current, limits: Limits) -> Vec<IpSet> {
+    let ip_set = |shard: &Shard| IpSet {
+        name: shard.name.clone(),
+        family: shard.family,
+        addresses: shard.cidrs.len(),
+        free: limits.set_capacity.saturating_sub(shard.cidrs.len()),
+        held: 0,
+        rule_group: shard.group.and_then(|index| current.groups.get(index)).map(|group| group.name.clone()),
+    };
+    current.shards.iter().map(ip_set).collect()
+}
+
+fn write(run: &Run, change: &Change) -> Write {
+    let scan = run.newest();
+    let target = change.write.target();
+    let names = |cidrs: &[Cidr], sets: &[String]| match &change.write {
+        plan::Write::CreateIpSet(_) | plan::Write::UpdateIpSet { .. } => Names::Cidrs(cidrs.to_vec()),
+        _ => Names::IpSets(sets.to_vec()),
+    };
+    Write {
+        kind: change.write.kind(),
+        target: target.to_owned(),
+        written: run.rounds.iter().any(|round| round.applied.wrote(target)),
+        add: names(&change.add, &change.refer),
+        wanted_by: scan.map_or_else(Vec::new, |scan| {
+            change.add.iter().map(|cidr| scan.first_wanting(*cidr).map(|(key, _)| key)).collect()
+        }),
+        remove: names(&change.remove, &change.unrefer),
+    }
+}
+
+/// Distinct CIDRs in all our IP sets.
+fn distinct(current: &Current) -> PerFamily<usize> {
+    PerFamily::from_fn(|family| {
+        let shards = current.shards.iter().filter(|shard| shard.family == family);
+        Merged::new(shards.map(|shard| shard.cidrs.as_slice())).count(|_| true)
+    })
+}
+
+fn acl(enforcement: Enforcement) -> Acl {
+    let Enforcement { web_acl, referred, missing, overridden } = enforcement;
+    Acl { name: web_acl, referred, missing, overridden }
+}

@@ -1,0 +1,141 @@
+//! Many CIDRs told as a few ranges of addresses.
+
+use std::fmt;
+
+use crate::model::cidr::{Cidr, Family};
+use crate::text::number::grouped;
+
+/// CIDRs that share a stretch of addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Range {
+    extent: Extent,
+    /// How many CIDRs it holds.
+    pub(super) cidrs: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Extent {
+    /// Every address from the first CIDR to the last.
+    From(Cidr, Cidr),
+    /// Some addresses of a network.
+    Within(Cidr),
+}
+
+/// Prefix lengths of the networks that scattered CIDRs are counted in, narrowest first.
+const fn blocks(family: Family) -> [u8; 3] {
+    match family {
+        Family::Ipv4 => [24, 16, 8],
+        Family::Ipv6 => [48, 32, 16],
+    }
+}
+
+/// The ranges that cover exactly `cidrs` if there are at most `most` of them, else the networks that hold them: as
+/// narrow as `most` allows. `cidrs` is sorted. A family without CIDRs has no range; more than `most` ranges of a family
+/// come back only if not even its widest networks are few enough.
+pub(super) fn ranges(cidrs: &[Cidr], most: usize) -> Vec<Range> {
+    let families = Family::ALL.into_iter();
+    let of = |family| cidrs.iter().copied().filter(move |cidr| cidr.family() == family).collect::<Vec<_>>();
+    families.flat_map(|family| of_family(&of(family), family, most)).collect()
+}
+
+fn of_family(cidrs: &[Cidr], family: Family, most: usize) -> Vec<Range> {
+    let exact = adjacent(cidrs);
+    if exact.len() <= most {
+        return exact;
+    }
+    let mut found = Vec::new();
+    for prefix in blocks(family) {
+        found = within(cidrs, prefix);
+        if found.len() <= most {
+            break;
+        }
+    }
+    found
+}
+
+fn adjacent(cidrs: &[Cidr]) -> Vec<Range> {
+    let mut ranges: Vec<Range> = Vec::new();
+    for cidr in cidrs {
+        match ranges.last_mut() {
+            Some(Range { extent: Extent::From(_, last), cidrs })
+                if last.last().checked_add(1) == Some(cidr.first()) && last.family() == cidr.family() =>
+            {
+                *last = *cidr;
+                *cidrs += 1;
+            }
+            _ => ranges.push(Range { extent: Extent::From(*cidr, *cidr), cidrs: 1 }),
+        }
+    }
+    ranges
+}
+
+fn within(cidrs: &[Cidr], prefix: u8) -> Vec<Range> {
+    let mut ranges: Vec<Range> = Vec::new();
+    for cidr in cidrs {
+        let network = cidr.widened(prefix).unwrap_or(*cidr);
+        match ranges.last_mut() {
+            Some(Range { extent: Extent::Within(last), cidrs }) if *last == network => *cidrs += 1,
+            _ => ranges.push(Range { extent: Extent::Within(network), cidrs: 1 }),
+        }
+    }
+    ranges
+}
+
+impl fmt::Display for Range {
+    /// `198.51.100.7/32`, `203.0.113.5–203.0.113.19`, `2001:db8::/48–2001:db8:9::/48` or `12 in 198.51.100.0/24`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.extent {
+            Extent::From(first, last) if first == last => first.fmt(f),
+            Extent::From(first, last) if is_host(first) && is_host(last) => {
+                write!(f, "{}–{}", first.network(), last.network())
+            }
+            Extent::From(first, last) => write!(f, "{first}–{last}"),
+            Extent::Within(network) => write!(f, "{} in {network}", grouped(self.cidrs)),
+        }
+    }
+}
+
+fn is_host(cidr: Cidr) -> bool {
+    cidr.prefix() == cidr.family().bits()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(cidrs: &[&str], most: usize, told: &[&str]) {
+        let mut cidrs: Vec<Cidr> = cidrs.iter().map(|text| Cidr::parse(text).unwrap()).collect();
+        cidrs.sort_unstable();
+        let ranges = ranges(&cidrs, most);
+        assert_eq!(ranges.iter().map(|range| range.cidrs).sum::<usize>(), cidrs.len());
+        assert_eq!(ranges.iter().map(ToString::to_string).collect::<Vec<_>>(), told);
+    }
+
+    #[test]
+    fn neighbors_are_one_range() {
+        check(&["203.0.113.5", "203.0.113.6", "203.0.113.7"], 1, &["203.0.113.5–203.0.113.7"]);
+        check(&["203.0.113.0/25", "203.0.113.128"], 1, &["203.0.113.0/25–203.0.113.128/32"]);
+        check(&["203.0.113.5", "203.0.113.7"], 2, &["203.0.113.5/32", "203.0.113.7/32"]);
+        check(&[], 1, &[]);
+    }
+
+    #[test]
+    fn families_never_share_a_range() {
+        let last_and_first = ["255.255.255.255", "2001:db8::/48", "2001:db8:1::/48"];
+        check(&last_and_first, 1, &["255.255.255.255/32", "2001:db8::/48–2001:db8:1::/48"]);
+    }
+
+    #[test]
+    fn scattered_addresses_are_counted_in_the_narrowest_networks_that_are_few_enough() {
+        let scattered = ["198.51.100.1", "198.51.100.3", "198.51.7.1", "203.0.113.1", "203.0.113.3"];
+        check(&scattered, 3, &["1 in 198.51.7.0/24", "2 in 198.51.100.0/24", "2 in 203.0.113.0/24"]);
+        check(&scattered, 2, &["3 in 198.51.0.0/16", "2 in 203.0.0.0/16"]);
+        check(&scattered, 1, &["3 in 198.0.0.0/8", "2 in 203.0.0.0/8"]);
+    }
+
+    #[test]
+    fn a_network_wider_than_the_blocks_keeps_its_own_width() {
+        check(&["10.0.0.0/7", "198.51.100.1", "198.51.100.3"], 2, &["1 in 10.0.0.0/7", "2 in 198.51.100.0/24"]);
+    }
+}

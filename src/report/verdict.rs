@@ -1,0 +1,195 @@
+//! What a person reads first: the verdict with its totals, what it costs, and what to do next.
+
+use super::context::Context;
+use super::counts::{added, removed};
+use super::document::Document;
+use super::style::Tone;
+use crate::run::outcome::Outcome;
+use crate::run::record::Command;
+use crate::text::number::{counted, grouped, seconds};
+
+/// The verdict in a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Verdict {
+    /// One or two words in capitals.
+    pub(super) word: String,
+    /// Its color.
+    pub(super) tone: Tone,
+    /// The rest, without a full stop.
+    pub(super) sentence: String,
+}
+
+/// What to do next, which depends on the host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Next {
+    /// The sentence in front, with a colon at its end if something follows.
+    pub(super) lead: String,
+    /// Whether the sentence is a warning.
+    pub(super) grave: bool,
+    /// What to paste.
+    pub(super) paste: Option<String>,
+}
+
+/// The verdict over a run.
+pub(super) fn verdict(document: &Document, command: Command) -> Verdict {
+    let of = |word: &str, tone, sentence: String| Verdict { word: word.to_owned(), tone, sentence };
+    match (command, document.outcome) {
+        (Command::Plan, Outcome::Planned) => planned(document),
+        (Command::Apply, Outcome::Changed) => {
+            of("CHANGED", Tone::Good, format!("{}; {}", moves(document, command), in_force(document)))
+        }
+        (Command::Apply, Outcome::Held) if !document.held.is_empty() => {
+            of("HELD", Tone::Warning, format!("{}; {}", moves(document, command), waits(document, "waits", "wait")))
+        }
+        (_, outcome) => {
+            let word = outcome.to_string();
+            let sentence = document.reason.strip_prefix(&format!("{word}: ")).unwrap_or(&document.reason);
+            let sentence = sentence.strip_prefix("nothing to do: ").unwrap_or(sentence);
+            of(&word.to_uppercase(), tone(outcome), sentence.to_owned())
+        }
+    }
+}
+
+/// The color of an outcome.
+pub(super) const fn tone(outcome: Outcome) -> Tone {
+    match outcome {
+        Outcome::Converged | Outcome::Changed | Outcome::Planned => Tone::Good,
+        Outcome::Blocked | Outcome::Held | Outcome::Unenforced | Outcome::Partial => Tone::Warning,
+        Outcome::Failed => Tone::Bad,
+    }
+}
+
+fn planned(document: &Document) -> Verdict {
+    let of = |word: &str, tone, sentence: String| Verdict { word: word.to_owned(), tone, sentence };
+    let moves = moves(document, Command::Plan);
+    let sentence = document.reason.strip_prefix("blocked: ").or_else(|| document.reason.strip_prefix("held: "));
+    let rest = document.reason.split_once("; but ").map(|(_, rest)| format!("; but {rest}")).unwrap_or_default();
+    if document.is_blocked() {
+        let removed = removed(document, Command::Plan);
+        let waits = match removed.ipv4 + removed.ipv6 {
+            0 => moves,
+            removed => counted(removed, "removal"),
+        };
+        of("BLOCKED", Tone::Warning, format!("nothing is written without approval: {waits}"))
+    } else if let (true, Some(sentence)) = (document.is_guarded(), sentence) {
+        let add = added(document, Command::Plan);
+        let now = match (add.ipv4 + add.ipv6, document.changes.len()) {
+            (0, 0) => "nothing to write now".to_owned(),
+            (0, _) => format!("{} now", counted(document.writes.planned, "write")),
+            (add, _) => format!("{} to add now", grouped(add)),
+        };
+        match document.held.len() {
+            0 => of("HELD", Tone::Warning, sentence.to_owned()),
+            _ => of("HELD", Tone::Warning, format!("{now}; {}", waits(document, "needs", "need"))),
+        }
+    } else if !document.changes.is_empty() {
+        of("PLANNED", if rest.is_empty() { Tone::Good } else { Tone::Warning }, format!("{moves}{rest}"))
+    } else {
+        let sentence = document.reason.strip_prefix("nothing to do: ").unwrap_or(&document.reason).to_owned();
+        of("NOTHING TO DO", if rest.is_empty() { Tone::Good } else { Tone::Warning }, sentence)
+    }
+}
+
+/// `15 removals wait for approval`, and what is shut out until then.
+fn waits(document: &Document, one: &str, many: &str) -> String {
+    let verb = if document.held.len() == 1 { one } else { many };
+    let of = if verb.starts_with("need") { "" } else { " for" };
+    let room = match document.unplaced.len() {
+        0 => String::new(),
+        unplaced => format!("; no room for {} until then", counted(unplaced, "wanted CIDR")),
+    };
+    format!("{} {verb}{of} approval{room}", document.held_in_words().0)
+}
+
+/// What is known of the addresses once all is written: a rule group lets nobody in by itself.
+pub(super) fn in_force(document: &Document) -> &'static str {
+    if document.web_acls.is_empty() {
+        "wafsync's rules hold every wanted address and no other; no web ACL was looked at"
+    } else {
+        "every wanted address is in force and no other"
+    }
+}
+
+/// `3 to add, 1 to remove` or `3 added, 1 removed`, or what is written if no CIDR comes or goes.
+fn moves(document: &Document, command: Command) -> String {
+    let (add, remove) = (added(document, command), removed(document, command));
+    let (to_add, to_remove) = match command {
+        Command::Plan => ("to add", "to remove"),
+        Command::Apply => ("added", "removed"),
+    };
+    let parts = [(add.ipv4 + add.ipv6, to_add), (remove.ipv4 + remove.ipv6, to_remove)];
+    let parts = parts.iter().filter(|(count, _)| *count > 0);
+    let parts: Vec<String> = parts.map(|(count, what)| format!("{} {what}", grouped(*count))).collect();
+    let writes = match command {
+        Command::Plan => document.writes.planned,
+        Command::Apply => document.writes.done,
+    };
+    match (parts.is_empty(), writes) {
+        (false, _) => parts.join(", "),
+        (true, 0) => "nothing written".to_owned(),
+        (true, writes) => format!("{} without a new or a removed CIDR", counted(writes, "write")),
+    }
+}
+
+/// `6 writes, the fewest possible, about 35s.`; empty if there is nothing to write and nothing to approve.
+pub(super) fn cost(document: &Document, command: Command) -> String {
+    let mut sentences = Vec::new();
+    let writes = document.writes;
+    // What a blocked plan takes is what approving it takes.
+    if writes.planned > 0 && !document.is_blocked() {
+        let fewest = if writes.planned == writes.minimum {
+            ", the fewest possible".to_owned()
+        } else {
+            format!(", at least {} needed", grouped(writes.minimum))
+        };
+        sentences.push(match command {
+            Command::Plan => {
+                format!("{}{fewest}, about {}.", counted(writes.planned, "write"), seconds(document.estimate_seconds))
+            }
+            Command::Apply if writes.done == writes.planned => {
+                format!("{} made{fewest}.", counted(writes.done, "write"))
+            }
+            Command::Apply => {
+                format!("{} of {} made{fewest}.", grouped(writes.done), counted(writes.planned, "write"))
+            }
+        });
+    }
+    if document.can_be_approved() {
+        let (writes, time) = (document.approval_writes, seconds(document.approval_seconds));
+        let adds = if document.is_blocked() { "takes" } else { "adds" };
+        sentences.push(format!("Approving {adds} {}, about {time}.", counted(writes, "write")));
+    }
+    sentences.join(" ")
+}
+
+/// What to do next; `None` if there is nothing to do.
+pub(super) fn next(document: &Document, context: Context<'_>) -> Option<Next> {
+    let plain = |lead: &str, paste| Next { lead: lead.to_owned(), grave: false, paste };
+    if let Some(paste) = context.approval(document) {
+        return Some(match lockout(document) {
+            Some(warning) => {
+                Next { lead: format!("{warning} Only if that is what you want:"), grave: true, paste: Some(paste) }
+            }
+            None => plain("To approve exactly this, after reading it:", Some(paste)),
+        });
+    }
+    match (context.command, document.outcome) {
+        (Command::Plan, Outcome::Planned) if !document.changes.is_empty() => {
+            Some(plain("To carry it out:", Some(context.approving.apply())))
+        }
+        (_, Outcome::Unenforced) => {
+            Some(plain("To see how to attach the rule groups:", Some("wafsync check".to_owned())))
+        }
+        _ => None,
+    }
+}
+
+/// `Approving locks out all 25,000 IPv4 addresses.`
+pub(super) fn lockout(document: &Document) -> Option<String> {
+    let lockout = document.lockout.filter(|_| document.is_guarded())?;
+    let family = lockout.family.map(|family| format!(" {}", family.title())).unwrap_or_default();
+    Some(match lockout.cidrs {
+        1 => format!("Approving locks out the only{family} address in force."),
+        all => format!("Approving locks out all {}{family} addresses.", grouped(all)),
+    })
+}
