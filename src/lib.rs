@@ -97,7 +97,7 @@
 //! 2. `trouble` (`run/apply.rs`) says what that means for a write, `unread_at_first` (`run/observation.rs`) what it
 //!    means for a read.
 //! 3. `reconcile` (`run/reconcile.rs`) returns the run with its `End`.
-//! 4. `new` (`report/document.rs`) makes the document; `of` (`run/outcome.rs`) decides the outcome.
+//! 4. `new` (`report/from_run.rs`) makes the document; `of` (`run/outcome.rs`) decides the outcome.
 //! 5. `exit_code` (`run/outcome.rs`) maps it; `deliver` (`host/result.rs`) returns it to `main` (`host/process.rs`).
 
 pub mod aws;
