@@ -14,6 +14,7 @@ mod rule_groups;
 mod scan;
 mod transport;
 mod waf;
+mod web_acl_rules;
 mod web_acls;
 
 pub use self::cache::ReadCache;
@@ -24,3 +25,4 @@ pub use self::connection::{
 pub use self::error::{AwsError, Class};
 pub use self::governor::{Action, Governor};
 pub use self::preflight::look;
+pub use self::web_acls::Referring;

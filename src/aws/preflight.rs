@@ -9,12 +9,12 @@ use super::connection::{Connection, TableReader, WafReader, retries};
 use super::error::{AwsError, Class};
 use super::governor::Action;
 use super::interceptors;
-use super::web_acls::{counted, rules};
+use super::web_acl_rules::rules;
 use crate::model::cidr::Family;
 use crate::model::current::{Current, RuleGroup};
 use crate::model::naming::set_name;
 use crate::model::settings::{Scope, Settings, WafSettings};
-use crate::preflight::facts::{AclState, Answer, RuleKind, Search, Seen, TableState, Totals, Trouble, WebAcls};
+use crate::preflight::facts::{AclState, Answer, Search, Seen, TableState, Totals, Trouble, WebAcls};
 use crate::stop::Stop;
 
 /// What a web ACL of one Region can protect (AWS WAF API: `ListResourcesForWebACL`); each has to be asked for.
@@ -27,10 +27,6 @@ const RESOURCE_TYPES: [ResourceType; 7] = [
     ResourceType::VerifiedAccessInstance,
     ResourceType::Amplify,
 ];
-
-/// Web ACLs that are looked through where none was named: AWS's quota of them in an account, Region and scope, unless it was
-/// raised (AWS WAF quotas). At the rate that AWS allows they take twenty seconds.
-const MOST_WEB_ACLS: usize = 100;
 
 /// An id that nothing in WAF has: whoever may read what it names is told that there is nothing.
 const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
@@ -163,30 +159,15 @@ impl WafReader {
         acls
     }
 
-    /// Looks for web ACLs that refer to a rule group of ours: there is no call that asks for them.
+    /// Looks for web ACLs that refer to a rule group of ours.
     async fn search_web_acls(&self, groups: &[RuleGroup], settings: &WafSettings, stop: &Stop) -> Search {
-        let listed = match self.list_web_acls(stop).await {
-            Ok(listed) => listed,
-            Err(error) => return Search { trouble: Some(error.into()), ..Search::default() },
-        };
-        let ours = |kind: &RuleKind| matches!(kind, RuleKind::Group { arn, .. } if groups.iter().any(|group| group.arn == *arn));
-        let mut search = Search { listed: listed.len(), ..Search::default() };
-        for (name, arn) in listed.iter().take(MOST_WEB_ACLS) {
-            match self.get_web_acl(name, arn, stop).await {
-                Ok(acl) if rules(&acl, &self.target.name).iter().any(|rule| ours(&rule.kind)) => {
-                    search.referring.push(self.state_of(acl, settings.scope, stop).await);
-                }
-                Ok(_) => {}
-                // Deleted since it was listed.
-                Err(error) if error.class() == Class::NotFound => {}
-                Err(error) => {
-                    search.trouble = Some(error.into());
-                    break;
-                }
-            }
-            search.read += 1;
+        let found = self.search(groups, stop).await;
+        let mut referring = Vec::new();
+        for acl in found.referring {
+            referring.push(self.state_of(acl, settings.scope, stop).await);
         }
-        search
+        let trouble = found.trouble.map(|(_, error)| error.into());
+        Search { listed: found.listed, read: found.read, referring, trouble }
     }
 
     async fn state_of(&self, acl: aws_sdk_wafv2::types::WebAcl, scope: Scope, stop: &Stop) -> AclState {
@@ -194,12 +175,9 @@ impl WafReader {
             Scope::Regional => Some(self.resources(&acl.name, &acl.arn, stop).await.map_err(Trouble::from)),
             Scope::Cloudfront => None,
         };
-        let imposed = acl.pre_process_firewall_manager_rule_groups.iter().flatten();
-        let imposed = imposed.filter(|group| !counted(group.override_action.as_ref())).map(|group| group.name.clone());
         AclState {
             blocks: acl.default_action.as_ref().is_some_and(|action| action.block.is_some()),
             rules: rules(&acl, &self.target.name),
-            imposed: imposed.collect(),
             resources,
             name: acl.name,
         }

@@ -63,7 +63,7 @@ impl WafReader {
     ///
     /// # Errors
     ///
-    /// Any call that fails, a rule group of our name that is foreign, an `--adopt` that does not exist, and reads that
+    /// Any call that fails, but one for a web ACL ([`Current::unread_web_acls`]), a rule group of our name that is foreign, an `--adopt` that does not exist, and reads that
     /// still contradict each other after a minute ([`Class::Again`]).
     pub async fn read_waf(
         &self,
@@ -71,14 +71,13 @@ impl WafReader {
         cache: &mut ReadCache,
         stop: &Stop,
     ) -> Result<Current, AwsError> {
-        let named = async {
-            if settings.web_acls.is_empty() { Ok(None) } else { self.web_acls(settings, stop).await.map(Some) }
-        };
-        let (ours, web_acls) = tokio::try_join!(self.read_until_it_agrees(settings, cache, stop), named)?;
-        let of_web_acls = || web_acls.iter().flatten().find_map(|acl| naming::account_of(&acl.arn));
+        let (ours, (web_acls, unread_web_acls)) =
+            tokio::try_join!(self.read_until_it_agrees(settings, cache, stop), self.read_web_acls(settings, stop))?;
+        let of_web_acls = || web_acls.iter().find_map(|acl| naming::account_of(&acl.arn));
         let account = ours.account.or_else(|| of_web_acls().map(ToOwned::to_owned));
-        let mut current =
-            Current { groups: ours.groups, foreign: ours.foreign, account, web_acls, ..Current::default() };
+        let web_acls = (!settings.web_acls.is_empty()).then_some(web_acls);
+        let (groups, foreign) = (ours.groups, ours.foreign);
+        let mut current = Current { groups, foreign, account, web_acls, unread_web_acls, ..Current::default() };
         for set in ours.sets {
             place(set, settings, &mut current);
         }

@@ -4,7 +4,7 @@ use crate::model::cidr::{Cidr, Family};
 use crate::model::cidrs::Cidrs;
 use crate::model::fingerprint::Mark;
 use crate::model::policy::RulePolicy;
-use crate::model::web_acl::WebAcl;
+use crate::model::web_acl::{UnreadWebAcl, WebAcl};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The lock token of one read: proof, at the write, that nothing changed in between. Its shape means nothing.
@@ -106,6 +106,8 @@ pub struct Current {
     pub account: Option<String>,
     /// `None`: `--web-acl` was not given, so nobody looked.
     pub web_acls: Option<Vec<WebAcl>>,
+    /// The named web ACLs that could not be read.
+    pub unread_web_acls: Vec<UnreadWebAcl>,
 }
 
 impl RuleGroup {

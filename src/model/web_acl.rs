@@ -15,6 +15,19 @@ pub struct WebAcl {
     pub overridden: Vec<String>,
 }
 
+/// A web ACL of `--web-acl` that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnreadWebAcl {
+    /// The name or ARN that was given.
+    pub name: String,
+    /// What AWS said.
+    pub message: String,
+    /// What a person can do about it.
+    pub hint: Option<String>,
+    /// Whether the next run meets it again: it is denied, or does not exist.
+    pub lasting: bool,
+}
+
 /// What a rule does with a request that it matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {

@@ -182,6 +182,15 @@ fn rule(settings: &Settings, seen: &Seen) -> Line {
         Ok(current) => current,
         Err(trouble) => return unknown(SUBJECT, trouble),
     };
+    let edited = current.groups.iter().filter(|group| matches!(group.rule, GroupRule::Edited { .. }));
+    let edited: Vec<&str> = edited.map(|group| group.name.as_str()).collect();
+    if !edited.is_empty() {
+        return failure(
+            SUBJECT,
+            format!("somebody changed the rule of {} by hand: it may not let our clients in", edited.join(", ")),
+            "undo the change in the rule group, or approve the plan that restores the rule: apply is blocked until then",
+        );
+    }
     let other = current.groups.iter().find_map(|group| match &group.rule {
         GroupRule::Standard { policy: now, .. } if now != policy => Some((group, now)),
         _ => None,

@@ -1,5 +1,7 @@
 //! What the preflight saw of AWS: values only. `aws` fills them in, the judges read them.
 
+use std::fmt;
+
 use crate::model::current::Current;
 use crate::model::item::TableView;
 use crate::model::web_acl::{Effect, Override};
@@ -132,12 +134,49 @@ pub struct AclState {
     pub name: String,
     /// Whether it blocks what no rule lets in.
     pub blocks: bool,
-    /// Its rules, in any order.
+    /// Its rules and the rule groups that Firewall Manager attached, in any order.
     pub rules: Vec<AclRule>,
-    /// What Firewall Manager has put in front of all rules and may block: names.
-    pub imposed: Vec<String>,
     /// The ARNs of what it protects; `None`: a web ACL for CloudFront, whose distributions WAF does not list.
     pub resources: Option<Answer<Vec<String>>>,
+}
+
+/// When a web ACL asks a rule: lower is earlier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Priority {
+    /// Whose turn it is.
+    pub phase: Phase,
+    /// Its number in that phase.
+    pub number: i32,
+}
+
+/// The order in which a web ACL asks (AWS WAF API, `WebACL`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// The rule groups that Firewall Manager runs first.
+    FirewallManagerFirst,
+    /// The rules of the web ACL.
+    Own,
+    /// The rule groups that Firewall Manager runs last.
+    FirewallManagerLast,
+}
+
+impl Priority {
+    /// That of a rule of the web ACL itself.
+    #[must_use]
+    pub const fn own(number: i32) -> Self {
+        Self { phase: Phase::Own, number }
+    }
+}
+
+impl fmt::Display for Priority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let phase = match self.phase {
+            Phase::FirewallManagerFirst => " of Firewall Manager's first rule groups",
+            Phase::Own => "",
+            Phase::FirewallManagerLast => " of Firewall Manager's last rule groups",
+        };
+        write!(f, "priority {}{phase}", self.number)
+    }
 }
 
 /// A rule of a web ACL.
@@ -145,8 +184,8 @@ pub struct AclState {
 pub struct AclRule {
     /// Its name.
     pub name: String,
-    /// Lower is earlier.
-    pub priority: i32,
+    /// When it is asked.
+    pub priority: Priority,
     /// What it is.
     pub kind: RuleKind,
 }

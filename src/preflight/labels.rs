@@ -5,6 +5,7 @@ use super::line::{Line, failure, ok, shown, warning};
 use super::view::{Ours, View, is_ours, names};
 use crate::model::current::RuleGroup;
 use crate::model::web_acl::{Effect, Override};
+use crate::text;
 
 impl LabelKey {
     /// Whether the label that one of our rule groups makes has it.
@@ -147,5 +148,35 @@ pub(super) fn after_ours(view: &View<'_>, ours: &[Ours<'_>]) -> Option<Line> {
         return Some(failure(SUBJECT, finding, "give it a higher priority number than the references have"));
     }
     let found = names(rules.iter().map(|(rule, _)| *rule));
-    Some(ok(SUBJECT, format!("{name} asks for our labels in {found}, after the rule groups")))
+    let finding = format!("{name} asks for our labels in {found}, after the rule groups");
+    let later = later_blocks(view, ours, &rules);
+    if later.is_empty() {
+        return Some(ok(SUBJECT, finding));
+    }
+    let later = shown(", ", later.into_iter().map(|rule| format!("{} ({})", text::line(&rule.name), rule.priority)));
+    Some(warning(
+        SUBJECT,
+        format!("{finding}; clients that have one may still be blocked by {later}"),
+        "if that is not intended, let these rules pass requests that have one of our labels",
+    ))
+}
+
+/// The rules after our rule groups that may block a client although it has one of our labels.
+fn later_blocks<'a>(view: &View<'a>, ours: &[Ours<'_>], deciding: &[(&AclRule, &[LabelKey])]) -> Vec<&'a AclRule> {
+    let acl = view.acl;
+    let first = ours.iter().filter_map(|our| our.priority(view.action)).min();
+    // Under the default action Block the rule that lets labelled clients in ends the evaluation.
+    let last = deciding.iter().map(|(rule, _)| rule.priority).max().filter(|_| acl.blocks);
+    let exempts = |keys: &[LabelKey]| ours.iter().all(|our| asks_for(keys, our));
+    let may_block = |rule: &&AclRule| match &rule.kind {
+        RuleKind::Plain { effect: Effect::Allow | Effect::Count, .. } => false,
+        RuleKind::Plain { on: Condition::None(keys), .. } => !exempts(keys),
+        RuleKind::Plain { .. } => true,
+        RuleKind::Managed { counted } => !counted,
+        RuleKind::Group { arn, with } => *with != Override::WholeToCount && !is_ours(arn, ours),
+    };
+    let after = |rule: &&AclRule| Some(rule.priority) > first && last.is_none_or(|last| rule.priority < last);
+    let mut later: Vec<&AclRule> = acl.rules.iter().filter(after).filter(may_block).collect();
+    later.sort_by_key(|rule| rule.priority);
+    later
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::facts::Priority;
 use super::line::{Line, Verdict, ok, warning};
 use super::view::View;
 use crate::model::current::RuleGroup;
@@ -22,7 +23,7 @@ enum Flaw {
 }
 
 impl Flaw {
-    const fn of(place: Option<(i32, Override)>, used: bool, action: Action) -> Option<Self> {
+    const fn of(place: Option<(Priority, Override)>, used: bool, action: Action) -> Option<Self> {
         Some(match (place, action) {
             (None, _) if used => Self::Missing,
             (None, _) => Self::MissingUnused,
@@ -98,13 +99,13 @@ pub(super) fn references(view: &View<'_>) -> Line {
 }
 
 /// `wafsync-1 at priority 0`
-pub(super) fn place(group: &RuleGroup, (priority, with): (i32, Override)) -> String {
+pub(super) fn place(group: &RuleGroup, (priority, with): (Priority, Override)) -> String {
     let harmless = match with {
         Override::To(Effect::Allow) => " (the override to Allow changes nothing)",
         Override::To(Effect::Count) => " (the override to Count changes nothing)",
         _ => "",
     };
-    format!("{} at priority {priority}{harmless}", group.name)
+    format!("{} at {priority}{harmless}", group.name)
 }
 
 #[cfg(test)]
@@ -117,7 +118,7 @@ mod tests {
         let overrides = effects.map(Override::To).into_iter().chain([Override::None, Override::WholeToCount]);
         for with in overrides {
             for action in [Action::Allow, Action::Count] {
-                let verdict = Flaw::of(Some((0, with)), true, action).map(Flaw::verdict);
+                let verdict = Flaw::of(Some((Priority::own(0), with)), true, action).map(Flaw::verdict);
                 assert_eq!(verdict == Some(Verdict::Failure), !with.lets_in(action), "{with:?} of {action:?}");
             }
         }

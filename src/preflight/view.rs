@@ -1,6 +1,6 @@
 //! A web ACL and our rule groups in it, as the judges of web ACLs look at them.
 
-use super::facts::{AclRule, AclState};
+use super::facts::{AclRule, AclState, Priority};
 use super::line::shown;
 use crate::model::current::RuleGroup;
 use crate::model::policy::Action;
@@ -13,7 +13,7 @@ pub(super) struct Ours<'a> {
     /// The label that its rule makes under `--action count`.
     pub(super) label: String,
     /// The priority of the rule that refers to it, and its override: of several the one that serves best.
-    pub(super) place: Option<(i32, Override)>,
+    pub(super) place: Option<(Priority, Override)>,
 }
 
 impl Ours<'_> {
@@ -23,7 +23,7 @@ impl Ours<'_> {
     }
 
     /// Where it is asked, if it is asked to any effect.
-    pub(super) fn priority(&self, action: Action) -> Option<i32> {
+    pub(super) fn priority(&self, action: Action) -> Option<Priority> {
         self.place.filter(|(_, with)| with.lets_in(action)).map(|(priority, _)| priority)
     }
 }

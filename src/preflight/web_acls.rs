@@ -66,17 +66,17 @@ fn order(view: &View<'_>) -> Option<Line> {
 fn before_ours(view: &View<'_>, ours: &[Ours<'_>]) -> Line {
     const SUBJECT: &str = "order";
     let (name, acl) = (&view.name, view.acl);
-    let last = ours.iter().filter_map(|our| our.priority(view.action)).max().unwrap_or(i32::MIN);
+    let last = ours.iter().filter_map(|our| our.priority(view.action)).max();
     let may_block = |rule: &&AclRule| match &rule.kind {
         RuleKind::Plain { effect, .. } => !matches!(effect, Effect::Allow | Effect::Count),
         RuleKind::Managed { counted } => !counted,
         RuleKind::Group { arn, with } => *with != Override::WholeToCount && !is_ours(arn, ours),
     };
-    let mut early: Vec<&AclRule> = acl.rules.iter().filter(|rule| rule.priority < last).filter(may_block).collect();
+    let mut early: Vec<&AclRule> =
+        acl.rules.iter().filter(|rule| Some(rule.priority) < last).filter(may_block).collect();
     early.sort_by_key(|rule| rule.priority);
-    let imposed = acl.imposed.iter().map(|group| format!("{} (of Firewall Manager)", text::line(group)));
-    let early = early.iter().map(|rule| format!("{} (priority {})", text::line(&rule.name), rule.priority));
-    let early: Vec<String> = imposed.chain(early).collect();
+    let early = early.iter().map(|rule| format!("{} ({})", text::line(&rule.name), rule.priority));
+    let early: Vec<String> = early.collect();
     if early.is_empty() {
         return ok(SUBJECT, format!("{name} asks our rule groups before every rule that may block"));
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::model::web_acl::UnreadWebAcl;
 use crate::planning::capacity::TooMany;
 use crate::stop::StopReason;
 use crate::text::{self, number::counted};
@@ -88,6 +89,19 @@ impl End {
 
     pub(super) fn failed(failure: impl Into<Failure>) -> Self {
         Self::Failed(Box::new(failure.into()))
+    }
+}
+
+impl End {
+    /// The same end, of a run that could not read these web ACLs: that stops no write, and counts when all else is done.
+    pub(super) fn and_unread(self, web_acls: &[UnreadWebAcl]) -> Self {
+        let fault = |acl: &UnreadWebAcl| Fault { text: acl.message.clone(), hint: acl.hint.clone() };
+        let lasting = web_acls.iter().find(|acl| acl.lasting);
+        match (self, lasting, web_acls.first()) {
+            (Self::Done | Self::Partial(_), Some(acl), _) => Self::failed(fault(acl)),
+            (Self::Done, None, Some(acl)) => Self::partial(Why::Unread(fault(acl))),
+            (end, _, _) => end,
+        }
     }
 }
 

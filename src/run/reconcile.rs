@@ -51,6 +51,7 @@ pub async fn reconcile(
                 (Ok(()), Mode::Plan) => preview(&job, &observation, &mut history),
                 (Ok(()), Mode::Apply(writer)) => converge(&mut job, &mut observation, &mut history, writer).await,
             };
+            let end = end.and_unread(&observation.seen.current.unread_web_acls);
             (Some(observation), end)
         }
     };

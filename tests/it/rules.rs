@@ -3,7 +3,7 @@
 use serde_json::json;
 use wafsync::aws::Connection;
 use wafsync::run::outcome::Outcome;
-use wafsync_test_aws::Config;
+use wafsync_test_aws::{Config, FaultKind, When};
 
 use crate::world::{World, changes, ended, ip, ips, reference_to};
 
@@ -264,4 +264,55 @@ async fn cloudfront_is_in_us_east_1_and_the_table_stays_where_it_is() {
     assert!(set.arn.starts_with("arn:aws:wafv2:us-east-1:111122223333:global/ipset/"), "{}", set.arn);
     world.later().await;
     world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_web_acl_that_cannot_be_read_stops_no_write() {
+    let mut world = world(&[]).await;
+    world.aws.put_web_acl("REGIONAL", "front", "Block", json!([]));
+    world.set(&["--web-acl", "front"]);
+    let denied = "failed: GetWebACL front: AccessDeniedException";
+    let slow = "partial: not everything could be read this time: GetWebACL front: WAFInternalErrorException";
+    for (number, fault, outcome, reason) in [
+        (31, FaultKind::AccessDenied, Outcome::Failed, denied),
+        (32, FaultKind::NonexistentItem, Outcome::Failed, "failed: GetWebACL front: WAFNonexistentItemException"),
+        (33, FaultKind::InternalError, Outcome::Partial, slow),
+    ] {
+        world.items(number..=number);
+        world.fail_times("GetWebACL", 3, When::Before, fault);
+        let document = world.next_apply().await;
+        assert_eq!(ended(&document), (outcome, 1, 1), "{}", document.reason);
+        assert!(document.reason.starts_with(reason), "{}", document.reason);
+        assert!(world.in_force().contains(&ip(number)));
+        world.aws.clear_faults();
+    }
+}
+
+/// A rule group as a policy of Firewall Manager attaches it.
+fn imposed(group: &str, action: &str) -> serde_json::Value {
+    json!({
+        "Name": "imposed",
+        "Priority": 0,
+        "FirewallManagerStatement": {"RuleGroupReferenceStatement": {"ARN": group}},
+        "OverrideAction": {action: {}},
+        "VisibilityConfig": {"SampledRequestsEnabled": true, "CloudWatchMetricsEnabled": true, "MetricName": "m"},
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn firewall_manager_enforces_a_rule_group_as_a_rule_of_the_web_acl_does() {
+    let mut world = world(&[]).await;
+    world.aws.put_web_acl("REGIONAL", "front", "Block", json!([]));
+    let group = world.aws.rule_group(GROUP).unwrap().arn;
+    world.set(&["--web-acl", "front"]);
+    for (first, last, outcome) in [
+        (json!([imposed(&group, "None")]), json!([]), Outcome::Converged),
+        (json!([]), json!([imposed(&group, "None")]), Outcome::Converged),
+        (json!([imposed(&group, "Count")]), json!([]), Outcome::Unenforced),
+        (json!([imposed(&group, "Count")]), json!([imposed(&group, "None")]), Outcome::Converged),
+    ] {
+        world.aws.attach_by_firewall_manager("front", first, last);
+        let document = world.next_apply().await;
+        assert_eq!(document.outcome, outcome, "{}", document.reason);
+    }
 }

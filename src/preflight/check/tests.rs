@@ -83,7 +83,7 @@ fn standard(forwarded: Option<Forwarded>) -> GroupRule {
 fn reference(number: usize) -> AclRule {
     let priority = i32::try_from(number).unwrap();
     let kind = RuleKind::Group { arn: arn(number), with: Override::None };
-    AclRule { name: format!("our-{number}"), priority, kind }
+    AclRule { name: format!("our-{number}"), priority: Priority::own(priority), kind }
 }
 
 fn trouble(text: &str) -> Trouble {
@@ -100,7 +100,6 @@ fn good() -> Seen {
         name: "front".to_owned(),
         blocks: true,
         rules: vec![reference(1), reference(2)],
-        imposed: Vec::new(),
         resources: Some(Ok(vec!["arn:load-balancer".to_owned()])),
     };
     let mut first = group(1);

@@ -190,7 +190,8 @@ impl Aws {
     #[allow(clippy::must_use_candidate, reason = "most tests make one for its being there")]
     pub fn put_web_acl(&self, scope: &str, name: &str, default_action: &str, rules: Value) -> String {
         assert!(["Block", "Allow"].contains(&default_action), "no such default action: {default_action}");
-        let content = WebAcl { default_action: default_action.to_owned(), rules, resources: Vec::new() };
+        let (default_action, resources, none) = (default_action.to_owned(), Vec::new(), || Value::Array(Vec::new()));
+        let content = WebAcl { default_action, rules, firewall_manager: [none(), none()], resources };
         let mut state = self.state();
         let State { waf, .. } = &mut *state;
         waf.by_hand(scope, name, content).put(&waf.config.account, Instant::now(), &mut waf.web_acls)
@@ -212,6 +213,16 @@ impl Aws {
         let entity = state.waf.web_acls.by_name_mut(name).unwrap_or_else(|| panic!("no such web ACL: {name}"));
         let mut content = (*entity.newest().content).clone();
         edit(&mut content.rules);
+        entity.replace(content, token, Instant::now(), lag);
+    }
+
+    /// Attaches these rule groups as a policy of Firewall Manager does, before and after the rules of the web ACL.
+    pub fn attach_by_firewall_manager(&self, name: &str, first: Value, last: Value) {
+        let mut state = self.state();
+        let (token, lag) = (state.waf.uuid(), state.waf.config.read_lag);
+        let entity = state.waf.web_acls.by_name_mut(name).unwrap_or_else(|| panic!("no such web ACL: {name}"));
+        let mut content = (*entity.newest().content).clone();
+        content.firewall_manager = [first, last];
         entity.replace(content, token, Instant::now(), lag);
     }
 

@@ -6,16 +6,20 @@ use crate::model::web_acl::Effect;
 const COUNT: &str = "--action=count";
 
 fn plain(name: &str, priority: i32, effect: Effect, on: Condition) -> AclRule {
-    AclRule { name: name.to_owned(), priority, kind: RuleKind::Plain { effect, on } }
+    AclRule { name: name.to_owned(), priority: Priority::own(priority), kind: RuleKind::Plain { effect, on } }
 }
 
 fn managed(name: &str, priority: i32, counted: bool) -> AclRule {
-    AclRule { name: name.to_owned(), priority, kind: RuleKind::Managed { counted } }
+    AclRule { name: name.to_owned(), priority: Priority::own(priority), kind: RuleKind::Managed { counted } }
 }
 
 /// A rule group of somebody else.
 fn theirs(priority: i32, with: Override) -> AclRule {
-    AclRule { name: "theirs".to_owned(), priority, kind: RuleKind::Group { arn: "arn:theirs".to_owned(), with } }
+    AclRule {
+        name: "theirs".to_owned(),
+        priority: Priority::own(priority),
+        kind: RuleKind::Group { arn: "arn:theirs".to_owned(), with },
+    }
 }
 
 /// The label of a rule group of ours, in full.
@@ -131,7 +135,7 @@ fn all_that_is_wrong_with_the_references_stands_in_one_line_the_worst_first() {
 
 #[test]
 fn of_two_references_to_a_rule_group_the_one_that_serves_counts() {
-    let again = AclRule { priority: 7, ..reference(1) };
+    let again = AclRule { priority: Priority::own(7), ..reference(1) };
     let finding = "web ACL front refers to wafsync-1 at priority 7, wafsync-2 at priority 2";
     expect("references", Verdict::Ok, finding, &[], |seen| {
         set_override(seen, 1, Override::WholeToCount);
@@ -238,11 +242,12 @@ fn what_may_block_comes_after_an_allow_list() {
             plain("late", 3, Effect::Block, other()),
         ]);
     });
-    let finding = "web ACL front asks fms (of Firewall Manager), theirs (priority -1), rate (priority 0), and 2 more first, \
+    let finding = "web ACL front asks fms (priority 3 of Firewall Manager's first rule groups), theirs (priority -1), rate (priority 0), and 2 more first, \
                    which may block whom our rule groups let in";
     expect(SUBJECT, Verdict::Warning, finding, &[], |seen| {
-        acl(seen).imposed.push("fms".to_owned());
-        acl(seen).rules[1].priority = 9;
+        let priority = Priority { phase: Phase::FirewallManagerFirst, number: 3 };
+        acl(seen).rules.push(AclRule { priority, ..managed("fms", 3, false) });
+        acl(seen).rules[1].priority = Priority::own(9);
         acl(seen).rules.extend([
             managed("aws", 5, false),
             plain("captcha", 8, Effect::Captcha, other()),
@@ -270,12 +275,12 @@ fn a_rule_that_asks_for_our_labels_comes_after_the_rule_groups() {
     );
     let early = "web ACL front asks for our labels in block-unless before all rule groups have made them";
     expect(SUBJECT, Verdict::Failure, early, &[COUNT], |seen| {
-        counting(seen, false, &[AclRule { priority: 1, ..block_unless(&both) }]);
-        acl(seen).rules[0].priority = 0;
+        counting(seen, false, &[AclRule { priority: Priority::own(1), ..block_unless(&both) }]);
+        acl(seen).rules[0].priority = Priority::own(0);
     });
     let early = "web ACL front asks for our labels in one before all rule groups have made them";
     expect(SUBJECT, Verdict::Failure, early, &[COUNT], |seen| {
-        let one = AclRule { priority: 0, ..allow_if("one", &[label(1)]) };
+        let one = AclRule { priority: Priority::own(0), ..allow_if("one", &[label(1)]) };
         counting(seen, true, &[one, allow_if("two", &[label(2)])]);
     });
     expect(
@@ -284,7 +289,7 @@ fn a_rule_that_asks_for_our_labels_comes_after_the_rule_groups() {
         "web ACL front asks for our labels in one, two, after the rule groups",
         &[COUNT],
         |seen| {
-            let one = AclRule { priority: 0, ..allow_if("one", &[label(1)]) };
+            let one = AclRule { priority: Priority::own(0), ..allow_if("one", &[label(1)]) };
             counting(seen, true, &[one, allow_if("two", &both)]);
         },
     );

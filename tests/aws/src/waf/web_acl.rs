@@ -12,6 +12,8 @@ pub(crate) struct WebAcl {
     /// `Allow` or `Block`.
     pub(crate) default_action: String,
     pub(crate) rules: Value,
+    /// What Firewall Manager runs before and after them.
+    pub(crate) firewall_manager: [Value; 2],
     /// ARNs of what it protects.
     pub(crate) resources: Vec<String>,
 }
@@ -55,6 +57,7 @@ impl Waf {
             self.web_acls.read(&place, validate::name(body)?, validate::id(body)?, self.now)?
         };
         let acl = &version.content;
+        let [first, last] = &acl.firewall_manager;
         Ok(Done::read(
             json!({
                 "WebACL": {
@@ -65,6 +68,8 @@ impl Waf {
                     "Description": "",
                     "Rules": acl.rules,
                     "VisibilityConfig": super::visibility_of(&entity.name),
+                    "PreProcessFirewallManagerRuleGroups": first,
+                    "PostProcessFirewallManagerRuleGroups": last,
                     "ManagedByFirewallManager": false,
                     "LabelNamespace": format!("awswaf:{}:webacl:{}:", self.config.account, entity.name),
                 },
