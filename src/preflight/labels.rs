@@ -175,6 +175,8 @@ fn later_blocks<'a>(view: &View<'a>, ours: &[Ours<'_>], deciding: &[(&AclRule, &
         RuleKind::Managed { counted } => !counted,
         RuleKind::Group { arn, with } => *with != Override::WholeToCount && !is_ours(arn, ours),
     };
+    let decides = |rule: &AclRule| deciding.iter().any(|(other, _)| std::ptr::eq(*other, rule));
+    let may_block = |rule: &&AclRule| !decides(rule) && may_block(rule);
     let after = |rule: &&AclRule| Some(rule.priority) > first && last.is_none_or(|last| rule.priority < last);
     let mut later: Vec<&AclRule> = acl.rules.iter().filter(after).filter(may_block).collect();
     later.sort_by_key(|rule| rule.priority);

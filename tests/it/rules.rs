@@ -279,7 +279,7 @@ async fn a_web_acl_that_cannot_be_read_stops_no_write() {
         (33, FaultKind::InternalError, Outcome::Partial, slow),
     ] {
         world.items(number..=number);
-        world.fail_times("GetWebACL", 3, When::Before, fault);
+        world.fail_times("GetWebACL", 100, When::Before, fault);
         let document = world.next_apply().await;
         assert_eq!(ended(&document), (outcome, 1, 1), "{}", document.reason);
         assert!(document.reason.starts_with(reason), "{}", document.reason);
