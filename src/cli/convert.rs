@@ -17,8 +17,8 @@ use crate::model::cidr::{Cidr, Family, PerFamily};
 use crate::model::limits::{Limits, SET_CAPACITY};
 use crate::model::policy::{Action, Forwarded, Position, RulePolicy};
 use crate::model::settings::{
-    GuardSettings, LogSettings, MAX_SEGMENTS, MaxAdditions, MaxRemovals, MetricsSettings, OnRejection, RunSettings,
-    Scope, Settings, TableSettings, ViewSettings, WafSettings,
+    GuardSettings, LogFormat, LogSettings, MAX_SEGMENTS, MaxAdditions, MaxRemovals, MetricsSettings, OnRejection,
+    RunSettings, Scope, Settings, TableSettings, ViewSettings, WafSettings,
 };
 use crate::preflight::iam_policy::IamScope;
 
@@ -73,7 +73,8 @@ pub(super) fn invocation(
     Ok(match cli.command {
         Command::Plan(args) => {
             let PlanArgs { run, output, item, full, terminal, detailed_exitcode } = args;
-            let view = ViewSettings { output, color: terminal.color, full: full.full, items: items(item)? };
+            let one_line = terminal.log_format == LogFormat::Json;
+            let view = ViewSettings { output, one_line, color: terminal.color, full: full.full, items: items(item)? };
             let settings = settings(run, warnings)?;
             (Invocation::Plan { settings, view, detailed_exitcode }, log(&terminal))
         }
@@ -105,7 +106,8 @@ pub(super) fn invocation(
 }
 
 fn view(output: &OutputArgs, terminal: &TerminalArgs) -> ViewSettings {
-    ViewSettings { output: output.output, color: terminal.color, full: false, items: Vec::new() }
+    let one_line = terminal.log_format == LogFormat::Json;
+    ViewSettings { output: output.output, one_line, color: terminal.color, full: false, items: Vec::new() }
 }
 
 fn log(terminal: &TerminalArgs) -> LogSettings {

@@ -32,23 +32,38 @@ pub(super) fn render(finished: &Finished, command: Command, view: &ViewSettings,
     let (target, desired) = (&run.target, run.newest());
     let context = Context { command, target, desired, approving, color: false, full: view.full, items: &view.items };
     match view.output {
+        Output::Json if view.one_line => json_line(document),
         Output::Json => json(document),
         Output::Markdown => markdown::render(document, context).into_bytes(),
         Output::Text => text::render(document, context).into_bytes(),
     }
 }
 
-/// Reports a run that could not begin to stdout, the log, the metrics and Kubernetes; returns the exit code.
-pub(super) async fn not_started(out: &mut impl Write, error: &str, output: Output, exporter: Option<&Exporter>) -> u8 {
+/// Leaves the outcome and the text report of a finished run for Kubernetes, whatever goes to stdout.
+pub(super) fn leave(finished: &Finished, command: Command, approve: Option<&str>) {
+    let Finished { run, document, .. } = finished;
+    let context = Context { command, target: &run.target, desired: run.newest(), approve };
+    termination::log(document, &text::render(document, context));
+}
+
+/// Reports a run that could not begin to stdout, the log, the metrics and Kubernetes; returns the exit code. `view` is
+/// `None` where only finished runs have a result.
+pub(super) async fn not_started(
+    out: &mut impl Write,
+    error: &str,
+    view: Option<&ViewSettings>,
+    exporter: Option<&Exporter>,
+) -> u8 {
     error!("{error}");
     if let Some(exporter) = exporter {
         exporter.export(&not_begun(clock::now())).await;
     }
     let document = Document::failed(error);
-    termination::log(&document);
-    let result = match output {
-        Output::Json => json(&document),
-        Output::Text | Output::Markdown => Vec::new(),
+    termination::log(&document, "");
+    let result = match view {
+        Some(ViewSettings { output: Output::Json, one_line: true, .. }) => json_line(&document),
+        Some(ViewSettings { output: Output::Json, .. }) => json(&document),
+        Some(ViewSettings { output: Output::Text | Output::Markdown, .. }) | None => Vec::new(),
     };
     deliver(out, &result, document.outcome.exit_code())
 }

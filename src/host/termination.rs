@@ -1,4 +1,4 @@
-//! One line of outcome where Kubernetes looks for it: `kubectl describe pod` shows it, also when the log is gone.
+//! Outcome and report where Kubernetes looks for them: `kubectl describe pod` shows them, also when the log is gone.
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -11,12 +11,27 @@ use crate::report::Document;
 /// The default of a container's `terminationMessagePath`.
 const TERMINATION_LOG: &str = "/dev/termination-log";
 
-/// Kubernetes shows no more of it, in bytes.
+/// Kubernetes shows no more bytes of it.
 const MAX_LINE: usize = 4096;
 
-/// Leaves the outcome for Kubernetes; elsewhere there is no such file and nothing happens.
-pub(super) fn log(document: &Document) {
-    write(Path::new(TERMINATION_LOG), outcome(document));
+/// Leaves the outcome, and below it the report, for Kubernetes; elsewhere there is no such file and nothing happens.
+pub(super) fn log(document: &Document, report: &str) {
+    write(Path::new(TERMINATION_LOG), with_report(outcome(document), report));
+}
+
+/// The outcome, then the report from its first line that still fits: the verdict is at its end.
+fn with_report(mut outcome: String, report: &str) -> String {
+    let room = MAX_LINE.saturating_sub(outcome.len() + "\n\n\n".len());
+    let report = report.trim_end();
+    let from = report.len().saturating_sub(room);
+    let starts = std::iter::once(0).chain(report.match_indices('\n').map(|(at, _)| at + 1));
+    if let Some(tail) = starts.filter(|start| *start >= from).find_map(|start| report.get(start..))
+        && !tail.is_empty()
+    {
+        outcome.push_str("\n\n");
+        outcome.push_str(tail);
+    }
+    outcome
 }
 
 /// Leaves a usage error in the same place: after an edit of a `ConfigMap` there is nothing else to see.
@@ -60,6 +75,16 @@ mod tests {
     #[test]
     fn the_file_gets_one_line_if_it_is_there() {
         assert_eq!(written(outcome(&Document::failed("no Region"))), "failed: no Region\n");
+    }
+
+    #[test]
+    fn the_end_of_the_report_stands_below_the_outcome_from_the_beginning_of_a_line() {
+        assert_eq!(with_report("held: 3".to_owned(), "IP sets\n  one\n\nHELD\n"), "held: 3\n\nIP sets\n  one\n\nHELD");
+        let long = (0..1000).map(|number| format!("line {number}")).collect::<Vec<_>>().join("\n");
+        let text = written(with_report("held: 3".to_owned(), &long));
+        assert!(text.len() <= MAX_LINE && text.len() > MAX_LINE - 20, "{}", text.len());
+        assert!(text.starts_with("held: 3\n\nline ") && text.ends_with("\nline 999\n"), "{text}");
+        assert_eq!(with_report("held: 3".to_owned(), &"x".repeat(MAX_LINE)), "held: 3");
     }
 
     #[test]

@@ -164,6 +164,8 @@ pub const MAX_SEGMENTS: u32 = 64;
 pub struct ViewSettings {
     /// `--output`
     pub output: Output,
+    /// `--log-format json`: a JSON document is one line, like the log lines around it.
+    pub one_line: bool,
     /// `--color`
     pub color: Color,
     /// `--full`: list everything instead of the first few of each kind.

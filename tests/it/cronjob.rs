@@ -14,7 +14,7 @@ use wafsync::cli::{self, Invocation};
 use wafsync::metrics::export::Exporter;
 use wafsync::metrics::health::Health;
 use wafsync::metrics::samples;
-use wafsync::model::settings::MetricsSettings;
+use wafsync::model::settings::{MetricsSettings, Output};
 use wafsync::report::Command;
 use wafsync::run::outcome::Outcome;
 use wafsync_test_aws::{FaultKind, Phase, When};
@@ -78,10 +78,19 @@ fn the_job_applies_and_the_suspended_one_plans() {
 }
 
 #[test]
+fn the_job_logs_json_alone_and_the_dry_run_is_for_people() {
+    let Invocation::Apply { view, .. } = invocation(&document("CronJob", "wafsync")) else { panic!("not an apply") };
+    assert_eq!((view.output, view.one_line), (Output::Json, true));
+    let Invocation::Plan { view, .. } = invocation(&document("CronJob", "wafsync-plan")) else { panic!("not a plan") };
+    assert_eq!(view.output, Output::Text);
+}
+
+#[test]
 fn the_two_differ_in_nothing_but_the_command() {
     let applies = document("CronJob", "wafsync");
     let mut plans = document("CronJob", "wafsync-plan");
-    plans["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]["args"] = json!(["apply"]);
+    let args = container(&applies)["args"].clone();
+    plans["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]["args"] = args;
     assert_eq!(job(&applies), job(&plans));
 }
 

@@ -2,9 +2,9 @@
 
 use std::io::Write;
 
-use crate::host::result::{deliver, not_started, render};
+use crate::host::clock;
+use crate::host::result::{deliver, leave, not_started, render};
 use crate::host::session::Session;
-use crate::host::{clock, termination};
 use crate::metrics::export::Exporter;
 use crate::metrics::health::Health;
 use crate::metrics::samples;
@@ -25,11 +25,11 @@ pub(in crate::host) async fn run(
     let stop = signal.stop_within(settings.run.deadline);
     let mut session = match Session::from_environment(settings, approve.clone()).await {
         Ok(session) => session,
-        Err(error) => return not_started(out, &error, view.output, Some(&exporter)).await,
+        Err(error) => return not_started(out, &error, Some(view), Some(&exporter)).await,
     };
     let finished = session.run(Command::Apply, clock::now(), &stop).await;
     exporter.export(&samples(&finished.document, session.settings(), &finished.facts)).await;
-    termination::log(&finished.document);
+    leave(&finished, Command::Apply, approve.as_deref());
     let result = render(&finished, Command::Apply, view, approve.as_deref());
     deliver(out, &result, finished.document.outcome.exit_code())
 }

@@ -2,9 +2,9 @@
 
 use std::io::Write;
 
-use crate::host::result::{deliver, not_started, render};
+use crate::host::clock;
+use crate::host::result::{deliver, leave, not_started, render};
 use crate::host::session::Session;
-use crate::host::{clock, termination};
 use crate::model::settings::{Settings, ViewSettings};
 use crate::report::Command;
 use crate::run::outcome::Outcome;
@@ -25,7 +25,7 @@ pub(in crate::host) async fn run(
     let stop = signal.stop_within(settings.run.deadline);
     let mut session = match Session::from_environment(settings, approve.clone()).await {
         Ok(session) => session,
-        Err(error) => return not_started(out, &error, view.output, None).await,
+        Err(error) => return not_started(out, &error, Some(view), None).await,
     };
     let finished = session.run(Command::Plan, clock::now(), &stop).await;
     let document = &finished.document;
@@ -34,6 +34,6 @@ pub(in crate::host) async fn run(
         Outcome::Planned if detailed && document.is_pending() => EXIT_PENDING,
         outcome => outcome.exit_code(),
     };
-    termination::log(document);
+    leave(&finished, Command::Plan, approve.as_deref());
     deliver(out, &render(&finished, Command::Plan, view, approve.as_deref()), code)
 }

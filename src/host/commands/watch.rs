@@ -3,10 +3,10 @@
 use std::io::Write;
 use std::time::Duration;
 
-use crate::host::result::{deliver, json_line, not_started, render};
+use crate::host::result::{deliver, json_line, leave, not_started, render};
 use crate::host::session::{Finished, Session};
 use crate::host::watch::watch;
-use crate::host::{clock, http, termination};
+use crate::host::{clock, http};
 use crate::metrics::export::Exporter;
 use crate::metrics::health::Health;
 use crate::metrics::samples;
@@ -31,13 +31,13 @@ pub(in crate::host) async fn run(
             Ok(listener) => drop(tokio::spawn(http::serve(listener, health.clone()))),
             Err(error) => {
                 let error = format!("--metrics-listen {address}: {error}");
-                return not_started(out, &error, Output::Text, Some(&exporter)).await;
+                return not_started(out, &error, None, Some(&exporter)).await;
             }
         }
     }
     let mut session = match Session::from_environment(settings.clone(), approve.clone()).await {
         Ok(session) => session,
-        Err(error) => return not_started(out, &error, Output::Text, Some(&exporter)).await,
+        Err(error) => return not_started(out, &error, None, Some(&exporter)).await,
     };
     watch(&mut session, every, &signal, &health, clock::now, async |finished: &Finished| {
         let result = match view.output {
@@ -46,7 +46,7 @@ pub(in crate::host) async fn run(
         };
         // A reader that has gone away does not end the daemon.
         deliver(out, &result, 0);
-        termination::log(&finished.document);
+        leave(finished, Command::Apply, approve.as_deref());
         exporter.export(&samples(&finished.document, &settings, &finished.facts)).await;
     })
     .await;
