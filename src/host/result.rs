@@ -6,7 +6,7 @@ use tracing::error;
 
 use crate::metrics::export::Exporter;
 use crate::metrics::not_begun;
-use crate::model::settings::{Output, ViewSettings};
+use crate::model::settings::{Color, Output, ViewSettings};
 use crate::report::{Approving, Command, Context, Document, markdown, text};
 use crate::run::outcome::Outcome;
 
@@ -41,9 +41,10 @@ pub(super) fn render(finished: &Finished, command: Command, view: &ViewSettings,
 
 /// Leaves the outcome and the text report of a finished run for Kubernetes, whatever goes to stdout.
 pub(super) fn leave(finished: &Finished, command: Command, approve: Option<&str>) {
-    let Finished { run, document, .. } = finished;
-    let context = Context { command, target: &run.target, desired: run.newest(), approve };
-    termination::log(document, &text::render(document, context));
+    let (output, color) = (Output::Text, Color::Never);
+    let view = ViewSettings { output, one_line: false, color, full: false, items: Vec::new() };
+    let report = render(finished, command, &view, approve);
+    termination::log(&finished.document, &String::from_utf8_lossy(&report));
 }
 
 /// Reports a run that could not begin to stdout, the log, the metrics and Kubernetes; returns the exit code. `view` is
