@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use tracing::warn;
 
 use super::ip_sets::IpSet;
+use super::receipt::Receipt;
 use super::rule_groups::Group;
-use crate::model::current::LockToken;
+use crate::model::current::{GroupRule, LockToken};
+use crate::model::spec::{IpSetSpec, RuleGroupSpec};
 use crate::text;
 
 /// IP sets and rule groups as they were last read, by id.
@@ -39,6 +41,20 @@ impl ReadCache {
     /// Remembers these rule groups and forgets all others.
     pub(super) fn keep_rule_groups<'a>(&mut self, read: impl Iterator<Item = &'a Group>) {
         self.rule_groups = read.map(|group| (group.id.clone(), group.clone())).collect();
+    }
+
+    /// Remembers an IP set as this process has written it, so that a list that shows this token proves what is in it.
+    pub fn wrote_ip_set(&mut self, spec: &IpSetSpec, receipt: &Receipt) {
+        let Receipt { id, arn, token } = receipt.clone();
+        let IpSetSpec { name, family, cidrs, description } = spec.clone();
+        self.ip_sets.insert(id.clone(), IpSet { name, id, arn, family, description, token, cidrs });
+    }
+
+    /// Remembers a rule group as this process has written it.
+    pub fn wrote_rule_group(&mut self, spec: &RuleGroupSpec, rule: GroupRule, capacity: u64, receipt: &Receipt) {
+        let Receipt { id, arn, token } = receipt.clone();
+        let (name, description) = (spec.name.clone(), spec.description.to_string());
+        self.rule_groups.insert(id.clone(), Group { name, id, arn, description, capacity, token, rule });
     }
 
     /// Logs the foreign IP sets, once until they change.

@@ -1,5 +1,7 @@
 //! IP sets: listed, read and written as values of this crate.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_wafv2::types::{IpAddressVersion, IpSetSummary, Tag};
 
 use super::call::Call;
@@ -7,6 +9,7 @@ use super::connection::{WafReader, Writer, waf_scope};
 use super::error::AwsError;
 use super::governor::Action;
 use super::pages::{LIST_LIMIT, Next, Pages};
+use super::receipt::Receipt;
 use crate::model::cidr::{Cidr, Family};
 use crate::model::cidrs::{Builder, Cidrs};
 use crate::model::current::LockToken;
@@ -29,6 +32,16 @@ pub(super) struct IpSet {
 }
 
 impl WafReader {
+    /// The lock token of every IP set of the scope, by ARN, as one list shows them.
+    ///
+    /// # Errors
+    ///
+    /// Any call that fails.
+    pub async fn list_lock_tokens(&self, stop: &Stop) -> Result<BTreeMap<String, LockToken>, AwsError> {
+        let listed = self.list_ip_sets(stop).await?;
+        Ok(listed.into_iter().filter_map(|set| Some((set.arn?, LockToken(set.lock_token?)))).collect())
+    }
+
     /// All IP sets of the scope: every page, or an error.
     pub(super) async fn list_ip_sets(&self, stop: &Stop) -> Result<Vec<IpSetSummary>, AwsError> {
         let mut pages = Pages::default();
@@ -81,12 +94,12 @@ impl WafReader {
 }
 
 impl Writer {
-    /// Creates an IP set with its contents; answers its ARN.
+    /// Creates an IP set with its contents.
     ///
     /// # Errors
     ///
     /// Whatever AWS refuses. After an error of [`Class::Again`](super::Class) it may exist all the same.
-    pub async fn create_ip_set(&self, spec: &IpSetSpec, stop: &Stop) -> Result<String, AwsError> {
+    pub async fn create_ip_set(&self, spec: &IpSetSpec, stop: &Stop) -> Result<Receipt, AwsError> {
         let call = Call::begin(&self.governor, Action::CreateIpSet, &spec.name, &self.region, stop).await?;
         let request = self
             .waf
@@ -101,19 +114,12 @@ impl Writer {
             .set_addresses(Some(addresses(&spec.cidrs)))
             .set_tags(Some(self.tags()));
         let sent = request.customize().config_override(call.waf()).send().await;
-        let answer = call.end(sent)?;
-        let arn = answer.summary.and_then(|summary| summary.arn);
-        arn.ok_or_else(|| {
-            AwsError::unusable(
-                Action::CreateIpSet.name(),
-                &spec.name,
-                "the answer lacks the ARN of what was created",
-                None,
-            )
-        })
+        let created = call.end(sent)?.summary.unwrap_or_else(|| IpSetSummary::builder().build());
+        Receipt::of_creation(Action::CreateIpSet, &spec.name, created.id, created.arn, created.lock_token)
     }
 
-    /// Replaces the contents and the description of an IP set, if it is still as it was read with this token.
+    /// Replaces the contents and the description of an IP set, if it is still as it was read with this token; answers
+    /// the next token.
     ///
     /// # Errors
     ///
@@ -125,7 +131,7 @@ impl Writer {
         token: &LockToken,
         spec: &IpSetSpec,
         stop: &Stop,
-    ) -> Result<(), AwsError> {
+    ) -> Result<LockToken, AwsError> {
         let call = Call::begin(&self.governor, Action::UpdateIpSet, &spec.name, &self.region, stop).await?;
         let request = self
             .waf
@@ -137,7 +143,7 @@ impl Writer {
             .description(&spec.description)
             .set_addresses(Some(addresses(&spec.cidrs)));
         let sent = request.customize().config_override(call.waf()).send().await;
-        call.end(sent).map(|_| ())
+        Receipt::of_update(Action::UpdateIpSet, &spec.name, call.end(sent)?.next_lock_token)
     }
 
     /// The tags of whatever is created.

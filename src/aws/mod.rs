@@ -10,6 +10,7 @@ mod ip_sets;
 mod pages;
 mod preflight;
 mod read_budget;
+mod receipt;
 mod rule_groups;
 mod scan;
 mod transport;
@@ -25,4 +26,5 @@ pub use self::connection::{
 pub use self::error::{AwsError, Class};
 pub use self::governor::{Action, Governor};
 pub use self::preflight::look;
+pub use self::receipt::Receipt;
 pub use self::web_acls::Referring;

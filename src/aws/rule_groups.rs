@@ -11,6 +11,7 @@ use super::connection::{WafReader, Writer, waf_scope};
 use super::error::AwsError;
 use super::governor;
 use super::pages::{LIST_LIMIT, Next, Pages};
+use super::receipt::Receipt;
 use crate::model::current::{GroupRule, LockToken};
 use crate::model::policy::{Action, Forwarded, Position, RulePolicy};
 use crate::model::spec::RuleGroupSpec;
@@ -79,7 +80,7 @@ impl Writer {
     /// # Errors
     ///
     /// Whatever AWS refuses. After an error of [`Class::Again`](super::Class) it may exist all the same.
-    pub async fn create_rule_group(&self, spec: &RuleGroupSpec, stop: &Stop) -> Result<(), AwsError> {
+    pub async fn create_rule_group(&self, spec: &RuleGroupSpec, stop: &Stop) -> Result<Receipt, AwsError> {
         let call =
             Call::begin(&self.governor, governor::Action::CreateRuleGroup, &spec.name, &self.region, stop).await?;
         let request = self
@@ -93,10 +94,13 @@ impl Writer {
             .visibility_config(visibility(&spec.name)?)
             .set_tags(Some(self.tags()));
         let sent = request.customize().config_override(call.waf()).send().await;
-        call.end(sent).map(|_| ())
+        let created = call.end(sent)?.summary.unwrap_or_else(|| RuleGroupSummary::builder().build());
+        let action = governor::Action::CreateRuleGroup;
+        Receipt::of_creation(action, &spec.name, created.id, created.arn, created.lock_token)
     }
 
-    /// Replaces the rule and the description of a rule group, if it is still as it was read with this token.
+    /// Replaces the rule and the description of a rule group, if it is still as it was read with this token; answers the
+    /// next token.
     ///
     /// # Errors
     ///
@@ -108,7 +112,7 @@ impl Writer {
         token: &LockToken,
         spec: &RuleGroupSpec,
         stop: &Stop,
-    ) -> Result<(), AwsError> {
+    ) -> Result<LockToken, AwsError> {
         let call =
             Call::begin(&self.governor, governor::Action::UpdateRuleGroup, &spec.name, &self.region, stop).await?;
         let request = self
@@ -122,7 +126,7 @@ impl Writer {
             .set_rules(Some(rules(spec)?))
             .visibility_config(visibility(&spec.name)?);
         let sent = request.customize().config_override(call.waf()).send().await;
-        call.end(sent).map(|_| ())
+        Receipt::of_update(governor::Action::UpdateRuleGroup, &spec.name, call.end(sent)?.next_lock_token)
     }
 }
 

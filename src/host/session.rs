@@ -14,7 +14,6 @@ use tracing::{Instrument as _, error_span, info};
 use crate::aws::{self, Connection, NoRegion, ReadCache, TableReader, WafReader, Writer};
 use crate::metrics::Facts;
 use crate::model::settings::Settings;
-use crate::planning::guard::Verdict;
 use crate::report::{Approving, Command, Document};
 use crate::run::reconcile::{Mode, reconcile};
 use crate::run::record::Run;
@@ -122,8 +121,8 @@ impl Session {
         let mut document = Document::new(&run, &self.settings);
         let digest = document.digest.as_ref().filter(|_| document.can_be_approved());
         document.guard.approve = digest.map(|digest| self.approving.of(digest));
-        if document.guard.verdict == Verdict::Approved {
-            // Once: the next plan with that digest is another one.
+        if command == Command::Apply {
+            // Once, also if it was not needed: the next plan with that digest is another one.
             self.settings.guards.approve = None;
         }
         let throttled = self.connection.throttled_attempts();

@@ -56,8 +56,8 @@ impl Facts {
         let mut facts = Self { began, duration, throttled, ..Self::default() };
         for round in &run.rounds {
             facts.conflicts += round.applied.conflicts;
-            for (kind, count) in &round.applied.writes {
-                *facts.writes.entry(*kind).or_default() += count;
+            for (kind, count) in round.applied.writes() {
+                *facts.writes.entry(kind).or_default() += count;
             }
         }
         facts.in_force = run.current().map(|current| {

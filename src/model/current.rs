@@ -8,7 +8,7 @@ use crate::model::web_acl::{UnreadWebAcl, WebAcl};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The lock token of one read: proof, at the write, that nothing changed in between. Its shape means nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LockToken(pub String);
 
 /// One managed IP set.

@@ -144,15 +144,14 @@ fn ip_sets(current: &Current, limits: Limits) -> Vec<IpSet> {
 
 fn write(run: &Run, change: &Change) -> Write {
     let scan = run.newest();
-    let target = change.write.target();
     let names = |cidrs: &[Cidr], sets: &[String]| match &change.write {
         plan::Write::CreateIpSet(_) | plan::Write::UpdateIpSet { .. } => Names::Cidrs(cidrs.to_vec()),
         _ => Names::IpSets(sets.to_vec()),
     };
     Write {
         kind: change.write.kind(),
-        target: target.to_owned(),
-        written: run.rounds.iter().any(|round| round.applied.wrote(target)),
+        target: change.write.target().to_owned(),
+        written: run.written().any(|written| std::ptr::eq(written, change)),
         add: names(&change.add, &change.refer),
         wanted_by: scan.map_or_else(Vec::new, |scan| {
             change.add.iter().map(|cidr| scan.first_wanting(*cidr).map(|(key, _)| key)).collect()

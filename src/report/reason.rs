@@ -120,6 +120,7 @@ fn why_partial(why: &Why) -> String {
         Why::Propagating(error) => format!("AWS has not spread a new IP set yet: {}", error.with_hint()),
         Why::Unread(error) => format!("not everything could be read this time: {}", error.with_hint()),
         Why::Outdated(error) => format!("somebody else kept writing, or AWS kept refusing: {}", error.with_hint()),
+        Why::KeptChanging => "WAF kept changing while wafsync wrote".to_owned(),
         Why::NotSeen => "what was written does not show in WAF yet".to_owned(),
         Why::Deferred => "unwanted addresses that cannot go safely yet stay in force until a later run".to_owned(),
         Why::NoRoomYet => "wanted addresses wait for the room that others leave".to_owned(),

@@ -9,16 +9,19 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
+use tokio::time::Instant;
 use tracing::{info, warn};
 
-use crate::aws::{AwsError, Class, IN_FLIGHT, Writer};
+use crate::aws::{AwsError, Class, IN_FLIGHT, Receipt, Writer};
 use crate::defects::{self, Defect};
 use crate::model::cidr::Cidr;
+use crate::model::current::{LockToken, Shard};
 use crate::model::spec::{RuleGroupSpec, WriteKind};
 use crate::planning::guard::ApprovedPlan;
 use crate::planning::plan::{Change, Stage, Write};
 use crate::run::applied::Applied;
 use crate::run::end::{Fault, Trouble};
+use crate::run::observation::{Job, Observation, Sight};
 use crate::stop::Stop;
 
 /// Between two tries of a rule group whose IP sets are not available yet; what mature clients wait.
@@ -27,65 +30,67 @@ const PROPAGATION_POLL: Duration = Duration::from_secs(10);
 /// Tries of such a rule group before it is left to the next run: about fifteen minutes.
 const PROPAGATION_POLLS: usize = 90;
 
+/// Between two lists while they do not show an IP set as it was written: most lists are old for a moment only.
+const LIST_POLL: Duration = Duration::from_secs(2);
+
+/// Such short pauses; after them the pause is that of [`PROPAGATION_POLL`].
+const LIST_POLLS: usize = 5;
+
 /// CIDRs in one line of the log.
 pub(crate) const CIDRS_PER_LINE: usize = 100;
 
 /// Carries out `plan`; answers what was written, and why the rest was not. It ends early only at a safe point: between
-/// two calls.
-pub(super) async fn apply(plan: &ApprovedPlan, writer: &Writer, stop: &Stop) -> (Applied, Vec<Trouble>) {
-    let mut run = Applying {
-        writer,
-        stop,
-        applied: Applied::default(),
-        troubles: Vec::new(),
-        arns: BTreeMap::new(),
-        unwritten: BTreeSet::new(),
-    };
-    run.stage(plan.stage(Stage::Strip)).await;
+/// two calls. `until`: what waits for AWS to spread something is tried again until then only.
+pub(super) async fn apply(
+    plan: &ApprovedPlan,
+    writer: &Writer,
+    job: &mut Job<'_>,
+    observation: &mut Observation,
+    until: Option<Instant>,
+) -> (Applied, Vec<Trouble>) {
+    let (applied, troubles, unwritten) = Default::default();
+    let mut run = Applying { writer, job, observation, applied, troubles, unwritten, waits_for_list: false };
+    run.send_all(plan.stage(Stage::Strip)).await;
     if defects::has(Defect::RemovesBeforeAdding) {
-        run.stage(plan.stage(Stage::Remove)).await;
+        run.send_all(plan.stage(Stage::Remove)).await;
     }
-    run.stage(plan.stage(Stage::Add)).await;
-    let mut waiting = run.stage(plan.stage(Stage::Wire)).await;
+    run.send_all(plan.stage(Stage::Add)).await;
+    let mut waiting = run.wire(plan.stage(Stage::Wire)).await;
     // What could not be brought into force may be in force through what these let go: then that is for the next plan.
     let mut letting_go = plan.stage(Stage::Unwire);
     if run.troubles.is_empty() {
-        waiting.extend(run.stage(std::mem::take(&mut letting_go)).await);
+        waiting.extend(run.wire(std::mem::take(&mut letting_go)).await);
     }
-    run.stage(plan.stage(Stage::Remove)).await;
-    for _ in 0..PROPAGATION_POLLS {
-        if waiting.is_empty() {
+    run.send_all(plan.stage(Stage::Remove)).await;
+    for poll in 0..PROPAGATION_POLLS {
+        let pause = if poll < LIST_POLLS && run.waits_for_list { LIST_POLL } else { PROPAGATION_POLL };
+        if waiting.is_empty() || until.is_some_and(|until| Instant::now() + pause > until) {
             break;
         }
-        if let Err(reason) = stop.sleep(PROPAGATION_POLL).await {
+        if let Err(reason) = run.job.stop.sleep(pause).await {
             run.troubles.push(Trouble::Stopped(reason));
             break;
         }
         run.troubles.retain(|trouble| !matches!(trouble, Trouble::Propagating(_)));
-        waiting = run.stage(waiting).await;
+        waiting = run.wire(waiting).await;
         if run.troubles.is_empty() {
-            waiting.extend(run.stage(std::mem::take(&mut letting_go)).await);
+            waiting.extend(run.wire(std::mem::take(&mut letting_go)).await);
         }
     }
     (run.applied, run.troubles)
 }
 
-struct Applying<'a> {
+struct Applying<'a, 'j> {
     writer: &'a Writer,
-    stop: &'a Stop,
+    job: &'a mut Job<'j>,
+    observation: &'a mut Observation,
     applied: Applied,
     /// Why the rest was not written.
     troubles: Vec<Trouble>,
-    /// The ARNs of the IP sets that this run created.
-    arns: BTreeMap<String, String>,
     /// IP sets to which no rule may newly refer: they were not written, so what they hold may not be wanted.
     unwritten: BTreeSet<String>,
-}
-
-/// What AWS said to one write.
-enum Answer {
-    Written { arn: Option<String> },
-    Refused(Refusal),
+    /// A rule group waits for a list that shows what it is to refer to.
+    waits_for_list: bool,
 }
 
 /// Why a write was not made, as far as that is known.
@@ -99,14 +104,15 @@ struct Refusal {
     concerns_action: bool,
 }
 
-impl Applying<'_> {
+impl Applying<'_, '_> {
     /// Sends these changes side by side; answers those that wait for AWS to spread what they refer to.
-    async fn stage<'c>(&mut self, changes: Vec<&'c Change>) -> Vec<&'c Change> {
+    async fn send_all<'c>(&mut self, changes: Vec<&'c Change>) -> Vec<&'c Change> {
         let mut waiting = Vec::new();
         // After a refusal that concerns the action as a whole, its other calls would only be refused as well.
         let mut closed: BTreeSet<WriteKind> = BTreeSet::new();
         let mut queue = changes.into_iter();
         let mut calls = stream::FuturesUnordered::new();
+        let (writer, stop) = (self.writer, self.job.stop);
         loop {
             while calls.len() < IN_FLIGHT
                 && let Some(change) = queue.next()
@@ -116,18 +122,23 @@ impl Applying<'_> {
                     continue;
                 }
                 let Some(write) = self.with_arns(change) else { continue };
-                let fresh = change.refer.iter().any(|name| self.arns.contains_key(name));
-                let (writer, stop) = (self.writer, self.stop);
-                calls.push(async move { (change, send(writer, stop, change, &write, fresh).await, write) });
+                let arn = self.arn_of(&write);
+                let fresh = change.refer.iter().any(|name| self.observation.has_created(name));
+                calls.push(async move { (change, send(writer, stop, change, &write, arn, fresh).await, write) });
             }
             let Some((change, answer, write)) = calls.next().await else { return waiting };
             match answer {
-                Answer::Written { arn } => self.written(&write, arn),
-                Answer::Refused(Refusal { trouble, unsure, conflict, concerns_action }) => {
+                Ok(receipt) => {
+                    self.sent_to_be_wired(&write);
+                    self.observation.wrote(self.job, &write, &receipt);
+                    self.applied.confirm(write);
+                }
+                Err(Refusal { trouble, unsure, conflict, concerns_action }) => {
                     self.not_written(change);
                     self.applied.conflicts += usize::from(conflict);
                     if unsure {
-                        self.applied.unsure.insert(write.target().to_owned(), write);
+                        self.sent_to_be_wired(&write);
+                        self.applied.unsure.push(write);
                     }
                     if concerns_action {
                         closed.insert(change.write.kind());
@@ -141,21 +152,74 @@ impl Applying<'_> {
         }
     }
 
+    /// Sends rule groups, those with new references only after a list that shows the IP sets to be wired with the lock
+    /// tokens that this run knows: nobody else has put anything in since. Answers those that wait.
+    async fn wire<'c>(&mut self, changes: Vec<&'c Change>) -> Vec<&'c Change> {
+        self.waits_for_list = false;
+        let mut waiting = Vec::new();
+        let mut ready = Vec::new();
+        let mut listed = None;
+        for change in changes {
+            let refers: Vec<&Shard> = self.to_be_wired(change).collect();
+            if refers.is_empty() {
+                ready.push(change);
+                continue;
+            }
+            let tokens = match listed.take() {
+                Some(tokens) => tokens,
+                None => match self.job.waf.list_lock_tokens(self.job.stop).await {
+                    Ok(tokens) => tokens,
+                    Err(error) => {
+                        self.troubles.push(trouble(&error, false));
+                        break;
+                    }
+                },
+            };
+            let tokens: &BTreeMap<String, LockToken> = listed.insert(tokens);
+            match unlike(&refers, self.observation, tokens) {
+                None => ready.push(change),
+                Some((Sight::Old, set)) => {
+                    let text =
+                        format!("{}: the list of IP sets does not show {set} as it was written", change.write.target());
+                    self.troubles.push(Trouble::Propagating(Fault { text, hint: None }));
+                    self.waits_for_list = true;
+                    waiting.push(change);
+                }
+                Some((Sight::Current | Sight::Changed, set)) => {
+                    let text = format!("{}: somebody else has written {set}", change.write.target());
+                    self.troubles.push(Trouble::Outdated(Fault { text, hint: None }));
+                }
+            }
+        }
+        waiting.extend(self.send_all(ready).await);
+        waiting
+    }
+
+    /// The IP sets to which a rule group is to refer newly, without those that were not written.
+    fn to_be_wired(&self, change: &Change) -> impl Iterator<Item = &Shard> {
+        let names = change.refer.iter().filter(|name| !self.unwritten.contains(*name));
+        names.filter_map(|name| self.observation.seen.current.shards.iter().find(|shard| shard.name == *name))
+    }
+
     /// The write with the ARNs of what this run created. New references to IP sets that were not written are left out;
     /// `None` if that leaves nothing to write.
     fn with_arns(&self, change: &Change) -> Option<Write> {
         // Others refer to sets that are wired already: those stay, whatever became of their own writes.
         let refused = |name: &String| self.unwritten.contains(name) && change.refer.contains(name);
+        let arn = |name: &str| {
+            let shards = &self.observation.seen.current.shards;
+            shards.iter().find(|shard| shard.name == name).map(|shard| shard.arn.clone())
+        };
         let resolve = |spec: &RuleGroupSpec| {
             let mut spec = spec.clone();
             for reference in &mut spec.references {
                 if reference.arn.is_none() {
-                    reference.arn = self.arns.get(&reference.name).cloned();
+                    reference.arn = arn(&reference.name);
                 }
             }
             spec.references.retain(|reference| !refused(&reference.name) && reference.arn.is_some());
-            if let Some(arn) = self.arns.values().next() {
-                spec.description.learn_account(arn);
+            if let Some(shard) = self.observation.seen.current.shards.first() {
+                spec.description.learn_account(&shard.arn);
             }
             spec
         };
@@ -166,43 +230,77 @@ impl Applying<'_> {
                 let (id, token, rewrite) = (id.clone(), token.clone(), *rewrite);
                 Some(Write::UpdateRuleGroup { id, token, spec: resolve(spec), rewrite })
             }
-            set => Some(set.clone()),
+            Write::CreateIpSet(_) | Write::UpdateIpSet { .. } => Some(change.write.clone()),
         }
     }
 
-    fn written(&mut self, write: &Write, arn: Option<String>) {
-        if let Some(arn) = arn {
-            self.arns.insert(write.target().to_owned(), arn);
+    /// The ARN of what is updated; empty for what is created.
+    fn arn_of(&self, write: &Write) -> String {
+        let current = &self.observation.seen.current;
+        let arn = match write {
+            Write::UpdateIpSet { id, .. } => {
+                current.shards.iter().find(|shard| shard.id == *id).map(|shard| &shard.arn)
+            }
+            Write::UpdateRuleGroup { id, .. } => {
+                current.groups.iter().find(|group| group.id == *id).map(|group| &group.arn)
+            }
+            Write::CreateIpSet(_) | Write::CreateRuleGroup(_) => None,
+        };
+        arn.cloned().unwrap_or_default()
+    }
+
+    fn sent_to_be_wired(&mut self, write: &Write) {
+        if let Write::CreateRuleGroup(spec) | Write::UpdateRuleGroup { spec, .. } = write {
+            self.observation.sent_to_be_wired(spec.references.iter().filter_map(|reference| reference.arn.as_ref()));
         }
-        self.applied.unsure.remove(write.target());
-        self.applied.note(write);
     }
 
     fn not_written(&mut self, change: &Change) {
-        if matches!(change.write, Write::CreateIpSet(_) | Write::UpdateIpSet { .. }) {
+        if change.write.kind().is_of_ip_set() {
             self.unwritten.insert(change.write.target().to_owned());
         }
     }
 }
 
+/// The first of these IP sets that the list does not show as it is known.
+fn unlike<'s>(
+    shards: &[&'s Shard],
+    observation: &Observation,
+    listed: &BTreeMap<String, LockToken>,
+) -> Option<(Sight, &'s str)> {
+    let seen = shards.iter().map(|shard| (observation.compare(shard, listed.get(&shard.arn)), shard.name.as_str()));
+    seen.filter(|(sight, _)| *sight != Sight::Current).max_by_key(|(sight, _)| *sight == Sight::Changed)
+}
+
 /// `fresh`: it refers to an IP set that this run has created.
-async fn send(writer: &Writer, stop: &Stop, change: &Change, write: &Write, fresh: bool) -> Answer {
+async fn send(
+    writer: &Writer,
+    stop: &Stop,
+    change: &Change,
+    write: &Write,
+    arn: String,
+    fresh: bool,
+) -> Result<Receipt, Refusal> {
     if let Some(reason) = stop.reason() {
         let trouble = Trouble::Stopped(reason);
-        return Answer::Refused(Refusal { trouble, unsure: false, conflict: false, concerns_action: false });
+        return Err(Refusal { trouble, unsure: false, conflict: false, concerns_action: false });
     }
     log_removals(change);
     let result = match write {
-        Write::CreateIpSet(spec) => writer.create_ip_set(spec, stop).await.map(Some),
-        Write::UpdateIpSet { id, token, spec } => writer.update_ip_set(id, token, spec, stop).await.map(|()| None),
-        Write::CreateRuleGroup(spec) => writer.create_rule_group(spec, stop).await.map(|()| None),
+        Write::CreateIpSet(spec) => writer.create_ip_set(spec, stop).await,
+        Write::CreateRuleGroup(spec) => writer.create_rule_group(spec, stop).await,
+        Write::UpdateIpSet { id, token, spec } => {
+            let next = writer.update_ip_set(id, token, spec, stop).await;
+            next.map(|token| Receipt { id: id.clone(), arn, token })
+        }
         Write::UpdateRuleGroup { id, token, spec, .. } => {
-            writer.update_rule_group(id, token, spec, stop).await.map(|()| None)
+            let next = writer.update_rule_group(id, token, spec, stop).await;
+            next.map(|token| Receipt { id: id.clone(), arn, token })
         }
     };
     let (target, lock_token) = (write.target(), became_of_token(write, result.as_ref().err()));
-    match result {
-        Ok(arn) => {
+    let error = match result {
+        Ok(receipt) => {
             info!(
                 target,
                 write = write.kind().as_str(),
@@ -212,19 +310,22 @@ async fn send(writer: &Writer, stop: &Stop, change: &Change, write: &Write, fres
                 references = new_references(change, write),
                 "written"
             );
-            Answer::Written { arn }
+            return Ok(receipt);
         }
-        Err(error) => {
-            warn!(target, write = write.kind().as_str(), lock_token, error = %error.with_hint(), "not written");
-            let trouble = trouble(&error, fresh);
-            Answer::Refused(Refusal {
-                unsure: error.may_have_happened(),
-                conflict: matches!(trouble, Trouble::Outdated(_)) && error.class() == Class::Conflict,
-                concerns_action: matches!(trouble, Trouble::Failed(_)) && error.concerns_action(),
-                trouble,
-            })
-        }
+        Err(error) => error,
+    };
+    let trouble = trouble(&error, fresh);
+    if matches!(trouble, Trouble::Propagating(_)) {
+        info!(target, error = %error.with_hint(), "waiting: AWS has not spread a new IP set yet");
+    } else {
+        warn!(target, write = write.kind().as_str(), lock_token, error = %error.with_hint(), "not written");
     }
+    Err(Refusal {
+        unsure: error.may_have_happened(),
+        conflict: matches!(trouble, Trouble::Outdated(_)) && error.class() == Class::Conflict,
+        concerns_action: matches!(trouble, Trouble::Failed(_)) && error.concerns_action(),
+        trouble,
+    })
 }
 
 /// References that are new to the rule group: those that were left out of what was sent do not count.

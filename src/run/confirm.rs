@@ -1,7 +1,5 @@
 //! Proof by a second scan: nothing leaves force because a single scan did not show it.
 
-use std::time::Duration;
-
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -32,19 +30,38 @@ impl Proof {
         }
     }
 
+    /// How a run ends that lacks it.
+    pub(super) fn lacking(self) -> Option<End> {
+        match self {
+            Self::Unavailable(end) => Some(end),
+            Self::Missing | Self::Scanned(_) => None,
+        }
+    }
+
+    /// After WAF was read again, a scan has to begin anew.
+    pub(super) fn expire(&mut self) {
+        if self.can_be_had() {
+            *self = Self::Missing;
+        }
+    }
+
     /// Whether what needs a second scan may be planned: it has one, or can still get it.
     pub(super) const fn can_be_had(&self) -> bool {
         !matches!(self, Self::Unavailable(_))
     }
 }
 
+/// When the second scan may begin.
+pub(super) fn due(job: &Job<'_>, observation: &Observation, care: Care) -> Instant {
+    match care {
+        Care::Settled => observation.scan_began + job.settings.table.settle,
+        Care::Immediate => Instant::now(),
+    }
+}
+
 /// Scans again, late enough for the answer to mean something.
 pub(super) async fn confirm(job: &Job<'_>, observation: &mut Observation, care: Care) -> Proof {
-    let settle = match care {
-        Care::Settled => job.settings.table.settle,
-        Care::Immediate => Duration::ZERO,
-    };
-    let wait = (observation.scanned_at + settle).saturating_duration_since(Instant::now());
+    let wait = due(job, observation, care).saturating_duration_since(Instant::now());
     info!(?wait, "something would be removed: scanning the table again");
     let stopped = |reason| Proof::Unavailable(End::partial(Why::Stopped(reason)));
     match job.stop.sleep(wait).await {

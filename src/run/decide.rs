@@ -67,7 +67,7 @@ pub(super) fn decide(
 pub(super) fn digest(job: &Job<'_>, observation: &Observation, history: &History) -> Option<String> {
     let last = history.rounds.last().map(|round| &round.decision);
     let judgement = &history.pending.as_ref().or(last)?.judgement;
-    if judgement.verdict != Verdict::Held || !history.has_written() || observation.is_behind {
+    if judgement.verdict != Verdict::Held || !history.has_written() {
         return Some(judgement.digest.clone());
     }
     let Seen { scans, current, .. } = &observation.seen;

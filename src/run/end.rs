@@ -35,6 +35,8 @@ pub enum Why {
     Unread(Fault),
     /// WAF kept changing, or kept refusing writes.
     Outdated(Fault),
+    /// Each read after a write showed that somebody else had written too.
+    KeptChanging,
     /// What was written does not show yet.
     NotSeen,
     /// Unwanted addresses stay in force until the next run.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::model::cidr::{Cidr, PerFamily};
 use crate::model::current::Current;
 use crate::planning::guard::Approval;
-use crate::planning::plan::Write;
+use crate::run::applied::Origin;
 use crate::run::decision::Decision;
 use crate::run::end::End;
 use crate::run::record::Round;
@@ -23,23 +23,48 @@ pub(super) struct History {
 
 impl History {
     /// Takes down what became of a plan.
-    pub(super) fn carried_out(&mut self, mut round: Round) {
-        for earlier in &mut self.rounds {
-            round.applied.settle_with(&mut earlier.applied);
-        }
+    pub(super) fn carried_out(&mut self, round: Round) {
+        let settled: Vec<Origin> = round.applied.done.iter().map(Origin::of).collect();
+        self.forget(&settled);
         self.rounds.push(round);
     }
 
-    /// Counts as written what a fresh read shows although its answer was lost.
-    pub(super) fn acknowledge(&mut self, current: &Current) {
+    /// Counts as done what a fresh read shows although its answer was lost.
+    pub(super) fn acknowledge(&mut self, current: &Current, installation: &str) {
+        for at in 0..self.rounds.len() {
+            let found = self.rounds.get_mut(at).map(|round| round.applied.acknowledge(current, installation));
+            self.forget(&found.unwrap_or_default());
+        }
+    }
+
+    /// Forgets the unsure writes of these origins: another one had its effect in their place.
+    fn forget(&mut self, origins: &[Origin]) {
         for round in &mut self.rounds {
-            round.applied.acknowledge(current);
+            for origin in origins {
+                round.applied.forget(origin);
+            }
         }
     }
 
     /// Whether AWS has confirmed a write.
     pub(super) fn has_written(&self) -> bool {
-        self.rounds.iter().any(|round| round.applied.done() > 0)
+        self.rounds.iter().any(|round| !round.applied.done.is_empty())
+    }
+
+    /// Whether something may be in WAF that was not there when it was read.
+    pub(super) fn may_have_written(&self) -> bool {
+        self.has_written() || self.rounds.iter().any(|round| !round.applied.unsure.is_empty())
+    }
+
+    /// Keeps a plan that finds nothing to write, unless the last one that was carried out says as much.
+    pub(super) fn keep(&mut self, decision: Decision) {
+        let says_the_same = |last: &Decision| {
+            last.judgement.held == decision.judgement.held
+                && last.plan.deferred == decision.plan.deferred
+                && last.plan.unplaced == decision.plan.unplaced
+        };
+        let said = self.rounds.last().is_some_and(|round| says_the_same(&round.decision));
+        self.pending = (!said).then_some(decision);
     }
 
     /// CIDRs in force when the run began, without drift; `None` before its first plan was carried out.
@@ -67,26 +92,6 @@ impl History {
             added.extend(adding.filter(counted));
         }
         added
-    }
-
-    /// Notes in a fresh read which IP sets this run has created. One that it has sent a reference to may be in force
-    /// whatever the read shows.
-    pub(super) fn mark_created(&self, current: &mut Current) {
-        let mut created = BTreeSet::new();
-        let mut referred = BTreeSet::new();
-        for Round { decision, applied, .. } in &self.rounds {
-            for change in &decision.plan.changes {
-                if matches!(change.write, Write::CreateIpSet(_)) && applied.wrote(change.write.target()) {
-                    created.insert(change.write.target());
-                }
-                if applied.wrote(change.write.target()) || applied.unsure.contains_key(change.write.target()) {
-                    referred.extend(change.refer.iter().map(String::as_str));
-                }
-            }
-        }
-        for shard in &mut current.shards {
-            shard.created = created.contains(shard.name.as_str()) && !referred.contains(shard.name.as_str());
-        }
     }
 
     /// How the run ends if no further round can follow: what failed in the last one counts for more.

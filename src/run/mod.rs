@@ -5,6 +5,7 @@ pub mod apply;
 mod confirm;
 mod decide;
 pub mod decision;
+mod effect;
 pub mod end;
 mod history;
 mod observation;

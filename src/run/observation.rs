@@ -1,16 +1,20 @@
 //! What scans of the table and reads of WAF have shown: both, once there is an observation at all.
 
+use std::collections::BTreeSet;
+
 use tokio::time::Instant;
 use tracing::warn;
 
-use crate::aws::{AwsError, Class, ReadCache, TableReader, WafReader};
-use crate::model::current::Current;
+use crate::aws::{AwsError, Class, ReadCache, Receipt, TableReader, WafReader};
+use crate::model::current::{Current, LockToken, Shard};
 use crate::model::desired::Desired;
 use crate::model::item::TableView;
 use crate::model::naming::Target;
 use crate::model::settings::{OnRejection, Settings};
+use crate::planning::plan::Write;
+use crate::run::effect;
 use crate::run::end::{End, Failure, Fault, Why};
-use crate::run::record::{Round, Scans, Seen};
+use crate::run::record::{Scans, Seen};
 use crate::stop::Stop;
 use crate::text::number::counted;
 
@@ -24,28 +28,42 @@ pub(super) struct Job<'a> {
     pub(super) stop: &'a Stop,
 }
 
-/// What was seen so far.
+/// How an IP set in a list compares with what the run knows of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sight {
+    /// As it is known.
+    Current,
+    /// Written by somebody else since.
+    Changed,
+    /// As it was before, or not yet there: the list is old.
+    Old,
+}
+
+/// What was seen so far, and what this run has made of it.
 pub(super) struct Observation {
     pub(super) seen: Seen,
-    /// What WAF held when the run began, once it has been read again.
+    /// What WAF held when the run began, once it was written or read again.
     pub(super) at_start: Option<Current>,
-    /// When the first scan was complete: whatever it missed was missed before.
-    pub(super) scanned_at: Instant,
-    /// The run has written to WAF since it was read.
-    pub(super) is_behind: bool,
+    /// When the first scan began.
+    pub(super) scan_began: Instant,
+    /// Lock tokens that guard nothing any more: a read that shows one of them is old.
+    spent: BTreeSet<LockToken>,
+    /// ARNs of what this run has written: a read that lacks one of them is old.
+    written: BTreeSet<String>,
+    /// Names of the IP sets that this run has created.
+    created: BTreeSet<String>,
+    /// ARNs of the IP sets that this run has sent to be wired, whatever became of it.
+    wired: BTreeSet<String>,
 }
 
 impl Observation {
     /// Scans the table and reads WAF, at the same time.
     pub(super) async fn take(job: &mut Job<'_>) -> Result<Self, End> {
         let (table, settings, stop) = (job.table, &job.settings.table, job.stop);
-        let scan = async {
-            let view = table.scan(settings, stop).await?;
-            Ok((view, Instant::now()))
-        };
+        let scan_began = Instant::now();
+        let scan = table.scan(settings, stop);
         let waf = job.waf.read_waf(&job.settings.waf, job.cache, job.stop);
-        let ((view, scanned_at), current) =
-            tokio::try_join!(scan, waf).map_err(|error: AwsError| unread_at_first(&error))?;
+        let (view, current) = tokio::try_join!(scan, waf).map_err(|error| unread_at_first(&error))?;
         if view.unnamed > 0 {
             let items = counted(view.unnamed, "item");
             let key = crate::text::line(&job.settings.table.key_attribute);
@@ -54,7 +72,8 @@ impl Observation {
         let consumed_capacity = view.consumed_capacity;
         let scans = Scans { newest: job.desired(view), earlier: Vec::new() };
         let seen = Seen { scans, consumed_capacity, current };
-        Ok(Self { seen, at_start: None, scanned_at, is_behind: false })
+        let (spent, written, created, wired) = Default::default();
+        Ok(Self { seen, at_start: None, scan_began, spent, written, created, wired })
     }
 
     /// Scans the table once more.
@@ -66,22 +85,67 @@ impl Observation {
         Ok(())
     }
 
-    /// Reads WAF once more.
-    pub(super) async fn read_again(&mut self, job: &mut Job<'_>) -> Result<(), End> {
-        let read = job.waf.read_waf(&job.settings.waf, job.cache, job.stop).await;
-        let current = read.map_err(|error| unread_later(&error))?;
+    /// Reads WAF once more. `None` if the read is old: it lacks or undoes what this run knows.
+    pub(super) async fn read_again(&mut self, job: &mut Job<'_>) -> Result<Option<&Current>, AwsError> {
+        let mut current = job.waf.read_waf(&job.settings.waf, job.cache, job.stop).await?;
+        if self.is_old(&current) {
+            return Ok(None);
+        }
+        for shard in &mut current.shards {
+            // What it was asked to wire may be in force, whatever the read shows.
+            shard.created = self.created.contains(&shard.name) && !self.wired.contains(&shard.arn);
+        }
         let before = std::mem::replace(&mut self.seen.current, current);
         self.at_start.get_or_insert(before);
-        self.is_behind = false;
-        Ok(())
+        Ok(Some(&self.seen.current))
     }
 
-    /// What is left of it when the run ends: with what the last round wrote, if WAF was not read since.
-    pub(super) fn into_seen(mut self, last: Option<&Round>) -> Seen {
-        if let (true, Some(Round { applied, .. })) = (self.is_behind, last) {
-            self.seen.current.take_over(&applied.ip_sets, &applied.rule_groups);
+    /// Takes over a write that AWS has confirmed.
+    pub(super) fn wrote(&mut self, job: &mut Job<'_>, write: &Write, receipt: &Receipt) {
+        self.at_start.get_or_insert_with(|| self.seen.current.clone());
+        match write {
+            Write::CreateIpSet(spec) => {
+                self.created.insert(spec.name.clone());
+            }
+            Write::UpdateIpSet { token, .. } | Write::UpdateRuleGroup { token, .. } => {
+                self.spent.insert(token.clone());
+            }
+            Write::CreateRuleGroup(_) => {}
         }
-        self.seen
+        self.written.insert(receipt.arn.clone());
+        effect::take_over(&mut self.seen.current, write, receipt, &job.target.name);
+        effect::remember(job.cache, &self.seen.current, write, receipt);
+    }
+
+    /// Notes that rules are asked to refer to these IP sets.
+    pub(super) fn sent_to_be_wired<'a>(&mut self, arns: impl Iterator<Item = &'a String>) {
+        self.wired.extend(arns.cloned());
+        for shard in &mut self.seen.current.shards {
+            shard.created &= !self.wired.contains(&shard.arn);
+        }
+    }
+
+    /// Whether this run has created an IP set of this name.
+    pub(super) fn has_created(&self, name: &str) -> bool {
+        self.created.contains(name)
+    }
+
+    /// What a list of lock tokens says of an IP set.
+    pub(super) fn compare(&self, shard: &Shard, listed: Option<&LockToken>) -> Sight {
+        match listed {
+            Some(token) if *token == shard.token => Sight::Current,
+            Some(token) if !self.spent.contains(token) => Sight::Changed,
+            // What this run has written or created spreads for a while.
+            Some(_) | None => Sight::Old,
+        }
+    }
+
+    /// Whether a read shows something as it was before what this run knows.
+    fn is_old(&self, read: &Current) -> bool {
+        let sets = || read.shards.iter().map(|shard| (&shard.arn, &shard.token));
+        let groups = || read.groups.iter().map(|group| (&group.arn, &group.token));
+        let is_there = |arn: &String| sets().chain(groups()).any(|(there, _)| there == arn);
+        sets().chain(groups()).any(|(_, token)| self.spent.contains(token)) || !self.written.iter().all(is_there)
     }
 
     /// Rejections that count, of whichever scan had more of them.
@@ -117,13 +181,12 @@ fn unread_at_first(error: &AwsError) -> End {
     match error.class() {
         Class::Stopped(reason) => End::partial(Why::Stopped(reason)),
         Class::Again if !error.looks_lasting() => End::partial(Why::Unread(fault())),
-        _ if error.vanished() => End::partial(Why::Outdated(fault())),
         _ => End::failed(fault()),
     }
 }
 
 /// What an error at reading again means, when AWS has answered before: what may pass is left to the next run.
-fn unread_later(error: &AwsError) -> End {
+pub(super) fn unread_later(error: &AwsError) -> End {
     match error.class() {
         Class::Again => End::partial(Why::Unread(Fault::from(error))),
         _ => unread_at_first(error),

@@ -39,7 +39,7 @@ impl Outcome {
         match (&run.end, run.command) {
             (End::Failed(_), _) => Self::Failed,
             (End::Done | End::Blocked, Command::Plan) => Self::Planned,
-            (End::Blocked, Command::Apply) if done == 0 => Self::Blocked,
+            (End::Blocked, Command::Apply) if done == 0 && run.writes_unsure() == 0 => Self::Blocked,
             (End::Blocked, Command::Apply) => Self::Held,
             (End::Done | End::Partial(_), Command::Apply) if is_held(run) => Self::Held,
             (End::Done | End::Partial(_), Command::Apply) if !is_enforced(run) => Self::Unenforced,

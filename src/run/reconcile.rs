@@ -4,18 +4,20 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::aws::{ReadCache, TableReader, WafReader, Writer};
 use crate::model::settings::Settings;
 use crate::planning::guard::{ApprovedPlan, Verdict};
 use crate::run::apply::apply;
-use crate::run::confirm::{Proof, confirm};
+use crate::run::confirm::{Proof, confirm, due};
 use crate::run::decide::{decide, digest};
 use crate::run::decision::Decision;
-use crate::run::end::{End, Why};
+use crate::run::end::{End, Failure, Why};
 use crate::run::history::History;
 use crate::run::observation::{Job, Observation};
 use crate::run::record::{Command, Round, Run};
-use crate::run::verify::conclude;
+use crate::run::verify::{finished, look_again, unfinished};
 use crate::stop::Stop;
 
 /// How often a run plans again after somebody else wrote, before it leaves the rest to the next run.
@@ -49,7 +51,11 @@ pub async fn reconcile(
             let end = match (observation.abort_on_rejections(settings), mode) {
                 (Err(end), _) => end,
                 (Ok(()), Mode::Plan) => preview(&job, &observation, &mut history),
-                (Ok(()), Mode::Apply(writer)) => converge(&mut job, &mut observation, &mut history, writer).await,
+                (Ok(()), Mode::Apply(writer)) => match converge(&mut job, &mut observation, &mut history, writer).await
+                {
+                    Ok(end) => end,
+                    Err(end) => history.cut_short(end),
+                },
             };
             let end = end.and_unread(&observation.seen.current.unread_web_acls);
             (Some(observation), end)
@@ -69,75 +75,112 @@ fn preview(job: &Job<'_>, observation: &Observation, history: &mut History) -> E
     }
 }
 
-/// Plans and writes until there is nothing left to write, or a person has to look, or the run has to end.
-async fn converge(job: &mut Job<'_>, observation: &mut Observation, history: &mut History, writer: &Writer) -> End {
-    let mut proof = Proof::Missing;
-    for round in 0..ROUNDS {
-        let (approved, decision) = match prepare(job, observation, history, round, &mut proof).await {
-            Ok(approved) => approved,
-            Err(end) => return history.cut_short(end),
-        };
-        let (applied, troubles) = apply(&approved, writer, job.stop).await;
-        let round = Round { decision, applied, troubles };
-        let outdated = round.is_outdated();
-        history.carried_out(round);
-        observation.is_behind = true;
-        if !outdated {
-            break;
-        }
-        if proof.can_be_had() {
-            proof = Proof::Missing;
-        }
-    }
-    conclude(job, observation, history, proof).await
-}
-
-/// The plan of a round; for any round but the first WAF is read again.
-async fn prepare(
+/// Plans and writes until the newest view of WAF shows all that is wanted, or a person has to look, or the run has to
+/// end.
+async fn converge(
     job: &mut Job<'_>,
     observation: &mut Observation,
     history: &mut History,
-    round: u32,
-    proof: &mut Proof,
-) -> Result<(ApprovedPlan, Decision), End> {
-    if round > 0 {
-        let pause = ROUND_PAUSE * round;
-        let waited = job.stop.sleep(pause + pause.mul_f64(fastrand::f64())).await;
-        waited.map_err(|reason| End::partial(Why::Stopped(reason)))?;
-        observation.read_again(job).await?;
-        history.acknowledge(&observation.seen.current);
-        history.mark_created(&mut observation.seen.current);
+    writer: &Writer,
+) -> Result<End, End> {
+    let mut proof = Proof::Missing;
+    for round in 0..=ROUNDS {
+        let decision = prove(job, observation, history, writer, &mut proof).await?;
+        if decision.plan.changes.is_empty() {
+            history.keep(decision);
+            return Ok(finished(observation, history, proof));
+        }
+        if round == ROUNDS {
+            history.pending = Some(decision);
+            break;
+        }
+        history.pending = None;
+        let state = carry_out(job, observation, history, writer, decision, None).await?;
+        if state == State::Troubled && !history.may_have_written() {
+            return Ok(unfinished(observation, history, proof, Ok(())));
+        }
+        let shown = look_again(job, observation, history, pause(state, round)).await;
+        if shown.is_err() || state == State::Troubled {
+            return Ok(unfinished(observation, history, proof, shown));
+        }
+        proof.expire();
     }
-    approve(job, observation, history, proof).await
+    Ok(unfinished(observation, history, proof, Err(End::partial(Why::KeptChanging))))
 }
 
-/// A plan that may be carried out: guarded, and confirmed by a second scan where it removes something. A plan that may
-/// not be is left pending.
-async fn approve(
-    job: &Job<'_>,
+/// A plan that lacks no proof. What needs none does not wait for it: it is written while the settling time runs.
+async fn prove(
+    job: &mut Job<'_>,
     observation: &mut Observation,
     history: &mut History,
+    writer: &Writer,
     proof: &mut Proof,
-) -> Result<(ApprovedPlan, Decision), End> {
+) -> Result<Decision, End> {
+    let mut round = 0;
     loop {
         let decision = decide(job, observation, history, proof.can_be_had())?;
-        let care = decision.care().filter(|care| !proof.suffices(*care));
-        // A second look at once can show that a guard need not hold what has to wait for the table to settle.
-        match (decision.judgement.verdict, care) {
-            (Verdict::Pass | Verdict::Held | Verdict::Approved, Some(care)) => {
-                history.pending = Some(decision);
-                *proof = confirm(job, observation, care).await;
-                observation.abort_on_rejections(job.settings)?;
-            }
-            (Verdict::Blocked, _) | (_, None) => {
-                let Some(approved) = ApprovedPlan::new(decision.plan.clone(), &decision.judgement) else {
-                    history.pending = Some(decision);
-                    return Err(End::Blocked);
-                };
-                history.pending = None;
-                return Ok((approved, decision));
-            }
+        if decision.judgement.verdict == Verdict::Blocked {
+            history.pending = Some(decision);
+            return Err(End::Blocked);
         }
+        let Some(care) = decision.care().filter(|care| !proof.suffices(*care)) else { return Ok(decision) };
+        let (first, rest) = decision.split();
+        history.pending = Some(rest);
+        let until = due(job, observation, care);
+        if !first.plan.changes.is_empty()
+            && round < ROUNDS
+            && carry_out(job, observation, history, writer, first, Some(until)).await? == State::Outdated
+        {
+            look_again(job, observation, history, pause(State::Outdated, round)).await?;
+            proof.expire();
+            round += 1;
+            continue;
+        }
+        // A second look at once can show that a guard need not hold what has to wait for the table to settle.
+        *proof = confirm(job, observation, care).await;
+        observation.abort_on_rejections(job.settings)?;
+    }
+}
+
+/// What became of a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// All of it was written.
+    Written,
+    /// Some of it was refused because what was read is out of date.
+    Outdated,
+    /// Some of it was not written, and reading again would not help.
+    Troubled,
+}
+
+/// Carries a plan out.
+async fn carry_out(
+    job: &mut Job<'_>,
+    observation: &mut Observation,
+    history: &mut History,
+    writer: &Writer,
+    decision: Decision,
+    until: Option<Instant>,
+) -> Result<State, End> {
+    let Some(approved) = ApprovedPlan::new(decision.plan.clone(), &decision.judgement) else {
+        return Err(End::failed(Failure::Internal("a plan that a guard stops was to be carried out")));
+    };
+    let (applied, troubles) = apply(&approved, writer, job, observation, until).await;
+    let round = Round { decision, applied, troubles };
+    let state = match (round.is_outdated(), round.troubles.is_empty()) {
+        (true, _) => State::Outdated,
+        (false, false) => State::Troubled,
+        (false, true) => State::Written,
+    };
+    history.carried_out(round);
+    Ok(state)
+}
+
+/// How long to wait before WAF is read again.
+fn pause(state: State, round: u32) -> Duration {
+    match state {
+        State::Outdated => (ROUND_PAUSE * (round + 1)).mul_f64(1.0 + fastrand::f64()),
+        State::Written | State::Troubled => Duration::ZERO,
     }
 }
 
@@ -150,7 +193,7 @@ fn record(job: Job<'_>, observation: Option<Observation>, history: History, end:
             Mode::Plan => Command::Plan,
             Mode::Apply(_) => Command::Apply,
         },
-        seen: observation.map(|observation| observation.into_seen(history.rounds.last())),
+        seen: observation.map(|observation| observation.seen),
         rounds: history.rounds,
         pending: history.pending,
         digest,

@@ -7,7 +7,7 @@ use crate::model::current::Current;
 use crate::model::desired::Desired;
 use crate::model::naming::Target;
 use crate::planning::plan::{Change, Plan};
-use crate::run::applied::Applied;
+use crate::run::applied::{Applied, Origin};
 use crate::run::decision::Decision;
 use crate::run::end::{End, Trouble};
 
@@ -109,13 +109,14 @@ impl Run {
     /// Writes that AWS confirmed.
     #[must_use]
     pub fn writes_done(&self) -> usize {
-        self.rounds.iter().map(|round| round.applied.done()).sum()
+        self.rounds.iter().map(|round| round.applied.done.len()).sum()
     }
 
     /// Writes of which it is not known what became of them.
     #[must_use]
     pub fn writes_unsure(&self) -> usize {
-        self.rounds.iter().map(|round| round.applied.unsure.len()).sum()
+        let unsure = self.rounds.iter().flat_map(|round| &round.applied.unsure);
+        unsure.map(Origin::of).collect::<BTreeSet<_>>().len()
     }
 
     /// Distinct CIDRs that some round took for drift and that were taken out.
@@ -137,7 +138,7 @@ impl Scans {
 impl Round {
     /// The changes that were written.
     pub fn written(&self) -> impl Iterator<Item = &Change> {
-        self.decision.plan.changes.iter().filter(|change| self.applied.wrote(change.write.target()))
+        self.decision.plan.changes.iter().filter(|change| self.applied.wrote(change))
     }
 
     /// Whether WAF has to be read again before going on.

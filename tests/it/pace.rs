@@ -19,7 +19,7 @@ async fn no_action_is_called_faster_than_its_rate_in_any_second() {
     world.items(1..=24);
     let document = world.apply().await;
     assert_eq!(document.outcome, Outcome::Changed, "{}", document.reason);
-    for (operation, rate) in [("CreateIPSet", 1), ("CreateRuleGroup", 1), ("GetIPSet", 5), ("ListIPSets", 5)] {
+    for (operation, rate) in [("CreateIPSet", 1), ("CreateRuleGroup", 1), ("ListIPSets", 5), ("ListRuleGroups", 5)] {
         let times = times(&world, operation);
         assert!(!times.is_empty());
         for window in times.windows(rate + 1) {

@@ -1,0 +1,120 @@
+//! What a write makes of what WAF holds: values only.
+
+use crate::aws::{ReadCache, Receipt};
+use crate::model::current::{Current, GroupRule, RuleGroup, Shard};
+use crate::model::naming;
+use crate::model::policy::Action;
+use crate::model::spec::{IpSetSpec, RuleGroupSpec};
+use crate::planning::plan::Write;
+
+/// Takes over a write that AWS has confirmed: from now on this is what WAF holds, as far as the run knows.
+pub(super) fn take_over(current: &mut Current, write: &Write, receipt: &Receipt, installation: &str) {
+    let Receipt { id, arn, token } = receipt.clone();
+    if current.account.is_none() {
+        current.account = naming::account_of(&arn).map(ToOwned::to_owned);
+    }
+    match write {
+        Write::CreateIpSet(spec) => {
+            let IpSetSpec { name, family, cidrs, description } = spec.clone();
+            let mark = naming::mark(&description, installation);
+            current.shards.push(Shard {
+                name,
+                id,
+                arn,
+                family,
+                adopted: false,
+                mark,
+                token,
+                cidrs,
+                group: None,
+                created: true,
+            });
+            current.shards.sort_by(|a, b| a.name.cmp(&b.name));
+        }
+        Write::UpdateIpSet { spec, .. } => {
+            for shard in current.shards.iter_mut().filter(|shard| shard.id == id) {
+                shard.cidrs = spec.cidrs.clone();
+                shard.mark = naming::mark(&spec.description, installation);
+                shard.token = token.clone();
+            }
+        }
+        Write::CreateRuleGroup(spec) => {
+            let group = RuleGroup {
+                number: naming::group_number(&spec.name, installation).unwrap_or(usize::MAX),
+                name: spec.name.clone(),
+                id,
+                arn,
+                token,
+                capacity: spec.capacity,
+                table: table(spec, installation),
+                rule: rule(spec),
+            };
+            current.groups.push(group);
+            current.groups.sort_by_key(|group| group.number);
+        }
+        Write::UpdateRuleGroup { spec, .. } => {
+            for group in current.groups.iter_mut().filter(|group| group.id == id) {
+                group.rule = rule(spec);
+                group.table = table(spec, installation);
+                group.token = token.clone();
+            }
+        }
+    }
+    for shard in &mut current.shards {
+        shard.group = current.groups.iter().position(|group| group.rule.references().contains(&shard.arn));
+    }
+}
+
+/// Has the cache remember what was written: a list that shows the token of the receipt then proves it without a read.
+pub(super) fn remember(cache: &mut ReadCache, current: &Current, write: &Write, receipt: &Receipt) {
+    match write {
+        Write::CreateIpSet(spec) | Write::UpdateIpSet { spec, .. } => cache.wrote_ip_set(spec, receipt),
+        Write::CreateRuleGroup(spec) | Write::UpdateRuleGroup { spec, .. } => {
+            if let Some(group) = current.groups.iter().find(|group| group.id == receipt.id) {
+                cache.wrote_rule_group(spec, group.rule.clone(), group.capacity, receipt);
+            }
+        }
+    }
+}
+
+/// Whether a read shows all that this write leaves, and shows that something was written since what it replaces.
+pub(super) fn shows(write: &Write, current: &Current, installation: &str) -> bool {
+    let set_as = |shard: &Shard, spec: &IpSetSpec| {
+        shard.cidrs == spec.cidrs && shard.mark == naming::mark(&spec.description, installation)
+    };
+    let group_as =
+        |group: &RuleGroup, spec: &RuleGroupSpec| group.rule == rule(spec) && group.table == table(spec, installation);
+    match write {
+        Write::CreateIpSet(spec) => current.shards.iter().any(|shard| shard.name == spec.name && set_as(shard, spec)),
+        Write::UpdateIpSet { id, token, spec } => {
+            current.shards.iter().any(|shard| shard.id == *id && shard.token != *token && set_as(shard, spec))
+        }
+        Write::CreateRuleGroup(spec) => {
+            current.groups.iter().any(|group| group.name == spec.name && group_as(group, spec))
+        }
+        Write::UpdateRuleGroup { id, token, spec, .. } => {
+            current.groups.iter().any(|group| group.id == *id && group.token != *token && group_as(group, spec))
+        }
+    }
+}
+
+/// The table that a group's description names once it is written so.
+fn table(spec: &RuleGroupSpec, installation: &str) -> Option<String> {
+    naming::group_table(&spec.description.to_string(), installation).flatten()
+}
+
+/// What the rules of a group amount to once it is written so.
+fn rule(spec: &RuleGroupSpec) -> GroupRule {
+    if spec.references.is_empty() {
+        return GroupRule::Empty;
+    }
+    GroupRule::Standard {
+        policy: spec.policy.clone(),
+        labels: match spec.policy.action {
+            Action::Allow => Vec::new(),
+            Action::Count => vec![spec.rule_name.clone()],
+        },
+        references: spec.references.iter().filter_map(|reference| reference.arn.clone()).collect(),
+        tidy: true,
+    }
+}
