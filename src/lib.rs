@@ -68,7 +68,7 @@
 //!
 //! **An item, from a page to a write**
 //!
-//! 1. `scan` (`aws/scan.rs`) requests the pages of each segment and decodes each row with `item` (`aws/scan.rs`).
+//! 1. `scan` (`aws/scan.rs`) requests the pages of each segment and decodes each item with `read` (`aws/page.rs`).
 //! 2. `read` (`model/item.rs`) turns the item into entries and rejections; `allowed` (`model/item.rs`) judges one value.
 //! 3. `new` (`model/desired.rs`) merges entries and `--always` into the wanted CIDRs.
 //! 4. `new` (`planning/diff.rs`) finds what WAF holds and nobody wants; `judge` (`planning/guard.rs`) says what may go.

@@ -179,6 +179,12 @@ impl AwsError {
         text::with_hint(&self.to_string(), self.hint())
     }
 
+    /// A result that cannot be decoded, as the SDK would have said it.
+    pub(super) fn senseless(operation: &'static str, resource: &str, problem: &str) -> Self {
+        let cause = format!("the answer makes no sense: {problem}");
+        Self { class: Class::Again, lasting: true, ..Self::unusable(operation, resource, &cause, Some(BAD_ANSWER)) }
+    }
+
     /// What it means for the program.
     #[must_use]
     pub const fn class(&self) -> Class {

@@ -1,13 +1,17 @@
 //! IP sets: listed, read and written as values of this crate.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use aws_sdk_wafv2::types::{IpAddressVersion, IpSetSummary, Tag};
+
+use serde::de::{DeserializeSeed, Deserializer, SeqAccess, Visitor};
 
 use super::call::Call;
 use super::connection::{WafReader, Writer, waf_scope};
 use super::error::AwsError;
 use super::governor::Action;
+use super::lift::Lift;
 use super::pages::{LIST_LIMIT, Next, Pages};
 use super::receipt::Receipt;
 use crate::model::cidr::{Cidr, Family};
@@ -61,8 +65,9 @@ impl WafReader {
     /// One IP set with all of its addresses.
     pub(super) async fn get_ip_set(&self, name: &str, id: &str, stop: &Stop) -> Result<IpSet, AwsError> {
         let call = Call::begin(&self.governor, Action::GetIpSet, name, &self.target.region, stop).await?;
+        let lift = Lift::new(&["IPSet", "Addresses"]);
         let request = self.waf.get_ip_set().scope(waf_scope(self.scope)).name(name).id(id);
-        let sent = request.customize().config_override(call.waf()).send().await;
+        let sent = request.customize().config_override(call.waf().interceptor(lift.clone())).send().await;
         let answer = call.end(sent)?;
         let unusable = |cause: &str| AwsError::unusable(Action::GetIpSet.name(), name, cause, None);
         let (Some(found), Some(token)) = (answer.ip_set, answer.lock_token) else {
@@ -76,11 +81,12 @@ impl WafReader {
             IpAddressVersion::Ipv6 => Family::Ipv6,
             other => return Err(unusable(&format!("{} is an unknown address version", other.as_str()))),
         };
-        let mut cidrs = Builder::with_capacity(family, found.addresses.len());
-        for address in &found.addresses {
-            let cidr = Cidr::from_waf(address).filter(|cidr| cidr.family() == family);
-            cidrs.push(cidr.ok_or_else(|| unusable(&format!("{address} is no {family} CIDR")))?);
-        }
+        let cidrs = match lift.take() {
+            Some(addresses) => read(addresses.json(), family)
+                .map_err(|error| AwsError::senseless(Action::GetIpSet.name(), name, &error.to_string()))?
+                .map_err(|address| unusable(&format!("{address} is no {family} CIDR")))?,
+            None => Cidrs::default(),
+        };
         Ok(IpSet {
             name: found.name,
             id: found.id,
@@ -88,7 +94,7 @@ impl WafReader {
             family,
             description: found.description.unwrap_or_default(),
             token: LockToken(token),
-            cidrs: cidrs.finish(),
+            cidrs,
         })
     }
 }
@@ -151,6 +157,57 @@ impl Writer {
         let own = [(MANAGED_BY.0, MANAGED_BY.1)].into_iter();
         let further = self.tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
         own.chain(further).filter_map(|(key, value)| Tag::builder().key(key).value(value).build().ok()).collect()
+    }
+}
+
+/// The CIDRs of a JSON list, or the first of them that is none of this family.
+fn read(json: &[u8], family: Family) -> Result<Result<Cidrs, String>, serde_json::Error> {
+    let (mut cidrs, mut wrong) = (Builder::default(), None);
+    serde_json::Deserializer::from_slice(json).deserialize_seq(Addresses(|address: &str| {
+        match Cidr::from_waf(address).filter(|cidr| cidr.family() == family) {
+            Some(cidr) => cidrs.push(cidr),
+            None => wrong = wrong.take().or_else(|| Some(address.to_owned())),
+        }
+    }))?;
+    Ok(wrong.map_or_else(|| Ok(cidrs.finish()), Err))
+}
+
+/// Hands each string of a list to a function, without a copy.
+struct Addresses<F>(F);
+
+impl<'de, F: FnMut(&str)> Visitor<'de> for Addresses<F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of addresses")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<(), A::Error> {
+        while seq.next_element_seed(Address(&mut self.0))?.is_some() {}
+        Ok(())
+    }
+}
+
+struct Address<'a, F>(&'a mut F);
+
+impl<'de, F: FnMut(&str)> DeserializeSeed<'de> for Address<'_, F> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<F: FnMut(&str)> Visitor<'_> for Address<'_, F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an address")
+    }
+
+    fn visit_str<E>(self, address: &str) -> Result<(), E> {
+        (self.0)(address);
+        Ok(())
     }
 }
 

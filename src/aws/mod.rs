@@ -7,6 +7,8 @@ mod error;
 mod governor;
 mod interceptors;
 mod ip_sets;
+mod lift;
+mod page;
 mod pages;
 mod preflight;
 mod read_budget;

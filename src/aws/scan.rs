@@ -13,8 +13,10 @@ use super::error::AwsError;
 use super::error::BAD_ANSWER;
 use super::governor::{Action, Governor};
 use super::interceptors::AwsClock;
+use super::lift::{Lift, Lifted};
+use super::page;
 use super::read_budget::{Budget, MOST_ITEMS};
-use crate::model::item::{Attribute, Item, ItemRules, TableView};
+use crate::model::item::{ItemRules, TableView};
 use crate::model::settings::TableSettings;
 use crate::preflight::facts::Sample;
 use crate::stop::Stop;
@@ -53,7 +55,9 @@ struct Cursor {
 /// One page.
 #[derive(Debug)]
 struct Page {
-    rows: Vec<Row>,
+    items: Lifted,
+    /// How many the page says that it holds.
+    count: usize,
     consumed: f64,
     /// AWS's time at the answer, in seconds since the epoch.
     time: Option<i64>,
@@ -84,16 +88,14 @@ impl TableReader {
         let mut view = TableView::default();
         let mut rules = None;
         while let Some(page) = pages.join_next().await {
-            let page = page.map_err(|_| broken_off(settings))??;
-            if let Some(cursor) = page.next {
+            let mut page = page.map_err(|_| broken_off(settings))??;
+            if let Some(cursor) = page.next.take() {
                 pages.spawn(fetch(cursor));
             }
             view.pages += 1;
             view.consumed_capacity += page.consumed;
             let rules = rules.get_or_insert_with(|| ItemRules::new(settings, page.time));
-            for row in page.rows {
-                view.read(&item(row, settings), rules);
-            }
+            page.items(settings, rules, &mut view)?;
         }
         Ok(view)
     }
@@ -107,10 +109,7 @@ impl TableReader {
         let request = self.request(settings, Some(SAMPLE));
         let page = request.page(Cursor { segment: 0, key: None, pages: 0 }, stop).await?;
         let mut view = TableView::default();
-        let rules = ItemRules::new(settings, page.time);
-        for row in page.rows {
-            view.read(&item(row, settings), &rules);
-        }
+        page.items(settings, &ItemRules::new(settings, page.time), &mut view)?;
         Ok(Sample { view, whole: page.next.is_none() })
     }
 
@@ -166,7 +165,7 @@ impl Request {
             None => None,
         };
         let call = Call::begin(&self.governor, action, &resource, &self.region, stop).await?;
-        let clock = AwsClock::default();
+        let (clock, lift) = (AwsClock::default(), Lift::new(&["Items"]));
         let parallel = (self.segments > 1).then_some((cursor.segment, self.segments));
         let sent = self
             .dynamodb
@@ -183,20 +182,14 @@ impl Request {
             .set_total_segments(parallel.map(|(_, segments)| segments))
             .set_exclusive_start_key(cursor.key.clone())
             .customize()
-            .config_override(call.dynamodb().interceptor(clock.clone()))
+            .config_override(call.dynamodb().interceptor(clock.clone()).interceptor(lift.clone()))
             .send()
             .await;
         let answer = call.end(sent)?;
         let consumed = answer.consumed_capacity.and_then(|capacity| capacity.capacity_units).unwrap_or_default();
         let unusable = |cause: &str| AwsError::unusable(action.name(), &resource, cause, Some(BAD_ANSWER));
-        let rows = answer.items.ok_or_else(|| unusable("the answer has no items"))?;
-        if usize::try_from(answer.count).is_ok_and(|count| count > rows.len()) {
-            return Err(unusable(&format!(
-                "a page says that it holds {} items, and holds {}",
-                answer.count,
-                rows.len()
-            )));
-        }
+        let items = lift.take().ok_or_else(|| unusable("the answer has no items"))?;
+        let count = usize::try_from(answer.count).unwrap_or_default();
         if let Some(budget) = &self.budget {
             budget.spent(consumed, answer.scanned_count);
         }
@@ -206,44 +199,21 @@ impl Request {
             return Err(unusable("the scan does not get on: two pages end at the same key"));
         }
         let next = next.map(|key| Cursor { segment: cursor.segment, key: Some(key), pages: cursor.pages + 1 });
-        Ok(Page { rows, consumed, time: clock.time(), next })
+        Ok(Page { items, count, consumed, time: clock.time(), next })
     }
 }
 
-fn item(mut row: Row, settings: &TableSettings) -> Item {
-    // Two settings may name the same attribute.
-    let mut take = |name: &String, last: bool| {
-        let value = if last { row.remove(name) } else { row.get(name).cloned() };
-        value.map(attribute)
-    };
-    Item {
-        key: take(&settings.key_attribute, false),
-        expiry: settings.expiry_attribute.as_ref().and_then(|name| take(name, false)),
-        cidrs: take(&settings.cidr_attribute, true),
-    }
-}
-
-fn attribute(value: AttributeValue) -> Attribute {
-    match value {
-        AttributeValue::S(text) => Attribute::Text(text),
-        AttributeValue::N(number) => Attribute::Number(number),
-        AttributeValue::Ss(texts) => Attribute::TextSet(texts),
-        AttributeValue::L(list) => Attribute::List(list.into_iter().map(element).collect()),
-        AttributeValue::B(_) => Attribute::Other("binary"),
-        AttributeValue::Bool(_) => Attribute::Other("boolean"),
-        AttributeValue::Bs(_) => Attribute::Other("binary set"),
-        AttributeValue::M(_) => Attribute::Other("map"),
-        AttributeValue::Ns(_) => Attribute::Other("number set"),
-        AttributeValue::Null(_) => Attribute::Other("null"),
-        _ => Attribute::Other("value of an unknown type"),
-    }
-}
-
-/// Lists in lists hold no addresses: their depth does not matter.
-fn element(value: AttributeValue) -> Attribute {
-    match value {
-        AttributeValue::L(_) => Attribute::Other("list"),
-        other => attribute(other),
+impl Page {
+    /// Reads the items into `view`.
+    fn items(&self, settings: &TableSettings, rules: &ItemRules, view: &mut TableView) -> Result<(), AwsError> {
+        let (operation, resource) = (Action::Scan.name(), format!("table {}", settings.table));
+        let items = page::read(self.items.json(), settings, rules, view)
+            .map_err(|error| AwsError::senseless(operation, &resource, &error.to_string()))?;
+        if self.count > items {
+            let cause = format!("a page says that it holds {} items, and holds {items}", self.count);
+            return Err(AwsError::unusable(operation, &resource, &cause, Some(BAD_ANSWER)));
+        }
+        Ok(())
     }
 }
 

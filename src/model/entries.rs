@@ -6,7 +6,9 @@ use crate::model::cidr::{Cidr, Family};
 const ITEM_BITS: u32 = 27;
 
 /// The largest number of an item that fits. More items than that would be beyond any memory; they share it.
-const LAST_ITEM: u32 = (1 << ITEM_BITS) - 1;
+const LAST_ITEM: u32 = 134_217_727;
+
+const _: () = assert!(LAST_ITEM == (1 << ITEM_BITS) - 1, "all bits of a number set");
 
 /// Pairs of a CIDR and the number of an item that asks for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

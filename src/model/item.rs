@@ -271,6 +271,8 @@ pub struct TableView {
     pub empty: u64,
     /// Items without a key that can be shown: the attribute is missing, or neither a string nor a number.
     pub unnamed: u64,
+    /// Room for what one item asks for.
+    plain: Vec<Cidr>,
 }
 
 impl TableView {
@@ -288,7 +290,7 @@ impl TableView {
         if found.cidrs.is_empty() && found.rejected.is_empty() {
             self.empty += 1;
         }
-        self.take(key, found.cidrs);
+        self.take(key, &mut found.cidrs);
         let ignored = rules.ignored.contains(key);
         if !found.rejected.is_empty() {
             let key: Arc<str> = key.into();
@@ -297,8 +299,30 @@ impl TableView {
         }
     }
 
+    /// Reads one more item without an expiry whose addresses are a JSON array of IPv4 CIDRs in their plain spelling, as
+    /// nearly all are, or one such CIDR. If they are anything else it answers `false`, and [`TableView::read`] has to.
+    pub fn read_plain(&mut self, key: &str, cidrs: &str, rules: &ItemRules) -> bool {
+        let mut found = std::mem::take(&mut self.plain);
+        found.clear();
+        let is_plain = plain(cidrs.as_bytes(), rules, &mut found).is_some();
+        if is_plain {
+            self.items += 1;
+            self.unnamed += u64::from(key.is_empty());
+            self.take(key, &mut found);
+        }
+        self.plain = found;
+        is_plain
+    }
+
+    /// Whether both show the same.
+    #[cfg(test)]
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let of = |view: &Self| Self { plain: Vec::new(), ..view.clone() };
+        of(self) == of(other)
+    }
+
     /// What the item of this key asks for.
-    fn take(&mut self, key: &str, mut cidrs: Vec<Cidr>) {
+    fn take(&mut self, key: &str, cidrs: &mut Vec<Cidr>) {
         if cidrs.is_empty() {
             return;
         }
@@ -306,7 +330,7 @@ impl TableView {
         cidrs.dedup();
         let item = self.keys.push(key);
         for cidr in cidrs {
-            self.entries.push(cidr, item);
+            self.entries.push(*cidr, item);
         }
     }
 
@@ -476,6 +500,44 @@ fn seconds(expiry: &Attribute, now: f64) -> Result<f64, ExpiryProblem> {
         Ok(seconds) if seconds > LATEST_EXPIRY => Err(ExpiryProblem::TooLate),
         Ok(seconds) => Ok(seconds),
     }
+}
+
+/// Appends the CIDRs of a JSON array of plain IPv4 CIDRs, or of one such CIDR; `None` if it is anything else, or if
+/// anything in it has to be looked at more closely.
+fn plain(text: &[u8], rules: &ItemRules, found: &mut Vec<Cidr>) -> Option<()> {
+    let Some(mut rest) = text.strip_prefix(b"[") else {
+        found.push(plain_cidr(text, rules)?);
+        return (rules.max_per_item > 0).then_some(());
+    };
+    loop {
+        rest = without_blanks(rest).strip_prefix(b"\"")?;
+        let end = rest.iter().take(LONGEST_PLAIN + 1).position(|byte| *byte == b'"')?;
+        let (cidr, after) = rest.split_at_checked(end)?;
+        found.push(plain_cidr(cidr, rules)?);
+        match without_blanks(after.get(1..)?).split_first()? {
+            (b',', after) => rest = after,
+            (b']', []) => break,
+            _ => return None,
+        }
+    }
+    (found.len() <= rules.max_per_item).then_some(())
+}
+
+/// Without what JSON takes for blanks in front.
+fn without_blanks(text: &[u8]) -> &[u8] {
+    let blanks = text.iter().take_while(|byte| b" \t\n\r".contains(byte)).count();
+    text.get(blanks..).unwrap_or_default()
+}
+
+/// Characters of the longest plain IPv4 CIDR.
+const LONGEST_PLAIN: usize = "255.255.255.255/32".len();
+
+/// A plain IPv4 CIDR that may be asked for; `None` says nothing about it.
+fn plain_cidr(text: &[u8], rules: &ItemRules) -> Option<Cidr> {
+    let cidr = Cidr::ordinary(text)?;
+    // Every reserved range lies in these, and no CIDR of /8 or longer lies across their borders.
+    let far_from_reserved = matches!(cidr.octets(), Ok([1..=126 | 128..=168 | 170..=223, ..]));
+    (far_from_reserved && cidr.prefix() >= rules.widest.ipv4.max(8)).then_some(cidr)
 }
 
 fn allowed(text: &str, rules: &ItemRules) -> Result<Cidr, RejectionReason> {

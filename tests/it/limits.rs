@@ -8,7 +8,6 @@ const PAGE: &str = include_str!("../../docs/limits.md");
 
 /// Numbers that bound nothing, and why.
 const NO_LIMITS: &[(&str, &str)] = &[
-    ("model::BLOCK_BYTES", "how much text is compressed at once"),
     ("model::ITEM_BITS", "the layout of a number"),
     ("model::LEVEL", "how hard text is compressed"),
     ("text::ACCOUNT_ID_DIGITS", "the form of an account id"),
@@ -16,6 +15,7 @@ const NO_LIMITS: &[(&str, &str)] = &[
     ("planning::ROUNDING", "the error of a double"),
     ("host::EXIT_GUARDED", "an exit code"),
     ("host::EXIT_PENDING", "an exit code"),
+    ("model::LONGEST_PLAIN", "the length of an address"),
     ("model::NUMBER_WIDTH", "the form of a name"),
     ("report::VERSION", "a version"),
     ("text::WIDTH", "the width of a terminal"),

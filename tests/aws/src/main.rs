@@ -10,10 +10,14 @@ use serde_json::json;
 use wafsync_test_aws::{Aws, Config};
 
 const USAGE: &str = "usage: wafsync-test-aws [--port N] [--region REGION] [--table NAME] [--items N] \
-                     [--addresses-per-item N] [--name NAME] [--max-ip-sets N] [--no-rates] [--preload]";
+                     [--addresses-per-item N] [--key-length N] [--random-keys] [--name NAME] [--max-ip-sets N] \
+                     [--no-rates] [--preload] [--changed N]";
 
 /// The first of the addresses that items get, counted up: room for sixteen million.
 const FIRST_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+
+/// How far up the addresses of changed items move: beyond all others.
+const MOVED: u32 = 1 << 23;
 
 /// What was asked for on the command line.
 struct Options {
@@ -22,10 +26,13 @@ struct Options {
     table: String,
     items: u32,
     addresses_per_item: u32,
+    key_length: usize,
+    random_keys: bool,
     name: String,
     max_ip_sets: usize,
     rates: bool,
     preload: bool,
+    changed: u32,
 }
 
 impl Options {
@@ -36,10 +43,13 @@ impl Options {
             table: "clusters".to_owned(),
             items: 0,
             addresses_per_item: 1,
+            key_length: 0,
+            random_keys: false,
             name: "wafsync".to_owned(),
             max_ip_sets: 100,
             rates: true,
             preload: false,
+            changed: 0,
         };
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().ok_or_else(|| format!("{argument} needs a value\n{USAGE}"));
@@ -49,10 +59,13 @@ impl Options {
                 "--table" => options.table = value()?,
                 "--items" => options.items = value()?.parse()?,
                 "--addresses-per-item" => options.addresses_per_item = value()?.parse()?,
+                "--key-length" => options.key_length = value()?.parse()?,
+                "--random-keys" => options.random_keys = true,
                 "--name" => options.name = value()?,
                 "--max-ip-sets" => options.max_ip_sets = value()?.parse()?,
                 "--no-rates" => options.rates = false,
                 "--preload" => options.preload = true,
+                "--changed" => options.changed = value()?.parse()?,
                 _ => return Err(format!("unknown argument {argument}\n{USAGE}").into()),
             }
         }
@@ -67,18 +80,47 @@ impl Options {
         }
         let aws = Aws::new(config);
         aws.create_table(&self.region, &self.table);
-        let mut next = u32::from(FIRST_ADDRESS);
         for item in 0..self.items {
-            let addresses = next..next + self.addresses_per_item;
-            next = addresses.end;
-            let cidrs: Vec<String> = addresses.map(|bits| format!("{}/32", Ipv4Addr::from(bits))).collect();
-            let key = format!("cluster-{item:07}");
-            aws.put_item(&self.table, &key, json!({ "id": { "S": key }, "ips": { "S": json!(cidrs).to_string() } }));
+            self.put(&aws, item, 0);
         }
         if self.preload {
             aws.preload(&self.region, &self.table, &self.name, self.max_ip_sets);
         }
+        // All over the table, and so all over the IP sets.
+        for item in (0..self.items).step_by(usize::try_from(self.items / self.changed.max(1)).unwrap_or(1).max(1)) {
+            if item / (self.items / self.changed.max(1)).max(1) < self.changed {
+                self.put(&aws, item, MOVED);
+            }
+        }
         aws
+    }
+}
+
+impl Options {
+    /// The item of this number, with its addresses moved up by so much.
+    fn put(&self, aws: &Aws, item: u32, moved: u32) {
+        let first = u32::from(FIRST_ADDRESS) + moved + item * self.addresses_per_item;
+        let addresses = first..first + self.addresses_per_item;
+        let cidrs: Vec<String> = addresses.map(|bits| format!("{}/32", Ipv4Addr::from(bits))).collect();
+        let key = self.key(item);
+        aws.put_item(&self.table, &key, json!({ "id": { "S": key }, "ips": { "S": json!(cidrs).to_string() } }));
+    }
+
+    /// `cluster-0000007`, made longer or shorter to the length that was asked for.
+    fn key(&self, item: u32) -> String {
+        if self.random_keys {
+            let mut random = fastrand::Rng::with_seed(item.into());
+            return (0..self.key_length.max(8)).map(|_| random.alphanumeric()).collect();
+        }
+        let key = format!("cluster-{item:07}");
+        match self.key_length.checked_sub(key.len()) {
+            None if self.key_length > 0 => format!("{item:0width$}", width = self.key_length),
+            None | Some(0) => key,
+            Some(more) => format!(
+                "{}{key}",
+                "eu-central-1/production/nat-gateways/".chars().cycle().take(more).collect::<String>()
+            ),
+        }
     }
 }
 
