@@ -530,7 +530,7 @@ fn without_blanks(text: &[u8]) -> &[u8] {
 }
 
 /// Characters of the longest plain IPv4 CIDR.
-const LONGEST_PLAIN: usize = "255.255.255.255/32".len();
+const LONGEST_PLAIN: usize = 18;
 
 /// A plain IPv4 CIDR that may be asked for; `None` says nothing about it.
 fn plain_cidr(text: &[u8], rules: &ItemRules) -> Option<Cidr> {
