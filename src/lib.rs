@@ -39,6 +39,9 @@
 //! `report`, `preflight`, `planning`, `model` and `text` are pure: they name no AWS type, no async code, no clock, no
 //! environment, no randomness, and they print nothing. Start reading at [`run::reconcile`].
 //!
+//! The modules are public for tests, benches, fuzz targets and the examples alone; the program is [`host::main`]. CI
+//! compiles them as private as well (`.ci/dead-code`), so that the compiler finds what nobody uses.
+//!
 //! # Invariants
 //!
 //! After every API call, also if the process is killed there:
