@@ -45,7 +45,7 @@ pub(super) fn approve_command(matches: &clap::ArgMatches) -> Option<String> {
         }
     }
     // A format that only plan knows may come from the environment, which apply reads as well.
-    if name == "plan" && matches!(matches.get_one("output"), Some(Output::Markdown)) {
+    if name == "plan" && matches!(matches.get_one("output"), Some(Output::Markdown | Output::Html)) {
         words.push("--output=text".to_owned());
     }
     Some(words.join(" "))

@@ -56,6 +56,7 @@ spelling!(Output {
     Text = "text": "For people",
     Json = "json": "The JSON document",
     Markdown = "markdown": "For a pull request or a summary page",
+    Html = "html": "One page for a change ticket",
 });
 
 spelling!(Color {

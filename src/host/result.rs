@@ -7,7 +7,7 @@ use tracing::error;
 use crate::metrics::export::Exporter;
 use crate::metrics::not_begun;
 use crate::model::settings::{Color, Output, ViewSettings};
-use crate::report::{Approving, Command, Context, Document, markdown, text};
+use crate::report::{Approving, Command, Context, Document, html, markdown, text};
 use crate::run::outcome::Outcome;
 
 use super::session::Finished;
@@ -35,6 +35,7 @@ pub(super) fn render(finished: &Finished, command: Command, view: &ViewSettings,
         Output::Json if view.one_line => json_line(document),
         Output::Json => json(document),
         Output::Markdown => markdown::render(document, context).into_bytes(),
+        Output::Html => html::render(document, context).into_bytes(),
         Output::Text => text::render(document, context).into_bytes(),
     }
 }
@@ -64,7 +65,7 @@ pub(super) async fn not_started(
     let result = match view {
         Some(ViewSettings { output: Output::Json, one_line: true, .. }) => json_line(&document),
         Some(ViewSettings { output: Output::Json, .. }) => json(&document),
-        Some(ViewSettings { output: Output::Text | Output::Markdown, .. }) | None => Vec::new(),
+        Some(ViewSettings { output: Output::Text | Output::Markdown | Output::Html, .. }) | None => Vec::new(),
     };
     deliver(out, &result, document.outcome.exit_code())
 }

@@ -183,6 +183,8 @@ pub enum Output {
     Json,
     /// For a comment or a summary page; `plan` only.
     Markdown,
+    /// One self-contained page for a change ticket; `plan` only.
+    Html,
 }
 
 /// When text has color.

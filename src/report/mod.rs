@@ -1,4 +1,4 @@
-//! A run as one document, and the document as text, JSON and Markdown.
+//! A run as one document, and the document as text, JSON, Markdown and HTML.
 
 mod approving;
 mod context;
@@ -6,6 +6,7 @@ mod counts;
 mod document;
 mod from_run;
 mod holding;
+pub mod html;
 mod items;
 pub mod markdown;
 mod ranges;

@@ -157,7 +157,10 @@ pub(super) fn cost(document: &Document, command: Command) -> String {
     if document.can_be_approved() {
         let (writes, time) = (document.approval_writes, seconds(document.approval_seconds));
         let adds = if document.is_blocked() { "takes" } else { "adds" };
-        sentences.push(format!("Approving {adds} {}, about {time}.", counted(writes, "write")));
+        sentences.push(match writes {
+            0 => format!("Approving adds no write, and about {time}."),
+            writes => format!("Approving {adds} {}, about {time}.", counted(writes, "write")),
+        });
     }
     sentences.join(" ")
 }

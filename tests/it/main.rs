@@ -29,6 +29,7 @@ mod foreign_text;
 mod full_size;
 mod growth;
 mod guards;
+mod html;
 mod iam;
 mod lambda;
 mod limits;

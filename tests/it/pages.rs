@@ -23,7 +23,7 @@ async fn pages(world: &World, command: Command) -> String {
 }
 
 /// Twenty clusters with an address each, in force; two have an IPv6 network as well.
-async fn settled_world(args: &[&str]) -> World {
+pub(crate) async fn settled_world(args: &[&str]) -> World {
     let world = World::new(args);
     for number in 0..20 {
         let ipv4 = format!("203.0.113.{number}/32");
@@ -75,7 +75,7 @@ async fn one_change() {
 }
 
 /// A hundred IP sets of a hundred addresses, half of which are replaced: ten thousand changes.
-async fn a_hundred_sets(args: &[&str]) -> World {
+pub(crate) async fn a_hundred_sets(args: &[&str]) -> World {
     let world =
         World::with(Config { set_capacity: 100, ..Config::default() }, &[&["--max-per-item=100"], args].concat());
     let addresses = |item: u32, from: u32| -> Vec<String> {

@@ -17,7 +17,7 @@ pub(in crate::host) async fn run(settings: Settings, view: &ViewSettings, signal
     };
     let result = match view.output {
         Output::Json => json(&report),
-        Output::Text | Output::Markdown => report.to_text().into_bytes(),
+        Output::Text | Output::Markdown | Output::Html => report.to_text().into_bytes(),
     };
     deliver(out, &result, report.exit_code())
 }

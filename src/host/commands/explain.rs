@@ -33,7 +33,7 @@ pub(in crate::host) async fn run(
             let result = match (view.output, explanations.as_slice()) {
                 (Output::Json, [explanation]) => json(explanation),
                 (Output::Json, several) => json(&several),
-                (Output::Text | Output::Markdown, several) => {
+                (Output::Text | Output::Markdown | Output::Html, several) => {
                     several.iter().map(Explanation::to_text).collect::<Vec<_>>().join("\n").into_bytes()
                 }
             };

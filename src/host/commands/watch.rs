@@ -42,7 +42,9 @@ pub(in crate::host) async fn run(
     watch(&mut session, every, &signal, &health, clock::now, async |finished: &Finished| {
         let result = match view.output {
             Output::Json => json_line(&finished.document),
-            Output::Text | Output::Markdown => render(finished, Command::Apply, view, approve.as_deref()),
+            Output::Text | Output::Markdown | Output::Html => {
+                render(finished, Command::Apply, view, approve.as_deref())
+            }
         };
         // A reader that has gone away does not end the daemon.
         deliver(out, &result, 0);

@@ -1,0 +1,152 @@
+//! The changes as groups that fold: one for each IP set or rule group, one for each item.
+
+use std::collections::BTreeMap;
+
+use maud::{Markup, html};
+
+use super::extent;
+use crate::model::cidr::Cidr;
+use crate::report::context::Context;
+use crate::report::document::{Document, Names, Write};
+use crate::report::items;
+use crate::run::record::Command;
+use crate::text::number::{counted, grouped};
+use crate::text::{key, line};
+
+/// CIDRs that a page lists one by one under each heading; more are told as ranges, so that a browser opens it at once.
+pub(super) const LISTED: usize = 20_000;
+
+/// The changes by IP set and rule group.
+pub(super) fn by_set(document: &Document, context: Context<'_>) -> Markup {
+    let mut left = LISTED;
+    html! {
+        section aria-labelledby="changes" {
+            h2 id="changes" tabindex="-1" {
+                "Changes by IP set "
+                span.count {
+                    (counted(document.changes.len(), "write"))
+                    @if document.is_blocked() { ", once approved" }
+                }
+            }
+            @if document.changes.is_empty() { p { "Nothing to write." } }
+            @for change in &document.changes { (group(change, context, &mut left)) }
+        }
+    }
+}
+
+/// Whether so many CIDRs can still be listed one by one; then there is room for that many fewer.
+fn take(left: &mut usize, count: usize) -> bool {
+    let fits = count <= *left;
+    if fits {
+        *left -= count;
+    }
+    fits
+}
+
+fn group(change: &Write, context: Context<'_>, left: &mut usize) -> Markup {
+    let id = format!("set-{}", change.target);
+    let listed = match (&change.add, &change.remove) {
+        (Names::Cidrs(add), Names::Cidrs(remove)) => take(left, add.len() + remove.len()),
+        _ => true,
+    };
+    let noun = match change.add {
+        Names::Cidrs(_) => "",
+        Names::IpSets(_) => " IP sets",
+    };
+    html! {
+        details.group id=(id) {
+            summary {
+                b { (line(&change.target)) } " "
+                @if change.kind.creates() { span.add { "+ new" } " " }
+                @if !change.add.is_empty() { span.add { "+" (grouped(change.add.len())) (noun) } " " }
+                @if !change.remove.is_empty() { span.remove { "−" (grouped(change.remove.len())) (noun) } " " }
+                @if change.add.is_empty() && change.remove.is_empty() {
+                    span.dim { @if change.kind.creates() { "empty, for growth" } @else { "rule or description" } }
+                }
+                @if context.command == Command::Apply && !change.written { span.remove { "NOT WRITTEN" } }
+            }
+            @match (&change.add, &change.remove) {
+                (Names::Cidrs(add), Names::Cidrs(remove)) => {
+                    @if listed { (cidrs(add, &change.wanted_by, remove)) }
+                    @else {
+                        @if !add.is_empty() { p.add { "To add" } (extent(add)) }
+                        @if !remove.is_empty() { p.remove { "To remove" } (extent(remove)) }
+                    }
+                }
+                _ => {
+                    ul.cidrs {
+                        (names("+", "add", &change.add))
+                        (names("−", "remove", &change.remove))
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn names(sign: &str, class: &str, names: &Names) -> Markup {
+    html! {
+        @if let Names::IpSets(names) = names {
+            @for name in names { li.hit { span class=(class) { (sign) " " (line(name)) } } }
+        }
+    }
+}
+
+fn cidrs(add: &[Cidr], wanted_by: &[Option<String>], remove: &[Cidr]) -> Markup {
+    let mut keys = wanted_by.iter();
+    html! {
+        ul.cidrs {
+            @for cidr in add {
+                li.hit {
+                    code.add { "+ " (cidr) } " "
+                    span.dim {
+                        @match keys.next() {
+                            Some(Some(item)) => (key(item)),
+                            Some(None) => "--always",
+                            None => {}
+                        }
+                    }
+                }
+            }
+            @for cidr in remove { li.hit { code.remove { "− " (cidr) } } }
+        }
+    }
+}
+
+/// What comes, by item, and into which IP set.
+pub(super) fn by_item(document: &Document) -> Markup {
+    let items = items::by_item(document);
+    let mut sets: BTreeMap<Cidr, &str> = BTreeMap::new();
+    for change in &document.changes {
+        if let Names::Cidrs(add) = &change.add {
+            sets.extend(add.iter().map(|cidr| (*cidr, change.target.as_str())));
+        }
+    }
+    let mut left = LISTED;
+    html! {
+        @if !items.is_empty() {
+            section.items aria-labelledby="items" {
+                h2 id="items" { "Additions by item " span.count { (counted(items.len(), "item")) } }
+                @for item in &items {
+                    @let listed = take(&mut left, item.cidrs.len());
+                    details.group {
+                        summary {
+                            b { @match item.key { Some(item) => (key(item)), None => "--always" } } " "
+                            span.add { "+" (grouped(item.cidrs.len())) }
+                        }
+                        @if listed {
+                            ul.cidrs {
+                                @for cidr in &item.cidrs {
+                                    li.hit {
+                                        code.add { "+ " (cidr) } " "
+                                        span.dim { (line(sets.get(cidr).copied().unwrap_or_default())) }
+                                    }
+                                }
+                            }
+                        } @else { (extent(&item.cidrs)) }
+                    }
+                }
+            }
+        }
+    }
+}
