@@ -6,12 +6,11 @@
 //! An example cannot count on the binary having been built, so this executable plays both parts: called by the name
 //! `wafsync` it does what the binary does, which is one call into the library.
 
-#![allow(clippy::print_stdout, reason = "an example: it shows what happens")]
-
 use std::error::Error;
+use std::io::{self, ErrorKind, Write as _};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::unix::process::CommandExt as _;
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
 
 use serde_json::json;
 use wafsync_test_aws::{Aws, Config, Server};
@@ -28,7 +27,7 @@ const WITH_IPV6: u32 = 3_000;
 /// The first of the addresses, which are counted up: a range that RFC 2544 sets aside for tests.
 const FIRST_ADDRESS: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 0);
 
-/// Items that nobody can use, each in its own way: key and `ips`.
+/// Invalid items, each in its own way: key and `ips`.
 const BAD_ITEMS: [(&str, &str); 4] = [
     ("docs-sample", r#"["54.123.456.78/32"]"#),
     ("everybody", r#"["0.0.0.0/0"]"#),
@@ -36,46 +35,91 @@ const BAD_ITEMS: [(&str, &str); 4] = [
     ("host-bits", r#"["203.0.113.9/24"]"#),
 ];
 
+const USAGE: &str = "\
+usage: cargo run --example quickstart [-- --fast]
+
+Runs wafsync against a stand-in for AWS, scene by scene. --fast: three clusters and one screen.
+";
+
 fn main() -> ExitCode {
     if std::env::args_os().next().is_some_and(|name| name == PROGRAM) {
         return wafsync::host::main();
     }
-    match tokio::runtime::Runtime::new().map_err(Into::into).and_then(|runtime| runtime.block_on(show())) {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let fast = match arguments.as_slice() {
+        [] => false,
+        ["--fast"] => true,
+        ["-h" | "--help"] => return say(USAGE).map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS),
+        _ => {
+            let _ = write!(io::stderr(), "quickstart: unknown argument\n{USAGE}");
+            return ExitCode::from(64);
+        }
+    };
+    let shown = tokio::runtime::Runtime::new()
+        .map_err(Into::into)
+        .and_then(|runtime| runtime.block_on(async { if fast { glance().await } else { show().await } }));
+    match shown {
         Ok(()) => ExitCode::SUCCESS,
+        // A reader that has closed the pipe has seen enough.
+        Err(error) if error.downcast_ref().is_some_and(|error: &io::Error| error.kind() == ErrorKind::BrokenPipe) => {
+            ExitCode::SUCCESS
+        }
         Err(error) => {
-            println!("\nquickstart: {error}");
+            let _ = writeln!(io::stderr(), "\nquickstart: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
+/// Prints; an error where nobody reads any more.
+fn say(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+/// A stand-in without API rates.
+fn unhurried() -> Aws {
+    Aws::new(Config { read_rate: None, write_rate: None, ..Config::default() })
+}
+
+/// One screen: a plan for three clusters, and the apply that it takes.
+async fn glance() -> Result<(), Box<dyn Error>> {
+    let aws = unhurried();
+    aws.create_table(REGION, TABLE);
+    for cluster in 1..=3 {
+        let key = key(cluster);
+        aws.put_item(TABLE, &key, item(&key, &[format!("198.51.100.{cluster}/32")]));
+    }
+    let stage = Stage { server: aws.serve().await? };
+    stage.run("plan", 0).await?;
+    stage.quietly("apply", 0).await
+}
+
 async fn show() -> Result<(), Box<dyn Error>> {
-    println!(
-        "wafsync against a stand-in for AWS on this machine. The stand-in has no API rates and\n\
+    say("wafsync against a stand-in for AWS on this machine. The stand-in has no API rates and\n\
          the program waits 1 s, not 30 s, before it scans again to confirm removals; all else\n\
-         is as in production. Everything behind a $ is a real run and its real output."
-    );
-    let aws = Aws::new(Config { read_rate: None, write_rate: None, ..Config::default() });
+         is as in production. Everything after a $ is a real run and its real output.\n")?;
+    let aws = unhurried();
     fill(&aws);
     for (key, ips) in BAD_ITEMS {
         aws.put_item(TABLE, key, json!({ "id": { "S": key }, "ips": { "S": ips } }));
     }
     let stage = Stage { server: aws.serve().await? };
 
-    heading("A first look: 25,000 addresses, four bad items, an empty WAF");
+    heading("A first look: 25,000 addresses, four bad items, an empty WAF")?;
     stage.run("plan", 0).await?;
 
-    heading("Apply it");
+    heading("Apply it")?;
     stage.run("apply", 0).await?;
 
-    heading("Plan again");
+    heading("Plan again")?;
     stage.run("plan --detailed-exitcode", 0).await?;
 
-    heading("One cluster changes one of its addresses: one write");
-    println!(
-        "While the table holds something unreadable, what is missing from it proves nothing, and\n\
-         removals would wait. By now the owners of the four bad items have taken them out.\n"
-    );
+    heading("One cluster changes one of its addresses: one write")?;
+    say("While the table holds invalid values, a missing address proves nothing, so removals\n\
+         wait. By now the owners of the four bad items have deleted them.\n\n")?;
     for (key, _) in BAD_ITEMS {
         aws.delete_item(TABLE, key);
     }
@@ -87,26 +131,26 @@ async fn show() -> Result<(), Box<dyn Error>> {
         return Err(format!("that took {writes} writes").into());
     }
 
-    heading("Somebody lets a friend in by hand and loses two networks: it is put right");
+    heading("Somebody adds a stranger by hand and deletes two networks: it is put right")?;
     aws.edit_ip_set("wafsync-ipv4-002", |addresses| addresses.push("192.0.2.66/32".to_owned()));
     aws.edit_ip_set("wafsync-ipv6-000", |addresses| addresses.truncate(2_998));
     stage.run("apply", 0).await?;
 
-    heading("Half the table vanishes: the removals are held");
+    heading("Half the table vanishes: the removals are held")?;
     for cluster in CLUSTERS / 2..CLUSTERS {
         aws.delete_item(TABLE, &key(cluster));
     }
     stage.run("apply", 3).await?;
 
-    heading("The table is empty: nothing is written");
+    heading("The table is empty: nothing is written")?;
     aws.clear_table(TABLE);
     stage.run("apply", 3).await?;
 
-    heading("The table is back: nobody was ever locked out");
+    heading("The table is back: no cluster was ever locked out")?;
     fill(&aws);
     move_one(&aws);
     stage.run("plan --detailed-exitcode", 0).await?;
-    println!("\n\nEach run left with the exit code that it should, and the changed address took one write.");
+    say("\n\nEach run left with the exit code that it should, and the changed address took one write.\n")?;
     Ok(())
 }
 
@@ -116,11 +160,21 @@ struct Stage {
 }
 
 impl Stage {
-    /// Runs the program and checks its exit code.
+    /// Runs the program, shows its output, and checks its exit code.
     async fn run(&self, command: &str, expected: i32) -> Result<(), Box<dyn Error>> {
-        println!("$ wafsync {command} --table={TABLE}");
+        self.start(command, expected, Stdio::inherit()).await
+    }
+
+    /// The same without the output.
+    async fn quietly(&self, command: &str, expected: i32) -> Result<(), Box<dyn Error>> {
+        self.start(command, expected, Stdio::null()).await
+    }
+
+    async fn start(&self, command: &str, expected: i32, stdout: Stdio) -> Result<(), Box<dyn Error>> {
+        say(&format!("$ wafsync {command} --table={TABLE}\n"))?;
         let mut program = Command::new(std::env::current_exe()?);
-        // Nothing of this machine's settings may have a say, least of all its credentials.
+        // Nothing of this machine's settings may have a say, least of all its credentials. Without a terminal as its
+        // input, `apply` asks nothing.
         program.arg0(PROGRAM).args(command.split(' ')).arg(format!("--table={TABLE}")).env_clear().envs([
             ("AWS_ENDPOINT_URL", self.server.url().as_str()),
             ("AWS_REGION", REGION),
@@ -132,17 +186,18 @@ impl Stage {
             ("WAFSYNC_LOG_FORMAT", "text"),
             ("WAFSYNC_LOG_LEVEL", "warn"),
         ]);
+        program.stdin(Stdio::null()).stdout(stdout);
         let status = tokio::task::spawn_blocking(move || program.status()).await??;
         match status.code() {
-            Some(code) if code == expected => println!("(exit code {code})"),
+            Some(code) if code == expected => say(&format!("(exit code {code})\n"))?,
             code => return Err(format!("{command} should have left with {expected}, not {code:?}").into()),
         }
         Ok(())
     }
 }
 
-fn heading(text: &str) {
-    println!("\n\n== {text}\n");
+fn heading(text: &str) -> io::Result<()> {
+    say(&format!("\n\n== {text}\n\n"))
 }
 
 /// The table as it should be.

@@ -23,17 +23,18 @@
 //!
 //! | layer | what it is for | imports |
 //! |---|---|---|
-//! | `host` | Runs the process: commands, daemon, Lambda function, signals, log, exit code. | `metrics` `report` `run` `aws` `cli` `preflight` `planning` `model` `text` `stop` |
+//! | `host` | Runs the process: commands, daemon, Lambda function, signals, log, exit code. | `metrics` `report` `run` `aws` `cli` `preflight` `planning` `model` `text` `stop` `progress` |
 //! | `metrics` | Turns a run into numbers and exports them: Prometheus, `CloudWatch`. | `report` `run` `planning` `model` `text` |
 //! | `report` | Turns a run into one document and renders it: JSON, text, Markdown. | `run` `planning` `model` `text` `stop` `defects` |
-//! | `run` | Tells the story of a run. The only layer that sees both AWS and the plan. | `aws` `planning` `model` `text` `stop` `defects` |
+//! | `run` | Tells the story of a run. The only layer that sees both AWS and the plan. | `aws` `planning` `model` `text` `stop` `progress` `defects` |
 //! | `aws` | Calls AWS: clients, rate limits, retries, errors, pages. Decides nothing about content. | `preflight` `model` `text` `stop` `defects` |
 //! | `cli` | Turns arguments and environment into checked settings. | `preflight` `model` `text` |
 //! | `preflight` | Judges what was read for `check`, `explain` and `iam-policy`. | `planning` `model` `text` |
 //! | `planning` | Computes the plan: diff, guards, layout, changes in order, lower bound. | `model` `text` `defects` |
 //! | `model` | Holds the values: CIDRs, items, desired and current state, settings, names, limits. | `text` |
 //! | `text` | Makes foreign text safe for each output; formats numbers. | |
-//! | `stop` | Carries the deadline and signals to every wait. | |
+//! | `stop` | Carries the deadline and signals to every wait. | `progress` |
+//! | `progress` | Tells how far a run has come to a host that draws it. | |
 //! | `defects` | Lists the deliberate bugs with which the simulation proves that it would notice. Empty in a release. | |
 //!
 //! `report`, `preflight`, `planning`, `model` and `text` are pure: they name no AWS type, no async code, no clock, no
@@ -111,6 +112,7 @@ pub mod metrics;
 pub mod model;
 pub mod planning;
 pub mod preflight;
+pub mod progress;
 pub mod report;
 pub mod run;
 pub mod stop;

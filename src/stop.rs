@@ -5,7 +5,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// No call starts with less time than this left: it would most likely be cut off.
+use crate::progress::{Progress, Wait};
+
+/// No call starts with less time left: it would probably be cut off.
 pub const SHORTEST_CALL: Duration = Duration::from_secs(1);
 
 /// Kept free of calls at the deadline, to say how the run ended.
@@ -27,6 +29,7 @@ pub enum StopReason {
 pub struct Stop {
     deadline: Option<Instant>,
     signal: watch::Receiver<bool>,
+    progress: Progress,
 }
 
 /// Sends the signal to every [`Stop`] made from it.
@@ -40,7 +43,7 @@ impl Default for Signal {
 }
 
 impl Signal {
-    /// Asks whatever runs to stop at its next safe point.
+    /// Asks everything that runs to stop at its next safe point.
     pub fn raise(&self) {
         self.0.send_replace(true);
     }
@@ -54,11 +57,35 @@ impl Signal {
     /// A stop that hears this signal and has to be done by `deadline`.
     #[must_use]
     pub fn stop(&self, deadline: Option<Instant>) -> Stop {
-        Stop { deadline, signal: self.0.subscribe() }
+        Stop { deadline, signal: self.0.subscribe(), progress: Progress::default() }
     }
 }
 
 impl Stop {
+    /// The same, for a run whose progress is told there: whatever works asks a stop, so it knows where to tell.
+    #[must_use]
+    pub fn telling(self, progress: Progress) -> Self {
+        Self { progress, ..self }
+    }
+
+    /// Where progress is told.
+    #[must_use]
+    pub const fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// Waits this long for something that people should know of.
+    ///
+    /// # Errors
+    ///
+    /// As [`sleep`](Self::sleep).
+    pub async fn wait(&self, wait: Wait, duration: Duration) -> Result<(), StopReason> {
+        self.progress.wait_begins(wait, duration);
+        let waited = self.sleep(duration).await;
+        self.progress.wait_ends();
+        waited
+    }
+
     /// Why no further call may start, if that is so.
     #[must_use]
     pub fn reason(&self) -> Option<StopReason> {
@@ -74,6 +101,15 @@ impl Stop {
         self.deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()))
     }
 
+    /// Waits for the signal.
+    pub async fn signalled(&self) {
+        let mut signal = self.signal.clone();
+        // The sender may be gone; then no signal can come any more.
+        if signal.wait_for(|raised| *raised).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// Waits this long.
     ///
     /// # Errors
@@ -86,15 +122,8 @@ impl Stop {
         if self.left().saturating_sub(SHORTEST_CALL) < duration {
             return Err(StopReason::Deadline);
         }
-        let mut signal = self.signal.clone();
-        let raised = async {
-            // The sender may be gone; then no signal can come any more.
-            if signal.wait_for(|raised| *raised).await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        };
         tokio::select! {
-            () = raised => Err(StopReason::Signal),
+            () = self.signalled() => Err(StopReason::Signal),
             () = tokio::time::sleep(duration) => Ok(()),
         }
     }

@@ -27,6 +27,6 @@ pub use self::connection::{
 };
 pub use self::error::{AwsError, Class};
 pub use self::governor::{Action, Governor};
-pub use self::preflight::look;
+pub use self::preflight::{look, look_and_tell};
 pub use self::receipt::Receipt;
 pub use self::web_acls::Referring;

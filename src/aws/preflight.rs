@@ -14,7 +14,7 @@ use crate::model::cidr::Family;
 use crate::model::current::{Current, RuleGroup};
 use crate::model::naming::set_name;
 use crate::model::settings::{Scope, Settings, WafSettings};
-use crate::preflight::facts::{AclState, Answer, Search, Seen, TableState, Totals, Trouble, WebAcls};
+use crate::preflight::facts::{AclState, Answer, Early, Search, Seen, TableState, Totals, Trouble, WebAcls};
 use crate::stop::Stop;
 
 /// What a web ACL of one Region can protect (AWS WAF API: `ListResourcesForWebACL`); each has to be asked for.
@@ -40,14 +40,36 @@ impl From<AwsError> for Trouble {
 
 /// Looks at everything that the preflight judges. Nothing in AWS changes.
 pub async fn look(connection: &Connection, settings: &Settings, stop: &Stop) -> Seen {
+    look_and_tell(connection, settings, stop, &|_| ()).await
+}
+
+/// As [`look`], and tells of what comes first as soon as it is known.
+pub async fn look_and_tell(
+    connection: &Connection,
+    settings: &Settings,
+    stop: &Stop,
+    known: &dyn Fn(Early<'_>),
+) -> Seen {
     let (table_reader, reader) = (connection.table_reader(), connection.waf_reader());
     // Each web ACL is looked at for itself: one that is not there should not hide the rest.
     let without_web_acls = WafSettings { web_acls: Vec::new(), ..settings.waf.clone() };
     let mut cache = ReadCache::default();
     let (identity, table, sample, waf) = tokio::join!(
-        identity(connection),
-        table_reader.describe_table(settings.table.table.as_str(), stop),
-        table_reader.sample(&settings.table, stop),
+        async {
+            let identity = identity(connection).await;
+            known(Early::Identity(&identity));
+            identity
+        },
+        async {
+            let table = table_reader.describe_table(settings.table.table.as_str(), stop).await.map_err(Trouble::from);
+            known(Early::Table(&table));
+            table
+        },
+        async {
+            let sample = table_reader.sample(&settings.table, stop).await.map_err(Trouble::from);
+            known(Early::Sample(&sample));
+            sample
+        },
         reader.read_waf(&without_web_acls, &mut cache, stop),
     );
     let totals = reader.totals(stop).await;
@@ -67,8 +89,8 @@ pub async fn look(connection: &Connection, settings: &Settings, stop: &Stop) -> 
     };
     Seen {
         identity,
-        table: table.map_err(Trouble::from),
-        sample: sample.map_err(Trouble::from),
+        table,
+        sample,
         waf: waf.map_err(Trouble::from),
         probes,
         totals: totals.map_err(Trouble::from),

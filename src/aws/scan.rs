@@ -93,6 +93,7 @@ impl TableReader {
                 pages.spawn(fetch(cursor));
             }
             view.pages += 1;
+            stop.progress().page(page.count);
             view.consumed_capacity += page.consumed;
             let rules = rules.get_or_insert_with(|| ItemRules::new(settings, page.time));
             page.items(settings, rules, &mut view)?;

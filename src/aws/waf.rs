@@ -186,11 +186,14 @@ impl WafReader {
         stop: &Stop,
     ) -> Result<Result<Vec<IpSet>, AwsError>, AwsError> {
         let known = &*cache;
+        let unknown = wanted.iter().filter(|set| known.ip_set(&set.id, set.token.as_ref()).is_none()).count();
+        stop.progress().sets_to_read(unknown);
         let reads = wanted.iter().map(|set| async move {
             if let Some(known) = known.ip_set(&set.id, set.token.as_ref()) {
                 return Ok(Ok(known.clone()));
             }
             let read = self.get_ip_set(&set.name, &set.id, stop).await;
+            stop.progress().set_read();
             agreeing(read, Action::GetIpSet, &set.name, set.token.as_ref(), |set: &IpSet| &set.token)
         });
         let reads: Vec<Read<IpSet>> = stream::iter(reads).buffered(IN_FLIGHT).try_collect().await?;

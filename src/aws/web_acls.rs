@@ -18,6 +18,8 @@ const MOST_WEB_ACLS: usize = 100;
 /// The web ACLs that refer to our rule groups.
 #[derive(Clone, Debug, Default)]
 pub struct Referring {
+    /// How many web ACLs the scope has.
+    pub listed: usize,
     /// Those that were found.
     pub web_acls: Vec<WebAcl>,
     /// The one at which the search ended early, and why.
@@ -90,7 +92,7 @@ impl WafReader {
             Some((_, error)) if found.listed == 0 || matches!(error.class(), Class::Stopped(_)) => Err(error),
             trouble => {
                 let unread = trouble.map(|(name, error)| not_read(&name, &error)).into_iter().collect();
-                Ok(Referring { web_acls, unread, complete })
+                Ok(Referring { listed: found.listed, web_acls, unread, complete })
             }
         }
     }

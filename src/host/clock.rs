@@ -1,4 +1,4 @@
-//! The time of this machine.
+//! The clock of this machine.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -1,6 +1,6 @@
-//! Metrics and health over HTTP, for `watch`: `/metrics`, `/healthz`, `/readyz`, and nothing else.
+//! Metrics and health over HTTP, for `watch`: `/metrics`, `/healthz`, and `/readyz`.
 //!
-//! It only shows what others say of the process's [`Health`].
+//! It only shows the [`Health`] of the process.
 
 use std::convert::Infallible;
 use std::io;
@@ -20,16 +20,16 @@ use tracing::{debug, info, warn};
 
 use crate::metrics::health::Health;
 
-/// What a scrape of Prometheus is answered with; other collectors understand it too.
+/// The format of metrics: Prometheus asks for it, and other collectors understand it.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Connections at once: a scraper and two probes, several times over.
+/// Concurrent connections: a scraper and two probes, several times over.
 const CONNECTIONS: usize = 32;
 
-/// A connection that has not sent its request by then is closed, also one that is kept open between two requests.
+/// The time in which a connection has to send a request, also the next one on a connection that is kept open.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// After a failed accept, which may mean that the process has no file descriptor left.
+/// The pause after a failed accept: the process may have run out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
 /// Status, content type and text for a request.
@@ -44,24 +44,24 @@ fn answer(shown: &Health, method: &Method, path: &str) -> (StatusCode, &'static 
     }
     match path {
         "/metrics" => (StatusCode::OK, OPEN_METRICS, shown.metrics()),
-        "/healthz" => health(shown.is_alive(), "alive", "a run should have ended long ago"),
-        "/readyz" => health(shown.is_ready(), "ready", "no run yet that did not fail, or the last one failed"),
-        _ => (StatusCode::NOT_FOUND, TEXT, "there are /metrics, /healthz and /readyz\n".to_owned()),
+        "/healthz" => health(shown.is_alive(), "alive", "a run exceeded its deadline"),
+        "/readyz" => health(shown.is_ready(), "ready", "no run has succeeded yet, or the last one failed"),
+        _ => (StatusCode::NOT_FOUND, TEXT, "try /metrics, /healthz, or /readyz\n".to_owned()),
     }
 }
 
-/// Where it will listen.
+/// Starts to listen.
 ///
 /// # Errors
 ///
-/// If the address cannot be had.
+/// If the address is not available.
 pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let listener = TcpListener::bind(address).await?;
     info!(address = %listener.local_addr()?, "metrics and health are served");
     Ok(listener)
 }
 
-/// Answers requests for as long as it is polled.
+/// Answers requests until it is dropped.
 pub async fn serve(listener: TcpListener, health: Health) {
     let free = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
@@ -69,7 +69,7 @@ pub async fn serve(listener: TcpListener, health: Health) {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
-                warn!("a connection for metrics or health could not be taken: {error}");
+                warn!("could not accept a connection for metrics or health: {error}");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             }
@@ -83,7 +83,7 @@ pub async fn serve(listener: TcpListener, health: Health) {
             let mut http = hyper::server::conn::http1::Builder::new();
             http.timer(TokioTimer::new()).header_read_timeout(PATIENCE);
             if let Err(error) = http.serve_connection(TokioIo::new(stream), service).await {
-                debug!("a connection for metrics or health broke: {error}");
+                debug!("lost a connection for metrics or health: {error}");
             }
             drop(permit);
         });
@@ -92,7 +92,7 @@ pub async fn serve(listener: TcpListener, health: Health) {
 
 fn respond(health: &Health, method: &Method, path: &str) -> Response<Full<Bytes>> {
     let (status, content_type, text) = answer(health, method, path);
-    // For HEAD, hyper leaves the body out itself.
+    // For HEAD, hyper omits the body.
     let mut response = Response::new(Full::new(Bytes::from(text)));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
@@ -120,7 +120,7 @@ mod tests {
         tokio::time::advance(Duration::from_mins(30) + GRACE).await;
         assert_eq!(get(&health, "/healthz").0, 200);
         tokio::time::advance(Duration::from_secs(1)).await;
-        assert_eq!(get(&health, "/healthz"), (503, "a run should have ended long ago\n".to_owned()));
+        assert_eq!(get(&health, "/healthz"), (503, "a run exceeded its deadline\n".to_owned()));
         health.expect_life_within(Duration::from_secs(1));
         assert_eq!(get(&health, "/healthz").0, 200);
     }

@@ -10,6 +10,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::host::session::FOR_PROGRAMS;
+use crate::host::{panics, progress};
 use crate::model::settings::{LogFormat, LogLevel, LogSettings};
 use crate::text;
 
@@ -25,7 +26,7 @@ pub(super) fn start(settings: LogSettings) {
     let filter = if json { filter } else { filter.with_target(FOR_PROGRAMS, LevelFilter::OFF) };
     let registry = tracing_subscriber::registry().with(filter);
     // The module that an event comes from would hide the `target` that is written: one key for two things.
-    let layer = tracing_subscriber::fmt::layer().with_writer(|| WithoutAccountIds(io::stderr())).with_target(false);
+    let layer = tracing_subscriber::fmt::layer().with_writer(|| WithoutAccountIds(progress::Stderr)).with_target(false);
     // Every event of a run carries the run's id: in JSON as `span.id`.
     // A second start, as in tests, keeps the first.
     let _ = if json {
@@ -34,6 +35,7 @@ pub(super) fn start(settings: LogSettings) {
         // Whoever reads it as it comes knows the time.
         registry.with(layer.with_ansi(false).without_time()).try_init()
     };
+    panics::log_panics();
 }
 
 /// Of the crates below, those that log neither credentials nor what is signed with them; at `trace` alone.

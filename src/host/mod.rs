@@ -1,14 +1,18 @@
-//! The processes: a command, a daemon, a Lambda function. Results alone go to stdout, talk goes to stderr.
+//! The processes: a command, a daemon, a Lambda function. Only results go to stdout; the log goes to stderr.
 //!
-//! Whatever is decided is decided below: a host builds settings, calls a run, and maps its outcome to an exit code.
+//! A host decides nothing about a run: it builds settings, runs, and maps the outcome to an exit code.
 
+mod approving;
 mod clock;
 mod commands;
 pub mod http;
 pub mod lambda;
 mod log;
+mod panics;
 mod process;
+mod progress;
 mod result;
+mod screen;
 pub mod session;
 mod signals;
 mod termination;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use tracing::{error, warn};
 
 use super::result::deliver;
-use super::{commands, lambda, log, signals, termination};
+use super::{commands, lambda, log, panics, signals, termination};
 use crate::cli::{self, Invocation, Parsed};
 use crate::model::settings::LogSettings;
 use crate::run::outcome::Outcome;
@@ -15,26 +15,28 @@ use crate::run::outcome::Outcome;
 /// The whole program.
 #[must_use]
 pub fn main() -> ExitCode {
-    let code = if std::env::var_os(lambda::RUNTIME_API).is_some() {
-        function()
-    } else {
-        command(std::env::args_os(), std::env::vars_os(), &mut std::io::stdout().lock(), &mut std::io::stderr())
-    };
+    let code = panics::caught(|| {
+        if std::env::var_os(lambda::RUNTIME_API).is_some() {
+            function()
+        } else {
+            command(std::env::args_os(), std::env::vars_os(), &mut std::io::stdout().lock(), &mut std::io::stderr())
+        }
+    });
     ExitCode::from(code)
 }
 
-/// The process as a Lambda function, which never ends by itself.
+/// Runs as a Lambda function, which never ends by itself.
 fn function() -> u8 {
     signals::block_on(async |_| match lambda::serve(std::env::vars_os(), log::start).await {
         Ok(()) => 0,
         Err(error) => {
-            error!("the Lambda runtime API does not answer: {error}");
+            error!("no answer from the Lambda runtime API: {error}");
             Outcome::Failed.exit_code()
         }
     })
 }
 
-/// One command; returns the exit code.
+/// Runs one command and returns the exit code.
 fn command(
     args: impl IntoIterator<Item = OsString>,
     env: impl IntoIterator<Item = (OsString, OsString)>,

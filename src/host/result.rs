@@ -11,10 +11,10 @@ use crate::report::{Approving, Command, Context, Document, html, markdown, text}
 use crate::run::outcome::Outcome;
 
 use super::session::Finished;
-use super::{clock, termination};
+use super::{clock, screen, termination};
 
-/// Writes a result and returns the exit code, which is that of a failure where the result could not be written. A
-/// reader that has closed the pipe has had enough of it.
+/// Writes a result and returns the exit code: that of a failure if the result could not be written. A closed pipe is no
+/// failure: its reader has read enough.
 pub(super) fn deliver(out: &mut impl Write, result: &[u8], code: u8) -> u8 {
     match out.write_all(result).and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
@@ -25,12 +25,11 @@ pub(super) fn deliver(out: &mut impl Write, result: &[u8], code: u8) -> u8 {
     }
 }
 
-/// A finished run in the form that was asked for.
-pub(super) fn render(finished: &Finished, command: Command, view: &ViewSettings, approve: Option<&str>) -> Vec<u8> {
+/// A finished run in the requested format.
+pub(super) fn render(finished: &Finished, command: Command, view: &ViewSettings, approving: &Approving) -> Vec<u8> {
     let Finished { run, document, .. } = finished;
-    let approving = &Approving::Command(approve.map(ToOwned::to_owned));
-    let (target, desired) = (&run.target, run.newest());
-    let context = Context { command, target, desired, approving, color: false, full: view.full, items: &view.items };
+    let (target, desired, color) = (&run.target, run.newest(), screen::is_colored(view.color));
+    let context = Context { command, target, desired, approving, color, full: view.full, items: &view.items };
     match view.output {
         Output::Json if view.one_line => json_line(document),
         Output::Json => json(document),
@@ -41,14 +40,14 @@ pub(super) fn render(finished: &Finished, command: Command, view: &ViewSettings,
 }
 
 /// Leaves the outcome and the text report of a finished run for Kubernetes, whatever goes to stdout.
-pub(super) fn leave(finished: &Finished, command: Command, approve: Option<&str>) {
+pub(super) fn leave(finished: &Finished, command: Command, approving: &Approving) {
     let (output, color) = (Output::Text, Color::Never);
     let view = ViewSettings { output, one_line: false, color, full: false, items: Vec::new() };
-    let report = render(finished, command, &view, approve);
+    let report = render(finished, command, &view, approving);
     termination::log(&finished.document, &String::from_utf8_lossy(&report));
 }
 
-/// Reports a run that could not begin to stdout, the log, the metrics and Kubernetes; returns the exit code. `view` is
+/// Reports a run that could not start to stdout, log, metrics, and Kubernetes; returns the exit code. `view` is
 /// `None` where only finished runs have a result.
 pub(super) async fn not_started(
     out: &mut impl Write,

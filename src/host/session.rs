@@ -1,7 +1,7 @@
-//! One installation in one process: clients made once, what was read before, and runs one after another.
+//! One installation in one process: its clients, what it has read, and one run after another.
 //!
-//! Every host has one: a command that runs once, `watch`, and a Lambda function between its invocations. It prints
-//! nothing and knows no host.
+//! Every host has one: a command, `watch`, and a Lambda function across its invocations. It prints nothing and does not
+//! depend on the host.
 
 mod log;
 
@@ -20,17 +20,17 @@ use crate::run::record::Run;
 use crate::stop::Stop;
 use crate::text::with_hint;
 
-/// The target of spans and events that a person who watches a run can do without.
+/// The target of spans and events that are of no use to a person who watches a run.
 pub const FOR_PROGRAMS: &str = "wafsync::for_programs";
 
-/// Clients, settings and what was read before.
+/// Clients, settings, and what was read by earlier runs.
 #[derive(Debug)]
 pub struct Session {
     settings: Settings,
     connection: Connection,
     table: TableReader,
     waf: WafReader,
-    /// Made by the first `apply`: a process that only plans never has one.
+    /// Made by the first `apply`, so that a process that only plans never has one.
     writer: Option<Writer>,
     cache: ReadCache,
     throttled: u64,
@@ -40,30 +40,41 @@ pub struct Session {
 /// A run that has ended.
 #[derive(Debug)]
 pub struct Finished {
-    /// All that is known of it.
+    /// Everything that is known about it.
     pub run: Run,
-    /// What is shown of it.
+    /// What is shown.
     pub document: Document,
-    /// What metrics are made of, besides.
+    /// Further facts for metrics.
     pub facts: Facts,
 }
 
-/// Clients for these settings, with Region, credentials and endpoints from the environment.
-///
-/// # Errors
-///
-/// What is missing there, for people.
+/// Credentials that the environment can hold. With a line break in one, as a Secret made with `echo` has it, the SDK panics.
+const CREDENTIALS: [&str; 3] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
+
+/// Region, credentials, and endpoints of the environment. The error says what is wrong with them.
+async fn environment() -> Result<SdkConfig, String> {
+    for variable in CREDENTIALS {
+        let value = std::env::var_os(variable).unwrap_or_default();
+        if value.to_string_lossy().chars().any(char::is_control) {
+            let hint = "remove it; `echo -n` and `printf` add none";
+            return Err(with_hint(&format!("{variable} has a line break or another control character"), Some(hint)));
+        }
+    }
+    aws::environment().await.map_err(|error| with_hint(&error.to_string(), Some(error.hint())))
+}
+
+/// Clients for these settings from the environment. The error says what is missing there.
 pub(super) async fn connect(settings: &Settings) -> Result<Connection, String> {
-    let sdk = aws::environment().await.map_err(|error| with_hint(&error.to_string(), Some(error.hint())))?;
+    let sdk = environment().await?;
     Connection::new(sdk, settings).map_err(|error| with_hint(&error.to_string(), Some(error.hint())))
 }
 
 impl Session {
-    /// A session of a command line, with clients from the environment. `approve`: the command that approves a plan.
-    pub(super) async fn from_environment(settings: Settings, approve: Option<String>) -> Result<Self, String> {
-        let sdk = aws::environment().await.map_err(|error| with_hint(&error.to_string(), Some(error.hint())))?;
+    /// A session with clients from the environment. The error says what is missing there.
+    pub(super) async fn from_environment(settings: Settings, approving: Approving) -> Result<Self, String> {
+        let sdk = environment().await?;
         let session = Self::new(sdk, settings).map_err(|error| with_hint(&error.to_string(), Some(error.hint())))?;
-        Ok(session.approved_by(Approving::Command(approve)))
+        Ok(session.approved_by(approving))
     }
 
     /// Makes the clients.
@@ -78,7 +89,7 @@ impl Session {
         Ok(Self { settings, connection, table, waf, writer: None, cache, throttled: 0, approving })
     }
 
-    /// The same, with a log that says how its host lets a plan past the guards.
+    /// The same, with a log that says how a plan is approved on this host.
     #[must_use]
     pub fn approved_by(self, approving: Approving) -> Self {
         Self { approving, ..self }
@@ -96,15 +107,15 @@ impl Session {
         &self.settings
     }
 
-    /// What the host says anew for each run: the digest that was approved, and how long the run may take.
+    /// Sets what differs from run to run: the approved digest, and how long the run may take.
     pub fn prepare(&mut self, approve: Option<String>, deadline: Duration) {
         self.settings.guards.approve = approve;
         self.settings.run.deadline = deadline;
     }
 
-    /// One run that begins at `now`, in seconds since the epoch.
+    /// Runs once. `now` is in seconds since the epoch.
     pub async fn run(&mut self, command: Command, now: i64, stop: &Stop) -> Finished {
-        // An error's span, so that it is there at every level of the log.
+        // At the level `error`, so that every level of the log has it.
         let span = error_span!(target: FOR_PROGRAMS, "run", id = format!("{:016x}", fastrand::u64(..)));
         self.run_in_span(command, now, stop).instrument(span).await
     }

@@ -6,7 +6,7 @@ use tracing::{error, warn};
 use crate::run::outcome::Outcome;
 use crate::stop::Signal;
 
-/// Threads: pages are decoded beside the work on earlier ones; one for each core of a large node would only take memory.
+/// Threads of the runtime: one decodes pages while another works. One for each core of a large node would waste memory.
 const WORKERS: usize = 2;
 
 /// Runs a command until it ends, or until a second signal; returns its exit code.
@@ -21,7 +21,7 @@ pub(super) fn block_on<F: Future<Output = u8>>(command: impl FnOnce(Signal) -> F
     let code = runtime.block_on(async {
         let first = Signal::default();
         let second = async {
-            // One registration for both signals: a second one that follows at once must not be lost.
+            // Registered once for both waits, so that a second signal right after the first is not lost.
             let (Ok(mut interrupt), Ok(mut terminate)) =
                 (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
             else {

@@ -34,22 +34,22 @@ fn with_report(mut outcome: String, report: &str) -> String {
     outcome
 }
 
-/// Leaves a usage error in the same place: after an edit of a `ConfigMap` there is nothing else to see.
+/// Writes a usage error to the same place: after an edit of a `ConfigMap` there is nothing else to see.
 pub(super) fn log_usage(problem: &str) {
     write(Path::new(TERMINATION_LOG), format!("usage error: {problem}"));
 }
 
-/// Writes the file if it is there already.
+/// Writes the file if it exists.
 fn write(path: &Path, mut line: String) {
     line.truncate(line.floor_char_boundary(MAX_LINE - 1));
     line.push('\n');
     let opened = OpenOptions::new().write(true).truncate(true).open(path);
     if let Err(error) = opened.and_then(|mut file| file.write_all(line.as_bytes())) {
-        debug!("no outcome was left for Kubernetes: {}: {error}", path.display());
+        debug!("could not write the outcome for Kubernetes: {}: {error}", path.display());
     }
 }
 
-/// The outcome, then why.
+/// The outcome and its reason.
 fn outcome(document: &Document) -> String {
     let outcome = document.outcome.to_string();
     let reason = document.reason.strip_prefix(&format!("{outcome}: ")).unwrap_or(&document.reason);

@@ -1,6 +1,6 @@
 //! The daemon: one run after another until it is told to stop.
 //!
-//! Runs never overlap, and none of them ends it, whatever came of it.
+//! Runs never overlap, and no run ends it, whatever its outcome.
 
 use std::time::Duration;
 
@@ -13,20 +13,20 @@ use crate::run::outcome::Outcome;
 use crate::stop::Signal;
 use tokio::time::Instant;
 
-/// How much sooner or later than asked for a run may begin, so that many installations do not keep step.
+/// How much earlier or later than asked a run may start, so that many installations do not run in step.
 const JITTER: f64 = 0.1;
 
-/// Applies at once and then every `every`, from start to start, until there is a signal. A run that takes longer than
-/// that is followed by the next at once.
+/// Applies immediately and then every `every`, from start to start, until a signal. A run that takes longer is followed by
+/// the next immediately.
 ///
-/// `clock` says the time in seconds since the epoch; `ended` hears of each run before the next one begins.
+/// `clock` says the time in seconds since the epoch; `ended` gets each run, and how long it is until the next one.
 pub async fn watch(
     session: &mut Session,
     every: Duration,
     signal: &Signal,
     health: &Health,
     clock: impl Fn() -> i64,
-    mut ended: impl AsyncFnMut(&Finished),
+    mut ended: impl AsyncFnMut(&Finished, Duration),
 ) {
     loop {
         let began = Instant::now();
@@ -34,12 +34,13 @@ pub async fn watch(
         health.expect_life_within(deadline);
         let finished = session.run(Command::Apply, clock(), &signal.stop(Some(began + deadline))).await;
         health.set_ready(finished.document.outcome != Outcome::Failed);
-        ended(&finished).await;
-        let pause = pause(every, fastrand::f64()).saturating_sub(began.elapsed());
+        let next = began + pause(every, fastrand::f64());
+        ended(&finished, next.saturating_duration_since(Instant::now())).await;
+        let pause = next.saturating_duration_since(Instant::now());
         health.expect_life_within(pause);
         // Without a deadline, only a signal ends a pause early.
         if signal.stop(None).sleep(pause).await.is_err() {
-            info!("asked to stop: no further run begins");
+            info!("stopped by a signal; no further run starts");
             return;
         }
     }

@@ -10,7 +10,7 @@ use crate::model::settings::Settings;
 use crate::text;
 use crate::text::number::{counted, grouped};
 
-use super::facts::{Answer, Sample, Seen, TableState, Trouble};
+use super::facts::{Answer, Early, Sample, Seen, TableState, Trouble};
 use super::line::{Line, Report, Verdict, failed, failure, ok, shown, unknown, warning};
 use super::{quotas, search};
 
@@ -19,6 +19,16 @@ use super::{quotas, search};
 pub fn without_connection(error: &str) -> Report {
     let line = Line { subject: "connection", verdict: Verdict::Failure, finding: error.to_owned(), mend: None };
     Report { version: 1, ok: false, lines: vec![line] }
+}
+
+/// Judges what is known early.
+#[must_use]
+pub fn judge_early(settings: &Settings, early: Early<'_>) -> Line {
+    match early {
+        Early::Identity(identity) => credentials(identity),
+        Early::Table(state) => table(state),
+        Early::Sample(sample) => attributes(settings, sample),
+    }
 }
 
 /// Judges what was seen.
@@ -127,7 +137,7 @@ fn permissions(seen: &Seen) -> Line {
         return warning(SUBJECT, finding, MEND);
     }
     if seen.sample.is_err() || seen.waf.is_err() || seen.totals.is_err() || !seen.probes.is_empty() {
-        return warning(SUBJECT, "not everything that plan reads has answered", "mend the other lines first");
+        return warning(SUBJECT, "some reads failed", "fix those first");
     }
     ok(
         SUBJECT,

@@ -22,7 +22,8 @@ pub struct Trouble {
 
 impl Trouble {
     /// The message and its hint on one line.
-    pub(super) fn with_hint(&self) -> String {
+    #[must_use]
+    pub fn with_hint(&self) -> String {
         text::with_hint(&self.message, self.hint.as_deref())
     }
 }
@@ -47,6 +48,17 @@ pub struct Seen {
     pub totals: Answer<Totals>,
     /// Web ACLs.
     pub web_acls: WebAcls,
+}
+
+/// What is known before everything else.
+#[derive(Clone, Copy, Debug)]
+pub enum Early<'a> {
+    /// [`Seen::identity`]
+    Identity(&'a Answer<String>),
+    /// [`Seen::table`]
+    Table(&'a Answer<TableState>),
+    /// [`Seen::sample`]
+    Sample(&'a Answer<Sample>),
 }
 
 /// Some items of the table.

@@ -1,16 +1,18 @@
 //! One line of the preflight, and all of them as one document.
 
+use std::collections::BTreeSet;
 use std::fmt::{Display, Write as _};
 
 use serde::Serialize;
 
 use super::facts::Trouble;
+use crate::text::number::counted;
 use crate::text::wrap::wrap;
 
-/// So many of a list are shown in a line.
+/// Elements of a list that a line shows.
 const SHOWN: usize = 3;
 
-/// What stands under verdict and subject.
+/// The indent of text below verdict and subject.
 const INDENT: &str = "                           ";
 
 /// How bad it is.
@@ -67,10 +69,10 @@ pub(super) fn failed(subject: &'static str, trouble: &Trouble) -> Line {
     Line { subject, verdict: Verdict::Failure, finding: trouble.with_hint(), mend: None }
 }
 
-/// For want of what is ours in WAF, which another line gives the reason for.
+/// For lack of what is ours in WAF: another line says why.
 pub(super) fn unknown(subject: &'static str, trouble: &Trouble) -> Line {
     let mend = if trouble.denied { "see permissions" } else { "see rule groups" };
-    failure(subject, "what there is of ours in WAF is not known", mend)
+    failure(subject, "could not read wafsync's IP sets and rule groups", mend)
 }
 
 /// The first of a list, and how many there are besides.
@@ -84,24 +86,53 @@ pub(super) fn shown(separator: &str, list: impl IntoIterator<Item: Display>) -> 
     items.join(separator)
 }
 
-impl Report {
-    /// For a person at a terminal: an entry each, and how to mend it below.
+impl Verdict {
+    /// The word that begins a line.
     #[must_use]
-    pub fn to_text(&self) -> String {
-        let mut out = String::new();
-        for line in &self.lines {
-            let verdict = match line.verdict {
-                Verdict::Ok => "ok",
-                Verdict::Warning => "warning",
-                Verdict::Failure => "failure",
-            };
-            let finding = format!("{verdict:7}  {:16}  {}", line.subject, line.finding);
-            let _ = writeln!(out, "{}", wrap(INDENT, &finding));
-            if let Some(mend) = &line.mend {
-                let _ = writeln!(out, "{}", wrap(&format!("{INDENT}   "), &format!("{INDENT}-> {mend}")));
-            }
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warning => "warning",
+            Self::Failure => "failure",
+        }
+    }
+}
+
+/// Lines as text, one after another: advice that several of them share is given once.
+#[derive(Debug, Default)]
+pub struct Printer {
+    advised: BTreeSet<String>,
+}
+
+impl Printer {
+    /// For a person at a terminal: the finding, and below it how to fix it.
+    #[must_use]
+    pub fn print(&mut self, line: &Line) -> String {
+        let finding = format!("{:7}  {:16}  {}", line.verdict.as_str(), line.subject, line.finding);
+        let mut out = format!("{}\n", wrap(INDENT, &finding));
+        if let Some(mend) = line.mend.as_ref().filter(|mend| self.advised.insert((*mend).clone())) {
+            let _ = writeln!(out, "{}", wrap(&format!("{INDENT}   "), &format!("{INDENT}-> {mend}")));
         }
         out
+    }
+}
+
+impl Report {
+    /// For a person at a terminal: all lines and a total.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let mut printer = Printer::default();
+        let lines: String = self.lines.iter().map(|line| printer.print(line)).collect();
+        format!("{lines}\n{}\n", self.total())
+    }
+
+    /// How many lines have each verdict.
+    #[must_use]
+    pub fn total(&self) -> String {
+        let count = |verdict: Verdict| self.lines.iter().filter(|line| line.verdict == verdict).count();
+        let (failures, warnings) = (count(Verdict::Failure), count(Verdict::Warning));
+        let (failures, warnings) = (counted(failures, "failure"), counted(warnings, "warning"));
+        format!("{} ok, {warnings}, {failures}", count(Verdict::Ok))
     }
 
     /// 0, or 1 if something failed.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::aws::{AwsError, Class, IN_FLIGHT, Receipt, Writer};
 use crate::defects::{self, Defect};
@@ -19,6 +19,7 @@ use crate::model::current::{LockToken, Shard};
 use crate::model::spec::{RuleGroupSpec, WriteKind};
 use crate::planning::guard::ApprovedPlan;
 use crate::planning::plan::{Change, Stage, Write};
+use crate::progress::Wait;
 use crate::run::applied::Applied;
 use crate::run::end::{Fault, Trouble};
 use crate::run::observation::{Job, Observation, Sight};
@@ -49,6 +50,8 @@ pub(super) async fn apply(
     until: Option<Instant>,
 ) -> (Applied, Vec<Trouble>) {
     let (applied, troubles, unwritten) = Default::default();
+    let stages = [Stage::Strip, Stage::Add, Stage::Wire, Stage::Unwire, Stage::Remove];
+    job.stop.progress().writes_planned(stages.into_iter().map(|stage| plan.stage(stage).len()).sum());
     let mut run = Applying { writer, job, observation, applied, troubles, unwritten, waits_for_list: false };
     run.send_all(plan.stage(Stage::Strip)).await;
     if defects::has(Defect::RemovesBeforeAdding) {
@@ -67,7 +70,7 @@ pub(super) async fn apply(
         if waiting.is_empty() || until.is_some_and(|until| Instant::now() + pause > until) {
             break;
         }
-        if let Err(reason) = run.job.stop.sleep(pause).await {
+        if let Err(reason) = run.job.stop.wait(Wait::Propagation, pause).await {
             run.troubles.push(Trouble::Stopped(reason));
             break;
         }
@@ -129,6 +132,7 @@ impl Applying<'_, '_> {
             let Some((change, answer, write)) = calls.next().await else { return waiting };
             match answer {
                 Ok(receipt) => {
+                    stop.progress().written();
                     self.sent_to_be_wired(&write);
                     self.observation.wrote(self.job, &write, &receipt);
                     self.applied.confirm(write);
@@ -316,7 +320,7 @@ async fn send(
     };
     let trouble = trouble(&error, fresh);
     if matches!(trouble, Trouble::Propagating(_)) {
-        info!(target, error = %error.with_hint(), "waiting: AWS has not spread a new IP set yet");
+        debug!(target, error = %error.with_hint(), "waiting: AWS has not spread a new IP set yet");
     } else {
         warn!(target, write = write.kind().as_str(), lock_token, error = %error.with_hint(), "not written");
     }

@@ -4,6 +4,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::aws::Class;
+use crate::progress::Wait;
 use crate::run::decision::Care;
 use crate::run::end::{End, Fault, Why};
 use crate::run::observation::{Job, Observation};
@@ -64,7 +65,7 @@ pub(super) async fn confirm(job: &Job<'_>, observation: &mut Observation, care: 
     let wait = due(job, observation, care).saturating_duration_since(Instant::now());
     info!(?wait, "something would be removed: scanning the table again");
     let stopped = |reason| Proof::Unavailable(End::partial(Why::Stopped(reason)));
-    match job.stop.sleep(wait).await {
+    match job.stop.wait(Wait::Settling, wait).await {
         Ok(()) => {}
         Err(StopReason::Deadline) => return Proof::Unavailable(End::partial(Why::NoTimeToConfirm)),
         Err(reason @ StopReason::Signal) => return stopped(reason),

@@ -13,7 +13,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use wafsync_test_aws::{Aws, Config, Fault, FaultKind, Server, When};
 
-use crate::world::TABLE;
+use crate::world::{TABLE, reference_to};
 
 const REGION: &str = "eu-central-1";
 
@@ -417,7 +417,10 @@ async fn a_region_that_is_none_and_a_check_without_one_are_said_in_a_line() {
     assert_eq!((ran.code, ran.stderr), (Some(1), format!("ERROR {line}")));
     let ran: Ran = bench.command(&["check"]).env("AWS_REGION", "x y").output().await.unwrap().into();
     let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert_eq!((ran.code, words(&ran.stdout)), (Some(1), words(&format!("failure connection {line}"))));
+    assert_eq!(
+        (ran.code, words(&ran.stdout)),
+        (Some(1), words(&format!("failure connection {line} 0 ok, 0 warnings, 1 failure")))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -436,4 +439,51 @@ async fn items_without_a_key_are_warned_about() {
     let warning =
         "WARN 10 items without a key in the attribute cluster: reports cannot name them; hint: set --key-attribute";
     assert!(ran.code == Some(0) && ran.stderr.contains(warning), "{ran}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn explain_finds_the_web_acls_that_refer_to_us() {
+    let bench = Bench::settled().await;
+    bench.aws.put_web_acl("REGIONAL", "other", "Block", json!([]));
+    let none = bench.run(&["explain", "203.0.113.1"]).await;
+    assert!(none.code == Some(5) && none.stdout.contains("none refers to our rule groups"), "{none}");
+    let groups = ["wafsync-1", "wafsync-2"].map(|name| bench.aws.rule_group(name).unwrap().arn);
+    let references: Vec<Value> = groups.iter().zip(0..).map(|(arn, priority)| reference_to(arn, priority)).collect();
+    bench.aws.put_web_acl("REGIONAL", "front", "Block", Value::Array(references));
+    let found = bench.run(&["explain", "203.0.113.1", "203.0.113.2"]).await;
+    assert!(found.code == Some(0) && found.stdout.contains("front refers to wafsync-1"), "{found}");
+    bench.aws.edit_web_acl("front", |rules| rules[0]["OverrideAction"] = json!({"Count": {}}));
+    let counted = bench.run(&["explain", "203.0.113.1"]).await;
+    assert!(counted.code == Some(5) && counted.stdout.contains("overrides its action"), "{counted}");
+    bench.refuse("ListWebACLs");
+    let unseen = bench.run(&["explain", "203.0.113.1"]).await;
+    assert!(unseen.code == Some(0) && unseen.stdout.contains("in our rules; no web ACL was looked at"), "{unseen}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn explain_waits_until_all_of_it_is_wanted_and_in_force() {
+    let bench = Bench::settled().await;
+    let at_once = bench.run(&["explain", "--item=cluster-1", "--wait=1h"]).await;
+    assert_eq!(at_once.code, Some(0), "{at_once}");
+    let too_short = bench.run(&["explain", "198.51.100.7", "--wait=1s"]).await;
+    assert_eq!(too_short.code, Some(7), "{too_short}");
+    // A signal ends the wait with the answer of the last look.
+    let run = bench.command(&["explain", "198.51.100.7", "--wait=1h"]);
+    let mut child = { run }.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    stderr.read_line(&mut line).await.unwrap();
+    assert!(line.contains("waiting: 0 of 1 wanted and in force"), "{line}");
+    let pid = child.id().unwrap().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());
+    let ended: Ran = child.wait_with_output().await.unwrap().into();
+    assert!(ended.code == Some(7) && ended.stdout.contains("is neither wanted nor in force"), "{ended}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn credentials_with_a_line_break_are_named() {
+    let bench = Bench::new().await;
+    let ran: Ran = bench.command(&["plan"]).env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE\n").output().await.unwrap().into();
+    assert_one_line(&ran);
+    assert!(ran.stderr.contains("AWS_ACCESS_KEY_ID has a line break"), "{ran}");
 }

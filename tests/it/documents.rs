@@ -126,7 +126,9 @@ async fn the_page_about_documents_describes_every_key_and_no_other() {
     let failed = serde_json::to_value(&world.apply().await).unwrap();
     assert_described("A run", &[run, failed]);
 
-    let explanation = busy().await.explain("2001:db8:1::1").await;
+    let world = busy().await;
+    world.item("host-bits", &["2001:db8:1::1/47"]);
+    let explanation = world.explain("2001:db8:1::1").await;
     assert_described("An explanation", &[serde_json::to_value(&explanation).unwrap()]);
     let report = crate::check::check(&World::new(&[])).await;
     assert_described("A preflight", &[serde_json::to_value(&report).unwrap()]);

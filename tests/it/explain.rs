@@ -1,23 +1,28 @@
 //! One address in the table and in WAF, as `explain` looks at it.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use wafsync::aws::ReadCache;
 use wafsync::model::cidr::Cidr;
 use wafsync::model::desired::Desired;
-use wafsync::preflight::explain::{Explanation, explain};
+use wafsync::preflight::explain::{Acls, Explanation, Link, Report, Seen, explain};
 use wafsync_test_aws::Config;
 
 use crate::world::{World, ip, reference_to};
 
 impl World {
     pub(crate) async fn explain(&self, address: &str) -> Explanation {
+        self.ask(|seen| explain(Cidr::parse(address).unwrap(), seen)).await
+    }
+
+    async fn ask<T>(&self, ask: impl FnOnce(&Seen<'_>) -> T) -> T {
         let (connection, stop) = (self.connection(), self.signal.stop(None));
         let table = &self.settings.table;
         let view = connection.table_reader().scan(table, &stop).await.unwrap();
         let current =
             connection.waf_reader().read_waf(&self.settings.waf, &mut ReadCache::default(), &stop).await.unwrap();
         let desired = Desired::new(view, &table.always, table.aggregate, table.widest);
-        explain(Cidr::parse(address).unwrap(), &desired, &current)
+        let acls = current.web_acls.clone().map_or(Acls::NotLooked(None), Acls::Named);
+        ask(&Seen { desired: &desired, current: &current, acls: &acls, policy: &self.settings.waf.policy })
     }
 }
 
@@ -31,7 +36,7 @@ async fn the_four_answers() {
     let arn = world.aws.rule_group("wafsync-1").unwrap().arn;
     world.aws.put_web_acl("REGIONAL", "front", "Block", json!([reference_to(&arn, 0)]));
     world.aws.put_web_acl("REGIONAL", "back", "Block", json!([]));
-    world.set(&["--web-acl", "front", "--web-acl", "back", "--max-ip-sets", "4"]);
+    world.set(&["--web-acl", "front", "--max-ip-sets", "4"]);
     world.items(4..=4);
     world.no_items(1..=1);
     world.later().await;
@@ -62,4 +67,85 @@ async fn two_sets_may_hold_the_halves_of_what_is_asked() {
     world.later().await;
     let whole = world.explain("203.0.113.0/28").await;
     assert_eq!((whole.exit_code(), whole.items, whole.ip_sets.len()), (0, vec!["a".to_owned(), "b".to_owned()], 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_gets_in_only_by_the_whole_chain() {
+    let mut world = World::new(&["--max-ip-sets", "50"]);
+    world.items(1..=1);
+    let link = async |world: &World| {
+        world.later().await;
+        let answer = world.explain(&ip(1)).await;
+        (answer.exit_code(), answer.missing, answer.next.unwrap_or_default())
+    };
+    let plan = "run `wafsync apply`; `wafsync plan` shows what holds it back".to_owned();
+    assert_eq!(link(&world).await, (5, Some(Link::IpSet), plan));
+    world.apply().await;
+    assert_eq!(link(&world).await, (0, None, String::new()));
+    assert!(world.explain(&ip(1)).await.to_text().contains("in our rules; no web ACL was looked at"));
+
+    let arn = world.aws.rule_group("wafsync-1").unwrap().arn;
+    world.aws.put_web_acl("REGIONAL", "front", "Block", json!([]));
+    world.set(&["--web-acl", "front", "--max-ip-sets", "50"]);
+    let refer = "refer to wafsync-1 in web ACL front".to_owned();
+    assert_eq!(link(&world).await, (5, Some(Link::WebAcl), refer));
+    world.aws.edit_web_acl("front", |rules| *rules = json!([reference_to(&arn, 0)]));
+    assert_eq!(link(&world).await, (0, None, String::new()));
+    world.aws.edit_web_acl("front", |rules| rules[0]["OverrideAction"] = json!({"Count": {}}));
+    let remove = "remove the override of wafsync-1 in web ACL front".to_owned();
+    assert_eq!(link(&world).await, (5, Some(Link::Override), remove));
+    world.aws.edit_web_acl("front", |rules| *rules = json!([reference_to(&arn, 0)]));
+
+    // A hand changes our rule.
+    world.aws.edit_rule_group("wafsync-1", |rules| rules[0]["Action"] = json!({"Block": {}}));
+    let restore = "run `wafsync plan`: restoring the rule needs an approval".to_owned();
+    assert_eq!(link(&world).await, (5, Some(Link::Rule), restore));
+    world.aws.edit_rule_group("wafsync-1", |rules| *rules = Value::Array(Vec::new()));
+    assert_eq!(link(&world).await.1, Some(Link::RuleGroup));
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_named_web_acl_has_to_let_it_in() {
+    let mut world = World::new(&["--max-ip-sets", "50"]);
+    world.items(1..=1);
+    world.apply().await;
+    let arn = world.aws.rule_group("wafsync-1").unwrap().arn;
+    world.aws.put_web_acl("REGIONAL", "front", "Block", json!([reference_to(&arn, 0)]));
+    world.aws.put_web_acl("REGIONAL", "back", "Block", json!([]));
+    world.set(&["--web-acl", "front", "--web-acl", "back", "--max-ip-sets", "50"]);
+    world.later().await;
+    let answer = world.explain(&ip(1)).await;
+    assert_eq!((answer.exit_code(), answer.missing), (5, Some(Link::WebAcl)));
+    insta::assert_snapshot!("explain-one-of-two", answer.to_text());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rejected_value_that_holds_the_address_is_shown_with_its_item() {
+    let world = World::new(&[]);
+    world.item("edge-0005", &["192.0.2.99/24"]);
+    let answer = world.explain("192.0.2.99").await;
+    assert_eq!(answer.exit_code(), 7);
+    insta::assert_snapshot!("explain-rejected", answer.to_text());
+    assert_eq!(world.explain("198.51.100.1").await.rejections_total, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn items_are_answered_for_with_all_their_addresses() {
+    let world = World::new(&["--max-ip-sets", "50"]);
+    world.item("edge", &["198.51.100.1/32", "198.51.100.2/32"]);
+    world.apply().await;
+    world.later().await;
+    world.item("half", &["198.51.100.3/32", "192.0.2.99/24"]);
+    let ask = async |keys: &[&str]| {
+        world.later().await;
+        let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
+        world.ask(|seen| Report::new(&[], &keys, seen)).await
+    };
+    let edge = ask(&["edge"]).await;
+    assert_eq!((edge.exit_code(), edge.answers.len(), edge.wanted, edge.in_force), (0, 2, true, true));
+    let both = ask(&["edge", "half"]).await;
+    assert_eq!((both.exit_code(), both.answers.len(), both.wanted), (7, 3, false));
+    assert_eq!(ask(&["missing"]).await.exit_code(), 7);
+    insta::assert_snapshot!("explain-items", ask(&["half", "missing"]).await.to_text());
+    insta::assert_snapshot!("explain-items-json", serde_json::to_string_pretty(&ask(&["half"]).await).unwrap());
 }

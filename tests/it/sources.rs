@@ -6,18 +6,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The layers from the top to the bottom, and for each the layers that it may import.
-const LAYERS: [(&str, &[&str]); 12] = [
-    ("host", &["metrics", "report", "run", "aws", "cli", "preflight", "planning", "model", "text", "stop"]),
+const LAYERS: [(&str, &[&str]); 13] = [
+    ("host", &["metrics", "report", "run", "aws", "cli", "preflight", "planning", "model", "text", "stop", "progress"]),
     ("metrics", &["report", "run", "planning", "model", "text"]),
     ("report", &["run", "planning", "model", "text", "stop", "defects"]),
-    ("run", &["aws", "planning", "model", "text", "stop", "defects"]),
+    ("run", &["aws", "planning", "model", "text", "stop", "progress", "defects"]),
     ("aws", &["preflight", "model", "text", "stop", "defects"]),
     ("cli", &["preflight", "model", "text"]),
     ("preflight", &["planning", "model", "text"]),
     ("planning", &["model", "text", "defects"]),
     ("model", &["text"]),
     ("text", &[]),
-    ("stop", &[]),
+    ("stop", &["progress"]),
+    ("progress", &[]),
     ("defects", &[]),
 ];
 

@@ -25,7 +25,7 @@ async fn watch_until(
     let (began, board) = (Instant::now(), Health::default());
     let mut ended: Vec<(Duration, Outcome)> = Vec::new();
     let clock = || NOW + i64::try_from(began.elapsed().as_secs()).unwrap();
-    watch(&mut world.session(), EVERY, signal, &board, clock, async |finished| {
+    watch(&mut world.session(), EVERY, signal, &board, clock, async |finished, _| {
         ended.push((Instant::now() - began, finished.document.outcome));
         between(ended.len());
         if ended.len() == runs {

@@ -1,35 +1,106 @@
-//! `apply`: one run that writes.
+//! `apply`: one run that writes. In a terminal, it shows its plan and asks first.
 
 use std::io::Write;
 
-use crate::host::clock;
+use crate::host::approving::approving;
 use crate::host::result::{deliver, leave, not_started, render};
-use crate::host::session::Session;
+use crate::host::screen::{self, Answer};
+use crate::host::session::{Finished, Session};
+use crate::host::{clock, progress};
 use crate::metrics::export::Exporter;
 use crate::metrics::health::Health;
 use crate::metrics::samples;
-use crate::model::settings::{MetricsSettings, Settings, ViewSettings};
+use crate::model::settings::{MetricsSettings, Output, Settings, ViewSettings};
+use crate::planning::guard::Verdict;
 use crate::report::Command;
+use crate::run::outcome::Outcome;
 use crate::stop::Signal;
+
+const QUESTION: &str = "Apply this plan? Only yes applies it:";
 
 pub(in crate::host) async fn run(
     settings: Settings,
     view: &ViewSettings,
-    _yes: bool,
+    yes: bool,
     metrics: MetricsSettings,
     approve: Option<String>,
     signal: Signal,
     out: &mut impl Write,
 ) -> u8 {
     let exporter = Exporter::new(metrics, &settings.waf.name, Health::default());
-    let stop = signal.stop_within(settings.run.deadline);
-    let mut session = match Session::from_environment(settings, approve.clone()).await {
+    let deadline = settings.run.deadline;
+    let digest = settings.guards.approve.clone();
+    let mut session = match Session::from_environment(settings, approving(approve)).await {
         Ok(session) => session,
         Err(error) => return not_started(out, &error, Some(view), Some(&exporter)).await,
     };
-    let finished = session.run(Command::Apply, clock::now(), &stop).await;
+    if !yes && screen::can_ask() {
+        let mut asking = Asking { session: &mut session, view, signal: &signal };
+        if let Some(code) = asking.consent(out).await {
+            return code;
+        }
+        // The plan that was shown does not spend the approval.
+        session.prepare(digest, deadline);
+    }
+    let finished = run_once(&mut session, Command::Apply, &signal).await;
     exporter.export(&samples(&finished.document, session.settings(), &finished.facts)).await;
-    leave(&finished, Command::Apply, approve.as_deref());
-    let result = render(&finished, Command::Apply, view, approve.as_deref());
+    leave(&finished, Command::Apply, session.approving());
+    let result = render(&finished, Command::Apply, view, session.approving());
     deliver(out, &result, finished.document.outcome.exit_code())
+}
+
+/// One run with its line of progress.
+async fn run_once(session: &mut Session, command: Command, signal: &Signal) -> Finished {
+    let settings = session.settings().run.clone();
+    let line = progress::Line::start(settings.read_rate);
+    session.run(command, clock::now(), &signal.stop_within(settings.deadline).telling(line.progress())).await
+}
+
+/// What it takes to ask.
+struct Asking<'a> {
+    session: &'a mut Session,
+    view: &'a ViewSettings,
+    signal: &'a Signal,
+}
+
+impl Asking<'_> {
+    /// Shows the plan and asks once; the exit code where nothing is to be written.
+    ///
+    /// After the answer it plans again: what has changed meanwhile was not agreed to.
+    async fn consent(&mut self, out: &mut impl Write) -> Option<u8> {
+        let shown = self.plan().await;
+        // A person reads it, whatever the format of the result.
+        let view = ViewSettings { output: Output::Text, ..self.view.clone() };
+        let page = render(&shown, Command::Plan, &view, self.session.approving());
+        let document = &shown.document;
+        if document.outcome != Outcome::Planned {
+            return Some(deliver(out, &page, document.outcome.exit_code()));
+        }
+        if document.changes.is_empty() || document.guard.verdict == Verdict::Blocked {
+            let code = if document.is_guarded() { Outcome::Held.exit_code() } else { 0 };
+            return Some(deliver(out, &page, code));
+        }
+        if deliver(out, &page, 0) != 0 {
+            return Some(Outcome::Failed.exit_code());
+        }
+        match screen::ask(QUESTION, self.signal, out).await {
+            Answer::Yes => {}
+            Answer::No => return Some(deliver(out, b"Nothing was written.\n", 0)),
+            Answer::Signal => return Some(deliver(out, b"\nNothing was written.\n", Outcome::Partial.exit_code())),
+        }
+        let now = self.plan().await;
+        if now.document.outcome == Outcome::Planned && now.document.changes == shown.document.changes {
+            return None;
+        }
+        let changed = b"The plan has changed since it was shown, so nothing was written. Run apply again to see it.\n";
+        Some(deliver(out, changed, Outcome::Partial.exit_code()))
+    }
+
+    async fn plan(&mut self) -> Finished {
+        let settings = self.session.settings();
+        let (digest, deadline) = (settings.guards.approve.clone(), settings.run.deadline);
+        let finished = run_once(self.session, Command::Plan, self.signal).await;
+        self.session.prepare(digest, deadline);
+        finished
+    }
 }

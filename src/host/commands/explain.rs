@@ -1,20 +1,26 @@
-//! `explain`: who wants an address, and where it is in force.
+//! `explain`: whether addresses are wanted and in force, once or until they are.
 
-use std::collections::BTreeSet;
 use std::io::Write;
+use std::time::Duration;
 
-use tracing::error;
+use tokio::time::Instant;
+use tracing::{error, info, warn};
 
-use crate::aws::{AwsError, Connection, ReadCache};
+use crate::aws::{AwsError, Class, Connection, ReadCache, TableReader, WafReader};
 use crate::cli::Question;
 use crate::host::result::{deliver, json};
 use crate::host::session::connect;
-use crate::model::cidr::Cidr;
+use crate::host::{progress, screen};
+use crate::model::current::Current;
 use crate::model::desired::Desired;
-use crate::model::settings::{Output, Settings, ViewSettings};
-use crate::preflight::explain::{Explanation, explain};
+use crate::model::settings::{Output, Settings, ViewSettings, WafSettings};
+use crate::preflight::explain::{Acls, Report, Seen};
 use crate::run::outcome::Outcome;
 use crate::stop::{Signal, Stop};
+use crate::text::with_hint;
+
+/// Between two looks of `--wait`. A look costs at least two calls of AWS's five per second.
+const PAUSE: Duration = Duration::from_secs(10);
 
 pub(in crate::host) async fn run(
     settings: Settings,
@@ -23,42 +29,149 @@ pub(in crate::host) async fn run(
     signal: Signal,
     out: &mut impl Write,
 ) -> u8 {
-    let stop = signal.stop_within(settings.run.deadline);
-    let explanation = match connect(&settings).await {
-        Ok(connection) => look_up(&settings, &connection, &question, &stop).await.map_err(|error| error.with_hint()),
+    let report = match connect(&settings).await {
+        Ok(connection) => {
+            let explainer = Explainer::new(&settings, &connection);
+            explainer.answer(&question, &signal).await.map_err(|error| error.text)
+        }
         Err(error) => Err(error),
     };
-    match explanation {
-        Ok(explanations) => {
-            let result = match (view.output, explanations.as_slice()) {
-                (Output::Json, [explanation]) => json(explanation),
-                (Output::Json, several) => json(&several),
-                (Output::Text | Output::Markdown | Output::Html, several) => {
-                    several.iter().map(Explanation::to_text).collect::<Vec<_>>().join("\n").into_bytes()
-                }
-            };
-            let code = explanations.iter().map(Explanation::exit_code).max().unwrap_or_default();
-            deliver(out, &result, code)
-        }
+    let report = match report {
+        Ok(report) => report,
         Err(error) => {
             error!("{error}");
-            Outcome::Failed.exit_code()
+            return Outcome::Failed.exit_code();
         }
+    };
+    let result = match (view.output, report.single()) {
+        (Output::Json, Some(answer)) => json(answer),
+        (Output::Json, None) => json(&report),
+        (Output::Text | Output::Markdown | Output::Html, _) => colored(&report.to_text(), &report, view).into_bytes(),
+    };
+    deliver(out, &result, report.exit_code())
+}
+
+/// The text with a colored verdict, where there is one for all of it.
+fn colored(text: &str, report: &Report, view: &ViewSettings) -> String {
+    let paint = screen::paint(view.color);
+    match (report.single(), text.split_once('\n')) {
+        (Some(answer), Some((verdict, rest))) if answer.exit_code() == 0 => format!("{}\n{rest}", paint.good(verdict)),
+        (Some(_), Some((verdict, rest))) => format!("{}\n{rest}", paint.warning(verdict)),
+        _ => text.to_owned(),
     }
 }
 
-async fn look_up(
-    settings: &Settings,
-    connection: &Connection,
-    question: &Question,
+/// Why there is no answer.
+struct Obstacle {
+    /// What AWS said, with a hint.
+    text: String,
+    /// Whether another look may go through.
+    again: bool,
+}
+
+impl From<AwsError> for Obstacle {
+    fn from(error: AwsError) -> Self {
+        Self { text: error.with_hint(), again: error.class() == Class::Again }
+    }
+}
+
+/// Looks at the table and at WAF, again and again, and keeps what cannot have changed.
+struct Explainer<'a> {
+    settings: &'a Settings,
+    table: TableReader,
+    waf: WafReader,
+    cache: ReadCache,
+    desired: Option<Desired>,
+}
+
+impl<'a> Explainer<'a> {
+    fn new(settings: &'a Settings, connection: &Connection) -> Self {
+        let (table, waf) = (connection.table_reader(), connection.waf_reader());
+        Self { settings, table, waf, cache: ReadCache::default(), desired: None }
+    }
+
+    /// The answer now; with `--wait` the first that has all of it wanted and in force, or the last before the time is up
+    /// or a signal.
+    async fn answer(mut self, question: &Question, signal: &Signal) -> Result<Report, Obstacle> {
+        let limit = Instant::now() + question.wait.unwrap_or_default();
+        let mut said = None;
+        loop {
+            let line = progress::Line::start(self.settings.run.read_rate);
+            let stop = signal.stop_within(self.settings.run.deadline).telling(line.progress());
+            let report = self.look(question, &stop).await;
+            drop(line);
+            let report = match report {
+                Ok(report) => report,
+                Err(error) if error.again && Instant::now() + PAUSE < limit => {
+                    warn!("{}", error.text);
+                    signal.stop(Some(limit)).sleep(PAUSE).await.map_err(|_| error)?;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            let progress = report.progress();
+            if report.exit_code() == 0 || Instant::now() + PAUSE >= limit {
+                return Ok(report);
+            }
+            if said.as_ref() != Some(&progress) {
+                let left = Duration::from_secs(limit.saturating_duration_since(Instant::now()).as_secs());
+                info!("waiting: {progress}; up to {} left", humantime::format_duration(left));
+                said = Some(progress);
+            }
+            // What was wanted is taken to stay so until it is in force; all else may have changed.
+            if !report.wanted {
+                self.desired = None;
+            }
+            if signal.stop(None).sleep(PAUSE).await.is_err() {
+                return Ok(report);
+            }
+        }
+    }
+
+    async fn look(&mut self, question: &Question, stop: &Stop) -> Result<Report, Obstacle> {
+        let Settings { table, waf, .. } = self.settings;
+        let scan = async {
+            if self.desired.is_none() {
+                let view = self.table.scan(table, stop).await?;
+                self.desired = Some(Desired::new(view, &table.always, table.aggregate, table.widest));
+            }
+            Ok::<_, AwsError>(())
+        };
+        let read = self.waf.read_waf(waf, &mut self.cache, stop);
+        let ((), mut current) = tokio::try_join!(scan, read)?;
+        let acls = acls(&self.waf, waf, &mut current, stop).await?;
+        let desired: &Desired = self.desired.get_or_insert_default();
+        let seen = Seen { desired, current: &current, acls: &acls, policy: &waf.policy };
+        Ok(Report::new(&question.addresses, &question.items, &seen))
+    }
+}
+
+/// The web ACLs that are named; else those that refer to a rule group of ours.
+async fn acls(
+    reader: &WafReader,
+    settings: &WafSettings,
+    current: &mut Current,
     stop: &Stop,
-) -> Result<Vec<Explanation>, AwsError> {
-    let (table, waf) = (connection.table_reader(), connection.waf_reader());
-    let mut cache = ReadCache::default();
-    let scan = table.scan(&settings.table, stop);
-    let (view, current) = tokio::try_join!(scan, waf.read_waf(&settings.waf, &mut cache, stop))?;
-    let desired = Desired::new(view, &settings.table.always, settings.table.aggregate, settings.table.widest);
-    let of_items = question.items.iter().flat_map(|key| desired.of_item(key));
-    let addresses: BTreeSet<Cidr> = question.addresses.iter().copied().chain(of_items).collect();
-    Ok(addresses.into_iter().map(|address| explain(address, &desired, &current)).collect())
+) -> Result<Acls, Obstacle> {
+    if let Some(unread) = current.unread_web_acls.first() {
+        let text = format!("web ACL {}: {}", crate::text::line(&unread.name), unread.message);
+        return Err(Obstacle { text: with_hint(&text, unread.hint.as_deref()), again: !unread.lasting });
+    }
+    if let Some(named) = current.web_acls.take() {
+        return Ok(Acls::Named(named));
+    }
+    if current.groups.is_empty() {
+        return Ok(Acls::NotLooked(Some("our rule groups do not exist yet".to_owned())));
+    }
+    let referring = match reader.referring_web_acls(&current.groups, settings, stop).await {
+        Ok(referring) => referring,
+        Err(error) => return Ok(Acls::NotLooked(Some(error.with_hint()))),
+    };
+    Ok(match referring.unread.first() {
+        _ if !referring.web_acls.is_empty() => Acls::Found(referring.web_acls),
+        Some(unread) => Acls::NotLooked(Some(with_hint(&unread.message, unread.hint.as_deref()))),
+        None if referring.listed == 0 => Acls::NotLooked(None),
+        None if referring.complete => Acls::NoneRefers(referring.listed),
+        None => Acls::NotLooked(Some("there are too many to read".to_owned())),
+    })
 }

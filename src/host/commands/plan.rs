@@ -2,9 +2,10 @@
 
 use std::io::Write;
 
-use crate::host::clock;
+use crate::host::approving::approving;
 use crate::host::result::{deliver, leave, not_started, render};
 use crate::host::session::Session;
+use crate::host::{clock, progress};
 use crate::model::settings::{Settings, ViewSettings};
 use crate::report::Command;
 use crate::run::outcome::Outcome;
@@ -22,18 +23,20 @@ pub(in crate::host) async fn run(
     signal: Signal,
     out: &mut impl Write,
 ) -> u8 {
-    let stop = signal.stop_within(settings.run.deadline);
-    let mut session = match Session::from_environment(settings, approve.clone()).await {
+    let line = progress::Line::start(settings.run.read_rate);
+    let stop = signal.stop_within(settings.run.deadline).telling(line.progress());
+    let mut session = match Session::from_environment(settings, approving(approve)).await {
         Ok(session) => session,
         Err(error) => return not_started(out, &error, Some(view), None).await,
     };
     let finished = session.run(Command::Plan, clock::now(), &stop).await;
+    drop(line);
     let document = &finished.document;
     let code = match document.outcome {
         Outcome::Planned if detailed && document.is_guarded() => EXIT_GUARDED,
         Outcome::Planned if detailed && document.is_pending() => EXIT_PENDING,
         outcome => outcome.exit_code(),
     };
-    leave(&finished, Command::Plan, approve.as_deref());
-    deliver(out, &render(&finished, Command::Plan, view, approve.as_deref()), code)
+    leave(&finished, Command::Plan, session.approving());
+    deliver(out, &render(&finished, Command::Plan, view, session.approving()), code)
 }

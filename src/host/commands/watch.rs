@@ -1,8 +1,9 @@
 //! `watch`: one `apply` after another, with metrics and health over HTTP.
 
 use std::io::Write;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use crate::host::approving::approving;
 use crate::host::result::{deliver, json_line, leave, not_started, render};
 use crate::host::session::{Finished, Session};
 use crate::host::watch::watch;
@@ -11,10 +12,11 @@ use crate::metrics::export::Exporter;
 use crate::metrics::health::Health;
 use crate::metrics::samples;
 use crate::model::settings::{MetricsSettings, Output, Settings, ViewSettings};
-use crate::report::Command;
+use crate::report::{Command, Document};
+use crate::run::outcome::Outcome;
 use crate::stop::Signal;
 
-/// Exits with 0 when it was asked to stop, whatever the outcome of the runs.
+/// Exits with 0 after a signal, whatever the outcome of the runs.
 pub(in crate::host) async fn run(
     settings: Settings,
     every: Duration,
@@ -35,22 +37,42 @@ pub(in crate::host) async fn run(
             }
         }
     }
-    let mut session = match Session::from_environment(settings.clone(), approve.clone()).await {
+    let mut session = match Session::from_environment(settings.clone(), approving(approve)).await {
         Ok(session) => session,
         Err(error) => return not_started(out, &error, None, Some(&exporter)).await,
     };
-    watch(&mut session, every, &signal, &health, clock::now, async |finished: &Finished| {
+    let approving = session.approving().clone();
+    watch(&mut session, every, &signal, &health, clock::now, async |finished: &Finished, next: Duration| {
         let result = match view.output {
             Output::Json => json_line(&finished.document),
+            Output::Text | Output::Markdown | Output::Html if found_nothing(&finished.document) => quiet_line(next),
             Output::Text | Output::Markdown | Output::Html => {
-                render(finished, Command::Apply, view, approve.as_deref())
+                let mut page = render(finished, Command::Apply, view, &approving);
+                page.extend_from_slice(format!("Next run in {}.\n", whole_seconds(next)).as_bytes());
+                page
             }
         };
-        // A reader that has gone away does not end the daemon.
+        // A reader that is gone does not end the daemon.
         deliver(out, &result, 0);
-        leave(finished, Command::Apply, approve.as_deref());
+        leave(finished, Command::Apply, &approving);
         exporter.export(&samples(&finished.document, &settings, &finished.facts)).await;
     })
     .await;
     0
+}
+
+/// Whether a run had nothing to do, and there is nothing that a person should look at.
+fn found_nothing(document: &Document) -> bool {
+    document.outcome == Outcome::Converged && document.table.rejections.is_empty() && document.deferred.is_empty()
+}
+
+/// All there is to say of a run that found nothing to do: when, and when the next one starts.
+fn quiet_line(next: Duration) -> Vec<u8> {
+    let now = humantime::format_rfc3339_seconds(SystemTime::now());
+    format!("{now} nothing to do; next run in {}\n", whole_seconds(next)).into_bytes()
+}
+
+/// Without a fraction, which only looks exact.
+fn whole_seconds(duration: Duration) -> humantime::FormattedDuration {
+    humantime::format_duration(Duration::from_secs(duration.as_secs()))
 }

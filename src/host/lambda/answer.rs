@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::report::{Document, Names};
 
-/// Entries of a list; fewer where that is still too much text.
+/// Elements of a list; fewer if that is still too much text.
 const LIMITS: [usize; 4] = [1000, 100, 10, 0];
 
 /// What an invocation answers.
@@ -17,15 +17,15 @@ pub(super) struct Answer {
     totals: Totals,
 }
 
-/// How long the lists were.
+/// The lengths of the lists before they were cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 struct Totals {
     rejections: usize,
     ip_sets: usize,
     changes: usize,
-    /// CIDRs of all changes.
+    /// CIDRs that all changes add.
     add: usize,
-    /// CIDRs of all changes.
+    /// CIDRs that all changes remove.
     remove: usize,
     held: usize,
     deferred: usize,
@@ -50,7 +50,7 @@ impl Totals {
 }
 
 impl Answer {
-    /// The document with lists as long as fit into so many bytes of JSON, a thousand at most.
+    /// The document with its lists cut so that the JSON fits into this many bytes.
     pub(super) fn fitting(document: Document, bytes: usize) -> Self {
         let totals = Totals::of(&document);
         let mut answer = Self { document, truncated: false, totals };
@@ -69,7 +69,7 @@ impl Answer {
     }
 }
 
-/// CIDRs of a list; none where it is one of IP sets.
+/// The number of CIDRs in a list; 0 for a list of IP sets.
 fn cidrs(names: &Names) -> usize {
     match names {
         Names::Cidrs(cidrs) => cidrs.len(),
@@ -77,7 +77,7 @@ fn cidrs(names: &Names) -> usize {
     }
 }
 
-/// Cuts every list; answers whether there was something to cut.
+/// Cuts every list and returns whether any was longer.
 fn cut(document: &mut Document, limit: usize) -> bool {
     let mut cut = shorten(&mut document.table.rejections, limit);
     cut |= shorten(&mut document.ip_sets, limit);

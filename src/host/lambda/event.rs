@@ -1,4 +1,4 @@
-//! What an event asks for. Strict: what is not known is refused, so that a typing error never applies.
+//! What an event asks for. Anything unknown is an error, so that a typo never applies.
 
 use serde_json::{Map, Value};
 
@@ -20,19 +20,19 @@ const EVENTBRIDGE: [&str; 11] = [
     "trace-header",
 ];
 
-/// What the run is to do.
+/// What the run has to do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Request {
-    /// Plan, and change nothing.
+    /// Plan only.
     pub(super) dry_run: bool,
-    /// The digest that was approved.
+    /// The approved digest.
     pub(super) approve: Option<String>,
 }
 
 impl Request {
-    /// Reads an event: nothing, EventBridge's, a DynamoDB stream's, or one that says what to do.
+    /// Reads an event: an empty one, one of EventBridge, records of a DynamoDB stream, or a request.
     ///
-    /// The error is what is wrong with it, for people.
+    /// The error says what is wrong with it.
     pub(super) fn read(event: &str) -> Result<Self, String> {
         if event.trim().is_empty() {
             return Ok(Self::default());
@@ -41,8 +41,11 @@ impl Request {
             Ok(Value::Null) => Ok(Self::default()),
             Ok(Value::Object(event)) if is_eventbridge(&event) || is_stream(&event) => Ok(Self::default()),
             Ok(Value::Object(event)) => Self::direct(&event),
-            Ok(_) => Err("must be a JSON object".to_owned()),
-            Err(error) => Err(format!("must be JSON, or nothing at all: {}", text::line(&error.to_string()))),
+            // EventBridge Pipes sends the bare records, even a single one.
+            Ok(Value::Array(records)) if !records.is_empty() && records.iter().all(is_record) => Ok(Self::default()),
+            Ok(Value::Array(_)) => Err("an array must hold records of a DynamoDB stream and nothing else".to_owned()),
+            Ok(Value::Bool(_) | Value::Number(_) | Value::String(_)) => Err("must be a JSON object".to_owned()),
+            Err(error) => Err(format!("must be empty or JSON: {}", text::line(&error.to_string()))),
         }
     }
 
@@ -58,7 +61,7 @@ impl Request {
                 }
                 _ => {
                     return Err(format!(
-                        "\"{}\" is not known: there are \"dry_run\" and \"approve\", and the events of EventBridge and \
+                        "unknown key \"{}\": there are \"dry_run\" and \"approve\", the events of EventBridge, and records \
                          of DynamoDB streams",
                         text::line(&key.chars().take(MAX_KEY).collect::<String>())
                     ));
@@ -77,11 +80,15 @@ fn is_eventbridge(event: &Map<String, Value>) -> bool {
     is_text("source") && is_text("detail-type") && event.keys().all(|key| EVENTBRIDGE.contains(&key.as_str()))
 }
 
-/// A mere wake-up: nobody looks at the records.
+/// An event that only wakes the function up: its records are not read.
 fn is_stream(event: &Map<String, Value>) -> bool {
-    let of_dynamodb = |record: &Value| record.get("eventSource").and_then(Value::as_str) == Some("aws:dynamodb");
     let records = event.get("Records").and_then(Value::as_array);
-    event.len() == 1 && records.is_some_and(|records| records.iter().all(of_dynamodb))
+    event.len() == 1 && records.is_some_and(|records| records.iter().all(is_record))
+}
+
+/// Whether this is a record of a DynamoDB stream.
+fn is_record(record: &Value) -> bool {
+    record.get("eventSource").and_then(Value::as_str) == Some("aws:dynamodb")
 }
 
 #[cfg(test)]
@@ -97,17 +104,17 @@ mod tests {
     }
 
     #[test]
-    fn no_event_at_all_asks_for_an_apply() {
+    fn an_empty_event_asks_for_an_apply() {
         for event in ["", " \n", "null", "{}", " {} "] {
             assert_eq!(Request::read(event), Ok(Request::default()), "{event:?}");
         }
     }
 
     #[test]
-    fn what_is_no_json_is_refused() {
+    fn an_event_that_is_not_json_is_refused() {
         for event in ["{", "{\"dry_run\": true", "dry_run", "{} {}", "{'dry_run': true}", "\u{feff}{}", "\u{fffd}"] {
             let error = Request::read(event).unwrap_err();
-            assert!(error.starts_with("must be JSON, or nothing at all: "), "{event:?}: {error}");
+            assert!(error.starts_with("must be empty or JSON: "), "{event:?}: {error}");
         }
         assert!(Request::read(&"[".repeat(100_000)).is_err());
     }
@@ -126,6 +133,8 @@ mod tests {
             json!({"Records": [
                 {"eventSource": "aws:dynamodb", "eventName": "REMOVE", "dynamodb": {"Keys": {"dry_run": {"BOOL": true}}}},
             ]}),
+            json!([{"eventSource": "aws:dynamodb", "eventName": "INSERT", "dynamodb": {"Keys": {"id": {"S": "a"}}}}]),
+            json!([{"eventSource": "aws:dynamodb"}, {"eventSource": "aws:dynamodb"}]),
         ] {
             assert_eq!(read(&event), Ok(Request::default()), "{event}");
         }
@@ -158,6 +167,11 @@ mod tests {
             json!({"Records": [{"eventSource": "aws:dynamodb"}], "dry_run": true}),
             json!({"Records": {}}),
             json!([]),
+            json!([{"dry_run": true}]),
+            json!([{"eventSource": "aws:sqs"}]),
+            json!([{"eventSource": "aws:dynamodb"}, {"eventSource": "aws:kinesis"}]),
+            json!([{"eventSource": "aws:dynamodb"}, null]),
+            json!([[{"eventSource": "aws:dynamodb"}]]),
             json!("dry_run"),
             json!(true),
         ] {

@@ -1,7 +1,7 @@
-//! The AWS Lambda function: events in, documents or errors out, and a run between them.
+//! The AWS Lambda function: an event in, a run, and a document or an error out.
 //!
-//! Settings come from the environment, once. An execution environment that is used again keeps its clients and what it
-//! has read, as far as lock tokens show that it still holds.
+//! Settings come from the environment, once. A warm execution environment keeps its clients, and what it has read while
+//! lock tokens show that it is current.
 
 mod answer;
 mod event;
@@ -20,28 +20,25 @@ use tracing::{error, warn};
 
 use self::answer::Answer;
 use self::event::Request;
-use crate::aws;
 use crate::cli;
 use crate::host::clock;
 use crate::host::session::Session;
 use crate::metrics::{self, Sample, cloudwatch, samples};
 use crate::model::settings::LogSettings;
-use crate::model::settings::Settings;
 use crate::report::{Approving, Command, Document};
 use crate::run::outcome::Outcome;
 use crate::stop::Signal;
-use crate::text::with_hint;
 
-/// Before the invocation would be cut off, everything has ended: this is for the answer.
+/// The run ends this long before the invocation would be cut off, which leaves time for the answer.
 const MARGIN: Duration = Duration::from_secs(3);
 
-/// Lambda takes 6 MB; the rest is for what JSON in transit adds.
+/// Lambda accepts 6 MB; the rest is for the escapes of JSON in transit.
 const MAX_ANSWER: usize = 5_000_000;
 
-/// An error is for logs and alarms, which show far less.
+/// An error goes to logs and alarms, which show far less.
 const MAX_ERROR: usize = 200_000;
 
-/// The variable by which a process knows that it is a Lambda function.
+/// The variable that tells a process that it is a Lambda function.
 pub const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
 
 /// Answers invocations until the process is ended. `start_log` is called once, with the settings of the log.
@@ -63,14 +60,14 @@ pub async fn serve(
     Runtime::new(handler).layer(MapRequestLayer::new(as_text)).layer(TracingLayer::new()).run().await
 }
 
-/// The event as the text that it is: the runtime itself would refuse one that is no JSON, such as an empty one, before
-/// anything could be said about it.
+/// The event as plain text: the runtime itself would refuse one that is not JSON, such as an empty one, before it could be
+/// reported.
 fn as_text(invocation: LambdaInvocation) -> LambdaInvocation {
     let text = serde_json::Value::from(String::from_utf8_lossy(&invocation.body));
     LambdaInvocation { body: Bytes::from(text.to_string()), ..invocation }
 }
 
-/// The time that a run has. `deadline` is in milliseconds since the epoch.
+/// The time left for a run. `deadline` is in milliseconds since the epoch.
 fn left(deadline: u64, now: SystemTime) -> Duration {
     (UNIX_EPOCH + Duration::from_millis(deadline)).duration_since(now).unwrap_or_default().saturating_sub(MARGIN)
 }
@@ -79,7 +76,7 @@ fn left(deadline: u64, now: SystemTime) -> Duration {
 struct Function {
     /// The name of the installation, for its metrics.
     name: String,
-    /// An error is that of the settings: every invocation fails with it, where alarms see it.
+    /// An error in the settings: every invocation fails with it, where alarms see it.
     session: Result<Session, String>,
 }
 
@@ -97,13 +94,7 @@ impl Function {
         for warning in warnings {
             warn!("{warning}");
         }
-        Self { name: settings.waf.name.clone(), session: Self::session(settings).await }
-    }
-
-    async fn session(settings: Settings) -> Result<Session, String> {
-        let sdk = aws::environment().await.map_err(|error| with_hint(&error.to_string(), Some(error.hint())))?;
-        let session = Session::new(sdk, settings).map_err(|error| with_hint(&error.to_string(), Some(error.hint())))?;
-        Ok(session.approved_by(Approving::Event))
+        Self { name: settings.waf.name.clone(), session: Session::from_environment(settings, Approving::Event).await }
     }
 
     async fn invoke(&mut self, event: &str, left: Duration) -> Result<Answer, Diagnostic> {
@@ -127,7 +118,7 @@ impl Function {
     }
 }
 
-/// The installation of settings that cannot be used: their name, where that can be used, else the default.
+/// The installation of invalid settings: their name if that is valid, else the default.
 fn installation(env: Vec<(OsString, OsString)>) -> String {
     let table = || (OsString::from("WAFSYNC_TABLE"), OsString::from("any"));
     let name_alone = env.into_iter().filter(|(variable, _)| variable == "WAFSYNC_NAME");
@@ -135,7 +126,7 @@ fn installation(env: Vec<(OsString, OsString)>) -> String {
     settings.map(|(settings, ..)| settings.waf.name).unwrap_or_default()
 }
 
-/// A run that did not begin; alarms on its metrics see it all the same.
+/// Reports a run that did not start; alarms on its metrics see it.
 fn refused(installation: &str, cause: &str) -> Result<Answer, Diagnostic> {
     error!("{cause}");
     let now = clock::now();
@@ -143,7 +134,7 @@ fn refused(installation: &str, cause: &str) -> Result<Answer, Diagnostic> {
     answer(Document::failed(cause), Command::Apply)
 }
 
-/// What needs a person, and what failed, is an error of the invocation; a plan that can be shown is none.
+/// The answer of an invocation. An outcome that needs a person, or a failure, is an error; a plan is not.
 fn answer(document: Document, command: Command) -> Result<Answer, Diagnostic> {
     let outcome = document.outcome;
     let is_error = match outcome {

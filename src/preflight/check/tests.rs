@@ -160,7 +160,7 @@ fn without_a_connection_that_is_all_there_is_to_say() {
     let report = without_connection("no AWS Region is set; hint: set AWS_REGION, or `region` in the profile");
     assert_eq!((report.ok, report.exit_code(), report.lines[0].verdict), (false, 1, Verdict::Failure));
     let text = "failure  connection        no AWS Region is set; hint: set AWS_REGION, or\n                           \
-                `region` in the profile\n";
+                `region` in the profile\n\n0 ok, 0 warnings, 1 failure\n";
     assert_eq!(report.to_text(), text);
 }
 
@@ -223,7 +223,7 @@ fn permissions_are_those_of_plan_at_least() {
     let few = "enough for plan, but not for all of this check: it is denied";
     expect(SUBJECT, Verdict::Warning, few, &[], |seen| seen.table = Err(denied()));
     expect(SUBJECT, Verdict::Warning, few, &[], |seen| acl(seen).resources = Some(Err(denied())));
-    let unknown = "not everything that plan reads has answered";
+    let unknown = "some reads failed";
     expect(SUBJECT, Verdict::Warning, unknown, &[], |seen| seen.sample = Err(trouble("no connection")));
     expect(SUBJECT, Verdict::Warning, unknown, &[], |seen| seen.probes.push(trouble("no connection")));
     let twice = Trouble { message: "it is denied too".to_owned(), ..denied() };
@@ -245,7 +245,7 @@ fn permissions_are_those_of_plan_at_least() {
 
 #[test]
 fn why_waf_is_not_known_is_said_once() {
-    const UNKNOWN: &str = "what there is of ours in WAF is not known";
+    const UNKNOWN: &str = "could not read wafsync's IP sets and rule groups";
     for subject in ["IP sets", "rule group quota", "rule groups", "match"] {
         expect(subject, Verdict::Failure, UNKNOWN, &[], |seen| seen.waf = Err(denied()));
     }

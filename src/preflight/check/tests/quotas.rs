@@ -145,7 +145,7 @@ fn each_rule_group_finds_room() {
 fn what_cannot_be_read_is_a_failure_of_both() {
     for subject in [SETS, GROUPS] {
         expect(subject, Verdict::Failure, "it is denied", &[], |seen| seen.totals = Err(denied()));
-        let unknown = "what there is of ours in WAF is not known";
+        let unknown = "could not read wafsync's IP sets and rule groups";
         expect(subject, Verdict::Failure, unknown, &[], |seen| seen.waf = Err(denied()));
     }
 }

@@ -1,0 +1,125 @@
+//! Progress on stderr in a terminal: one line that is drawn over and erased in the end.
+
+use std::io::{self, IsTerminal as _, Write};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use crate::progress::{Progress, Snapshot};
+use crate::text::number::{counted, grouped};
+
+/// Between two looks at how far the run has come.
+const TICK: Duration = Duration::from_millis(120);
+
+/// The line that is drawn now, so that the log can be written above it.
+static DRAWN: Mutex<Option<ProgressBar>> = Mutex::new(None);
+
+/// A line of progress, from its start until it is dropped.
+pub(super) struct Line {
+    progress: Progress,
+    drawing: Option<(ProgressBar, JoinHandle<()>)>,
+}
+
+impl Line {
+    /// Draws nothing where stderr is no terminal; long waits are logged there instead. `read_rate`: reads per second.
+    pub(super) fn start(read_rate: f64) -> Self {
+        if !io::stderr().is_terminal() {
+            return Self { progress: Progress::default(), drawing: None };
+        }
+        let (progress, bar) = (Progress::watched(), ProgressBar::new_spinner());
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
+            bar.set_style(style);
+        }
+        *DRAWN.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar.clone());
+        let (watched, drawn) = (progress.clone(), bar.clone());
+        let drawing = tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(TICK).await;
+                drawn.set_message(message(&watched.snapshot(), read_rate, Instant::now()));
+                drawn.tick();
+            }
+        });
+        Self { progress, drawing: Some((bar, drawing)) }
+    }
+
+    /// Where the run tells how far it has come.
+    pub(super) fn progress(&self) -> Progress {
+        self.progress.clone()
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        if let Some((bar, drawing)) = self.drawing.take() {
+            drawing.abort();
+            bar.finish_and_clear();
+            *DRAWN.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+    }
+}
+
+/// Stderr for the log: what is written goes above the line of progress.
+pub(super) struct Stderr;
+
+impl Write for Stderr {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        let drawn = DRAWN.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match drawn {
+            Some(bar) => bar.suspend(|| io::stderr().write(text)),
+            None => io::stderr().write(text),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+/// How far it has come, in a line: what is going on now, and how long it takes if that is known.
+fn message(told: &Snapshot, read_rate: f64, now: Instant) -> String {
+    let Snapshot { items, pages, sets, writes, wait } = told;
+    if let Some((wait, until)) = wait {
+        let left = until.saturating_duration_since(now).as_secs_f64().ceil();
+        return format!("waiting {left:.0}s: {}", wait.purpose());
+    }
+    if writes.1 > 0 {
+        return format!("written {} of {} changes", grouped(writes.0), grouped(writes.1));
+    }
+    let mut parts = Vec::new();
+    if *pages > 0 {
+        parts.push(format!("scanned {} in {}", counted(*items, "item"), counted(*pages, "page")));
+    }
+    if let Some(left) = sets.1.checked_sub(sets.0).filter(|left| *left > 0) {
+        #[expect(clippy::cast_precision_loss, reason = "an estimate of seconds; there are at most a thousand IP sets")]
+        let seconds = (left as f64 / read_rate).ceil();
+        parts.push(format!("read {} of {} IP sets, about {seconds:.0}s left", sets.0, sets.1));
+    }
+    if parts.is_empty() { "reading the table and WAF".to_owned() } else { parts.join("; ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::progress::Wait;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_line_says_what_is_going_on() {
+        let now = Instant::now();
+        let line = |told: &Snapshot| message(told, 5.0, now);
+        let mut told = Snapshot::default();
+        assert_eq!(line(&told), "reading the table and WAF");
+        (told.items, told.pages, told.sets) = (12_000, 2, (40, 100));
+        assert_eq!(line(&told), "scanned 12,000 items in 2 pages; read 40 of 100 IP sets, about 12s left");
+        told.sets = (100, 100);
+        assert_eq!(line(&told), "scanned 12,000 items in 2 pages");
+        told.wait = Some((Wait::Settling, now + Duration::from_millis(24_200)));
+        assert_eq!(line(&told), "waiting 25s: a second scan confirms removals then");
+        told.wait = Some((Wait::Propagation, now));
+        assert_eq!(line(&told), "waiting 0s: AWS is spreading new IP sets, which is normal");
+        (told.wait, told.writes) = (None, (3, 10));
+        assert_eq!(line(&told), "written 3 of 10 changes");
+    }
+}

@@ -1,0 +1,317 @@
+//! The answer about one address: the chain from the table to the web ACLs, and its first missing link.
+
+use serde::Serialize;
+
+use super::mentions::mentions;
+use crate::model::cidr::Cidr;
+use crate::model::cidrs::Cidrs;
+use crate::model::coverage;
+use crate::model::current::{Current, GroupRule, RuleGroup, Shard};
+use crate::model::desired::Desired;
+use crate::model::item::Rejection;
+use crate::model::policy::RulePolicy;
+use crate::model::web_acl::WebAcl;
+
+/// Items and rejections that are listed; the others are counted.
+pub(super) const LISTED: usize = 100;
+
+/// The web ACLs that were looked at.
+#[derive(Clone, Debug)]
+pub enum Acls {
+    /// Those that `--web-acl` names.
+    Named(Vec<WebAcl>),
+    /// At least one that was found to refer to a rule group of ours.
+    Found(Vec<WebAcl>),
+    /// All of the scope, this many and at least one: none refers to a rule group of ours.
+    NoneRefers(usize),
+    /// None, and why if that is an obstacle.
+    NotLooked(Option<String>),
+}
+
+impl Acls {
+    fn seen(&self) -> &[WebAcl] {
+        match self {
+            Self::Named(acls) | Self::Found(acls) => acls,
+            Self::NoneRefers(_) | Self::NotLooked(_) => &[],
+        }
+    }
+}
+
+/// What was read to answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// A complete scan of the table.
+    pub desired: &'a Desired,
+    /// Our IP sets and rule groups.
+    pub current: &'a Current,
+    /// The web ACLs.
+    pub acls: &'a Acls,
+    /// What our rules should do.
+    pub policy: &'a RulePolicy,
+}
+
+/// What is known of an address or CIDR.
+#[expect(clippy::struct_excessive_bools, reason = "a document: each is a key of its own")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Explanation {
+    /// The version of this document.
+    pub version: u32,
+    /// What was asked about, in canonical form.
+    pub address: Cidr,
+    /// Whether all of its addresses are wanted.
+    pub wanted: bool,
+    /// Whether all of its addresses are in force, up to the web ACLs that were looked at.
+    pub in_force: bool,
+    /// Whether some, but not all, of its addresses are wanted.
+    pub partly_wanted: bool,
+    /// Whether some, but not all, of its addresses are in force.
+    pub partly_in_force: bool,
+    /// Keys of the items that ask for some of its addresses, sorted, at most a hundred.
+    pub items: Vec<String>,
+    /// How many items there are.
+    pub items_total: usize,
+    /// Whether `--always` asks for some of its addresses.
+    pub always: bool,
+    /// Rejected values that hold some of its addresses, at most a hundred.
+    pub rejections: Vec<Rejected>,
+    /// How many rejections there are.
+    pub rejections_total: usize,
+    /// The IP sets that hold some of its addresses.
+    pub ip_sets: Vec<Place>,
+    /// Whether a web ACL was looked at: `named`, `found`, `none_refers`, or `not_looked`.
+    pub web_acls_seen: &'static str,
+    /// The web ACLs that were looked at; absent if none was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub web_acls: Option<Vec<Enforcement>>,
+    /// The first link that is missing between the table and the web ACLs; absent if none is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<Link>,
+    /// What to do next; absent if there is nothing to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// Why no web ACL was looked at, if that is an obstacle.
+    #[serde(skip)]
+    pub(super) obstacle: Option<String>,
+}
+
+/// A rejected value that holds the address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Rejected {
+    /// The key of the item.
+    pub key: String,
+    /// The value, cut to 128 characters.
+    pub value: String,
+    /// Why it was rejected.
+    pub reason: String,
+}
+
+/// An IP set that holds some of the addresses.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Place {
+    /// Its name.
+    pub name: String,
+    /// The entries that have an address in common with what was asked about.
+    pub entries: Vec<Cidr>,
+    /// The rule group of ours that refers to it; absent: our rules do not use it.
+    pub rule_group: Option<String>,
+    /// Whether `--adopt` names it, so that a rule of others may refer to it.
+    pub adopted: bool,
+    /// Whether the rule of that rule group is as wafsync writes it: a rule edited by hand lets in nothing for certain.
+    pub rule_intact: bool,
+}
+
+/// What a web ACL does with the rule groups in question.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Enforcement {
+    /// Its name.
+    pub name: String,
+    /// Rule groups in question that it refers to and does not override.
+    pub referred: Vec<String>,
+    /// Rule groups in question that it does not refer to, or overrides.
+    pub missing: Vec<String>,
+    /// Those of `missing` that it refers to, but overrides.
+    pub overridden: Vec<String>,
+}
+
+/// A link between the table and the web ACLs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Link {
+    /// No item and no `--always` asks for it.
+    Table,
+    /// No IP set of ours holds all of it.
+    IpSet,
+    /// No rule group of ours refers to the IP set.
+    RuleGroup,
+    /// The rule of the rule group was edited by hand.
+    Rule,
+    /// A web ACL does not refer to the rule group.
+    WebAcl,
+    /// A web ACL overrides the rule group.
+    Override,
+}
+
+/// Looks up an address or CIDR.
+#[must_use]
+pub fn explain(address: Cidr, seen: &Seen<'_>) -> Explanation {
+    let Seen { desired, current, .. } = seen;
+    let found: Vec<(&Shard, Vec<Cidr>)> = (current.shards.iter())
+        .filter(|shard| shard.family == address.family())
+        .map(|shard| (shard, shard.cidrs.iter().filter(|cidr| cidr.overlaps(address)).collect()))
+        .filter(|(_, entries): &(_, Vec<Cidr>)| !entries.is_empty())
+        .collect();
+    let cover = |through: &dyn Fn(&Shard) -> bool| -> Cidrs {
+        found.iter().filter(|(shard, _)| through(shard)).flat_map(|(_, entries)| entries).copied().collect()
+    };
+    let in_force = cover(&|shard| group(shard, current).is_some_and(|group| seen.lets_in(group)));
+    let items = desired.wanted_by(address);
+    let rejections: Vec<&Rejection> =
+        desired.view().rejections.iter().filter(|rejection| mentions(&rejection.value, address)).collect();
+    let (wanted, covered) = (desired.covers_all(address), coverage::covers(&in_force, address));
+    let place = |(shard, entries): &(&Shard, Vec<Cidr>)| Place {
+        name: shard.name.clone(),
+        entries: entries.clone(),
+        rule_group: group(shard, current).map(|group| group.name.clone()),
+        adopted: shard.adopted,
+        rule_intact: group(shard, current).is_some_and(|group| seen.is_intact(group)),
+    };
+    let mut explanation = Explanation {
+        version: 1,
+        address,
+        wanted,
+        in_force: covered,
+        partly_wanted: !wanted && desired.overlaps(address),
+        partly_in_force: !covered && !in_force.is_empty(),
+        items_total: items.len(),
+        items: items.into_iter().take(LISTED).collect(),
+        always: desired.wanted_by_always(address),
+        rejections_total: rejections.len(),
+        rejections: rejections.into_iter().take(LISTED).map(Rejected::from).collect(),
+        ip_sets: found.iter().map(place).collect(),
+        web_acls_seen: match seen.acls {
+            Acls::Named(_) => "named",
+            Acls::Found(_) => "found",
+            Acls::NoneRefers(_) => "none_refers",
+            Acls::NotLooked(_) => "not_looked",
+        },
+        web_acls: match seen.acls {
+            Acls::Named(_) | Acls::Found(_) => Some(seen.enforcement(&found)),
+            Acls::NoneRefers(_) | Acls::NotLooked(_) => None,
+        },
+        missing: None,
+        next: None,
+        obstacle: match seen.acls {
+            Acls::NotLooked(why) => why.clone(),
+            Acls::Named(_) | Acls::Found(_) | Acls::NoneRefers(_) => None,
+        },
+    };
+    let held = |through: &dyn Fn(&Shard) -> bool| coverage::covers(&cover(through), address);
+    explanation.missing = match (wanted, covered) {
+        (true, true) => None,
+        (false, _) => Some(Link::Table),
+        (true, false) if !held(&|_| true) => Some(Link::IpSet),
+        (true, false) if !held(&|shard| shard.group.is_some()) => Some(Link::RuleGroup),
+        (true, false) if !held(&|shard| group(shard, current).is_some_and(|group| seen.is_intact(group))) => {
+            Some(Link::Rule)
+        }
+        (true, false) => Some(if explanation.is_overridden() { Link::Override } else { Link::WebAcl }),
+    };
+    explanation.next = explanation.next_step();
+    explanation
+}
+
+fn group<'a>(shard: &Shard, current: &'a Current) -> Option<&'a RuleGroup> {
+    shard.group.and_then(|index| current.groups.get(index))
+}
+
+impl Seen<'_> {
+    /// Whether the rule of this rule group does what it should.
+    fn is_intact(&self, group: &RuleGroup) -> bool {
+        matches!(&group.rule, GroupRule::Standard { policy, .. } if policy == self.policy)
+    }
+
+    /// Whether clients get in by this rule group: its rule is intact, and every web ACL that was looked at uses it.
+    fn lets_in(&self, group: &RuleGroup) -> bool {
+        let used = match self.acls {
+            Acls::Named(acls) | Acls::Found(acls) => acls.iter().all(|acl| acl.refers_to.contains(&group.arn)),
+            Acls::NoneRefers(_) => false,
+            Acls::NotLooked(_) => true,
+        };
+        used && self.is_intact(group)
+    }
+
+    /// What each web ACL does with the rule groups of these IP sets.
+    fn enforcement(&self, found: &[(&Shard, Vec<Cidr>)]) -> Vec<Enforcement> {
+        let in_question: Vec<&RuleGroup> = (self.current.groups.iter().enumerate())
+            .filter(|(index, _)| found.iter().any(|(shard, _)| shard.group == Some(*index)))
+            .map(|(_, group)| group)
+            .collect();
+        let names = |groups: &[&RuleGroup]| groups.iter().map(|group| group.name.clone()).collect();
+        let of = |acl: &WebAcl| {
+            let (referred, missing): (Vec<&RuleGroup>, Vec<&RuleGroup>) =
+                in_question.iter().copied().partition(|group| acl.refers_to.contains(&group.arn));
+            let overridden: Vec<_> =
+                missing.iter().copied().filter(|group| acl.overridden.contains(&group.arn)).collect();
+            Enforcement {
+                name: acl.name.clone(),
+                referred: names(&referred),
+                missing: names(&missing),
+                overridden: names(&overridden),
+            }
+        };
+        self.acls.seen().iter().map(of).collect()
+    }
+}
+
+impl From<&Rejection> for Rejected {
+    fn from(rejection: &Rejection) -> Self {
+        Self { key: rejection.key.to_string(), value: rejection.value.clone(), reason: rejection.reason.to_string() }
+    }
+}
+
+impl Explanation {
+    /// The exit code: 0 wanted and in force, 5 wanted only, 6 in force only, 7 neither.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        match (self.wanted, self.in_force) {
+            (true, true) => 0,
+            (true, false) => 5,
+            (false, true) => 6,
+            (false, false) => 7,
+        }
+    }
+
+    fn is_overridden(&self) -> bool {
+        self.web_acls.iter().flatten().any(|acl| !acl.overridden.is_empty())
+    }
+
+    /// The names of web ACLs with a missing rule group, and of those rule groups.
+    fn missing_references(&self) -> (String, String) {
+        let acls: Vec<&Enforcement> = self.web_acls.iter().flatten().filter(|acl| !acl.missing.is_empty()).collect();
+        let names = |list: Vec<&str>| {
+            let mut list = list;
+            list.sort_unstable();
+            list.dedup();
+            list.iter().map(|name| crate::text::line(name)).collect::<Vec<_>>().join(", ")
+        };
+        let groups = acls.iter().flat_map(|acl| &acl.missing).map(String::as_str).collect();
+        (names(acls.iter().map(|acl| acl.name.as_str()).collect()), names(groups))
+    }
+
+    /// What to do next.
+    fn next_step(&self) -> Option<String> {
+        let (acls, groups) = self.missing_references();
+        Some(match self.missing? {
+            Link::Table if self.in_force || self.partly_in_force => {
+                "run `wafsync plan` to see when it is removed; add it to an item to keep it".to_owned()
+            }
+            Link::Table if self.rejections_total > 0 => "correct the rejected value in its item".to_owned(),
+            Link::Table => "add it to an item of the table".to_owned(),
+            Link::IpSet | Link::RuleGroup => "run `wafsync apply`; `wafsync plan` shows what holds it back".to_owned(),
+            Link::Rule => "run `wafsync plan`: restoring the rule needs an approval".to_owned(),
+            Link::Override => format!("remove the override of {groups} in web ACL {acls}"),
+            Link::WebAcl if acls.is_empty() => "refer to the rule groups in the web ACL".to_owned(),
+            Link::WebAcl => format!("refer to {groups} in web ACL {acls}"),
+        })
+    }
+}

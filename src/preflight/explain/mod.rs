@@ -1,0 +1,10 @@
+//! What is known of addresses and items: who asks for them, where they were rejected, and whether a client is let in,
+//! from the table through IP sets, rules, and rule groups up to the web ACLs.
+
+mod answer;
+mod mentions;
+mod report;
+mod text;
+
+pub use self::answer::{Acls, Enforcement, Explanation, Link, Place, Rejected, Seen, explain};
+pub use self::report::{ItemAnswer, Report};

@@ -1,0 +1,103 @@
+//! The answers about several addresses and items as one document.
+
+use serde::Serialize;
+
+use super::answer::{Explanation, LISTED, Rejected, Seen, explain};
+use crate::model::cidr::Cidr;
+
+/// All answers to one question.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// The version of this document.
+    pub version: u32,
+    /// Whether all of it is wanted.
+    pub wanted: bool,
+    /// Whether all of it is in force.
+    pub in_force: bool,
+    /// The items that were asked about.
+    pub items: Vec<ItemAnswer>,
+    /// One answer for each address, those of the items included.
+    pub answers: Vec<Explanation>,
+}
+
+/// What an item of the table asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ItemAnswer {
+    /// Its key.
+    pub key: String,
+    /// The addresses that it asks for; none if it is not in the table.
+    pub addresses: Vec<Cidr>,
+    /// What was rejected in it, at most a hundred.
+    pub rejections: Vec<Rejected>,
+    /// How many rejections there are.
+    pub rejections_total: usize,
+}
+
+impl ItemAnswer {
+    /// Whether the item asks for something, and all of it can be used.
+    const fn is_usable(&self) -> bool {
+        !self.addresses.is_empty() && self.rejections_total == 0
+    }
+}
+
+impl Report {
+    /// Looks up addresses, and all addresses of the items with these keys.
+    #[must_use]
+    pub fn new(addresses: &[Cidr], keys: &[String], seen: &Seen<'_>) -> Self {
+        let items: Vec<ItemAnswer> = keys.iter().map(|key| item(key, seen)).collect();
+        let mut asked = addresses.to_vec();
+        for cidr in items.iter().flat_map(|item| &item.addresses) {
+            if !asked.contains(cidr) {
+                asked.push(*cidr);
+            }
+        }
+        let answers: Vec<Explanation> = asked.into_iter().map(|address| explain(address, seen)).collect();
+        let usable = items.iter().all(ItemAnswer::is_usable);
+        Self {
+            version: 1,
+            wanted: usable && answers.iter().all(|answer| answer.wanted),
+            in_force: usable && answers.iter().all(|answer| answer.in_force),
+            items,
+            answers,
+        }
+    }
+
+    /// The only answer, if one address and no item was asked about.
+    #[must_use]
+    pub fn single(&self) -> Option<&Explanation> {
+        match (self.items.as_slice(), self.answers.as_slice()) {
+            ([], [answer]) => Some(answer),
+            _ => None,
+        }
+    }
+
+    /// The exit code: the highest of all answers; an item that asks for nothing, or in which something was rejected, is
+    /// neither wanted nor in force.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        let items = self.items.iter().map(|item| if item.is_usable() { 0 } else { 7 });
+        self.answers.iter().map(Explanation::exit_code).chain(items).max().unwrap_or_default()
+    }
+
+    /// The state in one short line, for progress: how many of the addresses are in force.
+    #[must_use]
+    pub fn progress(&self) -> String {
+        let done = self.answers.iter().filter(|answer| answer.exit_code() == 0).count();
+        let missing = self.items.iter().filter(|item| !item.is_usable()).count();
+        let missing = if missing > 0 { format!("; {missing} items incomplete") } else { String::new() };
+        format!("{done} of {} wanted and in force{missing}", self.answers.len())
+    }
+}
+
+fn item(key: &str, seen: &Seen<'_>) -> ItemAnswer {
+    let rejections: Vec<Rejected> = (seen.desired.view().rejections.iter())
+        .filter(|rejection| &*rejection.key == key)
+        .map(Rejected::from)
+        .collect();
+    ItemAnswer {
+        key: key.to_owned(),
+        addresses: seen.desired.of_item(key),
+        rejections_total: rejections.len(),
+        rejections: rejections.into_iter().take(LISTED).collect(),
+    }
+}
