@@ -221,6 +221,7 @@ fn a_plan(writes: usize, minimum: usize) -> Plan {
         write: plan::Write::CreateIpSet(spec),
         add: Vec::new(),
         remove: Vec::new(),
+        relies_on: vec![],
         refer: Vec::new(),
         unrefer: Vec::new(),
     };

@@ -16,7 +16,7 @@ use crate::model::naming::{Target, set_description, set_name};
 use crate::model::policy::RulePolicy;
 use crate::model::spec::{IpSetSpec, Reference, RuleGroupSpec, WriteKind};
 use crate::model::web_acl::WebAcl;
-use crate::planning::diff::{Class, Diff};
+use crate::planning::diff::{Class, Diff, Unwanted};
 use crate::planning::layout::{self, GroupInput, Input, Layout, ShardInput};
 use crate::planning::lower_bound;
 use crate::planning::lower_bound::counts;
@@ -25,13 +25,13 @@ use crate::planning::rule_changes;
 /// When a change is carried out: all changes of a stage may go side by side, none before the stage in front of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stage {
-    /// Strangers go from shards that no rule refers to, before one does.
+    /// Updates that remove from shards that no rule was seen to refer to, before one does.
     Strip,
-    /// Creations, and updates that add.
+    /// Creations, updates that add, and updates that only renew the description.
     Add,
     /// Rule groups.
     Wire,
-    /// Rule groups that let go of an IP set that is not ours, once all that is wanted is in force without it.
+    /// Rule groups that drop a reference to a foreign IP set, once all that is wanted is in force without it.
     Unwire,
     /// Updates that only remove.
     Remove,
@@ -53,6 +53,9 @@ pub struct Change {
     pub add: Vec<Cidr>,
     /// CIDRs to be removed: sorted.
     pub remove: Vec<Cidr>,
+    /// Names of other IP sets that cover what is wanted of the CIDRs to be removed: they have to be as they were read, or
+    /// as this run wrote them, right before this change is carried out. Empty for most changes.
+    pub relies_on: Vec<String>,
     /// IP sets to which a rule group will newly refer.
     pub refer: Vec<String>,
     /// IP sets (names, or ARNs of foreign ones) to which a rule group will refer no longer.
@@ -174,7 +177,7 @@ impl Plan {
         let mut changes = set_changes(basis, &layout, &names);
         changes.extend(group_changes(basis, &layout, &names));
         changes.sort_by(|a, b| (a.stage, a.write.target()).cmp(&(b.stage, b.write.target())));
-        let mut deferred: BTreeSet<Cidr> = layout.deferred.iter().copied().collect();
+        let mut deferred: BTreeSet<Cidr> = layout.shards.iter().flat_map(|shard| &shard.deferred).copied().collect();
         let waits = |class: Class, cidr: Cidr| match class {
             Class::Unsettled => true,
             Class::Drift | Class::Covered | Class::Withdrawn | Class::Adopted => {
@@ -240,8 +243,9 @@ fn layout_input<'a>(basis: Basis<'a>, restraint: Restraint<'a>) -> Input<'a> {
                 fresh: basis.at_start.map_or_else(Vec::new, |start| fresh(shard, start)),
                 group: shard.group.and_then(position),
                 closed: closed || waits,
-                adopted: shard.adopted,
-                in_force: shard.group.is_some() || shard.adopted,
+                adopted: shard.adopted && shard.mark.is_none(),
+                in_force: shard.is_in_force(),
+                seal: needs_seal(shard, unwanted),
             }
         })
         .collect();
@@ -259,6 +263,15 @@ fn layout_input<'a>(basis: Basis<'a>, restraint: Restraint<'a>) -> Input<'a> {
     let new_sets = basis.limits.max_ip_sets.saturating_sub(basis.current.shards.len());
     let desired = PerFamily::from_fn(|family| basis.desired.cidrs(family));
     Input { limits: basis.limits, shards, groups, desired, waiting: restraint.waiting, new_sets }
+}
+
+/// Whether the description of this shard has another sum than its contents, which are all wanted.
+///
+/// A hand added what the table has come to ask for, or removed what it no longer asks for. With a true sum, what the table
+/// ceases to ask for later is not taken for drift. A description without a sum proves nothing and is left.
+fn needs_seal(shard: &Shard, unwanted: &[Unwanted]) -> bool {
+    let written = shard.mark.and_then(|mark| mark.fingerprint).filter(|_| unwanted.is_empty());
+    written.is_some_and(|written| written != Fingerprint::of(&shard.cidrs))
 }
 
 /// What this shard has brought into force since then.
@@ -300,17 +313,16 @@ fn set_spec(basis: Basis<'_>, name: &str, family: Family, cidrs: Cidrs) -> IpSet
 
 fn set_changes(basis: Basis<'_>, layout: &Layout, names: &[String]) -> Vec<Change> {
     let mut changes = Vec::new();
-    for (shard, to) in basis.current.shards.iter().zip(&layout.shards) {
-        if to.add.is_empty() && to.remove.is_empty() {
-            continue;
-        }
-        let stage = if shard.group.is_none() && !shard.adopted && !to.remove.is_empty() {
-            Stage::Strip
-        } else if to.add.is_empty() {
-            Stage::Remove
-        } else {
-            Stage::Add
+    let shards = &basis.current.shards;
+    for (shard, to) in shards.iter().zip(&layout.shards) {
+        let is_taken_over = !shard.adopted || shard.mark.is_some();
+        let stage = match (to.add.is_empty(), to.remove.is_empty()) {
+            (true, true) if !to.sealed => continue,
+            (_, false) if shard.group.is_none() && is_taken_over => Stage::Strip,
+            (true, false) => Stage::Remove,
+            (_, true) | (false, false) => Stage::Add,
         };
+        let relies_on = to.relies_on.iter().filter_map(|index| shards.get(*index)).map(|shard| shard.name.clone());
         let cidrs = updated(&shard.cidrs, &to.add, &to.remove);
         assert!(
             to.add.is_empty() || cidrs.len() <= basis.limits.set_capacity,
@@ -323,6 +335,7 @@ fn set_changes(basis: Basis<'_>, layout: &Layout, names: &[String]) -> Vec<Chang
             write: Write::UpdateIpSet { id: shard.id.clone(), token: shard.token.clone(), spec },
             add: to.add.clone(),
             remove: to.remove.clone(),
+            relies_on: relies_on.collect(),
             refer: Vec::new(),
             unrefer: Vec::new(),
         });
@@ -335,6 +348,7 @@ fn set_changes(basis: Basis<'_>, layout: &Layout, names: &[String]) -> Vec<Chang
             write: Write::CreateIpSet(spec),
             add: new.cidrs.clone(),
             remove: Vec::new(),
+            relies_on: Vec::new(),
             refer: Vec::new(),
             unrefer: Vec::new(),
         });
@@ -403,6 +417,7 @@ fn group_changes(basis: Basis<'_>, layout: &Layout, names: &[String]) -> Vec<Cha
             write,
             add: Vec::new(),
             remove: Vec::new(),
+            relies_on: Vec::new(),
             refer: refer_names,
             unrefer,
         });

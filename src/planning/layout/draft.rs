@@ -1,5 +1,8 @@
 //! What has been decided so far about each existing shard.
 
+use std::collections::BTreeSet;
+
+use super::cover::Cover;
 use super::input::{ShardInput, ShardLayout};
 use crate::model::cidr::Cidr;
 
@@ -8,18 +11,18 @@ use crate::model::cidr::Cidr;
 pub(super) enum Force {
     /// One of our rules refers to the shard.
     Wired,
-    /// Adopted and not wired yet: somebody else's rule may refer to it.
-    Adopted,
+    /// No rule of ours was seen to refer to it, but one may, or somebody else's.
+    Possible,
     /// Nothing in it is in force.
     Idle,
 }
 
 impl Force {
-    pub(super) fn of(shard: &ShardInput<'_>) -> Self {
+    fn of(shard: &ShardInput<'_>) -> Self {
         if shard.group.is_some() {
             Self::Wired
-        } else if shard.adopted || shard.in_force {
-            Self::Adopted
+        } else if shard.in_force {
+            Self::Possible
         } else {
             Self::Idle
         }
@@ -32,19 +35,38 @@ pub(super) struct Draft<'a> {
     pub(super) shard: &'a ShardInput<'a>,
     pub(super) force: Force,
     pub(super) ends_wired: bool,
-    /// Wanted CIDRs that another shard keeps: they leave if this shard is written.
-    pub(super) doubled: Vec<Cidr>,
+    /// Wanted CIDRs that another shard (its index) surely keeps: they may leave if this shard needs their room.
+    pub(super) doubled: Vec<(Cidr, usize)>,
+    /// Whether they may leave in this run.
+    pub(super) spares: bool,
+    /// CIDRs on which removals from other shards rely.
+    pub(super) pinned: BTreeSet<Cidr>,
     /// Unwanted CIDRs that leave.
     pub(super) going: Vec<Cidr>,
+    /// Those of them for which only other shards cover what is wanted.
+    pub(super) relying: Vec<Cidr>,
+    /// Those shards.
+    pub(super) relies_on: BTreeSet<usize>,
     /// Unwanted CIDRs that cannot leave yet.
     pub(super) stuck: Vec<Cidr>,
     pub(super) add: Vec<Cidr>,
 }
 
 impl<'a> Draft<'a> {
-    pub(super) fn new(shard: &'a ShardInput<'a>, ends_wired: bool) -> Self {
-        let force = Force::of(shard);
-        Self { shard, force, ends_wired, doubled: Vec::new(), going: Vec::new(), stuck: Vec::new(), add: Vec::new() }
+    pub(super) fn new(shard: &'a ShardInput<'a>, ends_wired: bool, cover: Cover) -> Self {
+        Self {
+            shard,
+            force: Force::of(shard),
+            ends_wired,
+            doubled: Vec::new(),
+            spares: false,
+            pinned: BTreeSet::new(),
+            going: cover.going,
+            relying: Vec::new(),
+            relies_on: BTreeSet::new(),
+            stuck: cover.stuck,
+            add: cover.add.into_iter().collect(),
+        }
     }
 
     /// Whether a new reference to it is needed.
@@ -58,13 +80,18 @@ impl<'a> Draft<'a> {
     }
 
     pub(super) fn is_written(&self) -> bool {
-        !self.going.is_empty() || !self.add.is_empty()
+        self.shard.seal || !self.going.is_empty() || !self.add.is_empty()
     }
 
     /// How many more CIDRs one update of it can add.
     pub(super) fn room(&self, capacity: usize) -> usize {
-        let leaving = self.going.len() + self.doubled.len();
+        let leaving = self.going.len() + self.spare().count();
         (capacity + leaving).saturating_sub(self.shard.cidrs.len() + self.add.len())
+    }
+
+    /// Whether an update would leave nothing of what it holds now.
+    pub(super) fn is_empty(&self) -> bool {
+        self.shard.cidrs.len() == self.going.len() + self.spare().count()
     }
 
     /// How this CIDR of the shard counts.
@@ -72,19 +99,45 @@ impl<'a> Draft<'a> {
         if self.shard.fresh.binary_search(&cidr).is_ok() { Force::Idle } else { self.force }
     }
 
-    /// Whether an update would leave nothing of what it holds now.
-    pub(super) fn is_empty(&self) -> bool {
-        self.shard.cidrs.len() == self.going.len() + self.doubled.len()
+    /// Whether this CIDR of the shard does not leave, as far as has been decided.
+    pub(super) fn keeps(&self, cidr: Cidr) -> bool {
+        self.going.binary_search(&cidr).is_err()
     }
 
-    pub(super) fn into_layout(self, group: Option<usize>) -> ShardLayout {
-        let written = self.is_written();
-        let (mut add, mut remove) = (self.add, self.going);
-        if written {
-            remove.extend(self.doubled);
+    /// Whether this CIDR of the shard has been in force since the run began, and stays whatever is decided.
+    pub(super) fn stays_for_sure(&self, cidr: Cidr) -> bool {
+        let leaves = !self.shard.closed && self.shard.leaving.binary_search(&cidr).is_ok();
+        !leaves && self.force_of(cidr) == Force::Wired
+    }
+
+    /// The doubled CIDRs that may leave.
+    fn spare(&self) -> impl Iterator<Item = (Cidr, usize)> {
+        let spares = self.spares;
+        self.doubled.iter().copied().filter(move |(cidr, _)| spares && !self.pinned.contains(cidr))
+    }
+
+    pub(super) fn into_layout(mut self, group: Option<usize>, capacity: usize) -> ShardLayout {
+        let kept = self.shard.cidrs.len() - self.going.len();
+        let excess = if self.add.is_empty() { 0 } else { (kept + self.add.len()).saturating_sub(capacity) };
+        let dropped: Vec<(Cidr, usize)> = self.spare().take(excess).collect();
+        let mut relies_on = std::mem::take(&mut self.relies_on);
+        if self.force != Force::Idle {
+            self.relying.extend(dropped.iter().map(|(cidr, _)| *cidr));
+            relies_on.extend(dropped.iter().map(|(_, keeper)| *keeper));
         }
-        add.sort_unstable();
-        remove.sort_unstable();
-        ShardLayout { add, remove, group }
+        let (mut add, mut remove, mut relying, mut deferred) = (self.add, self.going, self.relying, self.stuck);
+        remove.extend(dropped.into_iter().map(|(cidr, _)| cidr));
+        for list in [&mut add, &mut remove, &mut relying, &mut deferred] {
+            list.sort_unstable();
+        }
+        ShardLayout {
+            add,
+            remove,
+            group,
+            sealed: self.shard.seal,
+            deferred,
+            relying,
+            relies_on: relies_on.into_iter().collect(),
+        }
     }
 }

@@ -6,6 +6,7 @@ use crate::model::limits::Limits;
 
 /// One existing shard, as layout sees it.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, of which any may go with any")]
 pub struct ShardInput<'a> {
     /// Its name: breaks ties. Shards come sorted by name.
     pub name: &'a str,
@@ -15,8 +16,8 @@ pub struct ShardInput<'a> {
     pub cidrs: Slice<'a>,
     /// What may leave it in this run: unwanted and not held. Sorted; a subset of `cidrs`.
     pub leaving: Vec<Cidr>,
-    /// What it holds that was not in force through it when the run began: AWS may still be spreading it, so nothing that
-    /// leaves relies on it. Sorted; a subset of `cidrs`.
+    /// What it holds that was not in force through it when the run began: AWS may still be spreading it, so no other shard
+    /// relies on it. Sorted; a subset of `cidrs`.
     pub fresh: Vec<Cidr>,
     /// The rule group (index into [`Input::groups`]) that refers to it.
     pub group: Option<usize>,
@@ -24,8 +25,10 @@ pub struct ShardInput<'a> {
     pub closed: bool,
     /// Adopted and not taken over yet: it may be wired with whatever it holds.
     pub adopted: bool,
-    /// What it holds counts as in force, also if no rule group was seen to refer to it.
+    /// What it holds counts as in force, even if no rule group was seen to refer to it.
     pub in_force: bool,
+    /// It has to be written, even if its contents stay as they are.
+    pub seal: bool,
 }
 
 /// One rule group, existing or to be created.
@@ -61,11 +64,19 @@ pub struct Input<'a> {
 pub struct ShardLayout {
     /// CIDRs to add, sorted.
     pub add: Vec<Cidr>,
-    /// CIDRs to remove, sorted (doubled wanted ones too).
+    /// CIDRs to remove, sorted: unwanted ones, and copies of wanted ones whose room is needed.
     pub remove: Vec<Cidr>,
     /// The rule group that refers to it afterwards; `None` if no slot was free, or if wiring it would let in something
     /// that is not wanted.
     pub group: Option<usize>,
+    /// Whether it is written although nothing of this changes: [`ShardInput::seal`].
+    pub sealed: bool,
+    /// CIDRs that may leave it and cannot yet, sorted: what some of their addresses need instead is not in force.
+    pub deferred: Vec<Cidr>,
+    /// Those of `remove` for which it does not cover itself what is wanted of them, sorted.
+    pub relying: Vec<Cidr>,
+    /// The shards (indices into [`Input::shards`]) that cover it.
+    pub relies_on: Vec<usize>,
 }
 
 /// A shard to be created.
@@ -86,10 +97,8 @@ pub struct Layout {
     pub shards: Vec<ShardLayout>,
     /// Shards to be created, IPv4 before IPv6.
     pub new: Vec<NewShard>,
-    /// CIDRs that stay for this run because their replacement is not in force yet: sorted, distinct.
-    pub deferred: Vec<Cidr>,
     /// Wanted CIDRs for which there is no room in this run: sorted. What comes first in the order is placed first,
-    /// but for what replaces a CIDR in the very set that it leaves. Where `deferred` is not empty, the deferred CIDRs
-    /// may be what takes the room, and a later run may find it.
+    /// except what replaces a CIDR in the set that it leaves. Deferred CIDRs may be what takes the room; then a later run
+    /// finds it.
     pub unplaced: Vec<Cidr>,
 }

@@ -4,16 +4,18 @@
 //! the rest costs writes of its own. Nothing here looks at AWS, time or settings: the same [`Input`] gives the same
 //! [`Layout`].
 //!
-//! 1. `slots`: which shards end wired, and to which rule group a new reference goes;
-//! 2. `survey`: what stands where: missing, doubled, and the addresses that surely stay in force;
-//! 3. `replacement`: which CIDRs can leave without a gap for an address that stays wanted;
-//! 4. `packing`: which sets take what is still missing.
+//! 1. `cover`: what can leave each shard, and which copies it needs to still cover itself;
+//! 2. `slots`: which shards end wired, and to which rule group a new reference goes;
+//! 3. `reliance`: what can leave a shard without room for that, because others cover it;
+//! 4. `survey`: which wanted CIDRs are missing, and which are doubled;
+//! 5. `packing`: which sets take what is missing.
 
 mod bins;
+mod cover;
 mod draft;
 mod input;
 mod packing;
-mod replacement;
+mod reliance;
 mod slots;
 mod survey;
 #[cfg(test)]
@@ -24,45 +26,61 @@ use crate::model::cidr::{Cidr, Family, PerFamily};
 use draft::Draft;
 use packing::Packing;
 use slots::Slots;
-use survey::Standing;
 
 /// Works out what every shard holds after the run, with the fewest API writes.
 ///
 /// It never fails: what finds no place is listed in [`Layout::unplaced`], what cannot leave yet in
-/// [`Layout::deferred`]. The cost is `n log n` in the number of CIDRs.
+/// [`ShardLayout::deferred`]. The cost is `n log n` in the number of CIDRs.
 #[must_use]
 pub fn lay_out(input: &Input<'_>) -> Layout {
     let slots = Slots::new(input);
     let mut drafts = slots::wire(input, slots.total());
-    let mut missing = PerFamily::from_fn(|_| Vec::new());
     for family in Family::ALL {
-        let mut standing = Standing::survey(*input.desired.get(family), input.waiting, family, &mut drafts);
-        replacement::settle(&mut drafts, &mut standing, family, input.limits.set_capacity);
-        *missing.get_mut(family) = standing.into_missing();
+        reliance::release(&mut drafts, input, family);
     }
-    let packing = Packing::best(input, &drafts, &missing, &slots);
+    let missing = PerFamily::from_fn(|family| survey::missing(input, family, &mut drafts));
+    let mut packing = Packing::best(input, &drafts, &missing, &slots);
+    if packing.unplaced > (0, 0) {
+        // Copies leave only where there is no other room.
+        allow_spares(&mut drafts, true);
+        let without_copies = Packing::best(input, &drafts, &missing, &slots);
+        if without_copies.unplaced < packing.unplaced {
+            packing = without_copies;
+        } else {
+            allow_spares(&mut drafts, false);
+        }
+    }
     let (new, unplaced) = packing.fill(&mut drafts, missing, input.limits.set_capacity);
-    let layout = finish(drafts, new, unplaced, &slots);
+    let layout = finish(input, drafts, new, unplaced, &slots);
     debug_assert!(keeps_its_promise(input, &layout), "a wanted CIDR is lost or a set is too full");
     layout
 }
 
+fn allow_spares(drafts: &mut [Draft<'_>], spares: bool) {
+    for draft in drafts {
+        draft.spares = spares;
+    }
+}
+
 /// Hands out the references, existing shards first, and puts everything in order.
-fn finish(drafts: Vec<Draft<'_>>, new: Vec<(Family, Vec<Cidr>)>, unplaced: Vec<Cidr>, slots: &Slots) -> Layout {
+fn finish(
+    input: &Input<'_>,
+    drafts: Vec<Draft<'_>>,
+    new: Vec<(Family, Vec<Cidr>)>,
+    unplaced: Vec<Cidr>,
+    slots: &Slots,
+) -> Layout {
     let unwired = drafts.iter().filter(|draft| draft.needs_slot()).count();
     let mut groups = slots.take(unwired + new.len()).into_iter();
-    let mut deferred: Vec<Cidr> = drafts.iter().flat_map(|draft| draft.stuck.iter().copied()).collect();
-    deferred.sort_unstable();
-    deferred.dedup();
     let shards = drafts
         .into_iter()
         .map(|draft| {
             let group = if draft.needs_slot() { groups.next() } else { draft.shard.group };
-            draft.into_layout(group)
+            draft.into_layout(group, input.limits.set_capacity)
         })
         .collect();
     let new = new.into_iter().zip(groups).map(|((family, cidrs), group)| NewShard { family, cidrs, group }).collect();
-    Layout { shards, new, deferred, unplaced }
+    Layout { shards, new, unplaced }
 }
 
 /// Whether every wanted CIDR is in a shard that ends wired, or listed as unplaced, and no shard is too full.

@@ -11,6 +11,8 @@ use crate::model::cidr::{Cidr, Family, PerFamily};
 pub(super) struct Packing {
     existing: PerFamily<Vec<Bin>>,
     new: PerFamily<usize>,
+    /// CIDRs that find no place, IPv4 and IPv6.
+    pub(super) unplaced: (usize, usize),
 }
 
 /// What could be done about one family.
@@ -29,7 +31,7 @@ struct Options {
 impl Packing {
     /// The way that places most, IPv4 before IPv6, and of those the one with the fewest writes.
     ///
-    /// Both families are weighed together, for they share the sets that may be created and the references.
+    /// Both families are weighed together, because they share the sets that may be created and the references.
     pub(super) fn best(input: &Input<'_>, drafts: &[Draft<'_>], missing: &PerFamily<Vec<Cidr>>, slots: &Slots) -> Self {
         let capacity = input.limits.set_capacity;
         let options = PerFamily::from_fn(|family| Options::of(family, drafts, missing.get(family).len(), capacity));
@@ -50,9 +52,10 @@ impl Packing {
                 }
             }
         }
+        let unplaced = best.map_or((0, 0), |((ipv4, ipv6, ..), _)| (ipv4, ipv6));
         let new = best.map_or_else(PerFamily::default, |(_, new)| new);
         let existing = PerFamily::from_fn(|family| options.get(family).choose(*new.get(family), capacity));
-        Self { existing, new }
+        Self { existing, new, unplaced }
     }
 
     /// Hands the missing CIDRs out in their order. Returns the contents of the new sets and what found no place.

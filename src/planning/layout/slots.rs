@@ -1,10 +1,10 @@
 //! References: which shards end wired, and which rule groups take new references, by the fewest group writes.
 
 use super::bins::{Bin, fewest};
+use super::cover::Cover;
 use super::draft::Draft;
 use super::input::{Input, ShardInput};
 use crate::model::cidr::Cidr;
-use crate::model::coverage;
 
 /// The free references of every rule group.
 #[derive(Debug)]
@@ -66,30 +66,21 @@ impl Slots {
     }
 }
 
-/// Decides which shards end wired: in the order of their names, as long as there are slots.
+/// Decides which shards end wired, in the order of their names, while there are slots.
 pub(super) fn wire<'a>(input: &'a Input<'a>, mut slots: usize) -> Vec<Draft<'a>> {
-    let ends_wired = |shard: &'a ShardInput<'a>| {
-        if shard.group.is_some() {
-            return true;
-        }
-        let wired = slots > 0 && may_be_wired(shard, input);
-        slots -= usize::from(wired);
-        wired
+    let draft = |shard: &'a ShardInput<'a>| {
+        let cover = Cover::of(shard, input);
+        let joins = shard.group.is_none() && slots > 0 && may_be_wired(shard, &cover, input);
+        slots -= usize::from(joins);
+        Draft::new(shard, joins || shard.group.is_some(), cover)
     };
-    input
-        .shards
-        .iter()
-        .zip(input.shards.iter().map(ends_wired))
-        .map(|(shard, wired)| Draft::new(shard, wired))
-        .collect()
+    input.shards.iter().map(draft).collect()
 }
 
 /// A shard must not come into force with anything unwanted, or with what waits for approval.
-fn may_be_wired(shard: &ShardInput<'_>, input: &Input<'_>) -> bool {
+fn may_be_wired(shard: &ShardInput<'_>, cover: &Cover, input: &Input<'_>) -> bool {
     let desired = *input.desired.get(shard.family);
-    let leaves = |cidr: &Cidr| !shard.closed && shard.leaving.binary_search(cidr).is_ok();
-    // Where it may be in force already, what stays partly wanted may have to stay.
-    let goes = |cidr: &Cidr| leaves(cidr) && !(shard.in_force && coverage::overlaps(desired, *cidr));
+    let goes = |cidr: &Cidr| cover.going.binary_search(cidr).is_ok();
     let fits = |cidr: &Cidr| desired.contains(*cidr) && input.waiting.binary_search(cidr).is_err();
     shard.adopted || shard.cidrs.iter().all(|cidr| goes(&cidr) || fits(&cidr))
 }

@@ -36,8 +36,12 @@ pub struct ShardCounts {
     pub held: usize,
     /// CIDRs that have to leave it in this run: reason enough to write it.
     pub leaving: usize,
-    /// CIDRs that may leave it if it is written, but are no reason to write it: spare copies.
+    /// CIDRs that have to be added to it in any case, so that it covers what is wanted of those that leave.
+    pub copies: usize,
+    /// CIDRs of which another set surely keeps a copy: they leave only if there is no other room.
     pub spare: usize,
+    /// It has to be written even if its contents stay as they are.
+    pub sealed: bool,
     /// Something may be added to it.
     pub open: bool,
 }
@@ -59,27 +63,30 @@ pub struct GroupCounts {
 pub fn writes(counts: &Counts) -> usize {
     let slots: usize = counts.groups.iter().map(|group| group.free).sum();
     let new_sets = counts.new_sets.min(slots.saturating_sub(counts.unwired));
-    let cheapest =
-        (0..=new_sets).filter_map(|created| Some(set_writes(counts, created)? + group_writes(counts, created)));
-    cheapest.min().unwrap_or_default()
+    let cheapest = |spares| {
+        let writes = |created| Some(set_writes(counts, created, spares)? + group_writes(counts, created));
+        (0..=new_sets).filter_map(writes).min()
+    };
+    cheapest(false).or_else(|| cheapest(true)).unwrap_or_default()
 }
 
 /// Writes of IP sets if so many are created; `None` if something finds no place then.
-fn set_writes(counts: &Counts, created: usize) -> Option<usize> {
-    let family = |family, created| updates(family, created, counts.set_capacity);
+fn set_writes(counts: &Counts, created: usize, spares: bool) -> Option<usize> {
+    let family = |family, created| updates(family, created, counts.set_capacity, spares);
     let split = (0..=created)
         .filter_map(|ipv4| Some(family(&counts.ipv4, ipv4)? + family(&counts.ipv6, created - ipv4)? + created));
     split.min()
 }
 
 /// Updates of one family's IP sets if so many are created for it; `None` if something finds no place then.
-fn updates(family: &FamilyCounts, created: usize, capacity: usize) -> Option<usize> {
+fn updates(family: &FamilyCounts, created: usize, capacity: usize, spares: bool) -> Option<usize> {
     let mut updates = 0;
     let mut missing = family.missing.saturating_sub(created * capacity);
     let mut untouched = Vec::new();
     for shard in &family.shards {
-        let room = if shard.open { (capacity + shard.leaving + shard.spare).saturating_sub(shard.held) } else { 0 };
-        if shard.leaving > 0 {
+        let leaving = shard.leaving + if spares { shard.spare } else { 0 };
+        let room = if shard.open { (capacity + leaving).saturating_sub(shard.held + shard.copies) } else { 0 };
+        if shard.leaving > 0 || shard.sealed {
             updates += 1;
             missing = missing.saturating_sub(room);
         } else {
@@ -113,7 +120,7 @@ mod tests {
     use super::*;
 
     fn shard(held: usize, leaving: usize) -> ShardCounts {
-        ShardCounts { held, leaving, spare: 0, open: true }
+        ShardCounts { held, leaving, open: true, ..ShardCounts::default() }
     }
 
     fn group(free: usize) -> GroupCounts {
@@ -136,10 +143,22 @@ mod tests {
     }
 
     #[test]
-    fn spare_copies_make_room_but_are_no_reason_to_write() {
+    fn spare_copies_make_room_only_where_there_is_no_other() {
         let spare = ShardCounts { spare: 2, ..shard(10, 0) };
         assert_eq!(writes(&counts(0, vec![spare], vec![group(5)])), 0);
-        assert_eq!(writes(&counts(2, vec![spare], vec![group(5)])), 1);
+        assert_eq!(writes(&counts(2, vec![spare], vec![group(5)])), 2);
+        let full = Counts { new_sets: 0, ..counts(2, vec![spare], vec![group(5)]) };
+        assert_eq!(writes(&full), 1);
+    }
+
+    #[test]
+    fn copies_take_room_and_sealing_costs_a_write_that_others_can_share() {
+        let covered = ShardCounts { copies: 2, ..shard(9, 1) };
+        assert_eq!(writes(&counts(0, vec![covered], vec![group(5)])), 1);
+        assert_eq!(writes(&counts(1, vec![covered, shard(9, 0)], vec![group(5)])), 2);
+        let sealed = ShardCounts { sealed: true, ..shard(9, 0) };
+        assert_eq!(writes(&counts(0, vec![sealed], vec![group(5)])), 1);
+        assert_eq!(writes(&counts(1, vec![sealed], vec![group(5)])), 1);
     }
 
     #[test]

@@ -1,19 +1,18 @@
 //! Counts for the lower bound: what the input of a layout amounts to in numbers.
 //!
-//! Of the layout itself only what it could not do is looked at (deferred and unplaced CIDRs), never where it puts
+//! Of the layout only what it could not do is looked at (deferred, relying and unplaced CIDRs), never where it puts
 //! anything. The counting goes its own way, so that a mistake of the layout shows as a difference.
+
+use std::collections::BTreeSet;
 
 use super::bound::{Counts, FamilyCounts, GroupCounts, ShardCounts};
 use crate::model::cidr::{Cidr, Family};
-use crate::model::cidrs::Slice;
+use crate::model::cidrs::{Cidrs, Slice};
 use crate::model::coverage;
 use crate::model::merged::Merged;
-use crate::planning::layout::{Input, Layout, ShardInput};
+use crate::planning::layout::{Input, Layout, ShardInput, ShardLayout};
 
 /// Counts what has to be done, for [`super::bound::writes`].
-///
-/// The bound is exact, with one exception: if an unwanted CIDR stands in several shards and only some of its copies
-/// could leave, the counts cannot say which, and take each copy as one that may leave but need not.
 #[must_use]
 pub fn counts(input: &Input<'_>, layout: &Layout) -> Counts {
     let groups = (0..).zip(&input.groups).map(|(at, group)| {
@@ -22,13 +21,19 @@ pub fn counts(input: &Input<'_>, layout: &Layout) -> Counts {
         GroupCounts { free, written_anyway: group.written_anyway, referred: group.referred }
     });
     let groups: Vec<GroupCounts> = groups.collect();
-    let free = groups.iter().map(|group| group.free).sum();
-    let waiting = input.shards.iter().filter(|shard| shard.group.is_none() && is_safe(input, shard));
-    let to_wire: Vec<&str> = waiting.map(|shard| shard.name).take(free).collect();
+    let mut free: usize = groups.iter().map(|group| group.free).sum();
+    let mut unwired = 0;
+    let tasks = input.shards.iter().zip(&layout.shards).map(|(shard, outcome)| {
+        let mut task = Task::new(shard, outcome, input);
+        if shard.group.is_none() && free > 0 && task.is_safe(input) {
+            (free, unwired, task.ends_wired) = (free - 1, unwired + 1, true);
+        }
+        task
+    });
+    let tasks: Vec<Task<'_>> = tasks.collect();
     let family = |family| {
-        let shards: Vec<&ShardInput<'_>> = input.shards.iter().filter(|shard| shard.family == family).collect();
-        let ends_wired = |shard: &ShardInput<'_>| shard.group.is_some() || to_wire.contains(&shard.name);
-        family_counts(input, &shards, ends_wired, layout, family)
+        let tasks: Vec<&Task<'_>> = tasks.iter().filter(|task| task.shard.family == family).collect();
+        family_counts(input, &tasks, layout, family)
     };
     Counts {
         ipv4: family(Family::Ipv4),
@@ -36,89 +41,108 @@ pub fn counts(input: &Input<'_>, layout: &Layout) -> Counts {
         groups,
         new_sets: input.new_sets,
         set_capacity: input.limits.set_capacity,
-        unwired: to_wire.len(),
+        unwired,
+    }
+}
+
+/// What has to be done about one IP set.
+struct Task<'a> {
+    shard: &'a ShardInput<'a>,
+    ends_wired: bool,
+    /// What leaves it.
+    leaving: Vec<Cidr>,
+    /// Whether all that leaves it does so without relying on other sets: else it is not wired in this run.
+    on_its_own: bool,
+    /// What has to be added so that it covers itself.
+    copies: BTreeSet<Cidr>,
+}
+
+impl<'a> Task<'a> {
+    fn new(shard: &'a ShardInput<'a>, outcome: &ShardLayout, input: &Input<'_>) -> Self {
+        let stays = |cidr: &Cidr| shard.closed || contains(&outcome.deferred, *cidr);
+        let leaving: Vec<Cidr> = shard.leaving.iter().filter(|cidr| !stays(cidr)).copied().collect();
+        let mut copies = BTreeSet::new();
+        if !leaving.is_empty() && is_in_force(shard) {
+            let kept: Cidrs = shard.cidrs.iter().filter(|cidr| !contains(&leaving, *cidr)).collect();
+            let itself = leaving.iter().filter(|cidr| !contains(&outcome.relying, **cidr));
+            copies.extend(itself.flat_map(|cidr| uncovered(*cidr, *input.desired.get(shard.family), &kept)));
+        }
+        Self { shard, ends_wired: shard.group.is_some(), leaving, on_its_own: outcome.relying.is_empty(), copies }
+    }
+
+    /// Whether the set can come into force without anything that may not.
+    fn is_safe(&self, input: &Input<'_>) -> bool {
+        let desired = *input.desired.get(self.shard.family);
+        let may_be_in_force = |cidr: Cidr| desired.contains(cidr) && !contains(input.waiting, cidr);
+        let goes = |cidr: Cidr| self.on_its_own && contains(&self.leaving, cidr);
+        self.shard.adopted || self.shard.cidrs.iter().all(|cidr| may_be_in_force(cidr) || goes(cidr))
+    }
+
+    fn is_open(&self) -> bool {
+        self.ends_wired && !self.shard.closed
+    }
+}
+
+/// The widest wanted CIDRs that share addresses with `leaving` which `kept` does not cover.
+fn uncovered(leaving: Cidr, desired: Slice<'_>, kept: &Cidrs) -> Vec<Cidr> {
+    let wanted: Vec<Cidr> = coverage::overlapping(desired, leaving).collect();
+    let inside_another = |cidr: &Cidr| wanted.iter().any(|other| other != cidr && other.covers(*cidr));
+    let is_needed = |cidr: &Cidr| {
+        let common = if cidr.covers(leaving) { leaving } else { *cidr };
+        !coverage::covers(kept, common)
+    };
+    // A wider CIDR comes first: what covers all of `leaving` is enough.
+    match wanted.first().filter(|first| first.covers(leaving)) {
+        Some(first) => Some(*first).filter(is_needed).into_iter().collect(),
+        None => wanted.iter().filter(|cidr| !inside_another(cidr)).copied().filter(is_needed).collect(),
     }
 }
 
 fn is_in_force(shard: &ShardInput<'_>) -> bool {
-    shard.adopted || shard.in_force || shard.group.is_some()
+    shard.in_force || shard.group.is_some()
 }
 
-/// Whether the shard can come into force without anything unwanted coming with it.
-fn is_safe(input: &Input<'_>, shard: &ShardInput<'_>) -> bool {
-    let desired = *input.desired.get(shard.family);
-    let wanted = shard.cidrs.iter().filter(|cidr| desired.contains(*cidr) && !contains(input.waiting, *cidr)).count();
-    let goes = |cidr: &&Cidr| !shard.in_force || !coverage::overlaps(desired, **cidr);
-    let leaving = if shard.closed { 0 } else { shard.leaving.iter().filter(goes).count() };
-    shard.adopted || wanted + leaving == shard.cidrs.len()
-}
-
-fn family_counts(
-    input: &Input<'_>,
-    shards: &[&ShardInput<'_>],
-    ends_wired: impl Fn(&ShardInput<'_>) -> bool,
-    layout: &Layout,
-    family: Family,
-) -> FamilyCounts {
-    let desired = *input.desired.get(family);
-    let open = |shard: &ShardInput<'_>| ends_wired(shard) && !shard.closed;
-    let (placed, spare) = copies(desired, shards, &ends_wired);
-    let stuck = stuck_copies(shards, &layout.deferred);
-    let waiting = input.waiting.iter().filter(|cidr| cidr.family() == family).count();
+fn family_counts(input: &Input<'_>, tasks: &[&Task<'_>], layout: &Layout, family: Family) -> FamilyCounts {
+    let (absent, spare) = absent_and_spare(*input.desired.get(family), tasks);
+    let taken: BTreeSet<Cidr> =
+        tasks.iter().filter(|task| task.is_open()).flat_map(|task| task.copies.iter().copied()).collect();
+    let missing = absent.iter().filter(|cidr| !taken.contains(cidr) && !contains(input.waiting, **cidr)).count();
     let unplaced = layout.unplaced.iter().filter(|cidr| cidr.family() == family).count();
-    let count = |(shard, doubled): (&&ShardInput<'_>, usize)| {
-        let (mut leaving, mut spare) = (0, if open(shard) { doubled } else { 0 });
-        if !shard.closed {
-            for cidr in &shard.leaving {
-                let copies = stuck.partition_point(|other| other <= cidr) - stuck.partition_point(|other| other < cidr);
-                if copies == 0 || !is_in_force(shard) {
-                    leaving += 1;
-                } else if copies > 1 {
-                    spare += 1;
-                }
-            }
-        }
-        ShardCounts { held: shard.cidrs.len(), leaving, spare, open: open(shard) }
+    let count = |(task, spare): (&&Task<'_>, usize)| ShardCounts {
+        held: task.shard.cidrs.len(),
+        leaving: task.leaving.len(),
+        copies: task.copies.len(),
+        spare: if task.is_open() { spare } else { 0 },
+        sealed: task.shard.seal,
+        open: task.is_open(),
     };
-    FamilyCounts {
-        missing: desired.len().saturating_sub(placed + unplaced + waiting),
-        shards: shards.iter().zip(spare).map(count).collect(),
-    }
+    FamilyCounts { missing: missing.saturating_sub(unplaced), shards: tasks.iter().zip(spare).map(count).collect() }
 }
 
-/// How many wanted CIDRs have a place, and how many of each shard's have it in another one.
-fn copies(
-    desired: Slice<'_>,
-    shards: &[&ShardInput<'_>],
-    ends_wired: impl Fn(&ShardInput<'_>) -> bool,
-) -> (usize, Vec<usize>) {
-    let lists = shards.iter().map(|shard| if ends_wired(shard) { shard.cidrs } else { Slice::default() });
-    let rank = |at: &usize| shards.get(*at).map(|shard| (shard.group.is_none(), !is_in_force(shard), *at));
-    let (mut placed, mut spare) = (0, vec![0; shards.len()]);
+/// The wanted CIDRs that no set holds that ends wired, and how many of each set's another one surely keeps.
+fn absent_and_spare(desired: Slice<'_>, tasks: &[&Task<'_>]) -> (Vec<Cidr>, Vec<usize>) {
+    let lists = tasks.iter().map(|task| if task.ends_wired { task.shard.cidrs } else { Slice::default() });
+    let rank = |at: &usize| {
+        let task = tasks.get(*at)?;
+        Some((task.shard.group.is_none(), !is_in_force(task.shard), *at))
+    };
+    let (mut placed, mut spare) = (Vec::new(), vec![0; tasks.len()]);
     let mut merged = Merged::new(lists);
     while let Some((cidr, holders)) = merged.step() {
         if !desired.contains(cidr) {
             continue;
         }
-        placed += 1;
+        placed.push(cidr);
         let keeper = holders.iter().copied().min_by_key(rank);
+        let surely = keeper.and_then(|at| tasks.get(at)).is_some_and(|task| task.shard.group.is_some());
         for holder in holders.iter().filter(|holder| Some(**holder) != keeper) {
+            let counts = surely || tasks.get(*holder).is_some_and(|task| !is_in_force(task.shard));
             if let Some(spare) = spare.get_mut(*holder) {
-                *spare += 1;
+                *spare += usize::from(counts);
             }
         }
     }
-    (placed, spare)
-}
-
-/// The copies in force of CIDRs that cannot all leave in this run, sorted, one for each copy.
-fn stuck_copies(shards: &[&ShardInput<'_>], deferred: &[Cidr]) -> Vec<Cidr> {
-    let mut copies: Vec<Cidr> = Vec::new();
-    for shard in shards.iter().filter(|shard| is_in_force(shard) && !shard.closed) {
-        copies.extend(deferred.iter().filter(|cidr| contains(&shard.leaving, **cidr)));
-    }
-    copies.sort_unstable();
-    copies
+    (desired.iter().filter(|cidr| !contains(&placed, *cidr)).collect(), spare)
 }
 
 fn contains(sorted: &[Cidr], cidr: Cidr) -> bool {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
-use super::world::{Shard, World, config, replanned_worlds};
+use super::world::{World, config, replanned_worlds};
 use crate::model::cidr::{Cidr, Family};
 use crate::planning::layout::Layout;
 
@@ -23,6 +23,14 @@ fn in_force(world: &World) -> (Addresses, Addresses) {
     let wired = world.shards.iter().filter(|shard| shard.group.is_some());
     let either = world.shards.iter().filter(|shard| shard.group.is_some() || shard.adopted);
     (addresses(wired.flat_map(|shard| &shard.cidrs)), addresses(either.flat_map(|shard| &shard.cidrs)))
+}
+
+/// The contents of a shard once the layout is carried out.
+fn contents_after(world: &World, layout: &Layout, at: usize) -> BTreeSet<Cidr> {
+    let mut cidrs = world.shards[at].cidrs.clone();
+    cidrs.retain(|cidr| !layout.shards[at].remove.contains(cidr));
+    cidrs.extend(&layout.shards[at].add);
+    cidrs
 }
 
 /// The states that the API shows one after the other, in the order of the plan; within a step in both directions.
@@ -131,7 +139,7 @@ proptest! {
         let layout = world.lay_out();
         prop_assert!(layout.new.iter().all(|new| !new.cidrs.is_empty() && new.cidrs.is_sorted()));
         prop_assert!(layout.new.is_sorted_by_key(|new| new.family));
-        prop_assert!(layout.unplaced.is_sorted_by(|a, b| a < b) && layout.deferred.is_sorted_by(|a, b| a < b));
+        prop_assert!(layout.unplaced.is_sorted_by(|a, b| a < b));
         for (shard, change) in world.shards.iter().zip(&layout.shards) {
             prop_assert!(change.add.is_sorted_by(|a, b| a < b) && change.remove.is_sorted_by(|a, b| a < b));
             prop_assert!(change.add.iter().all(|cidr| !shard.cidrs.contains(cidr) && world.wanted.contains(cidr)));
@@ -147,36 +155,53 @@ proptest! {
         }
     }
 
-    /// Every unwanted CIDR that may leave does, unless it is closed in or still needed: then it is listed.
+    /// A lock token guards one set: whatever becomes of the others, what a set covers of what is wanted it still covers,
+    /// except where it says on which others it relies.
     #[test]
-    fn what_stays_although_it_may_leave_is_listed_and_needed(world in replanned_worlds()) {
+    fn a_set_that_may_be_in_force_covers_itself_or_says_on_which_it_relies(world in replanned_worlds()) {
         let layout = world.lay_out();
-        let mut stayed = BTreeSet::new();
-        for (shard, change) in world.shards.iter().zip(&layout.shards).filter(|(shard, _)| !shard.closed) {
-            for stuck in world.leaving(shard).into_iter().filter(|cidr| !change.remove.contains(cidr)) {
-                prop_assert!(shard.adopted || shard.group.is_some());
-                let mut needed = addresses([&stuck]);
-                needed.retain(|address| addresses(&world.wanted).contains(address));
-                let safe = addresses(&staying(&world, shard.group.is_none()));
-                prop_assert!(!needed.is_subset(&safe), "{stuck} could leave: {layout:#?}");
-                stayed.insert(stuck);
+        let wanted = addresses(&world.wanted);
+        for (at, shard) in world.shards.iter().enumerate().filter(|(_, shard)| shard.is_in_force()) {
+            let change = &layout.shards[at];
+            let before: Addresses = addresses(&shard.cidrs).intersection(&wanted).copied().collect();
+            let after = addresses(&contents_after(&world, &layout, at));
+            let lost: Addresses = before.difference(&after).copied().collect();
+            prop_assert!(lost.is_subset(&addresses(&change.relying)), "{layout:#?}");
+            prop_assert!(change.relying.iter().all(|cidr| change.remove.contains(cidr)), "{layout:#?}");
+            let relied = change.relies_on.iter().flat_map(|other| {
+                let stays = contents_after(&world, &layout, *other);
+                let other = &world.shards[*other];
+                let surely = stays.intersection(&other.cidrs).filter(|cidr| !other.fresh.contains(cidr));
+                surely.copied().filter(|_| other.group.is_some()).collect::<Vec<_>>()
+            });
+            prop_assert!(lost.is_subset(&addresses(&relied.collect::<Vec<_>>())), "{layout:#?}");
+            prop_assert!(!change.relies_on.contains(&at) && (lost.is_empty() || !change.relies_on.is_empty()), "{layout:#?}");
+        }
+    }
+
+    /// Every unwanted CIDR that may leave does, unless what would have to be added in its place does not fit.
+    #[test]
+    fn what_stays_although_it_may_leave_is_listed_and_has_no_room(world in replanned_worlds()) {
+        let layout = world.lay_out();
+        for (at, shard) in world.shards.iter().enumerate().filter(|(_, shard)| !shard.closed) {
+            let change = &layout.shards[at];
+            let leaving = world.leaving(shard);
+            let stayed: Vec<Cidr> = leaving.into_iter().filter(|cidr| !change.remove.contains(cidr)).collect();
+            prop_assert_eq!(&stayed, &change.deferred);
+            for stuck in stayed {
+                prop_assert!(shard.is_in_force());
+                let mut after = contents_after(&world, &layout, at);
+                after.remove(&stuck);
+                let lost = |cidr: &&Cidr| {
+                    let mut common = addresses([*cidr]);
+                    common.retain(|address| addresses([&stuck]).contains(address));
+                    !common.is_subset(&addresses(&after))
+                };
+                let needed: Vec<&Cidr> = world.wanted.iter().filter(lost).collect();
+                let is_widest = |cidr: &&&Cidr| !needed.iter().any(|other| other != *cidr && other.covers(***cidr));
+                let needed = needed.iter().filter(is_widest).count();
+                prop_assert!(after.len() + needed > world.limits.set_capacity, "{stuck} could leave: {layout:#?}");
             }
         }
-        prop_assert_eq!(stayed.into_iter().collect::<Vec<_>>(), layout.deferred.clone());
     }
-}
-
-/// What was in force when the run began and stays in any case, in wired shards and, if asked for, in adopted ones.
-fn staying(world: &World, with_adopted: bool) -> Vec<Cidr> {
-    let in_force = world.shards.iter().filter(|shard| shard.group.is_some() || (with_adopted && shard.adopted));
-    let stays = |shard: &Shard| {
-        let leaving = if shard.closed { Vec::new() } else { world.leaving(shard) };
-        shard
-            .cidrs
-            .iter()
-            .copied()
-            .filter(move |cidr| !leaving.contains(cidr) && !shard.fresh.contains(cidr))
-            .collect::<Vec<_>>()
-    };
-    in_force.flat_map(stays).collect()
 }

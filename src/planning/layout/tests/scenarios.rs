@@ -139,13 +139,37 @@ fn one_group_with_room_for_all_is_better_than_two_lower_ones() {
 }
 
 #[test]
-fn a_doubled_cidr_leaves_only_a_set_that_is_written_anyway_and_never_the_lowest() {
+fn a_doubled_cidr_stays_until_its_room_is_needed_and_the_lowest_keeps_it() {
     let shards = || vec![wired("s-000", 0, "203.0.113.0/32"), wired("s-001", 0, "203.0.113.0/32 203.0.113.9/32")];
-    let kept = world(shards(), vec![GROUP], "203.0.113.0/32 203.0.113.9/32");
-    assert!(is_quiet(&kept, &kept.lay_out()));
     let layout = world(shards(), vec![GROUP], "203.0.113.0/32").lay_out();
-    assert_eq!(layout.shards[0].remove, []);
-    assert_eq!(layout.shards[1].remove, list("203.0.113.0/32 203.0.113.9/32"));
+    assert_eq!(layout.shards[1].remove, list("203.0.113.9/32"), "it does not leave with another");
+
+    let kept = "203.0.113.0/32 203.0.113.1/32 203.0.113.2/32 203.0.113.3/32 203.0.113.4/32";
+    let full = vec![
+        wired("s-000", 0, "203.0.113.0/32 203.0.113.1/32 203.0.113.2/32"),
+        wired("s-001", 0, "203.0.113.0/32 203.0.113.3/32 203.0.113.4/32"),
+    ];
+    let wanted = format!("{kept} 203.0.113.5/32");
+    let roomy = world(full.clone(), vec![GROUP, GROUP], &wanted).lay_out();
+    assert_eq!(additions(&roomy), ["", "", "203.0.113.5/32"], "a new set is room as well");
+    let mut crowded = world(full, vec![GROUP, GROUP], &wanted);
+    crowded.limits.max_ip_sets = 2;
+    let layout = crowded.lay_out();
+    assert_eq!(additions(&layout), ["", "203.0.113.5/32"]);
+    assert_eq!((&layout.shards[1].remove, &*layout.shards[1].relies_on), (&list("203.0.113.0/32"), &[0][..]));
+}
+
+#[test]
+fn a_set_is_sealed_in_a_write_that_additions_share() {
+    let mut sealed = wired("s-000", 0, "203.0.113.0/32");
+    sealed.unsealed = true;
+    let alone = world(vec![sealed.clone()], vec![GROUP], "203.0.113.0/32");
+    let layout = alone.lay_out();
+    assert!(layout.shards[0].sealed && alone.writes(&layout) == 1);
+    assert!(is_quiet(&alone.after(&layout), &alone.after(&layout).lay_out()));
+    let shards = vec![sealed, wired("s-001", 0, "203.0.113.1/32 203.0.113.2/32")];
+    let wanted = "203.0.113.0/32 203.0.113.1/32 203.0.113.2/32 203.0.113.3/32";
+    assert_eq!(additions(&world(shards, vec![GROUP], wanted).lay_out()), ["203.0.113.3/32", ""]);
 }
 
 #[test]
@@ -156,8 +180,8 @@ fn the_copy_in_force_is_the_one_that_is_kept() {
         wired("s-002", 0, "203.0.113.0/32 203.0.113.9/32"),
     ];
     let layout = world(shards, vec![GROUP; 2], "203.0.113.0/32").lay_out();
-    let removed: Vec<usize> = layout.shards.iter().map(|shard| shard.remove.len()).collect();
-    assert_eq!(removed, [2, 2, 1]);
+    let removed: Vec<Vec<Cidr>> = layout.shards.iter().map(|shard| shard.remove.clone()).collect();
+    assert_eq!(removed, [list("203.0.113.9/32"), list("203.0.113.9/32"), list("203.0.113.9/32")]);
 }
 
 #[test]

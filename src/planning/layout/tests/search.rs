@@ -52,7 +52,8 @@ fn start_use(world: &World, at: usize) -> usize {
 }
 
 impl<'a> Search<'a> {
-    fn new(world: &'a World) -> Self {
+    /// `spares`: copies of what another set surely keeps may go.
+    fn new(world: &'a World, spares: bool) -> Self {
         let groups = world.groups.len();
         let start: Vec<usize> = (0..groups).map(|at| start_use(world, at)).collect();
         let group_writes = (0..).map_while(|count| group_writes(world, &mut start.clone(), count)).take(12).collect();
@@ -71,7 +72,7 @@ impl<'a> Search<'a> {
 
         let mut keepers: BTreeMap<Cidr, (u8, usize)> = BTreeMap::new();
         for (at, shard) in world.shards.iter().enumerate().filter(|(at, _)| ends_wired[*at]) {
-            let rank = if shard.group.is_some() { 0 } else { 1 + u8::from(!shard.adopted) };
+            let rank = if shard.group.is_some() { 0 } else { 1 + u8::from(!shard.is_in_force()) };
             for cidr in shard.cidrs.intersection(&world.wanted) {
                 let keeper = keepers.entry(*cidr).or_insert((rank, at));
                 *keeper = (rank, at).min(*keeper);
@@ -80,22 +81,30 @@ impl<'a> Search<'a> {
         let (mut open, mut written, mut empty) = (Vec::new(), Vec::new(), Vec::new());
         for (at, shard) in world.shards.iter().enumerate() {
             let leaving = if shard.closed { Vec::new() } else { world.leaving(shard) };
-            let stays =
-                |cidr: &&Cidr| !leaving.contains(cidr) && keepers.get(*cidr).is_none_or(|(_, keeper)| *keeper == at);
+            let is_spare = |cidr: &Cidr| {
+                let (rank, keeper) = keepers.get(cidr).copied().unwrap_or((0, at));
+                spares && keeper != at && (rank == 0 || !shard.is_in_force())
+            };
+            let stays = |cidr: &&Cidr| !leaving.contains(cidr) && !is_spare(cidr);
             let kept = shard.cidrs.iter().filter(stays).count();
             open.push((ends_wired[at] && !shard.closed).then_some(kept));
-            written.push(!leaving.is_empty());
-            empty.push(kept == 0 && leaving.is_empty());
+            written.push(!leaving.is_empty() || world.seals(shard));
+            empty.push(kept == 0 && leaving.is_empty() && !world.seals(shard));
         }
         let missing = world.wanted.iter().copied().filter(|cidr| !keepers.contains_key(cidr)).collect();
         Self { world, missing, open, written, empty, group_writes, unwired, best: None }
     }
 
-    fn best(world: &'a World) -> Score {
-        let mut search = Self::new(world);
-        let most_new = world.limits.max_ip_sets.saturating_sub(world.shards.len());
-        search.place(0, &mut BTreeMap::new(), &mut Vec::new(), most_new, (0, 0));
-        search.best.unwrap()
+    /// Copies go only where that finds a place for something that has none otherwise.
+    fn best(world: &'a World) -> (Score, bool) {
+        let best = |spares| {
+            let mut search = Self::new(world, spares);
+            let most_new = world.limits.max_ip_sets.saturating_sub(world.shards.len());
+            search.place(0, &mut BTreeMap::new(), &mut Vec::new(), most_new, (0, 0));
+            search.best.unwrap()
+        };
+        let (with, without) = (best(false), best(true));
+        if (without.0, without.1) < (with.0, with.1) { (without, true) } else { (with, false) }
     }
 
     /// Tries every place for the missing CIDRs from `next` on.
@@ -155,10 +164,10 @@ impl<'a> Search<'a> {
     }
 }
 
-fn score(world: &World) -> Score {
+fn score(world: &World, spares: bool) -> Score {
     let layout = world.lay_out();
     let unplaced = |family| layout.unplaced.iter().filter(|cidr| cidr.family() == family).count();
-    let search = Search::new(world);
+    let search = Search::new(world, spares);
     let used = |at: &usize| search.empty[*at] && !layout.shards[*at].add.is_empty();
     let empty = (0..world.shards.len()).filter(used).count();
     (unplaced(Family::Ipv4), unplaced(Family::Ipv6), world.writes(&layout), layout.new.len(), empty)
@@ -169,7 +178,8 @@ proptest! {
 
     #[test]
     fn no_placement_of_single_addresses_needs_fewer_writes(world in flat_worlds()) {
-        prop_assert_eq!(score(&world), Search::best(&world), "{:#?}", world.lay_out());
+        let (best, spares) = Search::best(&world);
+        prop_assert_eq!(score(&world, spares), best, "{:#?}", world.lay_out());
     }
 
     #[test]

@@ -8,10 +8,11 @@ use proptest::test_runner::RngSeed;
 use crate::model::cidr::{Cidr, Family, PerFamily};
 use crate::model::cidrs::Cidrs;
 use crate::model::limits::Limits;
-use crate::planning::layout::{GroupInput, Input, Layout, ShardInput};
+use crate::planning::layout::{GroupInput, Input, Layout, ShardInput, ShardLayout};
 
 /// One IP set.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, of which any may go with any")]
 pub(super) struct Shard {
     pub(super) name: String,
     pub(super) family: Family,
@@ -21,6 +22,10 @@ pub(super) struct Shard {
     pub(super) group: Option<usize>,
     pub(super) closed: bool,
     pub(super) adopted: bool,
+    /// No rule was seen to refer to it, but one may.
+    pub(super) marked: bool,
+    /// Its description has another sum than its contents.
+    pub(super) unsealed: bool,
 }
 
 /// Everything from which an [`Input`] can be made, owned.
@@ -68,6 +73,13 @@ fn hosts(family: Family) -> Vec<Cidr> {
     }
 }
 
+impl Shard {
+    /// Whether what it holds counts as in force.
+    pub(super) const fn is_in_force(&self) -> bool {
+        self.group.is_some() || self.adopted || self.marked
+    }
+}
+
 impl World {
     pub(super) fn new(limits: Limits, shards: Vec<Shard>, groups: Vec<GroupInput>, wanted: BTreeSet<Cidr>) -> Self {
         Self { limits, shards, groups, wanted, held: BTreeSet::new(), strict_hold: false }
@@ -75,9 +87,14 @@ impl World {
 
     /// What may leave a shard.
     pub(super) fn leaving(&self, shard: &Shard) -> Vec<Cidr> {
-        let in_force = shard.adopted || shard.group.is_some();
+        let in_force = shard.is_in_force();
         let held = |cidr: &Cidr| (in_force || self.strict_hold) && self.held.contains(cidr);
         shard.cidrs.iter().copied().filter(|cidr| !self.wanted.contains(cidr) && !held(cidr)).collect()
+    }
+
+    /// Whether a shard is written only for its description's sake.
+    pub(super) fn seals(&self, shard: &Shard) -> bool {
+        shard.unsealed && shard.cidrs.is_subset(&self.wanted)
     }
 
     /// Runs `f` on the input that this world is.
@@ -92,7 +109,8 @@ impl World {
             group: shard.group,
             closed: shard.closed,
             adopted: shard.adopted,
-            in_force: shard.adopted || shard.group.is_some(),
+            in_force: shard.is_in_force(),
+            seal: self.seals(shard),
         });
         let wanted = |family| self.wanted.iter().copied().filter(move |cidr: &Cidr| cidr.family() == family);
         let (ipv4, ipv6): (Cidrs, Cidrs) = (wanted(Family::Ipv4).collect(), wanted(Family::Ipv6).collect());
@@ -117,6 +135,7 @@ impl World {
             shard.cidrs.retain(|cidr| !change.remove.contains(cidr));
             shard.cidrs.extend(&change.add);
             shard.group = change.group;
+            shard.unsealed &= change.add.is_empty() && change.remove.is_empty() && !change.sealed;
         }
         for new in &layout.new {
             after.shards.push(Shard {
@@ -127,6 +146,8 @@ impl World {
                 group: Some(new.group),
                 closed: false,
                 adopted: false,
+                marked: true,
+                unsealed: false,
             });
         }
         for group in &mut after.groups {
@@ -137,7 +158,8 @@ impl World {
 
     /// How many API writes carry the layout out.
     pub(super) fn writes(&self, layout: &Layout) -> usize {
-        let updates = layout.shards.iter().filter(|shard| !shard.add.is_empty() || !shard.remove.is_empty()).count();
+        let is_written = |shard: &&ShardLayout| !shard.add.is_empty() || !shard.remove.is_empty() || shard.sealed;
+        let updates = layout.shards.iter().filter(is_written).count();
         let mut groups: BTreeSet<usize> = layout.new.iter().map(|new| new.group).collect();
         for (before, after) in self.shards.iter().zip(&layout.shards) {
             groups.extend(after.group.filter(|_| before.group.is_none()));
@@ -149,8 +171,8 @@ impl World {
 
 /// A layout that changes nothing, for this world.
 pub(super) fn is_quiet(world: &World, layout: &Layout) -> bool {
-    let same = |(shard, change): (&Shard, &crate::planning::layout::ShardLayout)| {
-        change.add.is_empty() && change.remove.is_empty() && change.group == shard.group
+    let same = |(shard, change): (&Shard, &ShardLayout)| {
+        change.add.is_empty() && change.remove.is_empty() && !change.sealed && change.group == shard.group
     };
     layout.new.is_empty() && world.shards.iter().zip(&layout.shards).all(same)
 }
@@ -166,12 +188,33 @@ pub(super) fn wired(name: &str, group: usize, contents: &str) -> Shard {
     let cidrs = cidrs(contents);
     let family = cidrs.first().map_or(Family::Ipv4, |cidr| cidr.family());
     let fresh = BTreeSet::new();
-    Shard { name: name.to_owned(), family, cidrs, fresh, group: Some(group), closed: false, adopted: false }
+    Shard {
+        name: name.to_owned(),
+        family,
+        cidrs,
+        fresh,
+        group: Some(group),
+        closed: false,
+        adopted: false,
+        marked: true,
+        unsealed: false,
+    }
 }
 
-/// The same, not wired.
+/// The same, created by this run and not wired yet.
 pub(super) fn idle(name: &str, contents: &str) -> Shard {
+    Shard { group: None, marked: false, ..wired(name, 0, contents) }
+}
+
+/// The same, found without a rule that refers to it.
+pub(super) fn unwired(name: &str, contents: &str) -> Shard {
     Shard { group: None, ..wired(name, 0, contents) }
+}
+
+/// Every CIDR that a layout defers: sorted, distinct.
+pub(super) fn deferred(layout: &Layout) -> Vec<Cidr> {
+    let all: BTreeSet<Cidr> = layout.shards.iter().flat_map(|shard| shard.deferred.iter().copied()).collect();
+    all.into_iter().collect()
 }
 
 /// The same, adopted and not wired yet.
@@ -211,7 +254,7 @@ pub(super) fn nested_worlds() -> impl Strategy<Value = World> {
 /// The same in a later round of a run, which has brought some of what is there into force itself.
 pub(super) fn replanned_worlds() -> impl Strategy<Value = World> {
     (nested_worlds(), prop::num::u32::ANY).prop_map(|(mut world, draws)| {
-        let in_force = world.shards.iter_mut().filter(|shard| shard.group.is_some() || shard.adopted);
+        let in_force = world.shards.iter_mut().filter(|shard| shard.is_in_force());
         for (at, shard) in in_force.enumerate() {
             let is_fresh = |bit: usize| draws >> ((at * 5 + bit) % 32) & 1 == 1;
             let new = shard.cidrs.iter().enumerate().filter(|(bit, _)| is_fresh(*bit)).map(|(_, cidr)| *cidr);
@@ -233,7 +276,8 @@ fn worlds(universe: fn(Family) -> Vec<Cidr>, most_wanted: usize) -> impl Strateg
     );
     let subset = move |family, most| prop::collection::btree_set(prop::sample::select(universe(family)), 0..=most);
     let shard = prop::sample::select(vec![Family::Ipv4, Family::Ipv4, Family::Ipv6]).prop_flat_map(move |family| {
-        let flags = (prop::bool::weighted(0.7), prop::bool::weighted(0.1), prop::bool::weighted(0.2));
+        let yes = prop::bool::weighted;
+        let flags = (yes(0.7), yes(0.1), yes(0.2), yes(0.5), yes(0.1));
         (Just(family), subset(family, 4), flags)
     });
     let held = (subset(Family::Ipv4, 4), prop::bool::weighted(0.5), prop::bool::weighted(0.1));
@@ -247,7 +291,7 @@ fn worlds(universe: fn(Family) -> Vec<Cidr>, most_wanted: usize) -> impl Strateg
     );
     parts.prop_map(|(limits, groups, shards, ipv4, ipv6, (held, holds, strict_hold))| {
         let mut world = World::new(limits, Vec::new(), groups, ipv4.into_iter().chain(ipv6).collect());
-        for (at, (family, mut cidrs, (is_wired, closed, adopted))) in shards.into_iter().enumerate() {
+        for (at, (family, mut cidrs, (is_wired, closed, adopted, marked, unsealed))) in shards.into_iter().enumerate() {
             while cidrs.len() > limits.set_capacity {
                 cidrs.pop_last();
             }
@@ -256,7 +300,7 @@ fn worlds(universe: fn(Family) -> Vec<Cidr>, most_wanted: usize) -> impl Strateg
             // From the last group on, so that a lower one has room now and then.
             let group = (0..world.groups.len()).rev().find(free).filter(|_| is_wired);
             let (name, fresh) = (format!("s-{at:03}"), BTreeSet::new());
-            world.shards.push(Shard { name, family, cidrs, fresh, group, closed, adopted });
+            world.shards.push(Shard { name, family, cidrs, fresh, group, closed, adopted, marked, unsealed });
         }
         world.held = if holds { held } else { BTreeSet::new() };
         world.strict_hold = strict_hold;

@@ -1,0 +1,113 @@
+//! Which unwanted CIDRs leave a set that then still covers every wanted address that it covers now.
+//!
+//! A lock token guards one set, and AWS spreads each set on its own. So a CIDR through which wanted addresses are in
+//! force leaves only if the same set covers them once it is written: with CIDRs that stay in it, or that the same update
+//! adds.
+
+use std::collections::BTreeSet;
+
+use super::input::{Input, ShardInput};
+use crate::defects::{self, Defect};
+use crate::model::cidr::Cidr;
+use crate::model::cidrs::{Cidrs, Slice};
+use crate::model::coverage;
+
+/// What becomes of the CIDRs that may leave one shard.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Cover {
+    /// Those that leave.
+    pub(super) going: Vec<Cidr>,
+    /// Those that stay, because what would have to be added in their place does not fit or has to wait.
+    pub(super) stuck: Vec<Cidr>,
+    /// Wanted CIDRs that are added in their place: missing ones, or copies of what other sets hold.
+    pub(super) add: BTreeSet<Cidr>,
+}
+
+impl Cover {
+    /// Decides for one shard, whatever the others hold.
+    pub(super) fn of(shard: &ShardInput<'_>, input: &Input<'_>) -> Self {
+        let is_free = !shard.in_force && shard.group.is_none();
+        if shard.closed {
+            return Self::default();
+        }
+        if is_free || shard.leaving.is_empty() || defects::has(Defect::ReplacesAtOnce) {
+            return Self { going: shard.leaving.clone(), ..Self::default() };
+        }
+        let first = Self::with_staying(shard, input, &[]);
+        if first.stuck.is_empty() {
+            return first;
+        }
+        // What is stuck stays and covers what lies in it, so that less has to be added for the rest.
+        let rest = Self::with_staying(shard, input, &first.stuck);
+        let mut stuck: Vec<Cidr> = first.stuck.into_iter().chain(rest.stuck).collect();
+        stuck.sort_unstable();
+        Self { stuck, ..rest }
+    }
+
+    /// Decides for one shard in which `stuck`, of what may leave, stays: sorted.
+    fn with_staying(shard: &ShardInput<'_>, input: &Input<'_>, stuck: &[Cidr]) -> Self {
+        let is_leaving = |cidr: &Cidr| shard.leaving.binary_search(cidr).is_ok() && stuck.binary_search(cidr).is_err();
+        let (leaving, stays): (Vec<Cidr>, Vec<Cidr>) = shard.cidrs.iter().partition(is_leaving);
+        let stays = Cidrs::from(stays);
+        let capacity = input.limits.set_capacity;
+        let mut cover = Self::default();
+        let mut replaced = Vec::new();
+        for cidr in leaving {
+            match needed(cidr, *input.desired.get(shard.family), stays.as_slice(), input.waiting, capacity) {
+                Some(needs) if needs.is_empty() => cover.going.push(cidr),
+                Some(needs) => replaced.push((needs.len(), cidr, needs)),
+                None => cover.stuck.push(cidr),
+            }
+        }
+        let all: BTreeSet<Cidr> = replaced.iter().flat_map(|(_, _, needs)| needs.iter().copied()).collect();
+        if stays.len() + cover.stuck.len() + all.len() <= capacity {
+            cover.going.extend(replaced.into_iter().map(|(_, cidr, _)| cidr));
+            cover.add = all;
+        } else {
+            // What needs the least goes first, because what has gone makes room for the rest.
+            replaced.sort_unstable();
+            for (_, cidr, needs) in replaced {
+                let further = needs.iter().filter(|need| !cover.add.contains(need)).count();
+                let kept = shard.cidrs.len() - cover.going.len() - 1;
+                if kept + cover.add.len() + further <= capacity {
+                    cover.add.extend(needs);
+                    cover.going.push(cidr);
+                } else {
+                    cover.stuck.push(cidr);
+                }
+            }
+        }
+        cover.going.sort_unstable();
+        cover.stuck.sort_unstable();
+        cover
+    }
+}
+
+/// The wanted CIDRs without which a set with `stays` in it would no longer cover what is wanted of `leaving`. `None` if
+/// they are more than `most`, or one of them is `waiting`.
+fn needed(leaving: Cidr, desired: Slice<'_>, stays: Slice<'_>, waiting: &[Cidr], most: usize) -> Option<Vec<Cidr>> {
+    let mut needs: Vec<Cidr> = Vec::new();
+    for wanted in widest(desired, leaving) {
+        let common = if wanted.covers(leaving) { leaving } else { wanted };
+        if coverage::covers(stays, common) {
+            continue;
+        }
+        if needs.len() == most || waiting.binary_search(&wanted).is_ok() {
+            return None;
+        }
+        needs.push(wanted);
+    }
+    Some(needs)
+}
+
+/// The wanted CIDRs that have an address in common with `cidr`, without those that lie in another of them: sorted.
+pub(super) fn widest(desired: Slice<'_>, cidr: Cidr) -> impl Iterator<Item = Cidr> {
+    let mut last: Option<Cidr> = None;
+    coverage::overlapping(desired, cidr).filter(move |wanted| {
+        let is_covered = last.is_some_and(|last| last.covers(*wanted));
+        if !is_covered {
+            last = Some(*wanted);
+        }
+        !is_covered
+    })
+}

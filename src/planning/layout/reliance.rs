@@ -1,0 +1,119 @@
+//! What leaves a set although only other sets cover what is wanted of it: where the set itself has no room for that.
+//!
+//! It relies on CIDRs of wired sets that stay in this run and were in force when it began, so that AWS has spread them.
+//! The plan names these sets: they are listed once more right before the write.
+
+use super::cover::widest;
+use super::draft::{Draft, Force};
+use super::input::Input;
+use crate::model::cidr::{Cidr, Family};
+use crate::model::coverage;
+
+/// Lets leave what is stuck in one family's sets and what other sets cover, or can cover but for what this set has room
+/// for.
+pub(super) fn release(drafts: &mut [Draft<'_>], input: &Input<'_>, family: Family) {
+    // First by what stays whatever is decided; then by what is stuck as well, and therefore stays in this run. Without
+    // that, full sets could wait for each other's room for ever.
+    for by_stuck in [false, true] {
+        let ours = drafts.iter().enumerate().filter(|(_, draft)| draft.shard.family == family);
+        let mut stuck: Vec<(Cidr, usize)> =
+            ours.flat_map(|(index, draft)| draft.stuck.iter().map(move |cidr| (*cidr, index))).collect();
+        // The narrowest first: the wider ones are what it can rely on.
+        stuck.sort_unstable_by_key(|(cidr, index)| (u8::MAX - cidr.prefix(), *cidr, *index));
+        for (cidr, index) in stuck {
+            if let Some(ways) = rely(drafts, input, index, cidr, by_stuck) {
+                take(drafts, index, cidr, ways);
+            }
+        }
+    }
+}
+
+/// A CIDR that stays in a shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stay {
+    cidr: Cidr,
+    shard: usize,
+}
+
+/// What has to hold for a CIDR to leave.
+#[derive(Debug, Default)]
+struct Ways {
+    /// These stay in other shards.
+    relied: Vec<Stay>,
+    /// These are added to its own.
+    add: Vec<Cidr>,
+}
+
+/// How everything wanted of `leaving` stays in force without it; `None` if it does not.
+fn rely(drafts: &[Draft<'_>], input: &Input<'_>, index: usize, leaving: Cidr, by_stuck: bool) -> Option<Ways> {
+    let draft = drafts.get(index)?;
+    if draft.pinned.contains(&leaving) {
+        return None;
+    }
+    let stays = |cidr: &Cidr| *cidr != leaving && draft.keeps(*cidr);
+    let own = coverage::overlapping(draft.shard.cidrs, leaving).filter(stays);
+    let added = draft.add.iter().copied().filter(|cidr| cidr.overlaps(leaving));
+    let own = own.chain(added).map(|cidr| Stay { cidr, shard: index });
+    let others = drafts.iter().enumerate().filter(|(shard, draft)| *shard != index && draft.force == Force::Wired);
+    let others = others.flat_map(|(shard, draft)| {
+        let stays = move |cidr: &Cidr| {
+            draft.stays_for_sure(*cidr)
+                || (by_stuck && draft.stuck.contains(cidr) && draft.force_of(*cidr) == Force::Wired)
+        };
+        coverage::overlapping(draft.shard.cidrs, leaving).filter(stays).map(move |cidr| Stay { cidr, shard })
+    });
+    // Its own come first, then the lowest names.
+    let candidates: Vec<Stay> = own.chain(others).collect();
+    let mut ways = Ways::default();
+    for wanted in widest(*input.desired.get(leaving.family()), leaving) {
+        let common = if wanted.covers(leaving) { leaving } else { wanted };
+        match covering(&candidates, common, index) {
+            Some(found) => ways.relied.extend(found),
+            None if input.waiting.binary_search(&wanted).is_err() => ways.add.push(wanted),
+            None => return None,
+        }
+    }
+    ways.relied.sort_unstable_by_key(|stay| (stay.shard, stay.cidr));
+    ways.relied.dedup();
+    let fits = ways.add.len() <= draft.room(input.limits.set_capacity) + 1;
+    (fits && (ways.add.is_empty() || !ways.relied.is_empty())).then_some(ways)
+}
+
+/// Those of the candidates in other shards than `index` that, with those in it, cover `common`.
+fn covering(candidates: &[Stay], common: Cidr, index: usize) -> Option<Vec<Stay>> {
+    let mut found = Vec::new();
+    let mut next = common.first();
+    loop {
+        let reaches = |stay: &&Stay| stay.cidr.first() <= next && next <= stay.cidr.last();
+        // The set's own where there is one, else the one that reaches furthest, of the lowest name.
+        let best = candidates.iter().filter(reaches).max_by_key(|stay| {
+            let own = stay.shard == index;
+            (own, if own { 0 } else { stay.cidr.last() }, std::cmp::Reverse(stay.shard))
+        })?;
+        if best.shard != index {
+            found.push(*best);
+        }
+        if best.cidr.last() >= common.last() {
+            return Some(found);
+        }
+        next = best.cidr.last() + 1;
+    }
+}
+
+fn take(drafts: &mut [Draft<'_>], index: usize, leaving: Cidr, ways: Ways) {
+    for stay in &ways.relied {
+        if let Some(other) = drafts.get_mut(stay.shard) {
+            other.pinned.insert(stay.cidr);
+        }
+    }
+    if let Some(draft) = drafts.get_mut(index) {
+        draft.stuck.retain(|stuck| *stuck != leaving);
+        draft.going.push(leaving);
+        draft.going.sort_unstable();
+        draft.relying.push(leaving);
+        draft.relies_on.extend(ways.relied.iter().map(|stay| stay.shard));
+        draft.add.extend(ways.add);
+        draft.add.sort_unstable();
+        draft.add.dedup();
+    }
+}
