@@ -114,6 +114,36 @@ async fn drift_stays_while_rejections_hold_removals() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_the_table_has_come_to_ask_for_is_sealed_and_no_drift_from_then_on() {
+    let world = world(&[]).await;
+    let sum = || world.aws.ip_set(SET).unwrap().description;
+    let before = sum();
+    world.aws.edit_ip_set(SET, |set| set.push(ip(21)));
+    world.items(21..=21);
+    let sealed = world.next_apply().await;
+    assert_eq!((changes(&sealed), ended(&sealed)), (vec![format!("update_ip_set {SET}")], (Outcome::Changed, 1, 1)));
+    assert_eq!((sealed.writes.minimum, world.calls("Scan")), (1, 1), "it needs no proof");
+    assert_ne!(sum(), before);
+    assert_eq!(ended(&world.next_apply().await), (Outcome::Converged, 0, 0));
+    // Months later its item becomes unreadable.
+    world.item("c21", &["198.51.100.0/33"]);
+    let held = world.next_apply().await;
+    assert_eq!((ended(&held), texts(&held.held)), ((Outcome::Held, 0, 0), vec![ip(21)]));
+    assert!(world.in_force().contains(&ip(21)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_hand_removed_and_the_table_ceased_to_ask_for_is_sealed() {
+    let world = world(&[]).await;
+    world.aws.edit_ip_set(SET, |set| set.retain(|address| *address != ip(3)));
+    world.no_items(3..=3);
+    let sealed = world.next_apply().await;
+    assert_eq!((changes(&sealed), ended(&sealed)), (vec![format!("update_ip_set {SET}")], (Outcome::Changed, 1, 1)));
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_address_put_in_by_hand_because_its_item_is_unreadable_stays() {
     let world = world(&[]).await;
     world.item("c3", &["198.51.100.0/33"]);

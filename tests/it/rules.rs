@@ -316,3 +316,43 @@ async fn firewall_manager_enforces_a_rule_group_as_a_rule_of_the_web_acl_does() 
         assert_eq!(document.outcome, outcome, "{}", document.reason);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_table_of_the_same_name_in_another_account_is_blocked() {
+    let mut world = world(&["--max-ip-sets", "10"]).await;
+    world.settings.table.table = "arn:aws:dynamodb:eu-central-1:444455556666:table/clusters".to_owned();
+    let blocked = world.next_apply().await;
+    assert_eq!(ended(&blocked), (Outcome::Blocked, 1, 0), "{}", blocked.reason);
+    assert!(blocked.guard.reasons[0].starts_with("rule group wafsync-1 was last fed from another table"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_description_of_an_earlier_version_means_the_same_table_and_is_rewritten() {
+    let world = world(&["--max-ip-sets", "10"]).await;
+    let description = world.aws.rule_group(GROUP).unwrap().description;
+    let old = Connection::new(world.sdk(), &world.settings).unwrap().waf_reader().target().old_table_tag();
+    world.aws.describe_rule_group(GROUP, Some(&format!("wafsync wafsync table:{old}")));
+    let document = world.next_apply().await;
+    assert_eq!(
+        (changes(&document), ended(&document)),
+        (vec![format!("update_rule_group {GROUP}")], (Outcome::Changed, 1, 1))
+    );
+    assert_eq!(world.aws.rule_group(GROUP).unwrap().description, description);
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_run_of_an_empty_table_names_the_table_once_there_is_something() {
+    let world = World::new(&["--max-ip-sets", "10"]);
+    world.apply().await;
+    let description = || world.aws.rule_group(GROUP).unwrap().description.unwrap();
+    assert_eq!(description(), "wafsync wafsync without a table so far");
+    world.later().await;
+    world.settled().await;
+    world.items(1..=1);
+    world.next_apply().await;
+    assert!(description().starts_with("wafsync wafsync table:"), "{}", description());
+    world.later().await;
+    world.settled().await;
+}

@@ -194,7 +194,16 @@ async fn an_address_that_stands_in_two_sets_is_never_taken_from_both() {
     world.items(1..=6);
     world.apply().await;
     world.aws.edit_ip_set("wafsync-ipv4-001", |set| set.push(ip(1)));
-    assert_eq!(ended(&world.next_apply().await), (Outcome::Converged, 0, 0), "a spare copy is no reason to write");
+    let sealed = world.next_apply().await;
+    assert_eq!(
+        (ended(&sealed), changes(&sealed)),
+        ((Outcome::Changed, 1, 1), vec!["update_ip_set wafsync-ipv4-001".to_owned()])
+    );
+    assert_eq!(
+        ended(&world.next_apply().await),
+        (Outcome::Converged, 0, 0),
+        "a spare copy is no further reason to write"
+    );
     world.items(7..=7);
     world.aws.on_call(|aws, call| {
         let holds = |name: &str| aws.ip_set(name).unwrap().addresses.contains(&ip(1));
