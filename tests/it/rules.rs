@@ -319,8 +319,10 @@ async fn firewall_manager_enforces_a_rule_group_as_a_rule_of_the_web_acl_does() 
 
 #[tokio::test(start_paused = true)]
 async fn a_table_of_the_same_name_in_another_account_is_blocked() {
-    let mut world = world(&["--max-ip-sets", "10"]).await;
-    world.settings.table.table = "arn:aws:dynamodb:eu-central-1:444455556666:table/clusters".to_owned();
+    let world = world(&["--max-ip-sets", "10"]).await;
+    let mut target = Connection::new(world.sdk(), &world.settings).unwrap().waf_reader().target();
+    target.table_account = Some("444455556666".to_owned());
+    world.aws.describe_rule_group(GROUP, Some(&target.group_description(None).to_string()));
     let blocked = world.next_apply().await;
     assert_eq!(ended(&blocked), (Outcome::Blocked, 1, 0), "{}", blocked.reason);
     assert!(blocked.guard.reasons[0].starts_with("rule group wafsync-1 was last fed from another table"));
