@@ -4,7 +4,7 @@ use crate::model::aggregate;
 use crate::model::cidr::{Cidr, Family, PerFamily};
 use crate::model::cidrs::{Builder, Cidrs, Slice};
 use crate::model::coverage;
-use crate::model::item::{Entry, TableView};
+use crate::model::item::TableView;
 
 /// What one scan of the table says that WAF should hold.
 #[derive(Clone, Debug, Default)]
@@ -76,28 +76,39 @@ impl Desired {
     /// `--always` does.
     #[must_use]
     pub fn first_wanting(&self, cidr: Cidr) -> Option<(String, usize)> {
-        let key = self.view.keys();
-        let mut entries = self.view.overlapping(cidr).peekable();
-        let widest = entries.peek()?.cidr;
-        let (mut first, mut count): (Option<String>, usize) = (None, 0);
-        for entry in entries {
-            count += 1;
-            if entry.cidr == widest {
-                let key = key(entry);
-                first = Some(first.map_or_else(|| key.clone(), |first| first.min(key.clone())));
-            }
-        }
-        Some((first?, count - 1))
+        let others = self.view.overlapping(cidr).count().checked_sub(1)?;
+        let first = self.first_wanting_each(&[cidr]).pop()??;
+        Some((first, others))
     }
 
-    /// The keys of the items that ask for an address of `cidr`: sorted, each once.
+    /// The key of an item that asks for an address of each of these wanted CIDRs; `None` where only `--always` does. A
+    /// million of them cost little more than a few.
     #[must_use]
-    pub fn wanted_by(&self, cidr: Cidr) -> Vec<String> {
-        let key = self.view.keys();
-        let mut entries: Vec<Entry> = self.view.overlapping(cidr).collect();
-        // In the order in which their keys are kept.
-        entries.sort_unstable_by_key(Entry::item);
-        let mut keys: Vec<String> = entries.into_iter().map(key).collect();
+    pub fn first_wanting_each(&self, cidrs: &[Cidr]) -> Vec<Option<String>> {
+        let mut entries = Vec::with_capacity(cidrs.len());
+        for (at, cidr) in (0_u32..).zip(cidrs) {
+            let mut overlapping = self.view.overlapping(*cidr);
+            // Those of the first CIDR that any item asks for: of their keys the first.
+            let Some(first) = overlapping.next() else { continue };
+            let same = overlapping.take_while(|entry| entry.cidr == first.cidr);
+            entries.extend(std::iter::once(first).chain(same).map(|entry| (entry, at)));
+        }
+        let mut keys: Vec<Option<String>> = vec![None; cidrs.len()];
+        self.view.keys_of(entries, |at, key| {
+            let slot = usize::try_from(*at).ok().and_then(|at| keys.get_mut(at));
+            if let Some(slot) = slot.filter(|slot| slot.as_deref().is_none_or(|known| key < known)) {
+                *slot = Some(key.to_owned());
+            }
+        });
+        keys
+    }
+
+    /// The keys of the items that ask for an address of any of `cidrs`: sorted, each once.
+    #[must_use]
+    pub fn wanted_by(&self, cidrs: &[Cidr]) -> Vec<String> {
+        let entries = cidrs.iter().flat_map(|cidr| self.view.overlapping(*cidr)).map(|entry| (entry, ()));
+        let mut keys = Vec::new();
+        self.view.keys_of(entries.collect(), |(), key| keys.push(key.to_owned()));
         keys.sort_unstable();
         keys.dedup();
         keys
@@ -106,8 +117,7 @@ impl Desired {
     /// The CIDRs that the item with this key asks for, sorted.
     #[must_use]
     pub fn of_item(&self, key: &str) -> Vec<Cidr> {
-        let key_of = self.view.keys();
-        self.view.entries().filter(|entry| key_of(*entry) == key).map(|entry| entry.cidr).collect()
+        self.view.entries_of(key).map(|entry| entry.cidr).collect()
     }
 
     /// Whether `--always` asks for an address of `cidr`.
@@ -192,6 +202,9 @@ pub(crate) mod tests {
     /// Everything that is shown of it: CIDRs, who asks for them, and what cannot be used.
     fn shown(desired: &Desired) -> [Vec<String>; 3] {
         let cidrs = || Family::ALL.iter().flat_map(|family| desired.cidrs(*family));
+        let each: Vec<Cidr> = cidrs().collect();
+        let one_by_one: Vec<_> = each.iter().map(|cidr| desired.first_wanting(*cidr).map(|(key, _)| key)).collect();
+        assert_eq!(desired.first_wanting_each(&each), one_by_one);
         let askers = cidrs().map(|cidr| format!("{:?}", desired.first_wanting(cidr)));
         let rejections = desired.view().rejections.iter().map(|r| format!("{} {} {}", r.key, r.value, r.reason));
         [list(desired), askers.collect(), rejections.collect()]
@@ -238,7 +251,7 @@ pub(crate) mod tests {
             ["10.0.0.0/8", "198.51.100.7/32", "198.51.100.9/32", "203.0.113.1/32", "2001:db8::/48"]
         );
         assert_eq!(desired.from_table(), PerFamily { ipv4: 1, ipv6: 1 });
-        assert_eq!(desired.wanted_by(cidr("198.51.100.0/24")), ["a", "b", "c"]);
+        assert_eq!(desired.wanted_by(&[cidr("198.51.100.0/24")]), ["a", "b", "c"]);
         assert_eq!(desired.first_wanting(cidr("198.51.100.9")), Some(("b".to_owned(), 0)));
         assert_eq!(desired.first_wanting(cidr("203.0.113.1")), None);
         assert!(desired.wanted_by_always(cidr("10.1.2.3")));
@@ -251,6 +264,6 @@ pub(crate) mod tests {
         assert!(desired.covers_all(cidr("198.51.100.7")));
         assert!(!desired.covers_all(cidr("198.51.100.4/30")));
         assert!(desired.overlaps(cidr("198.51.100.4/30")));
-        assert_eq!(desired.wanted_by(cidr("198.51.100.7")), ["b"]);
+        assert_eq!(desired.wanted_by(&[cidr("198.51.100.7")]), ["b"]);
     }
 }

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::model::cidr::{Cidr, Family, ParseError, PerFamily};
 use crate::model::entries::Entries;
-use crate::model::keys::{Keys, Reader};
+use crate::model::keys::Keys;
 use crate::model::settings::TableSettings;
 
 /// Characters of a rejected value that are kept.
@@ -239,13 +239,6 @@ pub struct Entry {
     item: u32,
 }
 
-impl Entry {
-    /// The number of the item: items are numbered in the order in which they were read.
-    pub(super) const fn item(&self) -> u32 {
-        self.item
-    }
-}
-
 impl From<(Cidr, u32)> for Entry {
     fn from((cidr, item): (Cidr, u32)) -> Self {
         Self { cidr, item }
@@ -369,13 +362,27 @@ impl TableView {
     /// The key of the item that asks for this.
     #[must_use]
     pub fn key(&self, entry: Entry) -> String {
-        self.keys.reader().get(entry.item)
+        let mut found = String::new();
+        self.keys.visit([entry.item], |_, key| key.clone_into(&mut found));
+        found
     }
 
-    /// Looks up the keys of entries, which costs less the closer together the items were read.
-    pub(super) fn keys(&self) -> impl Fn(Entry) -> String {
-        let reader: Reader<'_> = self.keys.reader();
-        move |entry| reader.get(entry.item)
+    /// Looks up the keys of entries, all of them in one go.
+    pub(super) fn keys_of<T>(&self, mut entries: Vec<(Entry, T)>, mut found: impl FnMut(&T, &str)) {
+        entries.sort_by_key(|(entry, _)| entry.item);
+        // One number each, so both walk side by side.
+        let mut at = entries.iter();
+        self.keys.visit(entries.iter().map(|(entry, _)| entry.item), |number, key| {
+            if let Some((_, with)) = at.find(|(entry, _)| entry.item == number) {
+                found(with, key);
+            }
+        });
+    }
+
+    /// The entries of the items with this key.
+    pub(super) fn entries_of(&self, key: &str) -> impl Iterator<Item = Entry> {
+        let items = self.keys.find(key);
+        self.entries().filter(move |entry| items.binary_search(&entry.item).is_ok())
     }
 
     /// How many rejections may hold removals back.

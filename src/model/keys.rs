@@ -1,6 +1,6 @@
 //! The keys of a table's items, compressed: a million are kept through a run, and a handful of them are shown.
 
-use std::cell::RefCell;
+use std::borrow::Cow;
 
 /// Bytes of keys in a block, about: enough for what keys have in common to be found, and few enough to look one up.
 const BLOCK_BYTES: usize = 64 * 1024;
@@ -57,9 +57,42 @@ impl Keys {
         }
     }
 
-    /// Looks keys up.
-    pub(super) fn reader(&self) -> Reader<'_> {
-        Reader { keys: self, last: RefCell::default() }
+    /// Looks up the keys of these numbers, which come in order, and hands them over one by one. Each block that holds one
+    /// of them is decompressed once.
+    pub(super) fn visit(&self, numbers: impl IntoIterator<Item = u32>, mut found: impl FnMut(u32, &str)) {
+        let mut numbers = numbers.into_iter().filter(|number| *number < self.len).peekable();
+        while let Some(number) = numbers.peek().copied() {
+            let at = self.blocks.partition_point(|block| block.first <= number);
+            let end = self.blocks.get(at).map_or(self.first_open, |next| next.first);
+            let (first, end, bytes) = match at.checked_sub(1).and_then(|at| self.blocks.get(at)) {
+                Some(block) if number < self.first_open => (block.first, end, Cow::Owned(block.read())),
+                _ => (self.first_open, self.len, Cow::Borrowed(self.open.as_slice())),
+            };
+            let mut each = (first..).zip(Each(&bytes));
+            let mut last: Option<(u32, &str)> = None;
+            while let Some(number) = numbers.next_if(|number| *number < end) {
+                // The same number may come several times.
+                if last.is_none_or(|(at, _)| at != number) {
+                    last = each.find(|(at, _)| *at == number);
+                }
+                if let Some((_, key)) = last {
+                    found(number, key);
+                }
+            }
+        }
+    }
+
+    /// The numbers of this key, in order.
+    pub(super) fn find(&self, wanted: &str) -> Vec<u32> {
+        let mut numbers = Vec::new();
+        let mut look = |first: u32, bytes: &[u8]| {
+            numbers.extend((first..).zip(Each(bytes)).filter(|(_, key)| *key == wanted).map(|(number, _)| number));
+        };
+        for block in &self.blocks {
+            look(block.first, &block.read());
+        }
+        look(self.first_open, &self.open);
+        numbers
     }
 }
 
@@ -68,41 +101,10 @@ const fn low_bits(number: usize) -> u8 {
     (number & 0x7f) as u8
 }
 
-/// Looks keys up, and remembers the last block that it took them from: those that follow each other cost little.
-#[derive(Debug)]
-pub(super) struct Reader<'a> {
-    keys: &'a Keys,
-    last: RefCell<Option<(usize, Vec<String>)>>,
-}
-
-impl Reader<'_> {
-    /// The key of this number; empty if there is none.
-    pub(super) fn get(&self, number: u32) -> String {
-        let keys = self.keys;
-        if number >= keys.first_open {
-            return nth(&keys.open, number - keys.first_open);
-        }
-        let at = keys.blocks.partition_point(|block| block.first <= number).saturating_sub(1);
-        let Some(block) = keys.blocks.get(at) else { return String::new() };
-        let mut last = self.last.borrow_mut();
-        let found = match &mut *last {
-            Some((known, found)) if *known == at => found,
-            _ => &mut last.insert((at, block.read())).1,
-        };
-        let nth = usize::try_from(number - block.first).unwrap_or(usize::MAX);
-        found.get(nth).cloned().unwrap_or_default()
-    }
-}
-
 impl Block {
-    fn read(&self) -> Vec<String> {
-        let bytes = zstd::bulk::decompress(&self.compressed, self.bytes).unwrap_or_default();
-        Each(&bytes).map(ToOwned::to_owned).collect()
+    fn read(&self) -> Vec<u8> {
+        zstd::bulk::decompress(&self.compressed, self.bytes).unwrap_or_default()
     }
-}
-
-fn nth(block: &[u8], number: u32) -> String {
-    Each(block).nth(usize::try_from(number).unwrap_or(usize::MAX)).unwrap_or_default().to_owned()
 }
 
 /// The keys of a block.
@@ -146,15 +148,16 @@ mod tests {
             assert_eq!(keys.push(&key(number)), number);
         }
         assert!(keys.blocks.len() > 10 && keys.first_open < 20_000, "{} blocks", keys.blocks.len());
-        let reader = keys.reader();
-        for step in [1, 7_919] {
-            for at in 0..20_000 {
-                let number = at * step % 20_000;
-                assert_eq!(reader.get(number), key(number), "{number}");
-            }
+        for step in [1, 3, 7_919] {
+            let numbers = (0..20_000).step_by(step).flat_map(|number| [number; 2]);
+            let mut found = Vec::new();
+            keys.visit(numbers.clone().chain([20_000, u32::MAX]), |number, key| found.push((number, key.to_owned())));
+            assert_eq!(found, numbers.map(|number| (number, key(number))).collect::<Vec<_>>());
         }
-        assert_eq!(reader.get(20_000), "");
-        assert_eq!(reader.get(u32::MAX), "");
+        assert_eq!(keys.find(&key(7)), [7]);
+        assert_eq!(keys.find(&key(19_999)), [19_999]);
+        assert_eq!(keys.find("").len(), 20);
+        assert_eq!(keys.find("cluster"), [] as [u32; 0]);
     }
 
     #[test]
@@ -176,9 +179,10 @@ mod tests {
             }
             keys.close();
             keys.push("");
-            for (number, text) in (0..).zip(&texts) {
-                prop_assert_eq!(&keys.reader().get(number), text);
-            }
+            let mut found = Vec::new();
+            keys.visit(0..=u32::try_from(texts.len()).unwrap(), |_, key| found.push(key.to_owned()));
+            prop_assert_eq!(found.pop(), Some(String::new()));
+            prop_assert_eq!(found, texts);
         }
     }
 }

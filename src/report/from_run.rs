@@ -39,7 +39,11 @@ impl Document {
             current: run.current().map_or_else(PerFamily::default, distinct),
             ip_sets: run.current().map_or_else(Vec::new, sets),
             writes: Writes { planned: changes.len(), minimum, done },
-            changes: changes.into_iter().map(|change| write(run, change)).collect(),
+            changes: changes
+                .iter()
+                .zip(wanted_by(run, &changes))
+                .map(|(change, keys)| write(run, change, keys))
+                .collect(),
             web_acls: run.current().map(enforcement).unwrap_or_default().into_iter().map(acl).collect(),
             ..Self::empty()
         };
@@ -142,8 +146,15 @@ fn ip_sets(current: &Current, limits: Limits) -> Vec<IpSet> {
     current.shards.iter().map(ip_set).collect()
 }
 
-fn write(run: &Run, change: &Change) -> Write {
-    let scan = run.newest();
+/// The keys of the items that ask for what these changes add, one list a change; empty lists if no scan is known.
+fn wanted_by(run: &Run, changes: &[&Change]) -> Vec<Vec<Option<String>>> {
+    let Some(scan) = run.newest() else { return vec![Vec::new(); changes.len()] };
+    let all: Vec<Cidr> = changes.iter().flat_map(|change| change.add.iter().copied()).collect();
+    let mut keys = scan.first_wanting_each(&all).into_iter();
+    changes.iter().map(|change| keys.by_ref().take(change.add.len()).collect()).collect()
+}
+
+fn write(run: &Run, change: &Change, wanted_by: Vec<Option<String>>) -> Write {
     let names = |cidrs: &[Cidr], sets: &[String]| match &change.write {
         plan::Write::CreateIpSet(_) | plan::Write::UpdateIpSet { .. } => Names::Cidrs(cidrs.to_vec()),
         _ => Names::IpSets(sets.to_vec()),
@@ -153,9 +164,7 @@ fn write(run: &Run, change: &Change) -> Write {
         target: change.write.target().to_owned(),
         written: run.written().any(|written| std::ptr::eq(written, change)),
         add: names(&change.add, &change.refer),
-        wanted_by: scan.map_or_else(Vec::new, |scan| {
-            change.add.iter().map(|cidr| scan.first_wanting(*cidr).map(|(key, _)| key)).collect()
-        }),
+        wanted_by,
         remove: names(&change.remove, &change.unrefer),
     }
 }

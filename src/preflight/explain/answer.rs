@@ -164,7 +164,7 @@ pub fn explain(address: Cidr, seen: &Seen<'_>) -> Explanation {
         found.iter().filter(|(shard, _)| through(shard)).flat_map(|(_, entries)| entries).copied().collect()
     };
     let in_force = cover(&|shard| group(shard, current).is_some_and(|group| seen.lets_in(group)));
-    let items = desired.wanted_by(address);
+    let items = desired.wanted_by(&[address]);
     let rejections: Vec<&Rejection> =
         desired.view().rejections.iter().filter(|rejection| mentions(&rejection.value, address)).collect();
     let (wanted, covered) = (desired.covers_all(address), coverage::covers(&in_force, address));

@@ -115,11 +115,8 @@ pub(in crate::report) fn asking(document: &Document, context: Context<'_>) -> St
 
 /// The keys of the items that ask for addresses of these CIDRs: sorted, each once.
 fn keys(desired: &Desired, cidrs: &[Cidr]) -> Vec<String> {
-    let overlapping = cidrs.iter().filter(|cidr| desired.overlaps(**cidr));
-    let mut keys: Vec<String> = overlapping.flat_map(|cidr| desired.wanted_by(*cidr)).collect();
-    keys.sort_unstable();
-    keys.dedup();
-    keys
+    let wanted: Vec<Cidr> = cidrs.iter().copied().filter(|cidr| desired.overlaps(*cidr)).collect();
+    desired.wanted_by(&wanted)
 }
 
 fn rejections(page: &mut Page, rejections: &[Rejected], full: bool) {
