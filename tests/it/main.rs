@@ -23,6 +23,7 @@ mod cronjob;
 mod documents;
 mod drift;
 mod errors;
+mod evidence;
 mod explain;
 mod exposition;
 mod foreign_text;
