@@ -15,7 +15,8 @@ pub fn completions(shell: Shell) -> Vec<u8> {
 }
 
 /// The command line, with each setting's variable and default in its help.
-pub(super) fn command() -> clap::Command {
+#[must_use]
+pub fn command() -> clap::Command {
     args::Cli::command().mut_subcommands(|command| command.mut_args(with_variable_and_default))
 }
 

@@ -17,6 +17,6 @@ mod values;
 
 pub use clap_complete::Shell;
 
-pub use self::command::completions;
+pub use self::command::{command, completions};
 pub use self::invocation::{EXIT_USAGE, Invocation, Parsed, Question, Usage};
 pub use self::parse::{is_digest, parse, settings_from_env};
