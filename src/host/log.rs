@@ -14,8 +14,8 @@ use crate::host::{panics, progress};
 use crate::model::settings::{LogFormat, LogLevel, LogSettings};
 use crate::text;
 
-/// Starts the log of this process.
-pub(super) fn start(settings: LogSettings) {
+/// Starts the log of this process. `timestamps`: also text has the time of each line, for a process that lives on.
+pub(super) fn start(settings: LogSettings, timestamps: bool) {
     let json = match settings.format {
         LogFormat::Json => true,
         LogFormat::Text => false,
@@ -31,6 +31,8 @@ pub(super) fn start(settings: LogSettings) {
     // A second start, as in tests, keeps the first.
     let _ = if json {
         registry.with(layer.json().flatten_event(true).with_span_list(false)).try_init()
+    } else if timestamps {
+        registry.with(layer.with_ansi(false)).try_init()
     } else {
         // Whoever reads it as it comes knows the time.
         registry.with(layer.with_ansi(false).without_time()).try_init()

@@ -27,11 +27,13 @@ pub fn main() -> ExitCode {
 
 /// Runs as a Lambda function, which never ends by itself.
 fn function() -> u8 {
-    signals::block_on(async |_| match lambda::serve(std::env::vars_os(), log::start).await {
-        Ok(()) => 0,
-        Err(error) => {
-            error!("no answer from the Lambda runtime API: {error}");
-            Outcome::Failed.exit_code()
+    signals::block_on(async |_| {
+        match lambda::serve(std::env::vars_os(), |settings| log::start(settings, false)).await {
+            Ok(()) => 0,
+            Err(error) => {
+                error!("no answer from the Lambda runtime API: {error}");
+                Outcome::Failed.exit_code()
+            }
         }
     })
 }
@@ -47,7 +49,7 @@ fn command(
         Ok(parsed) => parsed,
         Err(usage) => {
             if usage.to_stdout {
-                log::start(LogSettings::default());
+                log::start(LogSettings::default(), false);
                 return deliver(out, usage.text.as_bytes(), usage.exit);
             }
             let _ = err.write_all(usage.text.as_bytes());
@@ -55,7 +57,7 @@ fn command(
             return usage.exit;
         }
     };
-    log::start(log);
+    log::start(log, matches!(invocation, Invocation::Watch { .. }));
     for warning in warnings {
         warn!("{warning}");
     }

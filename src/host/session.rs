@@ -35,6 +35,7 @@ pub struct Session {
     cache: ReadCache,
     throttled: u64,
     approving: Approving,
+    said: log::Said,
 }
 
 /// A run that has ended.
@@ -86,7 +87,17 @@ impl Session {
         let connection = Connection::new(sdk, &settings)?;
         let (table, waf) = (connection.table_reader(), connection.waf_reader());
         let (cache, approving) = (ReadCache::default(), Approving::Command(None));
-        Ok(Self { settings, connection, table, waf, writer: None, cache, throttled: 0, approving })
+        Ok(Self {
+            settings,
+            connection,
+            table,
+            waf,
+            writer: None,
+            cache,
+            throttled: 0,
+            approving,
+            said: log::Said::default(),
+        })
     }
 
     /// The same, with a log that says how a plan is approved on this host.
@@ -123,7 +134,11 @@ impl Session {
     async fn run_in_span(&mut self, command: Command, now: i64, stop: &Stop) -> Finished {
         let began = Instant::now();
         let (table, name) = (self.settings.table.name(), &self.settings.waf.name);
-        info!(target: FOR_PROGRAMS, ?command, table, name, "the run begins");
+        let named = match command {
+            Command::Plan => "plan",
+            Command::Apply => "apply",
+        };
+        info!(target: FOR_PROGRAMS, command = named, table, name, "the run begins");
         let mode = match command {
             Command::Plan => Mode::Plan,
             Command::Apply => Mode::Apply(self.writer.get_or_insert_with(|| self.connection.writer())),
@@ -139,7 +154,7 @@ impl Session {
         let throttled = self.connection.throttled_attempts();
         let facts = Facts::new(&run, now, began.elapsed(), throttled - self.throttled);
         self.throttled = throttled;
-        log::ended(command, &document, &facts);
+        log::ended(&mut self.said, command, &document, &facts);
         Finished { run, document, facts }
     }
 }

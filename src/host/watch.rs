@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use tracing::info;
 
-use crate::host::session::{Finished, Session};
+use crate::host::session::{FOR_PROGRAMS, Finished, Session};
 use crate::metrics::health::Health;
 use crate::report::Command;
 use crate::run::outcome::Outcome;
 use crate::stop::Signal;
+use crate::text::number::duration;
 use tokio::time::Instant;
 
 /// How much earlier or later than asked a run may start, so that many installations do not run in step.
@@ -38,6 +39,7 @@ pub async fn watch(
         ended(&finished, next.saturating_duration_since(Instant::now())).await;
         let pause = next.saturating_duration_since(Instant::now());
         health.expect_life_within(pause);
+        info!(target: FOR_PROGRAMS, "the next run begins in {}", duration(pause));
         // Without a deadline, only a signal ends a pause early.
         if signal.stop(None).sleep(pause).await.is_err() {
             info!("stopped by a signal; no further run starts");

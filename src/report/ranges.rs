@@ -38,6 +38,12 @@ pub(super) fn ranges(cidrs: &[Cidr], most: usize) -> Vec<Range> {
     families.flat_map(|family| of_family(&of(family), family, most)).collect()
 }
 
+/// The same in words, such as `203.0.113.5–203.0.113.19` or `12 in 198.51.100.0/24`.
+#[must_use]
+pub fn ranges_in_words(cidrs: &[Cidr], most: usize) -> Vec<String> {
+    ranges(cidrs, most).iter().map(ToString::to_string).collect()
+}
+
 fn of_family(cidrs: &[Cidr], family: Family, most: usize) -> Vec<Range> {
     let exact = adjacent(cidrs);
     if exact.len() <= most {

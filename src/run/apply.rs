@@ -302,13 +302,12 @@ async fn send(
             next.map(|token| Receipt { id: id.clone(), arn, token })
         }
     };
-    let (target, lock_token) = (write.target(), became_of_token(write, result.as_ref().err()));
+    let target = write.target();
     let error = match result {
         Ok(receipt) => {
             info!(
                 target,
                 write = write.kind().as_str(),
-                lock_token,
                 added = change.add.len(),
                 removed = change.remove.len(),
                 references = new_references(change, write),
@@ -322,7 +321,7 @@ async fn send(
     if matches!(trouble, Trouble::Propagating(_)) {
         debug!(target, error = %error.with_hint(), "waiting: AWS has not spread a new IP set yet");
     } else {
-        warn!(target, write = write.kind().as_str(), lock_token, error = %error.with_hint(), "not written");
+        warn!(target, write = write.kind().as_str(), error = %error.with_hint(), "not written");
     }
     Err(Refusal {
         unsure: error.may_have_happened(),
@@ -339,17 +338,6 @@ fn new_references(change: &Change, write: &Write) -> usize {
             spec.references.iter().filter(|reference| change.refer.contains(&reference.name)).count()
         }
         Write::CreateIpSet(_) | Write::UpdateIpSet { .. } => 0,
-    }
-}
-
-/// What became of the lock token that a write was sent with: the token itself says nothing to people.
-fn became_of_token(write: &Write, error: Option<&AwsError>) -> &'static str {
-    match (write, error) {
-        (Write::CreateIpSet(_) | Write::CreateRuleGroup(_), _) => "none needed",
-        (_, None) => "spent",
-        (_, Some(error)) if error.class() == Class::Conflict => "stale",
-        (_, Some(error)) if error.may_have_happened() => "unknown",
-        (_, Some(_)) => "kept",
     }
 }
 

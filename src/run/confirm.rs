@@ -9,6 +9,7 @@ use crate::run::decision::Care;
 use crate::run::end::{End, Fault, Why};
 use crate::run::observation::{Job, Observation};
 use crate::stop::StopReason;
+use crate::text::number::duration;
 
 /// Whether what is to be removed has the proof that it needs.
 #[derive(Debug)]
@@ -63,7 +64,7 @@ pub(super) fn due(job: &Job<'_>, observation: &Observation, care: Care) -> Insta
 /// Scans again, late enough for the answer to mean something.
 pub(super) async fn confirm(job: &Job<'_>, observation: &mut Observation, care: Care) -> Proof {
     let wait = due(job, observation, care).saturating_duration_since(Instant::now());
-    info!(?wait, "something would be removed: scanning the table again");
+    info!(wait = %duration(wait), "something would be removed: scanning the table again");
     let stopped = |reason| Proof::Unavailable(End::partial(Why::Stopped(reason)));
     match job.stop.wait(Wait::Settling, wait).await {
         Ok(()) => {}
