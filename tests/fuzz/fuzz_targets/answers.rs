@@ -18,16 +18,17 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use libfuzzer_sys::fuzz_target;
 use tokio::runtime::Runtime;
-use wafsync::aws::{Connection, ReadCache};
-use wafsync::model::cidr::Cidr;
+use wafsync::aws::{Connection, ReadCache, look};
 use wafsync::cli::{self, Invocation};
-use wafsync::run::reconcile::{Mode, reconcile};
-use wafsync::run::record::Run;
+use wafsync::model::cidr::Cidr;
+use wafsync::model::settings::Settings;
+use wafsync::preflight::check;
+use wafsync::preflight::explain::{Acls, Report, Seen};
 use wafsync::report::{self, Approving, Command, Context, Document};
 use wafsync::run::outcome::Outcome;
-use wafsync::model::settings::Settings;
+use wafsync::run::reconcile::{Mode, reconcile};
+use wafsync::run::record::Run;
 use wafsync::stop::{Signal, Stop};
-use wafsync::preflight::{check, explain};
 use wafsync::text;
 
 /// What is left of the answers.
@@ -104,7 +105,8 @@ impl Bench {
             Command::Apply => Mode::Apply(&writer),
         };
         let mut cache = ReadCache::default();
-        let run = reconcile(settings, (&connection.table_reader(), &connection.waf_reader()), mode, &mut cache, stop).await;
+        let run =
+            reconcile(settings, (&connection.table_reader(), &connection.waf_reader()), mode, &mut cache, stop).await;
         let document = Document::new(&run, settings);
         let approving = &Approving::Command(Some("wafsync apply".to_owned()));
         let (target, desired) = (&run.target, run.newest());
@@ -132,12 +134,14 @@ impl Bench {
         answers();
         let run = self.run(Command::Plan, &stop).await;
         if let (Some(desired), Some(current)) = (run.newest(), run.current()) {
-            let explanation = explain::explain(Cidr::parse("198.51.100.0/24").unwrap(), desired, current);
-            shown(&explanation.to_text());
-            shown(&text::json(&serde_json::to_string(&explanation).unwrap()));
+            let acls = current.web_acls.clone().map_or(Acls::NotLooked(None), Acls::Named);
+            let seen = Seen { desired, current, acls: &acls, policy: &settings.waf.policy };
+            let report = Report::new(&[Cidr::parse("198.51.100.0/24").unwrap()], &["a".to_owned()], &seen);
+            shown(&report.to_text());
+            shown(&text::json(&serde_json::to_string(&report).unwrap()));
         }
         answers();
-        let report = check::judge(settings, &aws::look(&connection, settings, 1_800_000_000, &stop).await);
+        let report = check::judge(settings, &look(connection, settings, &stop).await);
         shown(&report.to_text());
         shown(&text::json(&serde_json::to_string(&report).unwrap()));
     }

@@ -31,7 +31,7 @@ fuzz_target!(|input: &str| {
     let rules = ItemRules {
         cidr_attribute: "ips".into(),
         expiry_attribute: Some("expires".into()),
-        now: 1_800_000_000,
+        now: Some(1_800_000_000),
         widest: PerFamily { ipv4: 24, ipv6: 48 },
         max_per_item: MOST,
         ignored: BTreeSet::new(),
