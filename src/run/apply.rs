@@ -53,18 +53,18 @@ pub(super) async fn apply(
     let stages = [Stage::Strip, Stage::Add, Stage::Wire, Stage::Unwire, Stage::Remove];
     job.stop.progress().writes_planned(stages.into_iter().map(|stage| plan.stage(stage).len()).sum());
     let mut run = Applying { writer, job, observation, applied, troubles, unwritten, waits_for_list: false };
-    run.send_all(plan.stage(Stage::Strip)).await;
+    run.write_sets(plan.stage(Stage::Strip)).await;
     if defects::has(Defect::RemovesBeforeAdding) {
-        run.send_all(plan.stage(Stage::Remove)).await;
+        run.write_sets(plan.stage(Stage::Remove)).await;
     }
-    run.send_all(plan.stage(Stage::Add)).await;
+    run.write_sets(plan.stage(Stage::Add)).await;
     let mut waiting = run.wire(plan.stage(Stage::Wire)).await;
     // What could not be brought into force may be in force through what these let go: then that is for the next plan.
     let mut letting_go = plan.stage(Stage::Unwire);
     if run.troubles.is_empty() {
         waiting.extend(run.wire(std::mem::take(&mut letting_go)).await);
     }
-    run.send_all(plan.stage(Stage::Remove)).await;
+    run.write_sets(plan.stage(Stage::Remove)).await;
     for poll in 0..PROPAGATION_POLLS {
         let pause = if poll < LIST_POLLS && run.waits_for_list { LIST_POLL } else { PROPAGATION_POLL };
         if waiting.is_empty() || until.is_some_and(|until| Instant::now() + pause > until) {
@@ -152,6 +152,40 @@ impl Applying<'_, '_> {
                     }
                     self.troubles.push(trouble);
                 }
+            }
+        }
+    }
+
+    /// Sends creations and updates of IP sets. Those that rely on other IP sets go last and one by one, each right after a
+    /// list that shows the others with the lock tokens that this run knows, and only if nothing has gone wrong so far.
+    async fn write_sets(&mut self, changes: Vec<&Change>) {
+        let (relying, others): (Vec<_>, Vec<_>) = changes.into_iter().partition(|change| !change.relies_on.is_empty());
+        self.send_all(others).await;
+        for change in relying {
+            if self.troubles.is_empty()
+                && let Err(trouble) = self.check_relied(change).await
+            {
+                self.troubles.push(trouble);
+            }
+            if self.troubles.is_empty() {
+                self.send_all(vec![change]).await;
+            } else {
+                self.not_written(change);
+            }
+        }
+    }
+
+    /// Whether a list shows the IP sets on which a change relies as they are known.
+    async fn check_relied(&self, change: &Change) -> Result<(), Trouble> {
+        let shards = &self.observation.seen.current.shards;
+        let relied = |name: &String| shards.iter().find(|shard| shard.name == *name);
+        let relied: Vec<&Shard> = change.relies_on.iter().filter_map(relied).collect();
+        let tokens = self.job.waf.list_lock_tokens(self.job.stop).await.map_err(|error| trouble(&error, false))?;
+        match unlike(&relied, self.observation, &tokens) {
+            None => Ok(()),
+            Some((_, set)) => {
+                let text = format!("{}: {set}, on which its removals rely, has changed", change.write.target());
+                Err(Trouble::Outdated(Fault { text, hint: None }))
             }
         }
     }

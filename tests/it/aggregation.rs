@@ -1,7 +1,7 @@
 //! Replaced CIDRs: merged, split, covered; nothing that stays wanted is out of force for a moment.
 
 use wafsync::run::outcome::Outcome;
-use wafsync_test_aws::{Config, FaultKind, When};
+use wafsync_test_aws::{Config, FaultKind, Phase, When};
 
 use crate::world::{World, changes, ended, texts};
 
@@ -85,6 +85,36 @@ async fn a_second_round_relies_on_nothing_that_the_first_one_has_put_there() {
     assert_eq!(first.outcome, Outcome::Partial, "{}", first.reason);
     let second = world.next_apply().await;
     assert_eq!((ended(&second), texts(&second.deferred)), ((Outcome::Changed, 1, 1), vec![]), "{}", second.reason);
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_removal_that_relies_on_other_sets_waits_if_one_of_them_changes_right_before() {
+    let config = Config { set_capacity: 2, ..Config::default() };
+    let world = World::with(config, &["--max-ip-sets", "4"]);
+    world.item("a", &["198.51.100.0/24"]);
+    world.item("b", &["203.0.113.1"]);
+    world.apply().await;
+    world.item("a", &["198.51.100.1", "198.51.100.2", "198.51.100.3"]);
+    world.next_apply().await;
+    // The /24 is to go now, because the new sets cover what is wanted of it; a hand takes a part from one of them.
+    let mut scans = 0;
+    world.aws.on_call(move |aws, call| {
+        scans += usize::from(call.operation == "Scan" && call.phase == Phase::After);
+        if scans == 2 && call.operation == "Scan" {
+            aws.edit_ip_set("wafsync-ipv4-001", |set| set.retain(|address| address != "198.51.100.1/32"));
+        }
+        let holds = |address: &str| aws.ip_sets().iter().any(|set| set.addresses.iter().any(|held| held == address));
+        assert!(holds("198.51.100.0/24") || holds("198.51.100.1/32"), "locked out");
+    });
+    let run = world.next_apply().await;
+    assert!(matches!(run.outcome, Outcome::Changed | Outcome::Partial), "{}", run.reason);
+    world.later().await;
+    world.next_apply().await;
+    for part in ["198.51.100.1/32", "198.51.100.2/32", "198.51.100.3/32"] {
+        assert!(world.in_force().contains(&part.to_owned()), "{part}");
+    }
     world.later().await;
     world.settled().await;
 }
