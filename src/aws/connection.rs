@@ -6,14 +6,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::SdkConfig;
 use aws_sdk_dynamodb::config::Region;
 use aws_smithy_types::retry::{RetryConfig, RetrySpec};
 
 use super::call::{ATTEMPT_TIMEOUT, ATTEMPTS, OPERATION_TIMEOUT};
 use super::governor::Governor;
+use super::interceptors;
 use super::read_budget::Budget;
-use super::{interceptors, transport};
 use crate::model::naming::{Target, account_of};
 use crate::model::settings::{Scope, Settings, is_region};
 
@@ -80,31 +80,6 @@ impl NoRegion {
             Self::Malformed(_) => "set AWS_REGION to one such as eu-west-1",
         }
     }
-}
-
-/// TLS has no CA certificate to trust.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no CA certificates found")]
-pub struct NoRoots;
-
-impl NoRoots {
-    /// What a person can do about it.
-    #[must_use]
-    pub const fn hint(&self) -> &'static str {
-        "install ca-certificates, or name a file of them in SSL_CERT_FILE"
-    }
-}
-
-/// Region, credentials and endpoints, as the environment and the files of AWS have them.
-///
-/// # Errors
-///
-/// [`NoRoots`], with which the SDK would panic at its first call.
-pub async fn environment() -> Result<SdkConfig, NoRoots> {
-    if rustls_native_certs::load_native_certs().certs.is_empty() {
-        return Err(NoRoots);
-    }
-    Ok(aws_config::defaults(BehaviorVersion::latest()).http_client(transport::http_client()).load().await)
 }
 
 impl Connection {

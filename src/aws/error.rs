@@ -10,7 +10,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use serde_json::Value;
 
-use super::transport;
+use super::{environment, transport};
 use crate::stop::StopReason;
 use crate::text;
 
@@ -333,7 +333,7 @@ fn hint<E: Error + 'static>(
     } else if matches!(error, SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_))
         && cause.to_lowercase().contains("credentials")
     {
-        "give the job a role, or set AWS_PROFILE to a profile that has some".to_owned()
+        credentials_hint(cause).to_owned()
     } else if cause.contains(transport::NOT_ENCRYPTED) {
         "give AWS_ENDPOINT_URL as https".to_owned()
     } else if is_about_the_network(error) {
@@ -351,6 +351,14 @@ fn is_about_the_network<E>(error: &SdkError<E, HttpResponse>) -> bool {
         SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) | SdkError::ConstructionFailure(_) => true,
         SdkError::ResponseError(response) => response.raw().body().bytes().is_none(),
         _ => false,
+    }
+}
+
+fn credentials_hint(cause: &str) -> &'static str {
+    if cause.contains(environment::UNSENDABLE) {
+        "take it out: a Secret made with `echo` ends in a line break, one made with `printf` does not"
+    } else {
+        "give the job a role, or set AWS_PROFILE to a profile that has some"
     }
 }
 

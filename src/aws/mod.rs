@@ -3,6 +3,7 @@
 mod cache;
 mod call;
 mod connection;
+mod environment;
 mod error;
 mod governor;
 mod interceptors;
@@ -22,9 +23,8 @@ mod web_acls;
 
 pub use self::cache::ReadCache;
 pub use self::call::{ATTEMPT_TIMEOUT, ATTEMPTS, IN_FLIGHT, OPERATION_TIMEOUT};
-pub use self::connection::{
-    CLOUDFRONT_REGION, Connection, NoRegion, NoRoots, TableReader, WafReader, Writer, environment,
-};
+pub use self::connection::{CLOUDFRONT_REGION, Connection, NoRegion, TableReader, WafReader, Writer};
+pub use self::environment::{NoTrust, environment};
 pub use self::error::{AwsError, Class};
 pub use self::governor::{Action, Governor};
 pub use self::preflight::{look, look_and_tell};

@@ -88,7 +88,7 @@ impl TableReader {
         let mut view = TableView::default();
         let mut rules = None;
         while let Some(page) = pages.join_next().await {
-            let mut page = page.map_err(|_| broken_off(settings))??;
+            let mut page = page.map_err(|_| page_was_lost(settings))??;
             if let Some(cursor) = page.next.take() {
                 pages.spawn(fetch(cursor));
             }
@@ -142,8 +142,8 @@ impl TableReader {
     }
 }
 
-fn broken_off(settings: &TableSettings) -> AwsError {
-    AwsError::unusable(Action::Scan.name(), settings.name(), "the reading of a page broke off", None)
+fn page_was_lost(settings: &TableSettings) -> AwsError {
+    AwsError::unusable(Action::Scan.name(), settings.name(), "the task that read a page ended without a result", None)
 }
 
 impl Request {

@@ -4,8 +4,8 @@
 use std::net::IpAddr;
 
 use aws_smithy_http_client::proxy::ProxyConfig;
-use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext};
 use aws_smithy_http_client::{Builder, Connector};
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::connector_metadata::ConnectorMetadata;
@@ -24,25 +24,48 @@ pub(super) const NOT_ENCRYPTED: &str = "is not https, and not this machine";
 /// "Access instance metadata"), ECS tasks ("Task IAM role"), EKS Pod Identity ("How EKS Pod Identity works").
 const METADATA: [&str; 5] = ["169.254.169.254", "fd00:ec2::254", "169.254.170.2", "169.254.170.23", "fd00:ec2::23"];
 
-/// As the SDK would make it, with proxies from the environment.
-pub(super) fn http_client() -> SharedHttpClient {
-    let sdks = Builder::new().build_with_connector_fn(|settings, components| {
-        let mut connector = Connector::builder().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
-        connector.set_connector_settings(settings.cloned());
-        connector.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
-        connector.set_proxy_config(Some(ProxyConfig::from_env()));
-        connector.build()
-    });
-    SharedHttpClient::new(Encrypted(sdks))
+/// The SDK's own client with these certificates and the proxies of the environment; requests for this machine, and those
+/// for credentials, go over no proxy.
+pub(super) fn http_client(tls: &TlsContext) -> SharedHttpClient {
+    let client = |proxies: ProxyConfig| {
+        let tls = tls.clone();
+        Builder::new().build_with_connector_fn(move |settings, components| {
+            let mut connector =
+                Connector::builder().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).tls_context(tls.clone());
+            connector.set_connector_settings(settings.cloned());
+            connector.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
+            connector.set_proxy_config(Some(proxies.clone()));
+            connector.build()
+        })
+    };
+    let no_proxy = ["NO_PROXY", "no_proxy"].into_iter().find_map(|name| std::env::var(name).ok());
+    SharedHttpClient::new(Guarded {
+        proxied: client(ProxyConfig::from_env()),
+        direct: client(ProxyConfig::disabled()),
+        all_direct: no_proxy.is_some_and(|list| names_all(&list)),
+    })
 }
 
-/// A client whose connectors refuse what would go over a network in clear.
-#[derive(Debug)]
-struct Encrypted<T>(T);
+/// Whether `NO_PROXY` names every host.
+fn names_all(no_proxy: &str) -> bool {
+    no_proxy.split(',').any(|entry| entry.trim() == "*")
+}
 
-impl HttpClient for Encrypted<SharedHttpClient> {
+/// A client whose connectors refuse plain HTTP over a network, and use a proxy only for hosts that need one.
+#[derive(Debug)]
+struct Guarded<T> {
+    proxied: T,
+    direct: T,
+    all_direct: bool,
+}
+
+impl HttpClient for Guarded<SharedHttpClient> {
     fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
-        SharedHttpConnector::new(Encrypted(self.0.http_connector(settings, components)))
+        SharedHttpConnector::new(Guarded {
+            proxied: self.proxied.http_connector(settings, components),
+            direct: self.direct.http_connector(settings, components),
+            all_direct: self.all_direct,
+        })
     }
 
     fn validate_base_client_config(
@@ -50,25 +73,44 @@ impl HttpClient for Encrypted<SharedHttpClient> {
         components: &RuntimeComponentsBuilder,
         config: &ConfigBag,
     ) -> Result<(), BoxError> {
-        self.0.validate_base_client_config(components, config)
+        self.proxied.validate_base_client_config(components, config)?;
+        self.direct.validate_base_client_config(components, config)
     }
 
     fn validate_final_config(&self, components: &RuntimeComponents, config: &ConfigBag) -> Result<(), BoxError> {
-        self.0.validate_final_config(components, config)
+        self.proxied.validate_final_config(components, config)?;
+        self.direct.validate_final_config(components, config)
     }
 
     fn connector_metadata(&self) -> Option<ConnectorMetadata> {
-        self.0.connector_metadata()
+        self.proxied.connector_metadata()
     }
 }
 
-impl HttpConnector for Encrypted<SharedHttpConnector> {
+impl HttpConnector for Guarded<SharedHttpConnector> {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        if is_safe(request.uri()) {
-            return self.0.call(request);
+        if !is_safe(request.uri()) {
+            let refusal = format!("{} {NOT_ENCRYPTED}", origin(request.uri()));
+            return HttpConnectorFuture::ready(Err(ConnectorError::user(refusal.into())));
         }
-        let refusal = format!("{} {NOT_ENCRYPTED}", origin(request.uri()));
-        HttpConnectorFuture::ready(Err(ConnectorError::user(refusal.into())))
+        let direct = self.all_direct || is_near(request.uri());
+        if direct { self.direct.call(request) } else { self.proxied.call(request) }
+    }
+}
+
+/// Whether the host is this machine, or one on its own links: no proxy stands in between, and none is told what is said.
+fn is_near(uri: &str) -> bool {
+    let Some((_, host)) = scheme_and_host(uri) else { return false };
+    if METADATA.contains(&host) {
+        return true;
+    }
+    match host.parse::<IpAddr>().map(|address| address.to_canonical()) {
+        Ok(IpAddr::V4(address)) => address.is_loopback() || address.is_link_local(),
+        Ok(IpAddr::V6(address)) => address.is_loopback() || address.is_unicast_link_local(),
+        Err(_) => {
+            let name = host.trim_end_matches('.').to_ascii_lowercase();
+            name == "localhost" || name.ends_with(".localhost")
+        }
     }
 }
 
@@ -137,6 +179,39 @@ mod tests {
         {
             assert!(is_safe(uri) && !is_encrypted_or_loopback(uri), "{uri}");
         }
+    }
+
+    #[test]
+    fn this_machine_and_its_links_are_spoken_to_without_a_proxy() {
+        for uri in [
+            "http://169.254.170.23/v1/credentials",
+            "http://169.254.169.254/latest/api/token",
+            "http://[fd00:ec2::254]/latest/api/token",
+            "http://[fe80::1]/",
+            "http://127.8.0.1:8000/",
+            "http://[::1]:8000/",
+            "http://[::ffff:127.0.0.1]/",
+            "https://LOCALHOST:8000/",
+            "https://aws.localhost./",
+        ] {
+            assert!(is_near(uri), "{uri}");
+        }
+        for uri in [
+            "https://wafv2.eu-central-1.amazonaws.com/",
+            "https://192.0.2.1/",
+            "https://[2001:db8::1]/",
+            "https://localhost.example.com/",
+            "https://127.0.0.1.example.com/",
+            "https://127.0.0.1@192.0.2.1/",
+        ] {
+            assert!(!is_near(uri), "{uri}");
+        }
+    }
+
+    #[test]
+    fn a_star_in_no_proxy_means_all() {
+        assert!(names_all("*") && names_all("example.com, *"));
+        assert!(!names_all("") && !names_all("*.example.com,10.0.0.0/8"));
     }
 
     #[test]

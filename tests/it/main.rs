@@ -37,6 +37,7 @@ mod limits;
 mod log;
 mod metrics;
 mod migration;
+mod network;
 mod old_reads;
 mod pace;
 mod pages;

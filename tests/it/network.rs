@@ -1,0 +1,76 @@
+//! Credentials, proxies and certificates of the environment, against servers on the loopback interface.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+
+use crate::process::Process;
+
+/// A server that answers everything with this status and body, and counts its connections.
+async fn server(status: &'static str, body: String) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, asked) = (listener.local_addr().unwrap().to_string(), Arc::new(AtomicUsize::new(0)));
+    let count = Arc::clone(&asked);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            count.fetch_add(1, Ordering::Relaxed);
+            let answer = format!(
+                "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                body.len()
+            );
+            tokio::spawn(async move {
+                let _ = stream.read(&mut [0; 4096]).await;
+                let _ = stream.write_all(answer.as_bytes()).await;
+            });
+        }
+    });
+    (address, asked)
+}
+
+const KEYS: &str = r#"{"AccessKeyId": "AKID", "SecretAccessKey": "secret", "Token": "token",
+                       "Expiration": "2100-01-01T00:00:00Z"}"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn neither_credentials_nor_calls_to_this_machine_go_over_a_proxy() {
+    let process = Process::new().await;
+    process.item("a", &["198.51.100.7/32"]);
+    let (proxy, of_proxy) = server("502 Bad Gateway", String::new()).await;
+    let (agent, of_agent) = server("200 OK", KEYS.to_owned()).await;
+    let (proxy, agent) = (format!("http://{proxy}"), format!("http://{agent}/v1/credentials"));
+    for variable in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "HTTPS_PROXY"] {
+        let env =
+            [(variable, proxy.as_str()), ("AWS_CONTAINER_CREDENTIALS_FULL_URI", &agent), ("AWS_ACCESS_KEY_ID", "")];
+        let ended = process.start_with(&["plan"], &env).end().await;
+        assert_eq!(ended.code, Some(0), "{variable}: {}", ended.stderr);
+    }
+    assert_eq!((of_proxy.load(Ordering::Relaxed), of_agent.load(Ordering::Relaxed)), (0, 4));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_break_in_a_key_is_named_in_one_line() {
+    let process = Process::new().await;
+    for (variable, part) in [
+        ("AWS_ACCESS_KEY_ID", "the access key id (AWS_ACCESS_KEY_ID) holds a line break"),
+        ("AWS_SECRET_ACCESS_KEY", "the secret access key (AWS_SECRET_ACCESS_KEY) holds a line break"),
+        ("AWS_SESSION_TOKEN", "the session token (AWS_SESSION_TOKEN) holds a line break"),
+    ] {
+        let ended = process.start_with(&["plan"], &[(variable, "secret-AKID\n")]).end().await;
+        let errors = ended.stderr.lines().filter(|line| line.contains("\"ERROR\"")).count();
+        assert_eq!((ended.code, errors), (Some(1), 1), "{}", ended.stderr);
+        assert!(ended.stderr.contains(part) && !ended.stderr.contains("secret-AKID"), "{}", ended.stderr);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn certificates_come_from_the_bundle_that_aws_tools_read() {
+    let process = Process::new().await;
+    process.item("a", &["198.51.100.7/32"]);
+    let ended = process.start_with(&["plan"], &[("AWS_CA_BUNDLE", "/nowhere/ca.pem")]).end().await;
+    let line = "AWS_CA_BUNDLE /nowhere/ca.pem: No such file or directory (os error 2); hint: name a file of CA \
+                certificates in PEM format, or unset it";
+    assert!(ended.code == Some(1) && ended.stderr.contains(line), "{}", ended.stderr);
+    let ended = process.start_with(&["plan"], &[("AWS_CA_BUNDLE", "/dev/null")]).end().await;
+    assert!(ended.code == Some(1) && ended.stderr.contains("not a list of certificates"), "{}", ended.stderr);
+}
