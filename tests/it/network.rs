@@ -51,15 +51,19 @@ async fn neither_credentials_nor_calls_to_this_machine_go_over_a_proxy() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_line_break_in_a_key_is_named_in_one_line() {
     let process = Process::new().await;
-    for (variable, part) in [
-        ("AWS_ACCESS_KEY_ID", "the access key id (AWS_ACCESS_KEY_ID) holds a line break"),
-        ("AWS_SECRET_ACCESS_KEY", "the secret access key (AWS_SECRET_ACCESS_KEY) holds a line break"),
-        ("AWS_SESSION_TOKEN", "the session token (AWS_SESSION_TOKEN) holds a line break"),
+    let (agent, _) = server("200 OK", KEYS.replace("AKID", r"secret-AKID\n")).await;
+    let agent = format!("http://{agent}/v1/credentials");
+    for (variable, value, said) in [
+        ("AWS_ACCESS_KEY_ID", "secret-AKID\n", "AWS_ACCESS_KEY_ID"),
+        ("AWS_SECRET_ACCESS_KEY", "secret-AKID\n", "AWS_SECRET_ACCESS_KEY"),
+        ("AWS_SESSION_TOKEN", "secret-AKID\n", "AWS_SESSION_TOKEN"),
+        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", &agent, "the access key id (AWS_ACCESS_KEY_ID) holds a line break"),
     ] {
-        let ended = process.start_with(&["plan"], &[(variable, "secret-AKID\n")]).end().await;
+        let env = [("AWS_ACCESS_KEY_ID", if value == agent { "" } else { "AKID" }), (variable, value)];
+        let ended = process.start_with(&["plan"], &env).end().await;
         let errors = ended.stderr.lines().filter(|line| line.contains("\"ERROR\"")).count();
         assert_eq!((ended.code, errors), (Some(1), 1), "{}", ended.stderr);
-        assert!(ended.stderr.contains(part) && !ended.stderr.contains("secret-AKID"), "{}", ended.stderr);
+        assert!(ended.stderr.contains(said) && !ended.stderr.contains("secret-AKID"), "{}", ended.stderr);
     }
 }
 
