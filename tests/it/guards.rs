@@ -2,6 +2,7 @@
 
 use wafsync::report::Document;
 use wafsync::run::outcome::Outcome;
+use wafsync_test_aws::{FaultKind, When};
 
 use crate::world::{TABLE, World, changes, ended, ip, ips, texts};
 
@@ -348,4 +349,36 @@ async fn what_fits_beside_held_removals_is_added_in_sorted_order() {
     assert!(approved.unplaced.is_empty());
     world.later().await;
     world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_additions_than_allowed_wait_for_approval_while_others_go_through() {
+    let mut world = World::new(&["--max-additions", "50%"]);
+    world.items(1..=10);
+    assert_eq!(ended(&world.apply().await), (Outcome::Changed, 3, 3), "nothing was in force");
+    world.items(11..=16);
+    world.item("six", &["2001:db8:1::/48"]);
+    let held = world.next_apply().await;
+    assert_eq!((ended(&held), held.held.len()), ((Outcome::Held, 2, 2), 6), "{}", held.reason);
+    assert_eq!(held.guard.reasons, ["6 IPv4 CIDRs would be added to 10 in force; --max-additions allows 5 in one run"]);
+    assert!(!world.in_force().contains(&ip(11)) && world.in_force().contains(&"2001:db8:1::/48".to_owned()));
+    world.set_approval().await;
+    let approved = world.next_apply().await;
+    assert_eq!(ended(&approved), (Outcome::Changed, 1, 1), "{}", approved.reason);
+    assert!(ips(1..=16).iter().all(|cidr| world.in_force().contains(cidr)));
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_hides_our_rule_group_lets_nothing_go_past_the_guards() {
+    let world = World::new(&["--max-ip-sets", "10"]);
+    world.items(1..=20);
+    world.apply().await;
+    world.no_items(9..=20);
+    world.fail_times("ListRuleGroups", 1, When::Before, FaultKind::Omits("wafsync-1".to_owned()));
+    let document = world.next_apply().await;
+    assert!(matches!(document.outcome, Outcome::Held | Outcome::Partial), "{}", document.reason);
+    assert!(ips(1..=20).iter().all(|cidr| world.in_force().contains(cidr)));
+    assert_eq!(world.next_apply().await.outcome, Outcome::Held);
 }

@@ -41,7 +41,8 @@ async fn a_first_run_is_told_in_numbers() {
     world.item("b", &["203.0.113.0/28"]);
     world.item("empty", &[]);
     world.item("bad", &["198.51.100.300"]);
-    world.aws.put_item("clusters", "gone", json!({"id": {"S": "gone"}, "ips": {"S": "[]"}, "ttl": {"N": "1"}}));
+    let gone = json!({"id": {"S": "gone"}, "ips": {"S": "[]"}, "ttl": {"N": (NOW - 1).to_string()}});
+    world.aws.put_item("clusters", "gone", gone);
     let metrics = apply(&world, &mut world.session()).await;
     let prefixes =
         ["run_outcome", "desired", "in_force", "items", "empty", "expired", "rejections", "writes", "ip_sets"];
