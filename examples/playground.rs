@@ -28,8 +28,7 @@ usage: cargo run --example playground [-- --port N]
 Keeps a stand-in for AWS up on a loopback port until `quit` or the end of its input.
 ";
 
-const HELP: &str = "\
-  put KEY CIDR…    write an item of the table: put edge-1 198.51.100.7
+const HELP: &str = "  put KEY CIDR…    write an item of the table: put edge-1 198.51.100.7
   delete KEY       delete an item
   lose half        delete every second item of the table
   hand-edit        put a stranger into an IP set, as somebody in the console might
@@ -91,7 +90,7 @@ async fn play(port: u16) -> Result<(), Box<dyn Error>> {
     let server = aws.serve_on(port).await?;
     let welcome = format!(
         "A stand-in for AWS with {CLUSTERS} clusters in its table. In a second terminal:\n\n\
-         export AWS_ENDPOINT_URL={} AWS_REGION={REGION}\n\
+         export AWS_ENDPOINT_URL={} AWS_REGION={REGION} AWS_DEFAULT_REGION={REGION}\n\
          export AWS_ACCESS_KEY_ID=AKIDEXAMPLE AWS_SECRET_ACCESS_KEY=example AWS_EC2_METADATA_DISABLED=true\n\
          export WAFSYNC_TABLE={TABLE} WAFSYNC_WEB_ACL={WEB_ACL} WAFSYNC_SETTLE=5s\n\n\
          cargo run -- plan\n\

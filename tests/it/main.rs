@@ -51,5 +51,7 @@ mod several;
 mod sources;
 mod stopping;
 mod template;
+#[cfg(target_os = "linux")]
+mod terminal;
 mod watch;
 mod world;

@@ -75,8 +75,16 @@ impl Process {
         self.started(shell, &[])
     }
 
-    fn started(&self, mut program: Command, env: &[(&str, &str)]) -> Running {
-        let mut child = program
+    /// The program with its environment, for a test that starts it in its own way.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_wafsync"));
+        program.args(args);
+        self.configure(&mut program);
+        program
+    }
+
+    fn configure(&self, program: &mut Command) {
+        program
             .env_clear()
             .env("AWS_ENDPOINT_URL", self.server.url())
             .env("AWS_REGION", "eu-central-1")
@@ -89,11 +97,16 @@ impl Process {
             .env("WAFSYNC_READ_RATE", "1000")
             .env("WAFSYNC_WRITE_RATE", "1000")
             .env("WAFSYNC_SETTLE", "0s")
+            .kill_on_drop(true);
+    }
+
+    fn started(&self, mut program: Command, env: &[(&str, &str)]) -> Running {
+        self.configure(&mut program);
+        let mut child = program
             .envs(env.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .kill_on_drop(true)
             .spawn()
             .unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap()).lines();
