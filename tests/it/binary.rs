@@ -487,3 +487,20 @@ async fn credentials_with_a_line_break_are_named() {
     assert_one_line(&ran);
     assert!(ran.stderr.contains("AWS_ACCESS_KEY_ID has a line break"), "{ran}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_that_no_web_acl_would_enforce_needs_a_person() {
+    let bench = Bench::new().await;
+    bench.item("cluster-a", &["198.51.100.7/32"]);
+    bench.aws.put_web_acl("REGIONAL", "front", "Block", json!([]));
+    let plan = ["plan", "--web-acl=front", "--detailed-exitcode"];
+    assert_eq!(bench.run(&plan).await.code, Some(3), "before the first apply");
+    assert_eq!(bench.run(&["apply", "--web-acl=front"]).await.code, Some(3));
+    assert_eq!(bench.run(&plan).await.code, Some(3), "with nothing to write");
+    let groups = ["wafsync-1", "wafsync-2"].map(|name| bench.aws.rule_group(name).unwrap().arn);
+    let references: Vec<Value> = groups.iter().zip(0..).map(|(arn, priority)| reference_to(arn, priority)).collect();
+    bench.aws.edit_web_acl("front", |rules| *rules = Value::Array(references));
+    assert_eq!(bench.run(&plan).await.code, Some(0));
+    bench.item("cluster-b", &["198.51.100.8/32"]);
+    assert_eq!(bench.run(&plan).await.code, Some(2));
+}

@@ -4,10 +4,10 @@ use std::io::Write;
 
 use crate::host::approving::approving;
 use crate::host::result::{deliver, leave, not_started, render};
-use crate::host::session::Session;
+use crate::host::session::{Finished, Session};
 use crate::host::{clock, progress};
 use crate::model::settings::{Settings, ViewSettings};
-use crate::report::Command;
+use crate::report::{Command, Names};
 use crate::run::outcome::Outcome;
 use crate::stop::Signal;
 
@@ -33,10 +33,23 @@ pub(in crate::host) async fn run(
     drop(line);
     let document = &finished.document;
     let code = match document.outcome {
-        Outcome::Planned if detailed && document.is_guarded() => EXIT_GUARDED,
+        Outcome::Planned if detailed && (document.is_guarded() || stays_unenforced(&finished)) => EXIT_GUARDED,
         Outcome::Planned if detailed && document.is_pending() => EXIT_PENDING,
         outcome => outcome.exit_code(),
     };
     leave(&finished, Command::Plan, session.approving());
     deliver(out, &render(&finished, Command::Plan, view, session.approving()), code)
+}
+
+/// Whether a web ACL would not enforce a rule group that has IP sets, or gets some by this plan.
+fn stays_unenforced(finished: &Finished) -> bool {
+    let has_sets = |names: &Names| matches!(names, Names::IpSets(sets) if !sets.is_empty());
+    let gets: Vec<String> = (finished.document.changes.iter())
+        .filter(|change| has_sets(&change.add))
+        .map(|change| format!("/rulegroup/{}/", change.target))
+        .collect();
+    let acls = finished.run.current().and_then(|current| current.web_acls.as_ref()).into_iter().flatten();
+    let refers = |refers_to: &[String], group: &str| refers_to.iter().any(|arn| arn.contains(group));
+    acls.into_iter().any(|acl| gets.iter().any(|group| !refers(&acl.refers_to, group)))
+        || finished.document.web_acls.iter().any(|acl| !acl.missing.is_empty())
 }
