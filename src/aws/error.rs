@@ -10,6 +10,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use serde_json::Value;
 
+use super::identity::no_credentials;
 use super::{environment, transport};
 use crate::stop::StopReason;
 use crate::text;
@@ -73,6 +74,11 @@ impl AwsError {
     where
         E: Error + ProvideErrorMetadata + Send + Sync + 'static,
     {
+        if let Some(none) = no_credentials(error).filter(|_| !matches!(error, SdkError::ServiceError(_))) {
+            let class = if none.passes { Class::Again } else { Class::Final };
+            let cause = format!("no credentials: {}", none.cause);
+            return Self { class, hint: Some(none.hint.to_owned()), ..Self::of(operation, resource, &cause) };
+        }
         let code = error.code().map(ToOwned::to_owned);
         let status = error.raw_response().map(|response| response.status().as_u16());
         let (cause, class) = match error {
@@ -247,7 +253,7 @@ impl AwsError {
     }
 }
 
-fn is_throttling(code: &str) -> bool {
+pub(super) fn is_throttling(code: &str) -> bool {
     matches!(
         code,
         THROTTLED

@@ -6,6 +6,7 @@ mod connection;
 mod environment;
 mod error;
 mod governor;
+mod identity;
 mod interceptors;
 mod ip_sets;
 mod lift;

@@ -137,7 +137,7 @@ fn scheme_and_host(uri: &str) -> Option<(&str, &str)> {
 }
 
 /// Without path and query, where a token could stand.
-fn origin(uri: &str) -> &str {
+pub(super) fn origin(uri: &str) -> &str {
     let start = uri.find("://").map_or(0, |at| at + 3);
     let end = uri.get(start..).and_then(|rest| rest.find(['/', '?', '#'])).map_or(uri.len(), |at| start + at);
     uri.get(..end).unwrap_or(uri)

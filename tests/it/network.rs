@@ -78,3 +78,43 @@ async fn certificates_come_from_the_bundle_that_aws_tools_read() {
     let ended = process.start_with(&["plan"], &[("AWS_CA_BUNDLE", "/dev/null")]).end().await;
     assert!(ended.code == Some(1) && ended.stderr.contains("not a list of certificates"), "{}", ended.stderr);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn credentials_that_are_throttled_are_partial_and_a_refusal_is_failed() {
+    let process = Process::new().await;
+    let sts = |code: &str| {
+        format!(
+            "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>said so</Message></Error></ErrorResponse>"
+        )
+    };
+    let token = std::env::temp_dir().join(format!("wafsync-token-{}", std::process::id()));
+    std::fs::write(&token, "token").unwrap();
+    for (status, code, exit) in [
+        ("400 Bad Request", "Throttling", 4),
+        ("400 Bad Request", "IDPCommunicationError", 4),
+        ("503 Service Unavailable", "ServiceUnavailable", 4),
+        ("403 Forbidden", "AccessDenied", 1),
+        ("400 Bad Request", "InvalidIdentityToken", 1),
+    ] {
+        let (address, _) = server(status, sts(code)).await;
+        let env = [
+            ("AWS_ACCESS_KEY_ID", ""),
+            ("AWS_ENDPOINT_URL_STS", &format!("http://{address}")),
+            ("AWS_ROLE_ARN", "arn:aws:iam::111122223333:role/wafsync"),
+            ("AWS_WEB_IDENTITY_TOKEN_FILE", token.to_str().unwrap()),
+        ];
+        let ended = process.start_with(&["plan", "--output=json"], &env).end().await;
+        let all = ended.stdout + &ended.stderr;
+        assert_eq!(ended.code, Some(exit), "{code}: {all}");
+        assert!(all.contains(&format!("AWS STS answered {code}: said so")), "{all}");
+        assert_eq!(all.contains("trust policy"), exit == 1, "{all}");
+    }
+    std::fs::remove_file(&token).unwrap();
+    let (address, _) = server("503 Service Unavailable", String::new()).await;
+    let agent = format!("http://{address}/v1/credentials");
+    let env = [("AWS_ACCESS_KEY_ID", ""), ("AWS_CONTAINER_CREDENTIALS_FULL_URI", &agent)];
+    let ended = process.start_with(&["plan", "--output=json"], &env).end().await;
+    let all = ended.stdout + &ended.stderr;
+    let said = format!("the credential agent at http://{address} answered HTTP 503");
+    assert!(ended.code == Some(4) && all.contains(&said), "{all}");
+}
