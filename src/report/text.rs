@@ -5,6 +5,7 @@
 
 mod attention;
 mod changes;
+mod items;
 mod page;
 
 use std::fmt::Write as _;
@@ -37,9 +38,13 @@ pub fn render(document: &Document, context: Context<'_>) -> String {
     }
     if planned {
         overview(&mut page, document, context);
+    }
+    if planned && !context.items.is_empty() {
+        items::items(&mut page, document, context);
+    } else if planned {
         changes::changes(&mut page, document, context);
     }
-    if planned || !document.table.rejections.is_empty() {
+    if context.items.is_empty() && (planned || !document.table.rejections.is_empty()) {
         attention::attention(&mut page, document, context);
     }
     if planned {

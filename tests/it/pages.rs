@@ -220,3 +220,40 @@ async fn a_run_that_was_asked_to_stop_is_partial() {
     });
     insta::assert_snapshot!(pages(&world, Command::Apply).await);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_of_one_item_shows_what_that_item_gets() {
+    let world = settled_world(&[]).await;
+    world.item("cluster-07", &["203.0.113.7/32", "198.51.100.7/32", "10.0.0.5/24"]);
+    let run = world.run(Command::Plan).await;
+    let document = Document::new(&run, &world.settings);
+    let approving = crate::world::approving();
+    let items = ["cluster-07".to_owned(), "typo".to_owned()];
+    let context = Context { items: &items, ..crate::world::context(Command::Plan, &run, &approving) };
+    insta::assert_snapshot!(text::render(&document, context));
+}
+
+#[tokio::test(start_paused = true)]
+async fn colors_change_no_word() {
+    let world = settled_world(&[]).await;
+    (5..20).for_each(|number| world.aws.delete_item(TABLE, &format!("cluster-{number:02}")));
+    world.item("cluster-new", &["198.51.100.7/32"]);
+    world.item("bad", &["10.0.0.5/24"]);
+    let run = world.run(Command::Plan).await;
+    let document = Document::new(&run, &world.settings);
+    let approving = crate::world::approving();
+    let plain = crate::world::context(Command::Plan, &run, &approving);
+    let colored = text::render(&document, Context { color: true, ..plain });
+    let stripped: String = colored
+        .split('\u{1b}')
+        .enumerate()
+        .map(|(index, part)| match index {
+            0 => part,
+            _ => part.split_once('m').unwrap().1,
+        })
+        .collect();
+    assert_eq!(stripped, text::render(&document, plain));
+    for painted in ["\u{1b}[33m!", "\u{1b}[32m", "\u{1b}[1m\u{1b}[33mHELD"] {
+        assert!(colored.contains(painted), "{painted:?}: {colored:?}");
+    }
+}
