@@ -1,5 +1,7 @@
 //! Rule groups: listed, read and written, and their one rule between AWS's form and ours.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_wafv2::types::{
     AllowAction, CountAction, FallbackBehavior, ForwardedIpPosition, IpSetForwardedIpConfig, IpSetReferenceStatement,
     Label, OrStatement, Rule, RuleAction, RuleGroupSummary, Statement, VisibilityConfig,
@@ -31,6 +33,16 @@ pub(super) struct Group {
 }
 
 impl WafReader {
+    /// The lock token of every rule group of the scope, by ARN, as one list shows them.
+    ///
+    /// # Errors
+    ///
+    /// Any call that fails.
+    pub async fn list_rule_group_tokens(&self, stop: &Stop) -> Result<BTreeMap<String, LockToken>, AwsError> {
+        let listed = self.list_rule_groups(stop).await?;
+        Ok(listed.into_iter().filter_map(|group| Some((group.arn?, LockToken(group.lock_token?)))).collect())
+    }
+
     /// All rule groups of the scope: every page, or an error.
     pub(super) async fn list_rule_groups(&self, stop: &Stop) -> Result<Vec<RuleGroupSummary>, AwsError> {
         let mut pages = Pages::default();

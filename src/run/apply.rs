@@ -175,15 +175,21 @@ impl Applying<'_, '_> {
         }
     }
 
-    /// Whether a list shows the IP sets on which a change relies as they are known.
+    /// Whether lists show the IP sets on which a change relies, and the rule groups that refer to them, as they are known.
     async fn check_relied(&self, change: &Change) -> Result<(), Trouble> {
-        let shards = &self.observation.seen.current.shards;
-        let relied = |name: &String| shards.iter().find(|shard| shard.name == *name);
-        let relied: Vec<&Shard> = change.relies_on.iter().filter_map(relied).collect();
-        let tokens = self.job.waf.list_lock_tokens(self.job.stop).await.map_err(|error| trouble(&error, false))?;
-        match unlike(&relied, self.observation, &tokens) {
+        let (waf, stop) = (self.job.waf, self.job.stop);
+        let listed = tokio::try_join!(waf.list_lock_tokens(stop), waf.list_rule_group_tokens(stop));
+        let (sets, groups) = listed.map_err(|error| trouble(&error, false))?;
+        let current = &self.observation.seen.current;
+        let is_known = |name: &&String| {
+            let Some(shard) = current.shards.iter().find(|shard| shard.name == **name) else { return false };
+            let group = shard.group.and_then(|index| current.groups.get(index));
+            sets.get(&shard.arn) == Some(&shard.token)
+                && group.is_none_or(|group| groups.get(&group.arn) == Some(&group.token))
+        };
+        match change.relies_on.iter().find(|name| !is_known(name)) {
             None => Ok(()),
-            Some((_, set)) => {
+            Some(set) => {
                 let text = format!("{}: {set}, on which its removals rely, has changed", change.write.target());
                 Err(Trouble::Outdated(Fault { text, hint: None }))
             }
