@@ -223,12 +223,6 @@ impl AwsError {
         self.code.as_deref().is_some_and(is_throttling)
     }
 
-    /// Whether an IP set or rule group is not there any more, or not everywhere yet, although the list has just shown it.
-    #[must_use]
-    pub fn vanished(&self) -> bool {
-        self.class == Class::NotFound && matches!(self.operation, "GetIPSet" | "GetRuleGroup")
-    }
-
     /// Whether a permission is missing.
     #[must_use]
     pub fn is_denied(&self) -> bool {
