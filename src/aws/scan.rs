@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use super::call::Call;
@@ -74,21 +75,35 @@ impl TableReader {
     ///
     /// Any page that cannot be read: there are no incomplete views.
     pub async fn scan(&self, settings: &TableSettings, stop: &Stop) -> Result<TableView, AwsError> {
+        self.timed_scan(settings, stop).await.map(|(view, _)| view)
+    }
+
+    /// Reads the whole table, and says by when every segment had begun: when the last first page had come. A request that
+    /// was held up or repeated makes that later than the call.
+    ///
+    /// # Errors
+    ///
+    /// Any page that cannot be read.
+    pub async fn timed_scan(&self, settings: &TableSettings, stop: &Stop) -> Result<(TableView, Instant), AwsError> {
         let request = Arc::new(self.request(settings, None));
         let segments = request.segments;
         let mut pages = JoinSet::new();
         let fetch = |cursor: Cursor| {
             let (request, stop) = (Arc::clone(&request), stop.clone());
             // A task of its own is in no span, and would log without the id of the run.
-            async move { request.page(cursor, &stop).await }.in_current_span()
+            let first = cursor.key.is_none();
+            async move { request.page(cursor, &stop).await.map(|page| (page, first)) }.in_current_span()
         };
         for segment in 0..segments {
             pages.spawn(fetch(Cursor { segment, key: None, pages: 0 }));
         }
         let mut view = TableView::default();
-        let mut rules = None;
+        let (mut rules, mut began) = (None, Instant::now());
         while let Some(page) = pages.join_next().await {
-            let mut page = page.map_err(|_| page_was_lost(settings))??;
+            let (mut page, first) = page.map_err(|_| page_was_lost(settings))??;
+            if first {
+                began = Instant::now();
+            }
             if let Some(cursor) = page.next.take() {
                 pages.spawn(fetch(cursor));
             }
@@ -98,7 +113,7 @@ impl TableReader {
             let rules = rules.get_or_insert_with(|| ItemRules::new(settings, page.time));
             page.items(settings, rules, &mut view)?;
         }
-        Ok(view)
+        Ok((view, began))
     }
 
     /// Reads some items of the table, for a look at their shape: what it shows is not all there is.

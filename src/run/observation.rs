@@ -60,10 +60,9 @@ impl Observation {
     /// Scans the table and reads WAF, at the same time.
     pub(super) async fn take(job: &mut Job<'_>) -> Result<Self, End> {
         let (table, settings, stop) = (job.table, &job.settings.table, job.stop);
-        let scan_began = Instant::now();
-        let scan = table.scan(settings, stop);
+        let scan = table.timed_scan(settings, stop);
         let waf = job.waf.read_waf(&job.settings.waf, job.cache, job.stop);
-        let (view, current) = tokio::try_join!(scan, waf).map_err(|error| unread_at_first(&error))?;
+        let ((view, scan_began), current) = tokio::try_join!(scan, waf).map_err(|error| unread_at_first(&error))?;
         if view.unnamed > 0 {
             let items = counted(view.unnamed, "item");
             let key = crate::text::line(&job.settings.table.key_attribute);
