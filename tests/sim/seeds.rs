@@ -14,6 +14,7 @@ use crate::careless::Careless;
 use crate::chance::Chance;
 use crate::faults::{KINDS_AT_FIRST, OPERATIONS, kinds};
 use crate::genesis;
+use crate::richer;
 use crate::tally::{NO_DIGEST, Tally, cells};
 use crate::world::{Process, World};
 
@@ -39,11 +40,16 @@ pub(crate) enum Generation {
     First,
     /// With those.
     Second,
+    /// With everything in `richer`.
+    Third,
 }
 
 impl Generation {
-    pub(crate) const NEWEST: Self = Self::Second;
+    pub(crate) const NEWEST: Self = Self::Third;
 }
+
+/// Parts the chance for what the third generation has besides from the others.
+const RICHER: u64 = 0x0071_1c4e_7000;
 
 /// How a world is made.
 #[derive(Clone, Copy, Debug)]
@@ -79,7 +85,8 @@ async fn live(lot: Lot) -> (World, Tally) {
     let mut further = (lot.generation > Generation::First).then(|| Chance::new(lot.seed ^ FURTHER));
     let mut tally = Tally::default();
     let (struck, operation, when) = lot.cell();
-    let (mut world, propagation) = genesis::world(&mut chance, operation, lot.careless).await;
+    let mut richer = (lot.generation >= Generation::Third).then(|| Chance::new(lot.seed ^ RICHER));
+    let (mut world, propagation) = genesis::world(&mut chance, operation, lot.careless, richer.as_mut()).await;
     world.warm = lot.lives_on.then(Mutex::default);
     world.later().await;
     world.aws.clear_log();
@@ -94,6 +101,10 @@ async fn live(lot: Lot) -> (World, Tally) {
         kind: struck,
     });
     genesis::meddle(&world, &mut chance);
+    if let Some(richer) = &mut richer {
+        richer::reads(&world, richer);
+        richer::hands(&world, richer);
+    }
 
     let several = if chance.one_in(5) { 2 + chance.below(2) } else { 1 };
     let mut digests = Vec::new();
@@ -110,7 +121,22 @@ async fn live(lot: Lot) -> (World, Tally) {
         }
         let (from, began) = (world.aws.log().len(), Instant::now());
         let start = world.aws.log().last().map(|call| call.at);
-        let runs = join_all(processes.iter().map(|process| world.apply(process))).await;
+        let mut apart = Duration::ZERO;
+        let starts: Vec<(Duration, &Process)> = processes
+            .iter()
+            .map(|process| {
+                let start = apart;
+                apart += richer.as_mut().map_or(Duration::ZERO, richer::apart);
+                (start, process)
+            })
+            .collect();
+        let runs = join_all(starts.into_iter().map(async |(start, process)| {
+            if !start.is_zero() {
+                tokio::time::sleep(start).await;
+            }
+            world.apply(process).await
+        }))
+        .await;
         for (run, process) in runs.iter().zip(&processes) {
             tally.ended(run, process);
             digests.extend(run.digest.clone());
@@ -129,6 +155,14 @@ async fn live(lot: Lot) -> (World, Tally) {
             world.killed(&hurry(&world, &mut chance, 0), tokio::time::sleep(after)).await;
             world.sound();
             world.later().await;
+        }
+        if let Some(richer) = &mut richer {
+            richer::resettle(&mut world, richer);
+            richer::expiries(&world.aws, &world.observer, richer);
+            richer::reads(&world, richer);
+            if richer.one_in(3) {
+                richer::hands(&world, richer);
+            }
         }
         for _ in 0..chance.below(4) {
             world.aws.fail(genesis::fault(&mut chance, lot.generation));

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use wafsync_test_aws::{Aws, IpSetView, RuleGroupView, WebAclView};
 
+use crate::fingerprint;
 use crate::observer::Promise;
 use crate::ranges::Ranges;
 
@@ -12,8 +13,8 @@ use crate::ranges::Ranges;
 pub(crate) const NAME: &str = "wafsync";
 
 /// What the description of a rule group says that is fed from the table of every world:
-/// `printf eu-central-1/clusters | sha256sum`.
-pub(crate) const TABLE_TAG: &str = "table:d6a87d0f";
+/// `printf 111122223333/eu-central-1/clusters | sha256sum`, and, as an earlier version wrote it, without the account.
+const TABLE_TAGS: [&str; 2] = ["table:07703b30", "table:d6a87d0f"];
 
 #[derive(Clone, Default)]
 pub(crate) struct Snapshot {
@@ -104,10 +105,18 @@ impl Snapshot {
         sets.map(|(name, cidrs)| (name.clone(), cidrs.clone())).collect()
     }
 
-    /// Whether this CIDR, as it is written, stands in a set that counts.
-    pub(crate) fn stands(&self, cidr: &str, adopted: &BTreeSet<String>) -> bool {
-        let counts = |name: &str| self.wired.contains(name) || adopted.contains(name);
-        self.sets.iter().any(|(name, cidrs)| counts(name) && cidrs.contains(cidr))
+    /// What counts as in force for guards, each CIDR as it is written: also what our mark answers for, whatever the
+    /// rules say, and what adopted sets hold.
+    pub(crate) fn standing(&self, adopted: &BTreeSet<String>) -> BTreeSet<String> {
+        let ours = |name: &String| self.marked.contains(name) && is_set_name(name);
+        let counts = |name: &String| self.wired.contains(name) || ours(name) || adopted.contains(name);
+        self.sets.iter().filter(|(name, _)| counts(name)).flat_map(|(_, cidrs)| cidrs.clone()).collect()
+    }
+
+    /// Whether the description of a set has a sum that is not that of its contents.
+    pub(crate) fn is_unsealed(&self, name: &str) -> bool {
+        let said = self.descriptions.get(name).and_then(|description| fingerprint::sum_in(description));
+        said.is_some_and(|said| self.sets.get(name).is_some_and(|cidrs| fingerprint::sum_of(cidrs) != said))
     }
 
     /// What about our rule groups needs a person before anything is written, by rule group.
@@ -118,7 +127,7 @@ impl Snapshot {
             let tag = text.split(' ').find(|word| word.starts_with("table:"));
             let other = group.references.iter().any(|set| !is_shard(set, adopted));
             let kinds = [
-                (tag.is_some_and(|tag| tag != TABLE_TAG), Promise::OtherTable),
+                (tag.is_some_and(|tag| !TABLE_TAGS.contains(&tag)), Promise::OtherTable),
                 (!group.references.is_empty() && !group.is_standard(), Promise::RuleMeaning),
                 (other, Promise::ForeignReference),
             ];
@@ -162,7 +171,8 @@ impl Group {
             let arn = &part["IPSetReferenceStatement"]["ARN"];
             *part == json!({"IPSetReferenceStatement": {"ARN": arn}})
         };
-        rule["Action"] == json!({"Allow": {}}) && rule.get("OverrideAction").is_none() && parts.iter().all(plain)
+        let further = ["OverrideAction", "RuleLabels"].iter().any(|member| rule.get(*member).is_some());
+        rule["Action"] == json!({"Allow": {}}) && !further && parts.iter().all(plain)
     }
 
     /// Whether nothing about it is to be put right but references that are missing.

@@ -5,10 +5,11 @@ use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_wafv2::config::{Credentials, SharedCredentialsProvider};
+use aws_smithy_async::time::TimeSource;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use wafsync::aws::{Connection, ReadCache};
@@ -29,6 +30,9 @@ use crate::observer::{Errand, Observer, Promise, Terms};
 /// The table of every world.
 pub(crate) const TABLE: &str = "clusters";
 
+/// When every world is, in seconds since the epoch.
+pub(crate) const NOW: i64 = 1_800_000_000;
+
 /// After the faults have ended, so many runs bring everything in step. A run that ends `blocked` or `held` is none of
 /// them: it waits for a person, who approves what it shows, and the run with that approval counts.
 const RUNS_TO_CONVERGE: usize = 3;
@@ -44,6 +48,9 @@ pub(crate) struct World {
     pub(crate) aws: Aws,
     pub(crate) observer: Observer,
     pub(crate) settings: Settings,
+    account: Config,
+    /// When this machine's clock showed [`NOW`].
+    started: Instant,
     /// Nobody else changes anything any more.
     pub(crate) calm: Arc<AtomicBool>,
     /// What each caller has read, where processes live on from run to run: one that is killed forgets it.
@@ -82,7 +89,7 @@ pub(crate) struct Process {
 
 /// The stand-in with small quotas.
 pub(crate) fn small() -> Config {
-    Config { set_capacity: 4, group_references: 2, scan_page_bytes: 100, ..Config::default() }
+    Config { set_capacity: 4, group_references: 2, scan_page_bytes: 100, epoch: Some(NOW), ..Config::default() }
 }
 
 impl World {
@@ -94,7 +101,22 @@ impl World {
         let mut settings = settings(args);
         (settings.waf.limits.set_capacity, settings.waf.limits.group_references) = limits;
         let observer = Observer::new(&aws, terms(&settings, &account));
-        Self { aws, observer, settings, calm: Arc::default(), warm: None, careless: None, lived: Mutex::default() }
+        Self {
+            aws,
+            observer,
+            settings,
+            account,
+            started: Instant::now(),
+            calm: Arc::default(),
+            warm: None,
+            careless: None,
+            lived: Mutex::default(),
+        }
+    }
+
+    /// Tells the observer what the settings have come to be.
+    pub(crate) fn tell(&self) {
+        self.observer.is_told(terms(&self.settings, &self.account));
     }
 
     pub(crate) fn item(&self, key: &str, cidrs: &[&str]) {
@@ -201,6 +223,7 @@ impl World {
             .region(Region::new("eu-central-1"))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .http_client(client)
+            .time_source(Clock(self.started))
             .build()
     }
 
@@ -224,12 +247,15 @@ impl World {
         loop {
             self.later().await;
             let before = self.aws.log().len();
+            let asked = self.observer.wanted(&self.aws);
             let run = self.apply(&process).await;
             show(&run, &process);
             process.settings.guards.approve = None;
             // Whatever it says, also where a web ACL does not enforce it: the end is a run that wrote nothing.
             let wrote = self.aws.log().iter().skip(before).any(|attempt| attempt.effect);
             match run.outcome {
+                // An item may have expired meanwhile.
+                Outcome::Converged | Outcome::Unenforced if !wrote && asked != self.observer.wanted(&self.aws) => {}
                 Outcome::Converged | Outcome::Unenforced if !wrote => break,
                 Outcome::Held | Outcome::Blocked => {
                     waited += 1;
@@ -242,7 +268,7 @@ impl World {
             assert!(few, "{}: {}\n{}", Promise::Converges.words(), run.reason, self.history());
         }
         self.sound();
-        let (found, asked) = (self.observer.in_force(), self.observer.wanted());
+        let (found, asked) = (self.observer.in_force(), self.observer.wanted(&self.aws));
         assert!(found == asked, "converged to {found:?}, not to {asked:?}\n{}", self.history());
         runs
     }
@@ -311,6 +337,16 @@ pub(crate) fn settings(args: &[&str]) -> Settings {
     match cli::parse(line, []).unwrap().invocation {
         Invocation::Apply { settings, .. } => settings,
         _ => panic!("not an apply"),
+    }
+}
+
+/// This machine's clock.
+#[derive(Debug)]
+struct Clock(Instant);
+
+impl TimeSource for Clock {
+    fn now(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(NOW.unsigned_abs()) + self.0.elapsed()
     }
 }
 

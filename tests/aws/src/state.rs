@@ -42,7 +42,7 @@ pub struct Attempt {
     pub body: u64,
     /// The access key that signed it: who called.
     pub caller: String,
-    /// The lock token that a `Get` answered with, or would have if its answer had come through.
+    /// The lock token that a `Get` or a write answered with, or would have if its answer had come through.
     pub shown_token: Option<String>,
     /// Whether what it showed was not the newest state any more.
     pub stale: bool,
@@ -183,7 +183,8 @@ impl State {
             _ => (result, false),
         };
         let effect = result.as_ref().is_ok_and(|done| done.effect);
-        let shown_token = result.as_ref().ok().filter(|_| request.operation.starts_with("Get")).and_then(shown_token);
+        let one = ["Get", "Create", "Update"].iter().any(|verb| request.operation.starts_with(verb));
+        let shown_token = result.as_ref().ok().filter(|_| one).and_then(shown_token);
         let stale = omitted
             || request.service == Service::Waf
                 && self.waf.reads_lag_behind(&request.operation, &request.target, shown_token.as_deref());
@@ -281,7 +282,7 @@ fn omit(result: Result<Done, ApiError>, name: &str, request: &Request) -> (Resul
 
 /// The lock token in an answer; looked for in its text, for an answer with ten thousand addresses is long to parse.
 fn shown_token(done: &Done) -> Option<String> {
-    let (_, rest) = done.body.rsplit_once("\"LockToken\":\"")?;
+    let (_, rest) = done.body.rsplit_once("LockToken\":\"")?;
     rest.split_once('"').map(|(token, _)| token.to_owned())
 }
 

@@ -11,12 +11,14 @@ use crate::ranges::Ranges;
 pub(super) struct Approval {
     pub(super) removals: BTreeSet<String>,
     pub(super) rules: BTreeSet<(String, Promise)>,
+    /// A table without any entry.
+    pub(super) emptied: bool,
 }
 
 impl State {
     /// What stands in a set that counts, each CIDR as it is written there.
     pub(super) fn standing(&self) -> BTreeSet<String> {
-        self.now.counting(&self.terms.adopted).into_values().flatten().collect()
+        self.now.standing(&self.terms.adopted)
     }
 
     /// A run hands out a digest: it can only be about what stood at some time of it and was not wanted all the time.
@@ -26,9 +28,12 @@ impl State {
         let mut rules = self.now.troubles(&self.terms.adopted);
         rules.extend(run.troubles.iter().cloned());
         let removals = standing.into_iter().filter(|cidr| !Ranges::of([cidr]).within(&steady) || run.errand.aggregates);
+        let is_empty = run.table_moved || self.table.is_empty();
         let approval = self.handed_out.entry(digest.to_owned()).or_default();
         approval.removals.extend(removals);
         approval.rules.extend(rules);
+        // A table that moved may have been empty when it was scanned.
+        approval.emptied |= is_empty;
     }
 }
 

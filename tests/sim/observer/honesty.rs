@@ -74,7 +74,10 @@ impl State {
         // Reads lag, so what others did to WAF during a run need not show in it.
         let quiet = run.newest_scan().is_some_and(|(first_page, _)| first_page > self.table_changed) && undisturbed;
         let wanted = self.wanted();
-        if (outcome == "converged" || outcome == "changed") && quiet && self.now.in_force != wanted {
+        // What it looked at last it has to go by, whatever somebody did before.
+        let saw = run.newest_scan().is_some_and(|(first_page, _)| first_page > self.table_changed)
+            && (undisturbed || self.looked_after_all(run));
+        if (outcome == "converged" || outcome == "changed") && saw && self.now.in_force != wanted {
             found.push((Promise::InForce, format!("in force is {:?}, wanted is {wanted:?}", self.now.in_force)));
         }
         let unharmed = run.faults == 0 && self.hanging == 0 && quiet;
@@ -139,12 +142,12 @@ impl State {
         let mut found = Vec::new();
         let (held, wanted, adopted) = (texts(said, "held"), self.wanted(), &self.terms.adopted);
         let blocked = said["guard"]["verdict"] == "blocked";
+        let standing = self.standing();
         let in_adopted =
             |cidr: &String| adopted.iter().any(|set| self.now.sets.get(set).is_some_and(|s| s.contains(cidr)));
         if outcome == "held" && !blocked {
-            let lies = |cidr: &&String| {
-                !self.now.stands(cidr, adopted) || Ranges::of([cidr]).within(&wanted) && !in_adopted(cidr)
-            };
+            let lies =
+                |cidr: &&String| !standing.contains(*cidr) || Ranges::of([cidr]).within(&wanted) && !in_adopted(cidr);
             if let Some(cidr) = held.iter().find(lies) {
                 found.push((Promise::HeldStands, cidr.clone()));
             }
@@ -162,7 +165,7 @@ impl State {
             }
         }
         let troubled = !run.troubles.is_empty() || !self.now.troubles(adopted).is_empty();
-        let emptied = self.is_empty() && !self.standing().is_empty();
+        let emptied = self.table.is_empty() && !self.standing().is_empty();
         // A table that moved may have been empty when it was scanned.
         let emptied = emptied || run.table_moved;
         if (outcome == "blocked" || outcome == "held" && blocked) && !troubled && !emptied {
@@ -178,7 +181,8 @@ impl State {
             let most = family(*ipv6).collect::<std::collections::BTreeSet<_>>().len();
             most > self.terms.max_removals || most > 0 && self.family_is_empty(*ipv6)
         });
-        let adopted = self.terms.adopted.iter().any(|set| !self.now.marked.contains(set));
-        limits || adopted || !unwanted.is_empty() && self.has_rejection() && self.terms.holds_rejections
+        let adopted =
+            self.terms.adopted.iter().any(|set| !self.now.marked.contains(set) || !self.now.wired.contains(set));
+        limits || adopted || !unwanted.is_empty() && self.table.has_rejection() && self.terms.holds_rejections
     }
 }

@@ -1,6 +1,7 @@
 //! What has to be so before anything goes from force: proof, limits, order, and no gap while AWS spreads it.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use wafsync_test_aws::Attempt;
 
@@ -87,15 +88,20 @@ impl State {
         let Attempt { target, caller, .. } = attempt;
         let (Some(before), Some(after)) = (old.sets.get(target), self.now.sets.get(target)) else { return };
         let mut found: Vec<(Promise, String)> = Vec::new();
+        let standing = self.standing();
+        let knows = self.runs.get(caller).is_some_and(|run| self.is_undisturbed(run));
         let (Some(run), Some(epoch)) = (self.runs.get_mut(caller), &self.epoch) else { return };
         let seen = run.seen();
-        let counts = old.wired.contains(target) && run.wired.contains(target) || self.terms.adopted.contains(target);
-        if epoch.emptied && run.approval.is_none() {
+        let wired = old.wired.contains(target) && run.wired.contains(target);
+        let marked = old.marked.contains(target) && !run.created.contains(target);
+        let counts = wired || marked || self.terms.adopted.contains(target);
+        if epoch.emptied && !run.approval.as_ref().is_some_and(|approval| approval.emptied) {
             found.push((Promise::EmptyTable, attempt.operation.clone()));
         }
         // Until a person has approved what would go from it, nothing comes to it either: it would bear our mark then.
         let unwanted = |cidr: &&String| !Ranges::of([cidr]).within(&seen) && !run.may_remove(cidr);
-        let unmarked = self.terms.adopted.contains(target) && !old.marked.contains(target);
+        let answers = old.marked.contains(target) && (old.wired.contains(target) || !knows);
+        let unmarked = self.terms.adopted.contains(target) && !answers;
         if unmarked && let Some(cidr) = before.intersection(after).find(unwanted) {
             found.push((Promise::AdoptedMark, format!("{cidr} stays")));
         }
@@ -103,11 +109,13 @@ impl State {
         for cidr in before.difference(after).filter(|_| counts) {
             let by_hand = self.by_hand.contains(&(target.clone(), cidr.clone()));
             // What stays covered as the newest scan saw it, or stands twice, is no loss.
-            if by_hand || Ranges::of([cidr]).within(&seen) {
+            if Ranges::of([cidr]).within(&seen) {
                 continue;
             }
-            match (run.first_scan, run.newest_scan(), read.max(run.newest_set_list)) {
-                (Some(first), Some((_, newest)), _) if newest < first + self.terms.settle => {
+            // For what a hand has put there since the set was written, a second look is enough, at once.
+            let settle = if by_hand { Duration::ZERO } else { self.terms.settle };
+            match (run.first_scan, run.newest_scan(), read.max(run.first_set_list)) {
+                (Some(first), Some((_, newest)), _) if newest < first + settle => {
                     found.push((Promise::SecondScan, cidr.clone()));
                 }
                 (Some(_), Some((_, newest)), Some(read)) if newest >= read => {}
@@ -117,16 +125,19 @@ impl State {
             if run.may_remove(cidr) {
                 continue;
             }
-            if unmarked {
-                found.push((Promise::AdoptedRemoval, cidr.clone()));
-            }
             if epoch.rejected && self.terms.holds_rejections {
                 found.push((Promise::Rejections, cidr.clone()));
+            }
+            if by_hand {
+                continue;
+            }
+            if unmarked {
+                found.push((Promise::AdoptedRemoval, cidr.clone()));
             }
             if epoch.no_family[usize::from(cidr.contains(':'))] {
                 found.push((Promise::EmptyFamily, cidr.clone()));
             }
-            if !self.now.stands(cidr, &self.terms.adopted) {
+            if !standing.contains(cidr) {
                 run.removed.insert(cidr.clone());
             }
         }

@@ -16,7 +16,10 @@ impl State {
     /// A write changes something.
     pub(super) fn changes_something(&mut self, attempt: &Attempt, old: &Snapshot) {
         let target = &attempt.target;
-        let same_set = old.sets.get(target).is_some_and(|before| self.now.sets.get(target) == Some(before));
+        let set =
+            |snapshot: &Snapshot| (snapshot.sets.get(target).cloned(), snapshot.descriptions.get(target).cloned());
+        // A description that comes to tell the truth is a reason to write.
+        let same_set = set(old) == set(&self.now);
         let group = |snapshot: &Snapshot| snapshot.groups.iter().find(|group| group.name == *target).cloned();
         let same_group = group(old).is_some_and(|before| {
             group(&self.now).is_some_and(|now| (now.rules, now.description) == (before.rules, before.description))
@@ -38,7 +41,7 @@ impl State {
         let (mut changed, mut present, mut count, mut unwired) = (0, BTreeSet::new(), 0, 0);
         for (name, cidrs) in self.now.sets.iter().filter(|(name, _)| owned(name)) {
             let cidrs: BTreeSet<Bounds> = cidrs.iter().map(|cidr| bounds(cidr)).collect();
-            changed += usize::from(!cidrs.is_subset(&wanted));
+            changed += usize::from(!cidrs.is_subset(&wanted) || self.now.is_unsealed(name));
             present.extend(cidrs);
             count += 1;
             unwired += usize::from(!self.now.wired.contains(name));
@@ -61,8 +64,7 @@ impl State {
         if aggregates {
             return self.wanted().fewest(self.terms.widest).into_iter().collect();
         }
-        let table = self.table.values().flat_map(|(cidrs, _)| cidrs);
-        table.chain(&self.terms.always).map(|cidr| bounds(cidr)).collect()
+        self.table.cidrs().chain(&self.terms.always).map(|cidr| bounds(cidr)).collect()
     }
 
     /// At the end of a run that nothing came between.
@@ -77,11 +79,6 @@ impl State {
         {
             self.says(Promise::FewestWrites, format!("{caller}: {} writes, {enough} would do", run.effects));
         }
-    }
-
-    /// What the table, and not `--always`, asks for in a family.
-    pub(super) fn family_is_empty(&self, ipv6: bool) -> bool {
-        self.table.values().flat_map(|(cidrs, _)| cidrs).all(|cidr| cidr.contains(':') != ipv6)
     }
 
     /// Whether something stands in force, or in an adopted set, that is not wanted.

@@ -1,0 +1,202 @@
+//! What the third generation of worlds has besides: items that expire by a clock of AWS's own, old reads, omissions, late
+//! writes, more hands, runs that start apart, and settings that change between runs.
+//!
+//! All of it draws from a source of its own, so the worlds of the older generations stay what they were.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use serde_json::json;
+use wafsync::model::settings::{MaxRemovals, OnRejection};
+use wafsync_test_aws::{Aws, Config, Fault, FaultKind, Phase, When};
+
+use crate::chance::Chance;
+use crate::genesis::{self, STRANGERS};
+use crate::observer::{Expiry, Observer};
+use crate::world::{self, NOW, World};
+
+/// Reads that can show what was, or leave something out.
+const READS: [&str; 6] = ["ListIPSets", "GetIPSet", "ListRuleGroups", "GetRuleGroup", "ListWebACLs", "GetWebACL"];
+
+/// So many reads on end are more than a run makes.
+const FOR_LONG: usize = 1000;
+
+/// What else the account is like.
+pub(crate) fn config(config: Config, chance: &mut Chance) -> Config {
+    let skew = if chance.one_in(3) { i64::try_from(chance.below(21_600)).unwrap_or_default() - 10_800 } else { 0 };
+    Config { empty_list_pages: chance.one_in(4), epoch: Some(NOW + skew), ..config }
+}
+
+/// Some items get an expiry, of every kind.
+pub(crate) fn expiries(aws: &Aws, observer: &Observer, chance: &mut Chance) {
+    for key in observer.keys() {
+        if chance.one_in(5) && key != "growth" {
+            expire(aws, observer, &key, chance);
+        }
+    }
+}
+
+fn expire(aws: &Aws, observer: &Observer, key: &str, chance: &mut Chance) {
+    let date = aws.date().unwrap_or(NOW);
+    let within = |chance: &mut Chance, end: usize| i64::try_from(chance.below(end)).unwrap_or_default();
+    let bad = [
+        json!({"N": "0"}),
+        json!({"N": "-5"}),
+        json!({"N": (date - 6 * 366 * 86_400).to_string()}),
+        json!({"N": "253402300800"}),
+        json!({"S": "tomorrow"}),
+    ];
+    let expiry = match chance.below(8) {
+        0 => Expiry::At(date - 1 - within(chance, 86_400)),
+        1..=3 => Expiry::At(date + within(chance, 40)),
+        4 => Expiry::At(date + 1500 + within(chance, 7200)),
+        5 => Expiry::At(253_402_300_799),
+        6 => Expiry::At(date + 86_400),
+        _ => Expiry::Bad(chance.pick(&bad).clone()),
+    };
+    let cidrs = observer.item(key);
+    let cidrs: Vec<&str> = cidrs.iter().map(String::as_str).collect();
+    observer.put_item_until(aws, key, &cidrs, &[], Some(expiry));
+}
+
+/// Reads of some kinds are old or leave something out for a while, each by itself; writes come late.
+pub(crate) fn reads(world: &World, chance: &mut Chance) {
+    let names: Vec<String> = {
+        let sets = world.aws.ip_sets().into_iter().map(|set| set.name);
+        let groups = world.aws.rule_groups().into_iter().map(|group| group.name);
+        sets.chain(groups).filter(|name| name.starts_with("wafsync-")).collect()
+    };
+    for _ in 0..chance.below(4) {
+        let operation = *chance.pick(&READS);
+        let age = match chance.below(4) {
+            0 => Duration::from_mins(20 + chance.draw_below(80)),
+            _ => Duration::from_millis(500 + chance.draw_below(60_000)),
+        };
+        let kind = match chance.below(4) {
+            0 if !names.is_empty() => FaultKind::Omits(chance.pick(&names).clone()),
+            _ => FaultKind::Old(age),
+        };
+        let times = [1, 1, 2, 5, FOR_LONG];
+        world.aws.fail(Fault {
+            operation: Some(operation.to_owned()),
+            target: None,
+            skip: chance.below(8),
+            times: *chance.pick(&times),
+            when: When::Before,
+            kind: kind.clone(),
+        });
+        // What a list does not know of is unknown to a read as well, now and then.
+        if let (FaultKind::Omits(_), true) = (&kind, chance.one_in(2)) {
+            let other =
+                if operation.ends_with("Group") || operation.ends_with("Groups") { "GetRuleGroup" } else { "GetIPSet" };
+            let fault =
+                Fault { operation: Some(other.to_owned()), target: None, skip: 0, times: 3, when: When::Before, kind };
+            world.aws.fail(fault);
+        }
+    }
+    if chance.one_in(5) {
+        let operation = *chance.pick(&["UpdateIPSet", "CreateIPSet", "UpdateRuleGroup", "CreateRuleGroup"]);
+        let kind = FaultKind::Late(Duration::from_millis(500 + chance.draw_below(60_000)));
+        let operation = Some(operation.to_owned());
+        world.aws.fail(Fault { operation, target: None, skip: chance.below(3), times: 1, when: When::Before, kind });
+    }
+}
+
+/// Others have a hand in it at some calls from now on.
+pub(crate) fn hands(world: &World, chance: &mut Chance) {
+    let mut at: Vec<usize> = (0..chance.below(4)).map(|_| chance.below(40)).collect();
+    let (observer, mut later, mut calls) = (world.observer.clone(), Chance::new(chance.draw()), 0);
+    let calm = Arc::clone(&world.calm);
+    world.calm.store(false, Ordering::Relaxed);
+    world.aws.on_call(move |aws, call| {
+        if call.phase == Phase::After || calm.load(Ordering::Relaxed) {
+            return;
+        }
+        while let Some(due) = at.iter().position(|due| *due == calls) {
+            at.swap_remove(due);
+            hand(aws, &observer, &mut later);
+        }
+        calls += 1;
+    });
+}
+
+/// A hand on a set, a rule, a description, or the expiry of an item.
+fn hand(aws: &Aws, observer: &Observer, chance: &mut Chance) {
+    let kind = chance.below(9);
+    let keys = observer.keys();
+    if kind == 0 && !keys.is_empty() {
+        let key = chance.pick(&keys).clone();
+        return expire(aws, observer, &key, chance);
+    }
+    let sets: Vec<String> =
+        aws.ip_sets().into_iter().map(|set| set.name).filter(|name| genesis::is_ours(aws, name)).collect();
+    let groups = aws.rule_groups().into_iter().filter(|group| group.name.starts_with("wafsync-"));
+    let groups: Vec<String> = groups.filter(|group| group.rules.get(0).is_some()).map(|group| group.name).collect();
+    if sets.is_empty() || groups.is_empty() {
+        return;
+    }
+    let (set, group) = (chance.pick(&sets).clone(), chance.pick(&groups).clone());
+    let fits = |cidr: &&&str| cidr.contains(':') == set.contains("ipv6");
+    let strangers: Vec<&str> = STRANGERS.iter().filter(fits).copied().collect();
+    let wanted = genesis::cidr(chance);
+    let planted = chance.below(4);
+    observer.by_hand(aws, |aws| match kind {
+        1 => aws.edit_ip_set(&set, |cidrs| strangers.iter().for_each(|cidr| genesis::add(cidrs, cidr))),
+        2 if wanted.contains(':') == set.contains("ipv6") => {
+            aws.edit_ip_set(&set, |cidrs| genesis::add(cidrs, &wanted));
+        }
+        3 => aws.edit_ip_set(&set, |cidrs| drop((!cidrs.is_empty()).then(|| cidrs.remove(planted % cidrs.len())))),
+        4 => aws.edit_ip_set(&set, Vec::clear),
+        5 => aws.describe_ip_set(&set, ["edited", "wafsync wafsync sum"].get(planted).copied()),
+        6 => genesis::drop_reference(aws, &set),
+        7 => aws.describe_rule_group(&group, Some("wafsync wafsync 2")),
+        8 => aws.edit_rule_group(&group, |rules| {
+            if let Some(rule) = rules.get_mut(0) {
+                match planted {
+                    0 => rule["Action"] = json!({"Block": {}}),
+                    1 => rule["RuleLabels"] = json!([{"Name": "hand"}]),
+                    2 => rule["Name"] = json!("renamed"),
+                    _ => rule["Priority"] = json!(7),
+                }
+            }
+        }),
+        _ => {}
+    });
+}
+
+/// The installation gets other settings.
+pub(crate) fn resettle(world: &mut World, chance: &mut Chance) {
+    if !chance.one_in(3) {
+        return;
+    }
+    let settings = &mut world.settings;
+    match chance.below(6) {
+        0 => settings.table.aggregate = !settings.table.aggregate,
+        1 => {
+            let always: &[&str] = if settings.table.always.is_empty() { &["--always=192.0.2.77/32"] } else { &[] };
+            settings.table.always = world::settings(always).table.always;
+        }
+        2 => {
+            settings.guards.on_rejection = match settings.guards.on_rejection {
+                OnRejection::Hold => OnRejection::Skip,
+                OnRejection::Skip | OnRejection::Abort => OnRejection::Hold,
+            };
+        }
+        3 => settings.guards.max_removals = MaxRemovals::Count(chance.below(6)),
+        4 if world.aws.ip_set("offices").is_some() => {
+            let adopted = std::mem::take(&mut settings.waf.adopt);
+            if adopted.is_empty() {
+                settings.waf.adopt = BTreeSet::from(["offices".to_owned()]);
+            }
+        }
+        _ => settings.table.segments = 3 - settings.table.segments.min(2),
+    }
+    world.tell();
+}
+
+/// How much later than the first each of several runs starts.
+pub(crate) fn apart(chance: &mut Chance) -> Duration {
+    if chance.one_in(3) { Duration::ZERO } else { Duration::from_millis(chance.draw_below(9000)) }
+}
