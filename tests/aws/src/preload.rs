@@ -54,7 +54,8 @@ impl Aws {
         }
         assert!(arns.len() <= max_ip_sets, "{} IP sets are needed, {max_ip_sets} are allowed", arns.len());
 
-        let fingerprint = hex(&Sha256::digest(format!("{region}/{table}")));
+        let account = self.state().waf.config.account.clone();
+        let fingerprint = hex(&Sha256::digest(format!("{account}/{region}/{table}")));
         let description = format!("wafsync {name} table:{}", fingerprint.get(..8).unwrap_or_default());
         let mut shards = arns.chunks(references);
         for number in 1..=max_ip_sets.div_ceil(references) {

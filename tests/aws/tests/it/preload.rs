@@ -26,7 +26,7 @@ async fn every_cidr_of_the_table_is_in_force_with_the_descriptions_that_say_so()
     let groups = aws.rule_groups();
     let names: Vec<&str> = groups.iter().map(|group| group.name.as_str()).collect();
     assert_eq!(names, ["edge-1", "edge-2", "edge-3"]);
-    assert!(groups.iter().all(|group| group.description.as_deref() == Some("wafsync edge table:d6a87d0f")));
+    assert!(groups.iter().all(|group| group.description.as_deref() == Some("wafsync edge table:07703b30")));
     let rule = &groups[0].rules[0];
     assert_eq!(
         (&rule["Name"], &rule["Priority"], &rule["Action"]),
