@@ -11,6 +11,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use serde_json::Value;
 
 use super::identity::no_credentials;
+use super::throttling::{THROTTLED, is_throttling};
 use super::{environment, transport};
 use crate::stop::StopReason;
 use crate::text;
@@ -20,9 +21,6 @@ pub(super) const BAD_ANSWER: &str = "AWS does not answer like that: check AWS_EN
 
 /// What the SDK says when every source of credentials is empty; a source that failed says something else.
 const NO_CREDENTIALS: [&str; 2] = ["no credentials found in chain", "there was no identity resolver"];
-
-/// AWS's usual name for a refusal of the pace.
-const THROTTLED: &str = "ThrottlingException";
 
 /// How hyper names that a connection could not be made.
 const CONNECTING: &str = "client error (Connect)";
@@ -245,20 +243,6 @@ impl AwsError {
         let creates = self.operation.starts_with("Create");
         is_credentials(code) || (creates && (is_denied(code) || code == "WAFLimitsExceededException"))
     }
-}
-
-pub(super) fn is_throttling(code: &str) -> bool {
-    matches!(
-        code,
-        THROTTLED
-            | "Throttling"
-            | "ThrottledException"
-            | "TooManyRequestsException"
-            | "RequestLimitExceeded"
-            | "RequestThrottled"
-            | "RequestThrottledException"
-            | "ProvisionedThroughputExceededException"
-    )
 }
 
 pub(super) fn is_denied(code: &str) -> bool {

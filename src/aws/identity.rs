@@ -9,7 +9,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use super::error::is_throttling;
+use super::throttling::is_throttling;
 use super::transport::origin;
 
 /// What the SDK says of an agent's answer, before its status.

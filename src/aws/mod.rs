@@ -17,6 +17,7 @@ mod read_budget;
 mod receipt;
 mod rule_groups;
 mod scan;
+mod throttling;
 mod transport;
 mod waf;
 mod web_acl_rules;

@@ -334,7 +334,7 @@ fn what_is_not_a_command_or_a_setting_of_it_is_a_usage_error() {
 fn what_is_wrong_is_one_line_without_what_clap_adds_for_a_terminal() {
     let usage = run(&["explain", "--table=clusters"], &[]).unwrap_err();
     assert!(usage.text.lines().count() > 2, "{}", usage.text);
-    assert_eq!(usage.problem, "the following required arguments were not provided: <ADDRESS>");
+    assert_eq!(usage.problem, "the following required arguments were not provided: <ADDRESS>...");
     let usage = run(&["plan", "--table=clusters", "--max-removals=lots"], &[]).unwrap_err();
     assert_eq!(format!("error: {}\n", usage.problem), usage.text);
 }

@@ -241,8 +241,8 @@ async fn what_needs_a_person_is_an_error_until_its_digest_is_approved() {
     let (kind, document) = runtime.invoke(json!({})).await.error();
     assert_eq!((kind.as_str(), &document["held"]), ("held", &json!(["198.51.100.8/32"])));
     // Nobody reads what a schedule is answered.
-    let approve = function.event("to let exactly this through, after reading it").await["approve"].clone();
-    assert_eq!(function.event("held").await["cidrs"], "198.51.100.8/32");
+    assert_eq!(function.event("held").await["ranges"], "198.51.100.8/32");
+    let approve = function.event("to approve exactly this, after reading it").await["approve"].clone();
     let planned = runtime.invoke(json!({"dry_run": true})).await.document();
     assert_eq!((&planned["outcome"], &planned["digest"]), (&"planned".into(), &document["digest"]));
     let approve: Value = serde_json::from_str(approve.as_str().unwrap()).unwrap();
