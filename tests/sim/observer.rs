@@ -88,7 +88,8 @@ struct State {
     table_changed: usize,
     waf_changed: (usize, Option<Instant>),
     epoch: Option<Epoch>,
-    /// The token that each caller was told last of each resource, by a read or a write, and when that was.
+    /// The token that each caller was told last of each resource, by a read or a write (empty: not known), and when it
+    /// was read.
     tokens: BTreeMap<(String, String), (String, Duration)>,
     /// What each digest was about when a run said it.
     handed_out: BTreeMap<String, Approval>,
@@ -551,16 +552,18 @@ impl State {
         let key = (caller.clone(), target.clone());
         if operation.starts_with("Update") {
             let sent = attempt.request.get("LockToken").and_then(Value::as_str).unwrap_or_default();
-            let newest = self.tokens.get(&key).is_some_and(|(shown, _)| shown == sent);
+            let newest = self.tokens.get(&key).is_some_and(|(shown, _)| shown == sent || shown.is_empty());
             if !newest && !late {
                 self.says(Promise::TokenOfItsRead, format!("{operation} {target} by {caller}"));
             }
         }
         if let Some(token) = attempt.shown_token.as_ref().filter(|_| ok) {
+            let gets = operation.starts_with("Get");
             // A write shows nothing of what was there before.
-            let read =
-                if operation.starts_with("Get") { *at } else { self.tokens.get(&key).map_or(*at, |(_, at)| *at) };
-            self.tokens.insert(key, (token.clone(), read));
+            let read = if gets { *at } else { self.tokens.get(&key).map_or(*at, |(_, at)| *at) };
+            // Whether its caller still waited for an answer that was held up is not known here.
+            let told = if gets || attempt.fault.is_none() { token.clone() } else { String::new() };
+            self.tokens.insert(key, (told, read));
         }
         if apart {
             self.says(Promise::TokenOfItsRound, format!("{operation} {target} by {caller}"));

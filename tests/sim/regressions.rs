@@ -85,3 +85,24 @@ fn a_hand_between_the_start_of_a_run_and_its_first_read_makes_more_work() {
         relive_in(Second, seed, false);
     }
 }
+
+#[test]
+fn what_a_run_has_sent_to_be_wired_is_in_force_whatever_an_old_list_of_rule_groups_says() {
+    for seed in [800_093, 815_565, 805_726] {
+        relive_in(Second, seed, false);
+    }
+}
+
+#[test]
+fn no_removal_relies_on_a_set_that_a_hand_changes_meanwhile() {
+    for seed in [803_621, 806_252, 806_843] {
+        relive_in(Second, seed, false);
+    }
+}
+
+#[test]
+fn a_rule_group_that_has_its_references_already_does_not_prove_that_it_was_written() {
+    for seed in [701_325, 704_785, 811_007, 812_045, 816_889] {
+        relive_in(Second, seed, false);
+    }
+}
