@@ -71,7 +71,8 @@ impl State {
     pub(super) fn was_thrifty(&mut self, caller: &str, run: &Watched) {
         let twice: Vec<String> =
             run.written.iter().filter(|(_, count)| **count > 1).map(|(name, _)| name.clone()).collect();
-        if !twice.is_empty() {
+        // Without the time for a confirming scan it plans anew, and what was to share a write with a removal goes elsewhere.
+        if !twice.is_empty() && !run.errand.hurried {
             self.says(Promise::WrittenOnce, format!("{caller}: {twice:?}"));
         }
         if let Some(enough) = run.writes_that_do
