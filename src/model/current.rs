@@ -5,8 +5,6 @@ use crate::model::cidrs::Cidrs;
 use crate::model::fingerprint::Mark;
 use crate::model::policy::RulePolicy;
 use crate::model::web_acl::{UnreadWebAcl, WebAcl};
-use std::collections::{BTreeMap, BTreeSet};
-
 /// The lock token of one read: proof, at the write, that nothing changed in between. Its shape means nothing.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LockToken(pub String);
@@ -110,40 +108,7 @@ pub struct Current {
     pub unread_web_acls: Vec<UnreadWebAcl>,
 }
 
-impl RuleGroup {
-    /// One that was created and not read yet.
-    fn unread(name: &str) -> Self {
-        let number = name.rsplit_once('-').and_then(|(_, number)| number.parse().ok());
-        Self {
-            number: number.unwrap_or(usize::MAX),
-            name: name.to_owned(),
-            id: String::new(),
-            arn: String::new(),
-            token: LockToken(String::new()),
-            capacity: 0,
-            table: None,
-            rule: GroupRule::Empty,
-        }
-    }
-}
-
 impl Shard {
-    /// One that was created and not read yet.
-    fn unread(name: &str, family: Family, cidrs: Cidrs) -> Self {
-        Self {
-            name: name.to_owned(),
-            id: String::new(),
-            arn: String::new(),
-            family,
-            adopted: false,
-            mark: None,
-            token: LockToken(String::new()),
-            cidrs,
-            group: None,
-            created: false,
-        }
-    }
-
     /// Whether what it holds counts as in force.
     ///
     /// Reads of rule groups may be old, so a set that no rule was seen to refer to may be in force all the same. Only
@@ -163,77 +128,9 @@ impl Shard {
 }
 
 impl Current {
-    /// Takes over what was written since the read: the contents of IP sets, and the names of those to which rule groups
-    /// refer, each by name. What only a read can tell (ids, ARNs, tokens) stays empty, so what comes of it is for
-    /// showing and not for planning.
-    pub fn take_over(&mut self, ip_sets: &BTreeMap<String, Cidrs>, rule_groups: &BTreeMap<String, BTreeSet<String>>) {
-        let group_of = |shard: &Shard| shard.group.and_then(|index| self.groups.get(index)).map(|g| g.name.clone());
-        let mut wired: BTreeMap<String, String> =
-            self.shards.iter().filter_map(|shard| Some((shard.name.clone(), group_of(shard)?))).collect();
-        for (name, sets) in rule_groups {
-            wired.retain(|_, group| group != name);
-            wired.extend(sets.iter().map(|set| (set.clone(), name.clone())));
-            if !self.groups.iter().any(|group| group.name == *name) {
-                self.groups.push(RuleGroup::unread(name));
-            }
-        }
-        for (name, cidrs) in ip_sets {
-            match (self.shards.iter_mut().find(|shard| shard.name == *name), cidrs.first()) {
-                (Some(shard), _) => shard.cidrs = cidrs.clone(),
-                (None, Some(first)) => self.shards.push(Shard::unread(name, first.family(), cidrs.clone())),
-                // None is created without contents.
-                (None, None) => {}
-            }
-        }
-        self.groups.sort_by_key(|group| group.number);
-        self.shards.sort_by(|a, b| a.name.cmp(&b.name));
-        for shard in &mut self.shards {
-            let group = wired.get(&shard.name);
-            shard.group = group.and_then(|name| self.groups.iter().position(|group| group.name == *name));
-        }
-    }
-
     /// Whether this very CIDR stands in a shard that is in force.
     #[must_use]
     pub fn holds_in_force(&self, cidr: Cidr) -> bool {
         self.shards.iter().any(|shard| shard.is_in_force() && shard.cidrs.contains(cidr))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn cidrs(list: &[&str]) -> Cidrs {
-        list.iter().map(|text| Cidr::parse(text).unwrap()).collect()
-    }
-
-    #[test]
-    fn what_was_written_is_taken_over_as_far_as_it_can_be_known() {
-        let shard =
-            |name: &str, list: &[&str], group| Shard { group, ..Shard::unread(name, Family::Ipv4, cidrs(list)) };
-        let mut current = Current {
-            shards: vec![shard("w-ipv4-000", &["198.51.100.1"], Some(0)), shard("w-ipv4-001", &[], None)],
-            groups: vec![RuleGroup::unread("w-2")],
-            ..Current::default()
-        };
-        let sets = [("w-ipv4-001", cidrs(&["198.51.100.2"])), ("w-ipv6-000", cidrs(&["2001:db8::/48"]))];
-        let groups = [("w-1", vec!["w-ipv4-001", "w-ipv6-000"])];
-        current.take_over(
-            &sets.map(|(name, cidrs)| (name.to_owned(), cidrs)).into(),
-            &groups.map(|(name, sets)| (name.to_owned(), sets.into_iter().map(ToOwned::to_owned).collect())).into(),
-        );
-        let shown = current.shards.iter().map(|shard| {
-            let group = shard.group.map(|index| current.groups[index].name.as_str());
-            (shard.name.as_str(), shard.family, shard.cidrs.len(), group)
-        });
-        assert_eq!(
-            shown.collect::<Vec<_>>(),
-            [
-                ("w-ipv4-000", Family::Ipv4, 1, Some("w-2")),
-                ("w-ipv4-001", Family::Ipv4, 1, Some("w-1")),
-                ("w-ipv6-000", Family::Ipv6, 1, Some("w-1")),
-            ]
-        );
     }
 }
