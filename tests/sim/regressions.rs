@@ -1,6 +1,6 @@
 //! Seeds that failed once, by what was wrong, each in the world that it meant then.
 
-use crate::seeds::Generation::{First, Second};
+use crate::seeds::Generation::{First, Second, Third};
 use crate::seeds::relive_in;
 
 #[test]
@@ -105,4 +105,16 @@ fn a_rule_group_that_has_its_references_already_does_not_prove_that_it_was_writt
     for seed in [701_325, 704_785, 811_007, 812_045, 816_889] {
         relive_in(Second, seed, false);
     }
+}
+
+#[test]
+fn what_is_held_of_a_hands_doing_may_be_covered_and_what_is_marked_may_wait_out_of_force() {
+    for seed in [1003, 1045, 1402, 2779] {
+        relive_in(Third, seed, false);
+    }
+}
+
+#[test]
+fn a_write_whose_answer_is_held_up_tells_no_token_for_sure() {
+    relive_in(Third, 52, false);
 }

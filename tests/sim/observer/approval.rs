@@ -27,7 +27,11 @@ impl State {
         let standing: BTreeSet<String> = run.stood.union(&self.standing()).cloned().collect();
         let mut rules = self.now.troubles(&self.terms.adopted);
         rules.extend(run.troubles.iter().cloned());
-        let removals = standing.into_iter().filter(|cidr| !Ranges::of([cidr]).within(&steady) || run.errand.aggregates);
+        // Of an adopted set it names also what something wanted covers.
+        let held = |set: &String, cidr: &String| self.now.sets.get(set).is_some_and(|cidrs| cidrs.contains(cidr));
+        let adopted = |cidr: &String| self.terms.adopted.iter().any(|set| held(set, cidr));
+        let mut removals: BTreeSet<String> = standing.into_iter().collect();
+        removals.retain(|cidr| !Ranges::of([cidr]).within(&steady) || run.errand.aggregates || adopted(cidr));
         let is_empty = run.table_moved || self.table.is_empty();
         let approval = self.handed_out.entry(digest.to_owned()).or_default();
         approval.removals.extend(removals);

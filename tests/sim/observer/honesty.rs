@@ -95,13 +95,16 @@ impl State {
         if quiet {
             found.extend(self.judge_need_of_a_person(run, said, &outcome, smooth));
         }
+        // What our mark answers for counts as in force, whatever the rules say.
+        let counts = Ranges::of(self.standing()).or(&self.now.in_force);
         let waits = !texts(said, "deferred").is_empty() || !texts(said, "unplaced").is_empty();
         let spreads = !self.terms.propagation.is_zero() || !self.terms.read_lag.is_zero();
-        if outcome == "partial" && smooth && !run.errand.hurried && !spreads && !(waits && self.now.in_force != wanted)
-        {
+        if outcome == "partial" && smooth && !run.errand.hurried && !spreads && !(waits && counts != wanted) {
             found.push((Promise::PartialReason, String::new()));
         }
-        if smooth && !run.table_moved {
+        // An approval of what an adopted set holds can come to fit only once the rest is gone.
+        let late_approval = run.errand.approve.is_some() && !self.terms.adopted.is_empty();
+        if smooth && !run.table_moved && !late_approval {
             self.was_thrifty(caller, run);
         }
         let reason = said["reason"].as_str().unwrap_or_default();
@@ -146,8 +149,10 @@ impl State {
         let in_adopted =
             |cidr: &String| adopted.iter().any(|set| self.now.sets.get(set).is_some_and(|s| s.contains(cidr)));
         if outcome == "held" && !blocked {
-            let lies =
-                |cidr: &&String| !standing.contains(*cidr) || Ranges::of([cidr]).within(&wanted) && !in_adopted(cidr);
+            // What a hand put there stays while rejections hold, also what something wanted covers.
+            let by_hand = |cidr: &String| self.by_hand.iter().any(|(_, put)| put == cidr);
+            let covered = |cidr: &String| Ranges::of([cidr]).within(&wanted) && !in_adopted(cidr) && !by_hand(cidr);
+            let lies = |cidr: &&String| !standing.contains(*cidr) || covered(cidr);
             if let Some(cidr) = held.iter().find(lies) {
                 found.push((Promise::HeldStands, cidr.clone()));
             }
