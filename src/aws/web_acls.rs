@@ -73,7 +73,7 @@ impl WafReader {
 
     /// The web ACLs of the scope that refer to one of these rule groups, for settings that name none.
     ///
-    /// AWS has no call that asks for them, so all web ACLs are read, [`MOST_WEB_ACLS`] at most.
+    /// AWS has no call that asks for them, so all web ACLs are read, `MOST_WEB_ACLS` at most.
     ///
     /// # Errors
     ///

@@ -104,7 +104,7 @@ pub struct Judgement {
     pub waiting: Vec<Cidr>,
     /// CIDRs that `--max-additions` counts: sorted, distinct; empty without that setting.
     pub additions: Vec<Cidr>,
-    /// Shards (indices into [`Current::shards`]) to which nothing may be added now, so that they keep their mark.
+    /// Shards (indices into `Current::shards`) to which nothing may be added now, so that they keep their mark.
     pub closed: Vec<usize>,
     /// What `--approve` takes.
     pub digest: String,
