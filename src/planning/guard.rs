@@ -204,7 +204,8 @@ impl Scales<'_> {
             self.weigh(self.approval.is_some(), &withdrawn, reasons);
         }
         let rejections = self.evidence.rejections;
-        let all: Vec<Cidr> = diff.withdrawn().chain(diff.drift()).chain(diff.all(Class::Adopted)).collect();
+        let drift = self.evidence.drift_to_hold();
+        let all: Vec<Cidr> = diff.withdrawn().chain(drift).chain(diff.all(Class::Adopted)).collect();
         if settings.on_rejection == OnRejection::Hold && rejections > 0 && !all.is_empty() {
             let removals = all.iter().collect::<BTreeSet<_>>().len();
             self.weigh(self.approves(|a| a.rejections), &all, vec![Reason::Rejections { rejections, removals }]);

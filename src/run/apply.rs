@@ -127,13 +127,14 @@ impl Applying<'_, '_> {
                 let Some(write) = self.with_arns(change) else { continue };
                 let arn = self.arn_of(&write);
                 let fresh = change.refer.iter().any(|name| self.observation.has_created(name));
+                // Whatever AWS answers, it may refer to them from here on.
+                self.sent_to_be_wired(&write);
                 calls.push(async move { (change, send(writer, stop, change, &write, arn, fresh).await, write) });
             }
             let Some((change, answer, write)) = calls.next().await else { return waiting };
             match answer {
                 Ok(receipt) => {
                     stop.progress().written();
-                    self.sent_to_be_wired(&write);
                     self.observation.wrote(self.job, &write, &receipt);
                     self.applied.confirm(write);
                 }
@@ -141,7 +142,6 @@ impl Applying<'_, '_> {
                     self.not_written(change);
                     self.applied.conflicts += usize::from(conflict);
                     if unsure {
-                        self.sent_to_be_wired(&write);
                         self.applied.unsure.push(write);
                     }
                     if concerns_action {

@@ -118,3 +118,17 @@ fn what_is_held_of_a_hands_doing_may_be_covered_and_what_is_marked_may_wait_out_
 fn a_write_whose_answer_is_held_up_tells_no_token_for_sure() {
     relive_in(Third, 52, false);
 }
+
+#[test]
+fn what_was_sent_to_be_wired_counts_as_in_force_whatever_the_answer_says() {
+    for seed in [800_641, 801_187] {
+        relive_in(Third, seed, false);
+    }
+}
+
+#[test]
+fn what_a_hand_added_inside_of_what_is_wanted_is_not_held_by_rejections() {
+    for seed in [800_971, 801_080, 801_225] {
+        relive_in(Third, seed, false);
+    }
+}

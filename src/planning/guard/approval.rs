@@ -36,7 +36,7 @@ impl Approval {
         let rejections = evidence.settings.on_rejection == OnRejection::Hold && evidence.rejections > 0;
         let mut removals: BTreeSet<Cidr> = diff.withdrawn().chain(diff.all(Class::Adopted)).collect();
         if rejections {
-            removals.extend(diff.drift());
+            removals.extend(evidence.drift_to_hold());
         }
         let held = |family: &Family| {
             let planned = additions.get(*family);

@@ -80,6 +80,12 @@ impl Evidence<'_> {
             .filter(|(_, _, removals)| !removals.is_empty())
     }
 
+    /// Drift that rejections hold: what an item that cannot be read may ask for. Where all of it stays wanted, nothing is
+    /// lost with it.
+    pub(super) fn drift_to_hold(&self) -> impl Iterator<Item = Cidr> {
+        self.diff.drift().filter(|cidr| !self.desired.covers_all(*cidr))
+    }
+
     /// The reason to block a table that gave no entry.
     pub(super) fn empty_table(&self) -> Option<Reason> {
         let in_force = self.diff.in_force.ipv4 + self.diff.in_force.ipv6;

@@ -363,6 +363,17 @@ fn drift_stays_while_rejections_hold_and_can_be_approved() {
 }
 
 #[test]
+fn drift_of_which_all_addresses_are_wanted_need_not_stay_while_rejections_hold() {
+    let wide = Cidr::new([10, 0, 0, 0].into(), 28).unwrap();
+    let mut case = Case { rejections: 1, wanted: wanting([wide]), ..Case::wanting(0..0) };
+    let written = Mark { fingerprint: Some(Fingerprint::of([wide])) };
+    case.current.shards = vec![Shard { mark: Some(written), ..shard("wafsync-ipv4-000", [wide, host(3)]) }];
+    assert_eq!(said(&case.judge()), PASS);
+    case.current.shards = vec![Shard { mark: Some(written), ..shard("wafsync-ipv4-000", [wide, host(3), host(16)]) }];
+    assert_eq!(case.judge().held, [host(16)]);
+}
+
+#[test]
 fn an_approval_given_without_rejections_passes_nothing_while_there_are_some() {
     let case = Case::wanting(20..100).approved();
     let first = case.judge();

@@ -149,10 +149,9 @@ impl State {
         let in_adopted =
             |cidr: &String| adopted.iter().any(|set| self.now.sets.get(set).is_some_and(|s| s.contains(cidr)));
         if outcome == "held" && !blocked {
-            // What a hand put there stays while rejections hold, also what something wanted covers.
-            let by_hand = |cidr: &String| self.by_hand.iter().any(|(_, put)| put == cidr);
-            let covered = |cidr: &String| Ranges::of([cidr]).within(&wanted) && !in_adopted(cidr) && !by_hand(cidr);
-            let lies = |cidr: &&String| !standing.contains(*cidr) || covered(cidr);
+            let covered = |cidr: &String| Ranges::of([cidr]).within(&wanted) && !in_adopted(cidr);
+            // A scan that there was no time to finish says nothing of what has come to be wanted.
+            let lies = |cidr: &&String| !standing.contains(*cidr) || covered(cidr) && !run.errand.hurried;
             if let Some(cidr) = held.iter().find(lies) {
                 found.push((Promise::HeldStands, cidr.clone()));
             }
