@@ -76,7 +76,8 @@ fn print_10_000_changes_as_text(bencher: Bencher<'_, '_>) {
         let document = Document::new(&run, &world.settings);
         let approving = &Approving::Command(Some("wafsync apply --table clusters".to_owned()));
         let (command, target, desired) = (Command::Plan, &run.target, run.newest());
-        let context = Context { command, target, desired, approving, color: false, full: false, items: &[] };
+        let context =
+            Context { command, target, desired, approving, color: false, full: false, asks: false, items: &[] };
         text::render(&document, context)
     });
 }

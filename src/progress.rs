@@ -38,6 +38,8 @@ pub struct Snapshot {
     pub pages: usize,
     /// IP sets read, and those to be read.
     pub sets: (usize, usize),
+    /// Web ACLs read, and those to be read in search of the ones that refer to our rule groups.
+    pub web_acls: (usize, usize),
     /// Writes confirmed, and those planned.
     pub writes: (usize, usize),
     /// What is waited for, and until when.
@@ -89,6 +91,16 @@ impl Progress {
     /// An IP set was read.
     pub fn set_read(&self) {
         self.tell(|told| told.sets.0 += 1);
+    }
+
+    /// This many web ACLs are going to be read.
+    pub fn web_acls_to_read(&self, count: usize) {
+        self.tell(|told| told.web_acls = (0, count));
+    }
+
+    /// A web ACL was read.
+    pub fn web_acl_read(&self) {
+        self.tell(|told| told.web_acls.0 += 1);
     }
 
     /// This many further writes are going to be made.

@@ -347,7 +347,7 @@ fn credentials_hint(cause: &str) -> &'static str {
 }
 
 fn throttling_hint(operation: &str) -> &'static str {
-    if operation == "Scan" {
+    if matches!(operation, "Scan" | "Query") {
         "give the table more read capacity, or let wafsync take less with --read-capacity"
     } else {
         "other callers share the rate of this action: lower --read-rate or --write-rate"

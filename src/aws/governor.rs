@@ -26,6 +26,7 @@ const RECOVERY: f64 = 0.9;
 #[expect(missing_docs, reason = "AWS's own names")]
 pub enum Action {
     Scan,
+    Query,
     DescribeTable,
     ListIpSets,
     GetIpSet,
@@ -46,6 +47,7 @@ impl Action {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Scan => "Scan",
+            Self::Query => "Query",
             Self::DescribeTable => "DescribeTable",
             Self::ListIpSets => "ListIPSets",
             Self::GetIpSet => "GetIPSet",
@@ -153,7 +155,7 @@ impl Governor {
     /// Scans have their own budget, in read capacity units.
     const fn rate(&self, action: Action) -> Option<f64> {
         match action {
-            Action::Scan | Action::DescribeTable => None,
+            Action::Scan | Action::Query | Action::DescribeTable => None,
             Action::CreateIpSet | Action::UpdateIpSet | Action::CreateRuleGroup | Action::UpdateRuleGroup => {
                 Some(self.write_rate)
             }

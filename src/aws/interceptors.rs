@@ -18,7 +18,7 @@ use aws_smithy_types::date_time::Format;
 use super::transport::{NOT_ENCRYPTED, is_encrypted_or_loopback};
 
 /// How the names of operations begin that change nothing.
-const READS: [&str; 4] = ["Get", "List", "Scan", "Describe"];
+const READS: [&str; 5] = ["Get", "List", "Scan", "Query", "Describe"];
 
 /// Refuses every operation that writes.
 #[derive(Debug)]

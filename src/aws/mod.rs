@@ -9,6 +9,7 @@ mod governor;
 mod identity;
 mod interceptors;
 mod ip_sets;
+mod items;
 mod lift;
 mod page;
 mod pages;

@@ -14,7 +14,7 @@ use crate::model::cidr::Family;
 use crate::model::current::{Current, RuleGroup};
 use crate::model::naming::set_name;
 use crate::model::settings::{Scope, Settings, WafSettings};
-use crate::preflight::facts::{AclState, Answer, Early, Search, Seen, TableState, Totals, Trouble, WebAcls};
+use crate::preflight::facts::{AclState, Answer, Ours, Search, Seen, Stage, TableState, Totals, Trouble, WebAcls};
 use crate::stop::Stop;
 
 /// What a web ACL of one Region can protect (AWS WAF API: `ListResourcesForWebACL`); each has to be asked for.
@@ -43,59 +43,72 @@ pub async fn look(connection: &Connection, settings: &Settings, stop: &Stop) -> 
     look_and_tell(connection, settings, stop, &|_| ()).await
 }
 
-/// As [`look`], and tells of what comes first as soon as it is known.
+/// As [`look`], and tells of each stage as soon as it is known, in any order.
 pub async fn look_and_tell(
     connection: &Connection,
     settings: &Settings,
     stop: &Stop,
-    known: &dyn Fn(Early<'_>),
+    known: &dyn Fn(Stage<'_>),
 ) -> Seen {
     let (table_reader, reader) = (connection.table_reader(), connection.waf_reader());
     // Each web ACL is looked at for itself: one that is not there should not hide the rest.
     let without_web_acls = WafSettings { web_acls: Vec::new(), ..settings.waf.clone() };
     let mut cache = ReadCache::default();
-    let (identity, table, sample, waf) = tokio::join!(
-        async {
-            let identity = identity(connection).await;
-            known(Early::Identity(&identity));
-            identity
-        },
-        async {
-            let table = table_reader.describe_table(settings.table.table.as_str(), stop).await.map_err(Trouble::from);
-            known(Early::Table(&table));
-            table
-        },
-        async {
-            let sample = table_reader.sample(&settings.table, stop).await.map_err(Trouble::from);
-            known(Early::Sample(&sample));
-            sample
-        },
-        reader.read_waf(&without_web_acls, &mut cache, stop),
-    );
-    let totals = reader.totals(stop).await;
-    let probes = match &waf {
-        Ok(current) => reader.probe(current, &settings.waf, stop).await,
-        // Which of the reads was refused tells nothing of the others.
-        Err(error) if error.is_denied() => reader.probe(&Current::default(), &settings.waf, stop).await,
-        Err(_) => Vec::new(),
+    let identity = async {
+        let identity = identity(connection).await;
+        known(Stage::Identity(&identity));
+        identity
     };
-    let groups = waf.as_ref().map_or(&[][..], |current| current.groups.as_slice());
-    let web_acls = if !settings.waf.web_acls.is_empty() {
-        WebAcls::Named(reader.named_web_acls(&settings.waf, stop).await)
-    } else if groups.is_empty() {
-        WebAcls::NotSearched
-    } else {
-        WebAcls::Searched(reader.search_web_acls(groups, &settings.waf, stop).await)
+    let table = async {
+        let table = state(&table_reader, &settings.table.table, stop).await;
+        known(Stage::Table(&table));
+        table
     };
-    Seen {
-        identity,
-        table,
-        sample,
-        waf: waf.map_err(Trouble::from),
-        probes,
-        totals: totals.map_err(Trouble::from),
-        web_acls,
-    }
+    let sample = async {
+        let sample = table_reader.sample(&settings.table, stop).await.map_err(Trouble::from);
+        known(Stage::Sample(&sample));
+        sample
+    };
+    // Boxed: with all its calls it is large.
+    let others = Box::pin(async {
+        let (table, sample, waf, totals, named) = tokio::join!(
+            table,
+            sample,
+            async { reader.read_waf(&without_web_acls, &mut cache, stop).await.map_err(Trouble::from) },
+            async { reader.totals(stop).await.map_err(Trouble::from) },
+            reader.named_web_acls(&settings.waf, stop),
+        );
+        known(Stage::Ours(Ours { table: &table, sample: &sample, waf: &waf, totals: &totals }));
+        let nothing = Current::default();
+        let installed = match &waf {
+            Ok(current) => Some(current),
+            // Which of the reads was refused tells nothing of the others.
+            Err(trouble) if trouble.denied => Some(&nothing),
+            Err(_) => None,
+        };
+        let probe = async {
+            match installed {
+                Some(current) => reader.probe(current, &settings.waf, stop).await,
+                None => Vec::new(),
+            }
+        };
+        let search = async {
+            let groups = waf.as_ref().map_or(&[][..], |current| current.groups.as_slice());
+            let web_acls = if !settings.waf.web_acls.is_empty() {
+                WebAcls::Named(named)
+            } else if groups.is_empty() {
+                WebAcls::NotSearched
+            } else {
+                WebAcls::Searched(reader.search_web_acls(groups, &settings.waf, stop).await)
+            };
+            known(Stage::WebAcls(&web_acls, &waf));
+            web_acls
+        };
+        let (probes, web_acls) = tokio::join!(probe, search);
+        (table, sample, waf, totals, probes, web_acls)
+    });
+    let (identity, (table, sample, waf, totals, probes, web_acls)) = tokio::join!(identity, others);
+    Seen { identity, table, sample, waf, probes, totals, web_acls }
 }
 
 /// The ARN of the caller. STS stands beside the services that a run needs, so it has no governor.
@@ -124,20 +137,11 @@ async fn identity(connection: &Connection) -> Answer<String> {
     Ok(answer.arn.ok_or_else(unusable)?)
 }
 
-impl TableReader {
-    async fn describe_table(&self, table: &str, stop: &Stop) -> Result<TableState, AwsError> {
-        let resource = format!("table {table}");
-        let call = Call::begin(&self.governor, Action::DescribeTable, &resource, &self.region, stop).await?;
-        let request = self.dynamodb.describe_table().table_name(table);
-        let sent = request.customize().config_override(call.dynamodb()).send().await;
-        let answer = call.end(sent)?;
-        let unusable =
-            || AwsError::unusable(Action::DescribeTable.name(), &resource, "the answer lacks the table", None);
-        let described = answer.table.ok_or_else(unusable)?;
-        let status = described.table_status.map_or("of unknown status".to_owned(), |status| status.as_str().to_owned());
-        let items = described.item_count.and_then(|count| u64::try_from(count).ok()).unwrap_or_default();
-        Ok(TableState { status, items })
-    }
+async fn state(reader: &TableReader, table: &str, stop: &Stop) -> Answer<TableState> {
+    let described = reader.describe_table(table, stop).await?;
+    let status = described.table_status.map_or("of unknown status".to_owned(), |status| status.as_str().to_owned());
+    let items = described.item_count.and_then(|count| u64::try_from(count).ok()).unwrap_or_default();
+    Ok(TableState { status, items })
 }
 
 impl WafReader {

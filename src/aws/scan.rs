@@ -25,10 +25,13 @@ use crate::stop::Stop;
 /// Items of a sample: a handful of read units, and enough to see what they look like.
 const SAMPLE: i32 = 100;
 
-/// Pages of one scan segment: a hundred million items; more is a marker that never ends.
-const MAX_PAGES: usize = 100_000;
+/// The placeholder of the key attribute.
+pub(super) const KEY: &str = "#a0";
 
-type Row = HashMap<String, AttributeValue>;
+/// Pages of one scan segment: a hundred million items; more is a marker that never ends.
+pub(super) const MAX_PAGES: usize = 100_000;
+
+pub(super) type Row = HashMap<String, AttributeValue>;
 
 /// What every page of one scan has in common.
 #[derive(Debug)]
@@ -53,16 +56,16 @@ struct Cursor {
     pages: usize,
 }
 
-/// One page.
+/// The items of one page, of a scan or of a query.
 #[derive(Debug)]
-struct Page {
-    items: Lifted,
+pub(super) struct Page {
+    pub(super) action: Action,
+    pub(super) items: Lifted,
     /// How many the page says that it holds.
-    count: usize,
-    consumed: f64,
+    pub(super) count: usize,
+    pub(super) consumed: f64,
     /// AWS's time at the answer, in seconds since the epoch.
-    time: Option<i64>,
-    next: Option<Cursor>,
+    pub(super) time: Option<i64>,
 }
 
 impl TableReader {
@@ -100,18 +103,16 @@ impl TableReader {
         let mut view = TableView::default();
         let (mut rules, mut began) = (None, Instant::now());
         while let Some(page) = pages.join_next().await {
-            let (mut page, first) = page.map_err(|_| page_was_lost(settings))??;
+            let ((page, next), first) = page.map_err(|_| page_was_lost(settings))??;
             if first {
                 began = Instant::now();
             }
-            if let Some(cursor) = page.next.take() {
+            if let Some(cursor) = next {
                 pages.spawn(fetch(cursor));
             }
-            view.pages += 1;
             stop.progress().page(page.count);
-            view.consumed_capacity += page.consumed;
             let rules = rules.get_or_insert_with(|| ItemRules::new(settings, page.time));
-            page.items(settings, rules, &mut view)?;
+            page.read(settings, rules, &mut view)?;
         }
         Ok((view, began))
     }
@@ -123,25 +124,14 @@ impl TableReader {
     /// If they cannot be read.
     pub(super) async fn sample(&self, settings: &TableSettings, stop: &Stop) -> Result<Sample, AwsError> {
         let request = self.request(settings, Some(SAMPLE));
-        let page = request.page(Cursor { segment: 0, key: None, pages: 0 }, stop).await?;
+        let (page, next) = request.page(Cursor { segment: 0, key: None, pages: 0 }, stop).await?;
         let mut view = TableView::default();
-        page.items(settings, &ItemRules::new(settings, page.time), &mut view)?;
-        Ok(Sample { view, whole: page.next.is_none() })
+        page.read(settings, &ItemRules::new(settings, page.time), &mut view)?;
+        Ok(Sample { view, whole: next.is_none() })
     }
 
     fn request(&self, settings: &TableSettings, sample: Option<i32>) -> Request {
-        let attributes =
-            [Some(&settings.key_attribute), Some(&settings.cidr_attribute), settings.expiry_attribute.as_ref()];
-        let mut names: HashMap<String, String> = HashMap::new();
-        let mut projection: Vec<String> = Vec::new();
-        // Placeholders, for a name can be a reserved word; each name once, for DynamoDB refuses it twice.
-        for attribute in attributes.into_iter().flatten() {
-            if !names.values().any(|known| known == attribute) {
-                let placeholder = format!("#a{}", projection.len());
-                names.insert(placeholder.clone(), attribute.clone());
-                projection.push(placeholder);
-            }
-        }
+        let (names, projection) = projection(settings);
         let segments = if sample.is_some() { 1 } else { i32::try_from(settings.segments).unwrap_or(1) };
         Request {
             dynamodb: self.dynamodb.clone(),
@@ -149,12 +139,29 @@ impl TableReader {
             region: self.region.clone(),
             table: settings.table.clone(),
             names,
-            projection: projection.join(", "),
+            projection,
             segments,
             budget: self.budget.clone(),
             sample,
         }
     }
+}
+
+/// What a read asks for: a name for each placeholder, and the placeholders. That of the key attribute is [`KEY`].
+pub(super) fn projection(settings: &TableSettings) -> (HashMap<String, String>, String) {
+    let attributes =
+        [Some(&settings.key_attribute), Some(&settings.cidr_attribute), settings.expiry_attribute.as_ref()];
+    let mut names: HashMap<String, String> = HashMap::new();
+    let mut projection: Vec<String> = Vec::new();
+    // Placeholders, for a name can be a reserved word; each name once, for DynamoDB refuses it twice.
+    for attribute in attributes.into_iter().flatten() {
+        if !names.values().any(|known| known == attribute) {
+            let placeholder = format!("#a{}", projection.len());
+            names.insert(placeholder.clone(), attribute.clone());
+            projection.push(placeholder);
+        }
+    }
+    (names, projection.join(", "))
 }
 
 fn page_was_lost(settings: &TableSettings) -> AwsError {
@@ -167,7 +174,7 @@ impl Request {
         self.sample.or_else(|| self.budget.as_ref().map(|budget| budget.items())).unwrap_or(MOST_ITEMS)
     }
 
-    async fn page(&self, cursor: Cursor, stop: &Stop) -> Result<Page, AwsError> {
+    async fn page(&self, cursor: Cursor, stop: &Stop) -> Result<(Page, Option<Cursor>), AwsError> {
         let action = Action::Scan;
         let resource = format!("table {}", self.table);
         if cursor.pages >= MAX_PAGES {
@@ -215,14 +222,25 @@ impl Request {
             return Err(unusable("the scan does not get on: two pages end at the same key"));
         }
         let next = next.map(|key| Cursor { segment: cursor.segment, key: Some(key), pages: cursor.pages + 1 });
-        Ok(Page { items, count, consumed, time: clock.time(), next })
+        Ok((Page { action, items, count, consumed, time: clock.time() }, next))
     }
 }
 
 impl Page {
-    /// Reads the items into `view`.
-    fn items(&self, settings: &TableSettings, rules: &ItemRules, view: &mut TableView) -> Result<(), AwsError> {
-        let (operation, resource) = (Action::Scan.name(), format!("table {}", settings.table));
+    /// Reads the page into `view`.
+    ///
+    /// # Errors
+    ///
+    /// If it is not what DynamoDB answers; then `view` has a part of it.
+    pub(super) fn read(
+        &self,
+        settings: &TableSettings,
+        rules: &ItemRules,
+        view: &mut TableView,
+    ) -> Result<(), AwsError> {
+        view.pages += 1;
+        view.consumed_capacity += self.consumed;
+        let (operation, resource) = (self.action.name(), format!("table {}", settings.table));
         let items = page::read(self.items.json(), settings, rules, view)
             .map_err(|error| AwsError::senseless(operation, &resource, &error.to_string()))?;
         if self.count > items {

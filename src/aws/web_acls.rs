@@ -105,6 +105,7 @@ impl WafReader {
             Err(error) => return Found { trouble: Some(("all".to_owned(), error)), ..found },
         };
         found.listed = listed.len();
+        stop.progress().web_acls_to_read(listed.len().min(MOST_WEB_ACLS));
         for (name, arn) in listed.iter().take(MOST_WEB_ACLS) {
             match self.get_web_acl(name, arn, stop).await {
                 Ok(acl) if refers_to_any(&acl, groups) => found.referring.push(acl),
@@ -117,6 +118,7 @@ impl WafReader {
                 }
             }
             found.read += 1;
+            stop.progress().web_acl_read();
         }
         found
     }

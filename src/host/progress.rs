@@ -61,16 +61,21 @@ impl Drop for Line {
     }
 }
 
+/// Writes above the line of progress, if one is drawn.
+pub(super) fn above<T>(write: impl FnOnce() -> T) -> T {
+    let drawn = DRAWN.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    match drawn {
+        Some(bar) => bar.suspend(write),
+        None => write(),
+    }
+}
+
 /// Stderr for the log: what is written goes above the line of progress.
 pub(super) struct Stderr;
 
 impl Write for Stderr {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
-        let drawn = DRAWN.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        match drawn {
-            Some(bar) => bar.suspend(|| io::stderr().write(text)),
-            None => io::stderr().write(text),
-        }
+        above(|| io::stderr().write(text))
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -80,7 +85,7 @@ impl Write for Stderr {
 
 /// How far it has come, in a line: what is going on now, and how long it takes if that is known.
 fn message(told: &Snapshot, read_rate: f64, now: Instant) -> String {
-    let Snapshot { items, pages, sets, writes, wait } = told;
+    let Snapshot { items, pages, sets, web_acls, writes, wait } = told;
     if let Some((wait, until)) = wait {
         let left = until.saturating_duration_since(now).as_secs_f64().ceil();
         return format!("waiting {left:.0}s: {}", wait.purpose());
@@ -88,14 +93,16 @@ fn message(told: &Snapshot, read_rate: f64, now: Instant) -> String {
     if writes.1 > 0 {
         return format!("written {} of {} changes", grouped(writes.0), grouped(writes.1));
     }
+    #[expect(clippy::cast_precision_loss, reason = "an estimate of seconds; there are at most some thousands to read")]
+    let time_left = |left: usize| format!("about {:.0}s left", (left as f64 / read_rate).ceil());
     let mut parts = Vec::new();
     if *pages > 0 {
         parts.push(format!("scanned {} in {}", counted(*items, "item"), counted(*pages, "page")));
     }
-    if let Some(left) = sets.1.checked_sub(sets.0).filter(|left| *left > 0) {
-        #[expect(clippy::cast_precision_loss, reason = "an estimate of seconds; there are at most a thousand IP sets")]
-        let seconds = (left as f64 / read_rate).ceil();
-        parts.push(format!("read {} of {} IP sets, about {seconds:.0}s left", sets.0, sets.1));
+    for ((done, all), what) in [(sets, "IP sets"), (web_acls, "web ACLs")] {
+        if done < all {
+            parts.push(format!("read {done} of {all} {what}, {}", time_left(all - done)));
+        }
     }
     if parts.is_empty() { "reading the table and WAF".to_owned() } else { parts.join("; ") }
 }
@@ -115,6 +122,8 @@ mod tests {
         assert_eq!(line(&told), "scanned 12,000 items in 2 pages; read 40 of 100 IP sets, about 12s left");
         told.sets = (100, 100);
         assert_eq!(line(&told), "scanned 12,000 items in 2 pages");
+        told.web_acls = (0, 20);
+        assert_eq!(line(&told), "scanned 12,000 items in 2 pages; read 0 of 20 web ACLs, about 4s left");
         told.wait = Some((Wait::Settling, now + Duration::from_millis(24_200)));
         assert_eq!(line(&told), "waiting 25s: a second scan confirms removals then");
         told.wait = Some((Wait::Propagation, now));

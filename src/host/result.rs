@@ -27,9 +27,19 @@ pub(super) fn deliver(out: &mut impl Write, result: &[u8], code: u8) -> u8 {
 
 /// A finished run in the requested format.
 pub(super) fn render(finished: &Finished, command: Command, view: &ViewSettings, approving: &Approving) -> Vec<u8> {
+    rendered(finished, command, view, approving, false)
+}
+
+/// A plan as text for a person who is asked next whether to carry it out, whatever the format of the result.
+pub(super) fn to_be_asked(finished: &Finished, view: &ViewSettings, approving: &Approving) -> Vec<u8> {
+    let view = ViewSettings { output: Output::Text, ..view.clone() };
+    rendered(finished, Command::Plan, &view, approving, true)
+}
+
+fn rendered(finished: &Finished, command: Command, view: &ViewSettings, approving: &Approving, asks: bool) -> Vec<u8> {
     let Finished { run, document, .. } = finished;
     let (target, desired, color) = (&run.target, run.newest(), screen::is_colored(view.color));
-    let context = Context { command, target, desired, approving, color, full: view.full, items: &view.items };
+    let context = Context { command, target, desired, approving, color, full: view.full, asks, items: &view.items };
     match view.output {
         Output::Json if view.one_line => json_line(document),
         Output::Json => json(document),

@@ -3,14 +3,14 @@
 #[cfg(test)]
 mod tests;
 
-use crate::model::current::{GroupRule, RuleGroup};
+use crate::model::current::{Current, GroupRule, RuleGroup};
 use crate::model::limits::{GROUP_CAPACITY, GROUP_CAPACITY_ANY};
 use crate::model::policy::Position;
 use crate::model::settings::Settings;
 use crate::text;
 use crate::text::number::{counted, grouped};
 
-use super::facts::{Answer, Early, Sample, Seen, TableState, Trouble};
+use super::facts::{Answer, Sample, Seen, Stage, TableState, Trouble};
 use super::line::{Line, Report, Verdict, failed, failure, ok, shown, unknown, warning};
 use super::{quotas, search};
 
@@ -21,30 +21,28 @@ pub fn without_connection(error: &str) -> Report {
     Report { version: 1, ok: false, lines: vec![line] }
 }
 
-/// Judges what is known early.
+/// Judges one stage of what is looked at.
 #[must_use]
-pub fn judge_early(settings: &Settings, early: Early<'_>) -> Line {
-    match early {
-        Early::Identity(identity) => credentials(identity),
-        Early::Table(state) => table(state),
-        Early::Sample(sample) => attributes(settings, sample),
+pub fn judge_stage(settings: &Settings, stage: Stage<'_>) -> Vec<Line> {
+    match stage {
+        Stage::Identity(identity) => vec![credentials(identity)],
+        Stage::Table(described) => vec![table(described)],
+        Stage::Sample(sample) => vec![attributes(settings, sample)],
+        Stage::Ours(ours) => vec![
+            quotas::ip_sets(settings, &ours),
+            quotas::rule_groups(settings, &ours),
+            rule_groups(settings, ours.waf),
+            rule(settings, ours.waf),
+        ],
+        Stage::WebAcls(web_acls, waf) => search::lines(settings, web_acls, waf.as_ref().ok()),
+        Stage::All(seen) => vec![permissions(seen)],
     }
 }
 
-/// Judges what was seen.
+/// Judges everything that was seen.
 #[must_use]
 pub fn judge(settings: &Settings, seen: &Seen) -> Report {
-    let mut lines = vec![
-        credentials(&seen.identity),
-        table(&seen.table),
-        attributes(settings, &seen.sample),
-        permissions(seen),
-        quotas::ip_sets(settings, seen),
-        quotas::rule_groups(settings, seen),
-        rule_groups(settings, seen),
-        rule(settings, seen),
-    ];
-    lines.extend(search::lines(settings, &seen.web_acls, seen.waf.as_ref().ok()));
+    let lines: Vec<Line> = seen.stages().into_iter().flat_map(|stage| judge_stage(settings, stage)).collect();
     Report { version: 1, ok: lines.iter().all(|line| line.verdict != Verdict::Failure), lines }
 }
 
@@ -157,9 +155,9 @@ fn denied<'a>(troubles: impl Iterator<Item = &'a Trouble>) -> Vec<&'a str> {
     said
 }
 
-fn rule_groups(settings: &Settings, seen: &Seen) -> Line {
+fn rule_groups(settings: &Settings, waf: &Answer<Current>) -> Line {
     const SUBJECT: &str = "rule groups";
-    let current = match &seen.waf {
+    let current = match waf {
         Ok(current) => current,
         Err(trouble) if trouble.denied => return unknown(SUBJECT, trouble),
         Err(trouble) => return failed(SUBJECT, trouble),
@@ -185,10 +183,10 @@ fn rule_groups(settings: &Settings, seen: &Seen) -> Line {
 }
 
 /// What the rules look at, and whether a client can forge it.
-fn rule(settings: &Settings, seen: &Seen) -> Line {
+fn rule(settings: &Settings, waf: &Answer<Current>) -> Line {
     const SUBJECT: &str = "match";
     let policy = &settings.waf.policy;
-    let current = match &seen.waf {
+    let current = match waf {
         Ok(current) => current,
         Err(trouble) => return unknown(SUBJECT, trouble),
     };

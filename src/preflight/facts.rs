@@ -50,15 +50,65 @@ pub struct Seen {
     pub web_acls: WebAcls,
 }
 
-/// What is known before everything else.
+/// A part of what was looked at, told as soon as it is known; in the order of the report.
 #[derive(Clone, Copy, Debug)]
-pub enum Early<'a> {
+pub enum Stage<'a> {
     /// [`Seen::identity`]
     Identity(&'a Answer<String>),
     /// [`Seen::table`]
     Table(&'a Answer<TableState>),
     /// [`Seen::sample`]
     Sample(&'a Answer<Sample>),
+    /// What tells whether ours fits.
+    Ours(Ours<'a>),
+    /// [`Seen::web_acls`], and our rule groups to which they may refer.
+    WebAcls(&'a WebAcls, &'a Answer<Current>),
+    /// Everything.
+    All(&'a Seen),
+}
+
+/// What is ours in WAF, what the table needs, and what others have.
+#[derive(Clone, Copy, Debug)]
+pub struct Ours<'a> {
+    /// [`Seen::table`]
+    pub table: &'a Answer<TableState>,
+    /// [`Seen::sample`]
+    pub sample: &'a Answer<Sample>,
+    /// [`Seen::waf`]
+    pub waf: &'a Answer<Current>,
+    /// [`Seen::totals`]
+    pub totals: &'a Answer<Totals>,
+}
+
+impl Stage<'_> {
+    /// Its place in the report.
+    #[must_use]
+    pub const fn place(self) -> usize {
+        match self {
+            Self::Identity(_) => 0,
+            Self::Table(_) => 1,
+            Self::Sample(_) => 2,
+            Self::Ours(_) => 3,
+            Self::WebAcls(..) => 4,
+            Self::All(_) => 5,
+        }
+    }
+}
+
+impl Seen {
+    /// Every stage, in order.
+    #[must_use]
+    pub const fn stages(&self) -> [Stage<'_>; 6] {
+        let Self { identity, table, sample, waf, totals, web_acls, .. } = self;
+        [
+            Stage::Identity(identity),
+            Stage::Table(table),
+            Stage::Sample(sample),
+            Stage::Ours(Ours { table, sample, waf, totals }),
+            Stage::WebAcls(web_acls, waf),
+            Stage::All(self),
+        ]
+    }
 }
 
 /// Some items of the table.

@@ -90,7 +90,7 @@ fn statement(id: &str, actions: &[&str], resources: &[String]) -> Option<Value> 
 fn table(access: Access, scope: &IamScope) -> Option<Value> {
     let actions: &[&str] = match access {
         Access::Plan | Access::Apply => &["dynamodb:Scan"],
-        Access::Check => &["dynamodb:Scan", "dynamodb:DescribeTable"],
+        Access::Check => &["dynamodb:Scan", "dynamodb:Query", "dynamodb:DescribeTable"],
     };
     statement("ReadTable", actions, &[table_arn(scope)])
 }
@@ -296,7 +296,8 @@ mod tests {
             for statement in policy["Statement"].as_array().unwrap() {
                 for action in statement["Action"].as_array().unwrap() {
                     let (_, verb) = action.as_str().unwrap().split_once(':').unwrap();
-                    let reads = ["Get", "List", "Scan", "Describe", "Check"].iter().any(|read| verb.starts_with(read));
+                    let reads =
+                        ["Get", "List", "Scan", "Query", "Describe", "Check"].iter().any(|read| verb.starts_with(read));
                     assert!(reads, "{verb}");
                 }
             }

@@ -64,9 +64,9 @@ pub(super) fn failure(subject: &'static str, finding: impl Into<String>, mend: i
     Line { subject, verdict: Verdict::Failure, finding: finding.into(), mend: Some(mend.into()) }
 }
 
-/// The trouble has its own hint.
+/// A call failed; its error brings its own hint.
 pub(super) fn failed(subject: &'static str, trouble: &Trouble) -> Line {
-    Line { subject, verdict: Verdict::Failure, finding: trouble.with_hint(), mend: None }
+    Line { subject, verdict: Verdict::Failure, finding: trouble.message.clone(), mend: trouble.hint.clone() }
 }
 
 /// For lack of what is ours in WAF: another line says why.

@@ -2,7 +2,7 @@
 //!
 //! What a quota was raised to cannot be seen from here, only that it was: by there being more than the usual number.
 
-use super::facts::{Sample, Seen, TableState};
+use super::facts::{Ours, Sample, TableState};
 use super::line::{Line, failed, failure, ok, unknown, warning};
 use crate::model::cidr::{Family, PerFamily};
 use crate::model::current::Current;
@@ -44,17 +44,17 @@ enum Known {
     AtLeast,
 }
 
-pub(super) fn ip_sets(settings: &Settings, seen: &Seen) -> Line {
+pub(super) fn ip_sets(settings: &Settings, seen: &Ours<'_>) -> Line {
     const SUBJECT: &str = "IP sets";
     const RAISE: &str = "raise AWS WAF's quota of IP sets for this account and Region, or lower --max-ip-sets";
-    let (current, totals) = match (&seen.waf, &seen.totals) {
+    let (current, totals) = match (seen.waf, seen.totals) {
         (Ok(current), Ok(totals)) => (current, totals),
         (Err(trouble), _) => return unknown(SUBJECT, trouble),
         (_, Err(trouble)) => return failed(SUBJECT, trouble),
     };
     let standing = Standing::new(current.shards.len(), totals.ip_sets);
     let Standing { ours, others } = standing;
-    let Ok(sample) = &seen.sample else {
+    let Ok(sample) = seen.sample else {
         let finding = format!("{ours} there, {others} of others; what the table needs is not known");
         return warning(SUBJECT, finding, "see above");
     };
@@ -90,11 +90,11 @@ pub(super) fn ip_sets(settings: &Settings, seen: &Seen) -> Line {
     }
 }
 
-pub(super) fn rule_groups(settings: &Settings, seen: &Seen) -> Line {
+pub(super) fn rule_groups(settings: &Settings, seen: &Ours<'_>) -> Line {
     const SUBJECT: &str = "rule group quota";
     const RAISE: &str =
         "raise AWS WAF's quota of rule groups for this account and Region, or delete some of the others";
-    let (current, totals) = match (&seen.waf, &seen.totals) {
+    let (current, totals) = match (seen.waf, seen.totals) {
         (Ok(current), Ok(totals)) => (current, totals),
         (Err(trouble), _) => return unknown(SUBJECT, trouble),
         (_, Err(trouble)) => return failed(SUBJECT, trouble),

@@ -21,6 +21,8 @@ pub struct Context<'a> {
     pub color: bool,
     /// `--full`: list everything.
     pub full: bool,
+    /// A question whether to carry the plan out follows, so that no command to do so is shown.
+    pub asks: bool,
     /// `plan --item`: keys of the items that the report is about; empty: all of them.
     pub items: &'a [String],
 }

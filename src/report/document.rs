@@ -65,6 +65,9 @@ pub struct Document {
     pub guard: Guard,
     /// The web ACLs that were named.
     pub web_acls: Vec<Acl>,
+    /// Web ACLs that were named and could not be read: a run stops no write for them.
+    #[serde(skip)]
+    pub unread_web_acls: Vec<UnreadAcl>,
     /// What is held, by IP set.
     #[serde(skip)]
     pub held_in: Vec<HeldIn>,
@@ -189,6 +192,23 @@ pub struct Guard {
     pub approve: Option<String>,
 }
 
+/// A web ACL that was named and could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnreadAcl {
+    /// As it was named.
+    pub name: String,
+    /// What AWS said, with a hint.
+    pub why: String,
+}
+
+impl UnreadAcl {
+    /// `Web ACL front could not be read: …`
+    #[must_use]
+    pub fn told(&self) -> String {
+        format!("Web ACL {} could not be read: {}", self.name, self.why)
+    }
+}
+
 /// A web ACL that was named.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Acl {
@@ -265,9 +285,16 @@ impl Document {
             room: 0,
             guard: Guard { verdict: Verdict::Pass, reasons: Vec::new(), approve: None },
             web_acls: Vec::new(),
+            unread_web_acls: Vec::new(),
             held_in: Vec::new(),
             lockout: None,
         }
+    }
+
+    /// Whether no web ACL was named.
+    #[must_use]
+    pub const fn looked_at_no_web_acl(&self) -> bool {
+        self.web_acls.is_empty() && self.unread_web_acls.is_empty()
     }
 
     /// Whether a guard stands in the way of something.

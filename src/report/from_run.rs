@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::document::{Acl, Document, Guard, IpSet, Names, Rejected, Table, Write, Writes};
+use super::document::{Acl, Document, Guard, IpSet, Names, Rejected, Table, UnreadAcl, Write, Writes};
 use super::holding;
 use super::reason::reason;
 use crate::model::cidr::{Cidr, PerFamily};
@@ -11,6 +11,7 @@ use crate::model::enforcement::{Enforcement, enforcement};
 use crate::model::limits::Limits;
 use crate::model::merged::Merged;
 use crate::model::settings::{RunSettings, Settings};
+use crate::model::web_acl::UnreadWebAcl;
 use crate::planning::plan::{self, Change};
 use crate::run::decision::{Care, Decision};
 use crate::run::end::End;
@@ -45,6 +46,7 @@ impl Document {
                 .map(|(change, keys)| write(run, change, keys))
                 .collect(),
             web_acls: run.current().map(enforcement).unwrap_or_default().into_iter().map(acl).collect(),
+            unread_web_acls: run.current().map(unread).unwrap_or_default(),
             ..Self::empty()
         };
         if let Some(decision) = run.decision() {
@@ -100,6 +102,11 @@ impl Document {
         let RunSettings { read_rate, write_rate, .. } = settings.run;
         self.approval_seconds = writes / write_rate + writes / read_rate + settle;
     }
+}
+
+fn unread(current: &Current) -> Vec<UnreadAcl> {
+    let why = |acl: &UnreadWebAcl| crate::text::with_hint(&acl.message, acl.hint.as_deref());
+    current.unread_web_acls.iter().map(|acl| UnreadAcl { name: acl.name.clone(), why: why(acl) }).collect()
 }
 
 fn table(run: &Run) -> Table {

@@ -58,6 +58,7 @@ pub fn render(document: &Document, context: Context<'_>) -> String {
                         (map::map(document, context))
                     }
                     (search())
+                    @if !context.items.is_empty() { (groups::of_items(document, context)) }
                     (groups::by_set(document, context))
                     (groups::by_item(document))
                     (held(document, context))
@@ -109,7 +110,8 @@ fn heading(document: &Document, context: Context<'_>, said: &Verdict) -> Markup 
 
 fn web_acls(document: &Document) -> Markup {
     html! {
-        @if document.web_acls.is_empty() { p.dim { "No web ACL was looked at: name it with --web-acl." } }
+        @if document.looked_at_no_web_acl() { p.dim { "No web ACL was looked at: name it with --web-acl." } }
+        @for unread in &document.unread_web_acls { p.grave { (line(&unread.told())) } }
         @for acl in &document.web_acls {
             @if !acl.missing.is_empty() {
                 p.grave { "Web ACL " (line(&acl.name)) " does not enforce " (without_effect(acl)) }

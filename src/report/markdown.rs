@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::context::Context;
 use super::counts::{columns, families};
 use super::document::{Document, Names, Write};
-use super::items::by_item;
+use super::items::{Fate, by_item, gets};
 use super::ranges::ranges;
 use super::text::{asking, items as still_asking, sets, table, without_effect};
 use super::verdict::{cost, lockout, next, verdict};
@@ -17,6 +17,9 @@ use crate::text::{markdown, markdown_cell, markdown_code};
 
 /// IP sets, items or rejections in one table; all of them are in the JSON.
 const ROWS: usize = 40;
+
+/// CIDRs of one item in its table: more than `--max-per-item` takes by default.
+const CIDRS: usize = 100;
 
 /// Ranges in one cell of a table.
 const RANGES: usize = 2;
@@ -36,6 +39,11 @@ pub fn render(document: &Document, context: Context<'_>) -> String {
     reasons(&mut out, document);
     numbers(&mut out, document, context.command);
     overview(&mut out, document, context);
+    if !context.items.is_empty() {
+        of_items(&mut out, document, context);
+        conclusion(&mut out, document, context);
+        return out;
+    }
     held(&mut out, document, context);
     changes(&mut out, document, context);
     rejections(&mut out, document);
@@ -62,7 +70,8 @@ fn reasons(out: &mut String, document: &Document) {
     let missing = missing.map(|acl| {
         format!("**Web ACL {} does not enforce {}**", markdown_code(&acl.name), markdown(&without_effect(acl)))
     });
-    let points: Vec<String> = warning.into_iter().chain(guard).chain(missing).collect();
+    let unread = document.unread_web_acls.iter().map(|unread| format!("**{}**", markdown(&unread.told())));
+    let points: Vec<String> = warning.into_iter().chain(guard).chain(missing).chain(unread).collect();
     if !points.is_empty() {
         let _ = write!(out, "\n- {}\n", points.join("\n- "));
     }
@@ -102,7 +111,7 @@ fn overview(out: &mut String, document: &Document, context: Context<'_>) {
             groups => write!(told, " Web ACL {} enforces {}.", markdown_code(&acl.name), groups.join(", ")),
         };
     }
-    if document.web_acls.is_empty() {
+    if document.looked_at_no_web_acl() {
         told.push_str(" No web ACL was looked at: name it with `--web-acl`.");
     }
     if !told.is_empty() {
@@ -216,6 +225,29 @@ fn items(body: &mut String, document: &Document) {
         let _ = writeln!(body, "| {key} | {} | {} |", grouped(item.cidrs.len()), cell(&item.cidrs));
     }
     rest(body, items.len(), "item");
+}
+
+/// `plan --item`: what each of these items gets.
+fn of_items(out: &mut String, document: &Document, context: Context<'_>) {
+    for item in gets(document, context) {
+        let _ = write!(out, "\n**{}**: ", markdown_code(item.key));
+        if item.is_nothing() {
+            out.push_str("asks for nothing, or there is no such item.\n");
+            continue;
+        }
+        let _ = writeln!(out, "{}\n\n| address | |\n|---|---|", counted(item.cidrs.len(), "CIDR"));
+        for (cidr, Fate { words, .. }) in item.cidrs.iter().take(CIDRS) {
+            let _ = writeln!(out, "| {cidr} | {} |", markdown(words));
+        }
+        for rejection in item.rejections.iter().take(ROWS) {
+            let value = if rejection.value.is_empty() { String::new() } else { markdown_cell(&rejection.value) };
+            let _ = writeln!(out, "| {value} | rejected: {} |", markdown(&rejection.reason));
+        }
+        let left = item.cidrs.len().saturating_sub(CIDRS);
+        if left > 0 {
+            let _ = writeln!(out, "\n… {} more", grouped(left));
+        }
+    }
 }
 
 fn rejections(out: &mut String, document: &Document) {

@@ -68,7 +68,7 @@ fn overview(page: &mut Page, document: &Document, context: Context<'_>) {
     let line = |page: &mut Page, line: String| page.paragraph("  ", Tone::Plain, &line, (0, Tone::Plain));
     line(page, format!("Table {table_name} in {table_region}: {}", facts.join(", ")));
     line(page, format!("WAF {name} in {region}, {scope}: {}", sets(document)));
-    if document.web_acls.is_empty() {
+    if document.looked_at_no_web_acl() {
         line(page, "Web ACL: none was looked at; name it with --web-acl".to_owned());
     }
     let enforcing: Vec<_> = document.web_acls.iter().filter(|acl| acl.missing.is_empty()).collect();

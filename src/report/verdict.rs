@@ -103,7 +103,9 @@ fn waits(document: &Document, one: &str, many: &str) -> String {
 
 /// What is known of the addresses once all is written: a rule group lets nobody in by itself.
 pub(super) fn in_force(document: &Document) -> &'static str {
-    if document.web_acls.is_empty() {
+    if !document.unread_web_acls.is_empty() {
+        "wafsync's rules hold every wanted address and no other; a web ACL could not be read"
+    } else if document.web_acls.is_empty() {
         "wafsync's rules hold every wanted address and no other; no web ACL was looked at"
     } else {
         "every wanted address is in force and no other"
@@ -177,7 +179,7 @@ pub(super) fn next(document: &Document, context: Context<'_>) -> Option<Next> {
         });
     }
     match (context.command, document.outcome) {
-        (Command::Plan, Outcome::Planned) if !document.changes.is_empty() => {
+        (Command::Plan, Outcome::Planned) if !document.changes.is_empty() && !context.asks => {
             Some(plain("To carry it out:", Some(context.approving.apply())))
         }
         (_, Outcome::Unenforced) => {

@@ -463,8 +463,15 @@ async fn explain_finds_the_web_acls_that_refer_to_us() {
 #[tokio::test(flavor = "multi_thread")]
 async fn explain_waits_until_all_of_it_is_wanted_and_in_force() {
     let bench = Bench::settled().await;
+    let calls = |operation: &str| bench.aws.log().iter().filter(|call| call.operation == operation).count();
+    let scans = calls("Scan");
     let at_once = bench.run(&["explain", "--item=cluster-1", "--wait=1h"]).await;
     assert_eq!(at_once.code, Some(0), "{at_once}");
+    assert_eq!((calls("Scan"), calls("Query")), (scans, 1), "the item is read by its key");
+    bench.refuse("Query");
+    let denied = bench.run(&["explain", "--item=cluster-1", "--wait=1h"]).await;
+    assert!(denied.code == Some(0) && denied.stderr.contains("each look scans the whole table"), "{denied}");
+    assert_eq!(calls("Scan"), scans + 1);
     let too_short = bench.run(&["explain", "198.51.100.7", "--wait=1s"]).await;
     assert_eq!(too_short.code, Some(7), "{too_short}");
     // A signal ends the wait with the answer of the last look.

@@ -149,3 +149,56 @@ async fn items_are_answered_for_with_all_their_addresses() {
     insta::assert_snapshot!("explain-items", ask(&["half", "missing"]).await.to_text());
     insta::assert_snapshot!("explain-items-json", serde_json::to_string_pretty(&ask(&["half"]).await).unwrap());
 }
+
+/// What a look by keys shows: the CIDRs of each item, and what is rejected.
+async fn by_key(world: &World, keys: &[&str]) -> (bool, Vec<String>, usize) {
+    let (reader, stop) = (world.connection().table_reader(), world.signal.stop(None));
+    let table = &world.settings.table;
+    let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
+    let (can, view) = (reader.reads_by_key(table, &stop).await.unwrap(), reader.items(table, &keys, &stop).await);
+    let desired = Desired::new(view.unwrap(), &[], false, table.widest);
+    let cidrs = keys.iter().flat_map(|key| desired.of_item(key)).map(|cidr| cidr.to_string()).collect();
+    (can, cidrs, desired.view().rejections.len())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_item_is_read_by_its_key_without_a_scan() {
+    let world = World::new(&[]);
+    world.items(1..=50);
+    world.item("edge", &["198.51.100.1/32", "192.0.2.99/24"]);
+    world.item("side", &["198.51.100.2/32"]);
+    assert_eq!(by_key(&world, &["edge"]).await, (true, vec!["198.51.100.1/32".to_owned()], 1));
+    let both = vec!["198.51.100.1/32".to_owned(), "198.51.100.2/32".to_owned()];
+    assert_eq!(by_key(&world, &["edge", "missing", "side"]).await, (true, both, 1));
+    assert_eq!((world.calls("Scan"), world.calls("Query")), (0, 4));
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_items_that_share_a_key_are_read_on_every_page() {
+    let world = World::with(Config { scan_page_bytes: 60, ..Config::default() }, &[]);
+    for number in 0..5 {
+        let ips = format!("[\"198.51.100.{number}/32\"]");
+        let item = json!({"id": {"S": "edge"}, "ips": {"S": ips}});
+        world.aws.put_item(crate::world::TABLE, &format!("edge#{number}"), item);
+    }
+    let (_, cidrs, _) = by_key(&world, &["edge"]).await;
+    assert_eq!((cidrs.len(), world.calls("Query")), (5, 3), "{cidrs:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_table_with_another_key_is_not_asked_for_items() {
+    let world = World::new(&["--key-attribute=cluster"]);
+    let reader = world.connection().table_reader();
+    assert!(!reader.reads_by_key(&world.settings.table, &world.signal.stop(None)).await.unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_query_that_does_not_end_is_an_error() {
+    use wafsync_test_aws::{FaultKind, When};
+    let world = World::new(&[]);
+    let page = r#"{"Items":[],"Count":0,"ScannedCount":0,"LastEvaluatedKey":{"id":{"S":"edge"}}}"#;
+    world.fail_times("Query", 3, When::Before, FaultKind::Body(page));
+    let reader = world.connection().table_reader();
+    let read = reader.items(&world.settings.table, &["edge".to_owned()], &world.signal.stop(None)).await;
+    assert_eq!(read.unwrap_err().to_string(), "Query table clusters: the query does not end");
+}

@@ -112,6 +112,11 @@ async fn a_preflight_makes_no_call_that_its_own_policy_does_not_allow() {
         for _ in ["before", "after the first apply"] {
             world.aws.clear_log();
             wafsync::aws::look(&world.connection(), &world.settings, &world.signal.stop(None)).await;
+            // What `explain --wait` asks of the table.
+            let (reader, table, stop) =
+                (world.connection().table_reader(), &world.settings.table, world.signal.stop(None));
+            assert!(reader.reads_by_key(table, &stop).await.unwrap());
+            reader.items(table, &["c1".to_owned()], &stop).await.unwrap();
             for call in world.aws.log().iter().flat_map(iam::calls) {
                 assert!(iam::allows(&policy, &call), "{args:?}: {call:?}");
             }

@@ -1,6 +1,6 @@
 //! What people read: the whole text and Markdown of one run of each kind.
 
-use wafsync::report::{Command, Context, Document, markdown, text};
+use wafsync::report::{Command, Context, Document, html, markdown, text};
 use wafsync_test_aws::{Config, Fault, FaultKind, When};
 
 use serde_json::json;
@@ -231,6 +231,33 @@ async fn a_plan_of_one_item_shows_what_that_item_gets() {
     let items = ["cluster-07".to_owned(), "typo".to_owned()];
     let context = Context { items: &items, ..crate::world::context(Command::Plan, &run, &approving) };
     insta::assert_snapshot!(text::render(&document, context));
+    insta::assert_snapshot!("one-item-markdown", markdown::render(&document, context));
+    let html = html::render(&document, context);
+    let section = html.split("<h2 id=\"asked\">").nth(1).and_then(|rest| rest.split("</section>").next()).unwrap();
+    for expected in
+        ["cluster-07", "to add to wafsync-ipv4-000", "in WAF", "rejected: host bits are set", "no such item"]
+    {
+        assert!(section.contains(expected), "{expected}: {section}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_web_acl_that_cannot_be_read_is_told_in_every_report() {
+    let mut world = settled_world(&[]).await;
+    world.aws.put_web_acl("REGIONAL", "front", "Block", serde_json::json!([]));
+    world.set(&["--web-acl=front"]);
+    world.fail("GetWebACL", When::Before, FaultKind::AccessDenied);
+    let run = world.run(Command::Plan).await;
+    let document = Document::new(&run, &world.settings);
+    let approving = crate::world::approving();
+    let context = crate::world::context(Command::Plan, &run, &approving);
+    let told = "Web ACL front could not be read: GetWebACL front: AccessDeniedException";
+    let text = text::render(&document, context);
+    assert!(text.contains(told) && !text.contains("none was looked at"), "{text}");
+    let markdown = markdown::render(&document, context);
+    assert!(markdown.contains(told) && !markdown.contains("No web ACL was looked at"), "{markdown}");
+    let html = html::render(&document, context);
+    assert!(html.contains(told) && !html.contains("No web ACL was looked at"), "{html}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -217,7 +217,7 @@ pub(crate) fn approving() -> Approving {
 /// What reports of this run need, without colors.
 pub(crate) fn context<'a>(command: Command, run: &'a Run, approving: &'a Approving) -> Context<'a> {
     let (target, desired) = (&run.target, run.newest());
-    Context { command, target, desired, approving, color: false, full: false, items: &[] }
+    Context { command, target, desired, approving, color: false, full: false, asks: false, items: &[] }
 }
 
 /// What our rules let in.

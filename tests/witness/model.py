@@ -18,7 +18,7 @@ import regex
 
 # What the tests have to have called, so that an empty record proves nothing.
 EXPECTED = {
-    "dynamodb": {"Scan", "DescribeTable"},
+    "dynamodb": {"Scan", "Query", "DescribeTable"},
     "sts": {"GetCallerIdentity"},
     "wafv2": {
         "CreateIPSet", "UpdateIPSet", "GetIPSet", "ListIPSets", "CreateRuleGroup", "UpdateRuleGroup", "GetRuleGroup",

@@ -3,14 +3,14 @@
 use std::io::Write;
 
 use crate::host::approving::approving;
-use crate::host::result::{deliver, leave, not_started, render};
+use crate::host::result::{deliver, leave, not_started, render, to_be_asked};
 use crate::host::screen::{self, Answer};
 use crate::host::session::{Finished, Session};
 use crate::host::{clock, progress};
 use crate::metrics::export::Exporter;
 use crate::metrics::health::Health;
 use crate::metrics::samples;
-use crate::model::settings::{MetricsSettings, Output, Settings, ViewSettings};
+use crate::model::settings::{MetricsSettings, Settings, ViewSettings};
 use crate::planning::guard::Verdict;
 use crate::report::Command;
 use crate::run::outcome::Outcome;
@@ -69,9 +69,7 @@ impl Asking<'_> {
     /// After the answer it plans again: what has changed meanwhile was not agreed to.
     async fn consent(&mut self, out: &mut impl Write) -> Option<u8> {
         let shown = self.plan().await;
-        // A person reads it, whatever the format of the result.
-        let view = ViewSettings { output: Output::Text, ..self.view.clone() };
-        let page = render(&shown, Command::Plan, &view, self.session.approving());
+        let page = to_be_asked(&shown, self.view, self.session.approving());
         let document = &shown.document;
         if document.outcome != Outcome::Planned {
             return Some(deliver(out, &page, document.outcome.exit_code()));

@@ -13,7 +13,8 @@ use crate::host::session::connect;
 use crate::host::{progress, screen};
 use crate::model::current::Current;
 use crate::model::desired::Desired;
-use crate::model::settings::{Output, Settings, ViewSettings, WafSettings};
+use crate::model::item::TableView;
+use crate::model::settings::{Output, Settings, TableSettings, ViewSettings, WafSettings};
 use crate::preflight::explain::{Acls, Report, Seen};
 use crate::run::outcome::Outcome;
 use crate::stop::{Signal, Stop};
@@ -75,19 +76,23 @@ impl From<AwsError> for Obstacle {
     }
 }
 
-/// Looks at the table and at WAF, again and again, and keeps what cannot have changed.
+/// Looks at the table and at WAF, again and again, and asks only for what can have changed.
 struct Explainer<'a> {
     settings: &'a Settings,
     table: TableReader,
     waf: WafReader,
     cache: ReadCache,
     desired: Option<Desired>,
+    /// Whether the table is asked for the items by their keys; not known before the first look.
+    by_key: Option<bool>,
+    /// The web ACLs that the search has found to refer to our rule groups.
+    found: Vec<String>,
 }
 
 impl<'a> Explainer<'a> {
     fn new(settings: &'a Settings, connection: &Connection) -> Self {
         let (table, waf) = (connection.table_reader(), connection.waf_reader());
-        Self { settings, table, waf, cache: ReadCache::default(), desired: None }
+        Self { settings, table, waf, cache: ReadCache::default(), desired: None, by_key: None, found: Vec::new() }
     }
 
     /// The answer now; with `--wait` the first that has all of it wanted and in force, or the last before the time is up
@@ -130,48 +135,85 @@ impl<'a> Explainer<'a> {
 
     async fn look(&mut self, question: &Question, stop: &Stop) -> Result<Report, Obstacle> {
         let Settings { table, waf, .. } = self.settings;
+        // After a search, only what it has found is read again.
+        let web_acls = if waf.web_acls.is_empty() { self.found.clone() } else { waf.web_acls.clone() };
+        let named = WafSettings { web_acls, ..waf.clone() };
         let scan = async {
             if self.desired.is_none() {
-                let view = self.table.scan(table, stop).await?;
+                let view = view(&self.table, table, question, &mut self.by_key, stop).await?;
                 self.desired = Some(Desired::new(view, &table.always, table.aggregate, table.widest));
             }
             Ok::<_, AwsError>(())
         };
-        let read = self.waf.read_waf(waf, &mut self.cache, stop);
+        let read = self.waf.read_waf(&named, &mut self.cache, stop);
         let ((), mut current) = tokio::try_join!(scan, read)?;
-        let acls = acls(&self.waf, waf, &mut current, stop).await?;
+        let acls = self.acls(&mut current, stop).await?;
         let desired: &Desired = self.desired.get_or_insert_default();
         let seen = Seen { desired, current: &current, acls: &acls, policy: &waf.policy };
         Ok(Report::new(&question.addresses, &question.items, &seen))
     }
+
+    /// The web ACLs that are named; else those that refer to a rule group of ours.
+    async fn acls(&mut self, current: &mut Current, stop: &Stop) -> Result<Acls, Obstacle> {
+        let settings = &self.settings.waf;
+        let (read, unread) = (current.web_acls.take(), std::mem::take(&mut current.unread_web_acls));
+        match (read, unread.first()) {
+            (Some(read), None) if settings.web_acls.is_empty() => return Ok(Acls::Found(read)),
+            (Some(read), None) => return Ok(Acls::Named(read)),
+            (_, Some(unread)) if !settings.web_acls.is_empty() => {
+                let text = format!("web ACL {}: {}", crate::text::line(&unread.name), unread.message);
+                return Err(Obstacle { text: with_hint(&text, unread.hint.as_deref()), again: !unread.lasting });
+            }
+            _ => {}
+        }
+        if current.groups.is_empty() {
+            return Ok(Acls::NotLooked(Some("our rule groups do not exist yet".to_owned())));
+        }
+        let referring = match self.waf.referring_web_acls(&current.groups, settings, stop).await {
+            Ok(referring) => referring,
+            Err(error) => return Ok(Acls::NotLooked(Some(error.with_hint()))),
+        };
+        self.found = referring.web_acls.iter().map(|acl| acl.arn.clone()).collect();
+        Ok(match referring.unread.first() {
+            _ if !referring.web_acls.is_empty() => Acls::Found(referring.web_acls),
+            Some(unread) => Acls::NotLooked(Some(with_hint(&unread.message, unread.hint.as_deref()))),
+            None if referring.listed == 0 => Acls::NotLooked(None),
+            None if referring.complete => Acls::NoneRefers(referring.listed),
+            None => Acls::NotLooked(Some("there are too many to read".to_owned())),
+        })
+    }
 }
 
-/// The web ACLs that are named; else those that refer to a rule group of ours.
-async fn acls(
-    reader: &WafReader,
-    settings: &WafSettings,
-    current: &mut Current,
+/// What the table asks for: with `--wait`, if the question is about items alone and the table's key allows it, these
+/// items; else all of it.
+async fn view(
+    reader: &TableReader,
+    settings: &TableSettings,
+    question: &Question,
+    by_key: &mut Option<bool>,
     stop: &Stop,
-) -> Result<Acls, Obstacle> {
-    if let Some(unread) = current.unread_web_acls.first() {
-        let text = format!("web ACL {}: {}", crate::text::line(&unread.name), unread.message);
-        return Err(Obstacle { text: with_hint(&text, unread.hint.as_deref()), again: !unread.lasting });
-    }
-    if let Some(named) = current.web_acls.take() {
-        return Ok(Acls::Named(named));
-    }
-    if current.groups.is_empty() {
-        return Ok(Acls::NotLooked(Some("our rule groups do not exist yet".to_owned())));
-    }
-    let referring = match reader.referring_web_acls(&current.groups, settings, stop).await {
-        Ok(referring) => referring,
-        Err(error) => return Ok(Acls::NotLooked(Some(error.with_hint()))),
+) -> Result<TableView, AwsError> {
+    let items_alone = question.wait.is_some() && question.addresses.is_empty();
+    let read = match *by_key {
+        Some(true) => reader.items(settings, &question.items, stop).await.map(Some),
+        None if items_alone => match reader.reads_by_key(settings, stop).await {
+            Ok(true) => reader.items(settings, &question.items, stop).await.map(Some),
+            Ok(false) => Ok(None),
+            Err(error) => Err(error),
+        },
+        Some(false) | None => Ok(None),
     };
-    Ok(match referring.unread.first() {
-        _ if !referring.web_acls.is_empty() => Acls::Found(referring.web_acls),
-        Some(unread) => Acls::NotLooked(Some(with_hint(&unread.message, unread.hint.as_deref()))),
-        None if referring.listed == 0 => Acls::NotLooked(None),
-        None if referring.complete => Acls::NoneRefers(referring.listed),
-        None => Acls::NotLooked(Some("there are too many to read".to_owned())),
-    })
+    let view = match read {
+        Ok(view) => view,
+        Err(error) if error.is_denied() => {
+            info!("each look scans the whole table: {error}; `wafsync iam-policy --for check` allows less");
+            None
+        }
+        Err(error) => return Err(error),
+    };
+    *by_key = Some(view.is_some());
+    match view {
+        Some(view) => Ok(view),
+        None => reader.scan(settings, stop).await,
+    }
 }

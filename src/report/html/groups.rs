@@ -8,7 +8,8 @@ use super::extent;
 use crate::model::cidr::Cidr;
 use crate::report::context::Context;
 use crate::report::document::{Document, Names, Write};
-use crate::report::items;
+use crate::report::items::{self, Fate, gets};
+use crate::report::style::Tone;
 use crate::run::record::Command;
 use crate::text::number::{counted, grouped};
 use crate::text::{key, line};
@@ -109,6 +110,38 @@ fn cidrs(add: &[Cidr], wanted_by: &[Option<String>], remove: &[Cidr]) -> Markup 
                 }
             }
             @for cidr in remove { li.hit { code.remove { "− " (cidr) } } }
+        }
+    }
+}
+
+/// `plan --item`: what each of these items gets.
+pub(super) fn of_items(document: &Document, context: Context<'_>) -> Markup {
+    let class = |tone: Tone| match tone {
+        Tone::Good => "add",
+        Tone::Bad => "remove",
+        Tone::Warning => "held",
+        _ => "",
+    };
+    html! {
+        section aria-labelledby="asked" {
+            h2 id="asked" { "Items asked about" }
+            @for item in gets(document, context) {
+                details.group open {
+                    summary { b { (key(item.key)) } " " span.count { (counted(item.cidrs.len(), "CIDR")) } }
+                    @if item.is_nothing() { p { "It asks for nothing, or there is no such item." } }
+                    ul.cidrs {
+                        @for (cidr, Fate { sign, tone, words }) in &item.cidrs {
+                            li.hit { code class=(class(*tone)) { (sign) " " (cidr) } " " span.dim { (words) } }
+                        }
+                        @for rejection in &item.rejections {
+                            li.hit {
+                                code.held { "! " (line(&rejection.value)) } " "
+                                span.dim { "rejected: " (line(&rejection.reason)) }
+                            }
+                        }
+                    }
+                }
+            }
         }
     }
 }

@@ -39,6 +39,9 @@ pub(super) fn attention(page: &mut Page, document: &Document, context: Context<'
         let tone = if document.is_approved() { Tone::Plain } else { Tone::Warning };
         point(page, tone, "!", &format!("{approved}{reason}"));
     }
+    for unread in &document.unread_web_acls {
+        point(page, Tone::Bad, "!", &text::line(&unread.told()));
+    }
     for acl in &document.web_acls {
         if !acl.missing.is_empty() {
             point(page, Tone::Bad, "!", &format!("{} does NOT enforce {}", text::line(&acl.name), without_effect(acl)));

@@ -1,11 +1,10 @@
 //! `plan --item`: what some items get, each of their CIDRs on a line.
 
 use super::page::{Page, short};
-use crate::model::cidr::Cidr;
 use crate::report::context::Context;
-use crate::report::document::{Document, Names};
+use crate::report::document::Document;
+use crate::report::items::{Fate, gets};
 use crate::report::style::Tone;
-use crate::run::record::Command;
 use crate::text;
 use crate::text::number::counted;
 
@@ -14,13 +13,10 @@ const HEADING_COLUMNS: usize = 50;
 
 /// What each of the items of the context gets.
 pub(super) fn items(page: &mut Page, document: &Document, context: Context<'_>) {
-    for key in context.items {
-        let cidrs = context.desired.map(|desired| desired.of_item(key)).unwrap_or_default();
-        let rejections = document.table.rejections.iter().filter(|rejection| *rejection.key == **key);
-        let rejections: Vec<_> = rejections.collect();
+    for item in gets(document, context) {
         page.gap();
-        let name = short(key, HEADING_COLUMNS);
-        if cidrs.is_empty() && rejections.is_empty() {
+        let name = short(item.key, HEADING_COLUMNS);
+        if item.is_nothing() {
             page.line(&[
                 (Tone::Warning, "! "),
                 (Tone::Strong, &name),
@@ -28,43 +24,16 @@ pub(super) fn items(page: &mut Page, document: &Document, context: Context<'_>) 
             ]);
             continue;
         }
-        page.line(&[(Tone::Strong, &name), (Tone::Plain, &format!(": {}", counted(cidrs.len(), "CIDR")))]);
-        let width = cidrs.iter().map(|cidr| cidr.to_string().len()).max().unwrap_or_default();
-        for cidr in cidrs {
-            let (sign, tone, what) = fate(document, context.command, cidr);
+        page.line(&[(Tone::Strong, &name), (Tone::Plain, &format!(": {}", counted(item.cidrs.len(), "CIDR")))]);
+        let width = item.cidrs.iter().map(|(cidr, _)| cidr.to_string().len()).max().unwrap_or_default();
+        for (cidr, Fate { sign, tone, words }) in item.cidrs {
             let address = format!("{:<width$}", cidr.to_string());
-            page.line(&[(tone, sign), (Tone::Plain, " "), (tone, &address), (Tone::Plain, "  "), (Tone::Dim, &what)]);
+            page.line(&[(tone, sign), (Tone::Plain, " "), (tone, &address), (Tone::Plain, "  "), (Tone::Dim, &words)]);
         }
-        for rejection in rejections {
+        for rejection in item.rejections {
             let value = if rejection.value.is_empty() { "(no value)".into() } else { text::key(&rejection.value) };
             let line = format!("! {value}: {}", text::line(&rejection.reason));
             page.paragraph("  ", Tone::Plain, &line, (1, Tone::Warning));
         }
-    }
-}
-
-/// What becomes of a CIDR that an item asks for.
-fn fate(document: &Document, command: Command, cidr: Cidr) -> (&'static str, Tone, String) {
-    let meets = |cidrs: &[Cidr]| cidrs.iter().any(|other| other.overlaps(cidr));
-    let adds = |names: &Names| match names {
-        Names::Cidrs(cidrs) => meets(cidrs),
-        Names::IpSets(_) => false,
-    };
-    if meets(&document.waiting) {
-        return ("!", Tone::Warning, "held: needs approval".to_owned());
-    }
-    if meets(&document.unplaced) {
-        return ("!", Tone::Warning, "no room until others go".to_owned());
-    }
-    match document.changes.iter().find(|change| adds(&change.add)) {
-        Some(change) => {
-            let target = text::line(&change.target);
-            match (command, change.written) {
-                (Command::Plan, _) => ("+", Tone::Good, format!("to add to {target}")),
-                (Command::Apply, true) => ("+", Tone::Good, format!("added to {target}")),
-                (Command::Apply, false) => ("!", Tone::Bad, format!("NOT WRITTEN to {target}")),
-            }
-        }
-        None => (" ", Tone::Plain, "in WAF".to_owned()),
     }
 }

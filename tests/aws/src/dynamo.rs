@@ -1,4 +1,4 @@
-//! DynamoDB: tables whose items lie in the order of a hash, and `Scan` over them.
+//! DynamoDB: tables whose items lie in the order of a hash, `Scan` over them and `Query` of one partition key.
 //!
 //! An item is kept as the JSON text of its attributes, so that a million of them are small and quick to send.
 
@@ -17,16 +17,20 @@ const READ_UNIT_BYTES: usize = 4_096;
 /// Reserved words that a table like ours might use: they need a placeholder in expressions.
 const RESERVED: [&str; 12] =
     ["data", "date", "items", "key", "keys", "name", "region", "status", "timestamp", "ttl", "values", "zone"];
-/// Members of a scan that the stand-in does not have: refused, not ignored.
-const UNSUPPORTED: [&str; 7] = [
+/// Members of a scan or query that the stand-in does not have: refused, not ignored.
+const UNSUPPORTED: [&str; 9] = [
     "AttributesToGet",
     "ConditionalOperator",
-    "ExpressionAttributeValues",
     "FilterExpression",
     "IndexName",
+    "KeyConditions",
+    "QueryFilter",
     "ScanFilter",
+    "ScanIndexForward",
     "Select",
 ];
+/// The one key condition that the stand-in has: that the partition key is a value.
+const KEY_CONDITION: &str = "#a0 = :key";
 /// The most segments that a scan may have.
 const MAX_SEGMENTS: i64 = 1_000_000;
 
@@ -181,16 +185,12 @@ impl Tables {
         empty_pages: bool,
     ) -> Result<Done, ApiError> {
         let (name, table) = self.read(request, region)?;
-        if let Some(member) = UNSUPPORTED.iter().find(|member| request.contains_key(**member)) {
-            return Err(ApiError::validation(format!("The stand-in has no {member}")));
+        refuse_unsupported(request)?;
+        if request.contains_key("ExpressionAttributeValues") {
+            return Err(ApiError::validation("The stand-in has no ExpressionAttributeValues in a scan"));
         }
         let projection = projection(request)?;
-        let limit = match integer(request, "Limit")? {
-            None => usize::MAX,
-            Some(limit) => usize::try_from(limit).ok().filter(|limit| *limit > 0).ok_or_else(|| {
-                ApiError::validation("1 validation error detected: Value at 'limit' must be greater than or equal to 1")
-            })?,
-        };
+        let limit = limit(request)?;
         let segment = Segment::read(request)?;
         let start = start_key(request)?;
         if let Some(start) = &start
@@ -213,10 +213,67 @@ impl Tables {
                 page.fill(items, limit, page_bytes, projection.as_ref());
             }
         }
-        let consistent = request.get("ConsistentRead").and_then(Value::as_bool).unwrap_or(false);
-        let wants_capacity = request.get("ReturnConsumedCapacity").and_then(Value::as_str) == Some("TOTAL");
-        Ok(Done::read(page.finish(wants_capacity.then_some((name, consistent)))))
+        Ok(Done::read(page.finish(capacity(request, name))))
     }
+
+    /// One page of the items that have the partition key that is asked for.
+    pub(crate) fn query(
+        &self,
+        request: &Map<String, Value>,
+        region: &str,
+        page_bytes: usize,
+    ) -> Result<Done, ApiError> {
+        let (name, table) = self.read(request, region)?;
+        refuse_unsupported(request)?;
+        let projection = projection(request)?;
+        let (limit, start) = (limit(request)?, start_key(request)?);
+        let expression = request.get("KeyConditionExpression").and_then(Value::as_str).unwrap_or_default();
+        let asked = request.get("ExpressionAttributeNames").and_then(|names| names["#a0"].as_str());
+        if expression != KEY_CONDITION || asked != Some(KEY_ATTRIBUTE) {
+            return Err(ApiError::validation(format!("Query condition missed key schema element: {KEY_ATTRIBUTE}")));
+        }
+        let values = request.get("ExpressionAttributeValues").and_then(Value::as_object);
+        let key = values.filter(|values| values.len() == 1).and_then(|values| values.get(":key")?.get("S")?.as_str());
+        let key = key.ok_or_else(|| ApiError::validation("Invalid KeyConditionExpression: :key is not a string"))?;
+        if key.is_empty() {
+            return Err(ApiError::validation(
+                "One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an \
+                 empty string value. Key: id",
+            ));
+        }
+        let own = format!("{}:{}", Value::from(KEY_ATTRIBUTE), json!({ "S": key }));
+        let has_key = |item: &Item| item.attributes.iter().any(|(_, text)| **text == *own);
+        let (hash, _) = position(key);
+        let from = start.map_or(Bound::Included((hash, String::new())), Bound::Excluded);
+        let items = table.items.range((from, Bound::Unbounded)).take_while(|((place, _), _)| *place == hash);
+        let mut page = Page { json: String::from("{\"Items\":["), bytes: 0, count: 0, last: None };
+        page.fill(items.filter(|(_, item)| has_key(item)), limit, page_bytes, projection.as_ref());
+        Ok(Done::read(page.finish(capacity(request, name))))
+    }
+}
+
+fn refuse_unsupported(request: &Map<String, Value>) -> Result<(), ApiError> {
+    match UNSUPPORTED.iter().find(|member| request.contains_key(**member)) {
+        Some(member) => Err(ApiError::validation(format!("The stand-in has no {member}"))),
+        None => Ok(()),
+    }
+}
+
+/// Items of a page at most.
+fn limit(request: &Map<String, Value>) -> Result<usize, ApiError> {
+    match integer(request, "Limit")? {
+        None => Ok(usize::MAX),
+        Some(limit) => usize::try_from(limit).ok().filter(|limit| *limit > 0).ok_or_else(|| {
+            ApiError::validation("1 validation error detected: Value at 'limit' must be greater than or equal to 1")
+        }),
+    }
+}
+
+/// The table whose consumed capacity is to be told, and whether the read is consistent.
+fn capacity<'a>(request: &Map<String, Value>, table: &'a str) -> Option<(&'a str, bool)> {
+    let consistent = request.get("ConsistentRead").and_then(Value::as_bool).unwrap_or(false);
+    let wants_capacity = request.get("ReturnConsumedCapacity").and_then(Value::as_str) == Some("TOTAL");
+    wants_capacity.then_some((table, consistent))
 }
 
 /// A page of a scan while it is written.

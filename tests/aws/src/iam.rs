@@ -24,13 +24,9 @@ pub fn calls(attempt: &Attempt) -> Vec<Call> {
     let action = |name: &str| format!("wafv2:{name}");
     let tagged = request.get("Tags").is_some();
     let (resource, further) = match operation.as_str() {
-        "Scan" => {
+        "Scan" | "Query" | "DescribeTable" => {
             let table = format!("arn:aws:dynamodb:{region}:{ACCOUNT}:table/{target}");
-            return vec![("dynamodb:Scan".to_owned(), table)];
-        }
-        "DescribeTable" => {
-            let table = format!("arn:aws:dynamodb:{region}:{ACCOUNT}:table/{target}");
-            return vec![("dynamodb:DescribeTable".to_owned(), table)];
+            return vec![(format!("dynamodb:{operation}"), table)];
         }
         // Nobody can be denied that.
         "GetCallerIdentity" => return Vec::new(),

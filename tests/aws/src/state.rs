@@ -217,6 +217,7 @@ impl State {
                 let config = &self.waf.config;
                 Some(self.tables.scan(body, region, config.scan_page_bytes, config.empty_scan_pages))
             }
+            (Service::DynamoDb, "Query") => Some(self.tables.query(body, region, self.waf.config.scan_page_bytes)),
             (Service::DynamoDb, "DescribeTable") => Some(self.tables.describe(body, region, &self.waf.config.account)),
             (Service::Sts, "GetCallerIdentity") => Some(Ok(sts::caller_identity(&self.waf.config.caller_arn))),
             (Service::Waf, operation) => self.waf.call(operation, body, region),

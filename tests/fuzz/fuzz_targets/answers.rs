@@ -110,7 +110,7 @@ impl Bench {
         let document = Document::new(&run, settings);
         let approving = &Approving::Command(Some("wafsync apply".to_owned()));
         let (target, desired) = (&run.target, run.newest());
-        let context = Context { command, target, desired, approving, color: false, full: true, items: &[] };
+        let context = Context { command, target, desired, approving, color: false, full: true, asks: false, items: &[] };
         shown(&report::text::render(&document, context));
         shown(&report::markdown::render(&document, context));
         shown(&text::json(&serde_json::to_string_pretty(&document).unwrap()));
