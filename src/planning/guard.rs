@@ -53,41 +53,61 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// A plan that may be carried out. The guards are the only way to one.
+/// A plan that no guard stops. Only [`ApprovedPlan::new`] makes one, and only such a plan can be carried out.
 #[derive(Debug)]
 pub struct ApprovedPlan(Plan);
 
 impl ApprovedPlan {
-    /// `None` if the judgement blocks it, or if the plan removes or adds what the judgement holds.
-    #[must_use]
-    pub fn new(plan: Plan, judgement: &Judgement) -> Option<Self> {
+    /// Approves the plan, or gives it back: if the judgement blocks it, or if it removes or adds what the judgement holds.
+    ///
+    /// # Errors
+    ///
+    /// The plan, not approved.
+    pub fn new(plan: Plan, judgement: &Judgement) -> Result<Self, Plan> {
         let held = |cidr: &Cidr| judgement.held.binary_search(cidr).is_ok();
         let waits = |cidr: &Cidr| judgement.waiting.binary_search(cidr).is_ok();
         let removes_held = plan.changes.iter().flat_map(|change| &change.remove).any(held);
         let adds_waiting = plan.changes.iter().flat_map(|change| &change.add).any(waits);
-        (judgement.verdict != Verdict::Blocked && !removes_held && !adds_waiting).then_some(Self(plan))
+        if judgement.verdict == Verdict::Blocked || removes_held || adds_waiting {
+            return Err(plan);
+        }
+        Ok(Self(plan))
     }
 
-    /// The changes of one stage, in their order.
+    /// The changes of one stage, in order.
     #[must_use]
     pub fn stage(&self, stage: Stage) -> Vec<&Change> {
         self.0.changes.iter().filter(|change| change.stage == stage).collect()
     }
 
-    /// Every CIDR that it removes from somewhere.
-    pub fn removals(&self) -> impl Iterator<Item = Cidr> {
-        self.0.changes.iter().flat_map(|change| change.remove.iter().copied())
-    }
-
-    /// Every CIDR that it adds somewhere.
-    pub fn additions(&self) -> impl Iterator<Item = Cidr> {
-        self.0.changes.iter().flat_map(|change| change.add.iter().copied())
+    /// Whether it changes nothing.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.changes.is_empty()
     }
 
     /// The plan.
     #[must_use]
-    pub fn into_inner(self) -> Plan {
+    pub const fn plan(&self) -> &Plan {
+        &self.0
+    }
+
+    /// The plan without its approval.
+    #[must_use]
+    pub fn into_plan(self) -> Plan {
         self.0
+    }
+
+    /// Splits the changes into those for which `first` holds and the rest. Both parts are approved.
+    #[must_use]
+    pub fn partition(self, first: impl FnMut(&Change) -> bool) -> (Self, Self) {
+        let Plan { changes, deferred, unplaced, minimum } = self.0;
+        let (first, rest): (Vec<Change>, Vec<Change>) = changes.into_iter().partition(first);
+        let of_first = minimum.min(first.len());
+        (
+            Self(Plan { changes: first, deferred: deferred.clone(), unplaced: unplaced.clone(), minimum: of_first }),
+            Self(Plan { changes: rest, deferred, unplaced, minimum: minimum - of_first }),
+        )
     }
 }
 

@@ -1,4 +1,4 @@
-//! What was written of a plan: the writes that had their effect, and those of which nobody knows.
+//! What was written of a plan: the writes that took effect, and those that may have.
 
 use std::collections::BTreeMap;
 
@@ -10,20 +10,20 @@ use crate::run::effect;
 /// What was written of a plan.
 #[derive(Clone, Debug, Default)]
 pub struct Applied {
-    /// Writes that had their effect: AWS confirmed them, or a later read showed them.
+    /// Writes that took effect: AWS confirmed them, or a later read showed them.
     pub done: Vec<Write>,
-    /// Writes of which it is not known whether they had their effect.
+    /// Writes that may have taken effect: the answer was lost.
     pub unsure: Vec<Write>,
-    /// Writes that were refused because somebody else had written.
+    /// The number of writes that AWS refused because of a conflict.
     pub conflicts: usize,
 }
 
-/// What a write replaces: of all writes with the same origin at most one has its effect.
+/// What a write replaces. Of all writes with the same origin, at most one takes effect.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Origin {
     of_ip_set: bool,
     name: String,
-    /// `None`: there was nothing.
+    /// `None` for a creation.
     token: Option<LockToken>,
 }
 
@@ -38,7 +38,7 @@ impl Origin {
 }
 
 impl Applied {
-    /// Writes that had their effect, by kind.
+    /// The number of writes that took effect, by kind.
     #[must_use]
     pub fn writes(&self) -> BTreeMap<WriteKind, usize> {
         let mut writes = BTreeMap::new();
@@ -48,14 +48,14 @@ impl Applied {
         writes
     }
 
-    /// Whether this change had its effect.
+    /// Whether this change took effect.
     #[must_use]
     pub fn wrote(&self, change: &Change) -> bool {
         let same = |write: &Write| write.kind() == change.write.kind() && write.target() == change.write.target();
         self.done.iter().any(same)
     }
 
-    /// Takes down a write that AWS confirmed. No other write of the same origin can have had its effect.
+    /// Records a write that AWS confirmed. No other write of the same origin can have taken effect.
     pub(super) fn confirm(&mut self, write: Write) {
         self.forget(&Origin::of(&write));
         self.done.push(write);
@@ -66,7 +66,7 @@ impl Applied {
         self.unsure.retain(|unsure| Origin::of(unsure) != *origin);
     }
 
-    /// Counts as done what a read shows although the answer was lost; answers the origins of what it counted.
+    /// Counts unsure writes as done where a read shows their effect, and returns their origins.
     pub(super) fn acknowledge(&mut self, current: &Current, installation: &str) -> Vec<Origin> {
         let mut found = Vec::new();
         for write in std::mem::take(&mut self.unsure) {
@@ -80,3 +80,6 @@ impl Applied {
         found
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! Proof by a second scan: nothing leaves force because a single scan did not show it.
+//! Proof by a second scan: nothing is removed from force because a single scan omits it.
 
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -11,19 +11,19 @@ use crate::run::observation::{Job, Observation};
 use crate::stop::StopReason;
 use crate::text::number::duration;
 
-/// Whether what is to be removed has the proof that it needs.
+/// The proof that what a plan removes is unwanted.
 #[derive(Debug)]
 pub(super) enum Proof {
-    /// Not yet: a scan has to begin after the newest read of WAF.
+    /// No scan has begun since the newest read of WAF.
     Missing,
-    /// A scan that began after the newest read of WAF, with so much care.
+    /// A complete scan that began after the newest read of WAF, and whether it waited for the settling time.
     Scanned(Care),
-    /// It cannot be had in this run, for this reason: nothing is removed.
+    /// The second scan failed or came too late, which ends the run like this: it removes nothing.
     Unavailable(End),
 }
 
 impl Proof {
-    /// Whether no scan is missing, or none can be had, for what takes so much care.
+    /// Whether a plan that needs this much care can go on: with its proof, or without its removals.
     pub(super) fn suffices(&self, care: Care) -> bool {
         match self {
             Self::Missing => false,
@@ -32,22 +32,22 @@ impl Proof {
         }
     }
 
-    /// How a run ends that lacks it.
-    pub(super) fn lacking(self) -> Option<End> {
+    /// How a run ends that could not get it.
+    pub(super) fn lacking(&self) -> Option<End> {
         match self {
-            Self::Unavailable(end) => Some(end),
+            Self::Unavailable(end) => Some(end.clone()),
             Self::Missing | Self::Scanned(_) => None,
         }
     }
 
-    /// After WAF was read again, a scan has to begin anew.
+    /// Drops the proof after WAF was read again: the next scan has to begin after that read.
     pub(super) fn expire(&mut self) {
         if self.can_be_had() {
             *self = Self::Missing;
         }
     }
 
-    /// Whether what needs a second scan may be planned: it has one, or can still get it.
+    /// Whether removals may be planned: they have their proof or can still get it.
     pub(super) const fn can_be_had(&self) -> bool {
         !matches!(self, Self::Unavailable(_))
     }
@@ -61,7 +61,7 @@ pub(super) fn due(job: &Job<'_>, observation: &Observation, care: Care) -> Insta
     }
 }
 
-/// Scans again, late enough for the answer to mean something.
+/// Scans the table again when that may count as proof.
 pub(super) async fn confirm(job: &Job<'_>, observation: &mut Observation, care: Care) -> Proof {
     let wait = due(job, observation, care).saturating_duration_since(Instant::now());
     info!(wait = %duration(wait), "something would be removed: scanning the table again");

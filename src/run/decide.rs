@@ -1,4 +1,4 @@
-//! Makes a decision: what the scans and what WAF holds come to. It calls nothing.
+//! Makes a decision from the scans and from what WAF holds. It calls nothing.
 
 use crate::planning::capacity;
 use crate::planning::diff::Diff;
@@ -7,17 +7,13 @@ use crate::planning::plan::{Basis, Plan, Restraint};
 use crate::planning::rule_changes;
 use crate::run::decision::Decision;
 use crate::run::end::End;
-use crate::run::history::History;
-use crate::run::observation::{Job, Observation};
 use crate::run::record::Seen;
+use crate::run::state::State;
 
-/// Decides what is to be written. `proven`: what needs a second scan before it is removed has it, or will have it.
-pub(super) fn decide(
-    job: &Job<'_>,
-    observation: &Observation,
-    history: &mut History,
-    proven: bool,
-) -> Result<Decision, End> {
+/// Decides what to write: plans for what the newest scan wants, within what the guards let through.
+pub(super) fn decide(state: &mut State<'_>) -> Result<Decision, End> {
+    let State { job, observation, history, proof } = state;
+    observation.abort_on_rejections(job.settings)?;
     let Seen { scans, current, .. } = &observation.seen;
     let (settings, waf) = (job.settings, &job.settings.waf);
     let diff = Diff::new(&scans.newest, &scans.earlier, &settings.table.always, current);
@@ -48,6 +44,7 @@ pub(super) fn decide(
         policy: &waf.policy,
         limits: waf.limits,
     };
+    let proven = proof.can_be_had();
     // A blocked plan is shown as it would be without the guards.
     let restraint = match judgement.verdict {
         Verdict::Blocked => Restraint { held: &[], waiting: &[], closed: &[], proven },
@@ -63,8 +60,9 @@ pub(super) fn decide(
     Ok(Decision { plan, diff, judgement })
 }
 
-/// What a person would approve now.
-pub(super) fn digest(job: &Job<'_>, observation: &Observation, history: &History) -> Option<String> {
+/// What `--approve` takes to let the rest of this run past the guards; `None` if nothing was decided.
+pub(super) fn digest(state: &State<'_>) -> Option<String> {
+    let State { job, observation, history, .. } = state;
     let last = history.rounds.last().map(|round| &round.decision);
     let judgement = &history.pending.as_ref().or(last)?.judgement;
     if judgement.verdict != Verdict::Held || !history.has_written() {

@@ -1,34 +1,56 @@
-//! A decision: a plan, what it was made from, and what guards said of it.
+//! A decision: a plan, the difference it closes, and the guards' judgement of it.
 
 use std::collections::BTreeSet;
 
 use crate::model::cidr::{Cidr, Family};
 use crate::planning::diff::{self, Diff};
-use crate::planning::guard::Judgement;
+use crate::planning::guard::{ApprovedPlan, Judgement, Verdict};
 use crate::planning::plan::{Change, Plan, Stage};
+use crate::run::end::{End, Failure};
 
-/// A plan, what it was made from, and what guards said of it.
+/// A plan, the difference it closes, and the guards' judgement of it. Only a `Decision<ApprovedPlan>` can be carried
+/// out.
 #[derive(Clone, Debug)]
-pub struct Decision {
+pub struct Decision<P = Plan> {
     /// The plan.
-    pub plan: Plan,
-    /// What is unwanted.
+    pub plan: P,
+    /// What WAF holds and nothing asks for.
     pub diff: Diff,
-    /// What guards said.
+    /// The guards' judgement.
     pub judgement: Judgement,
 }
 
-/// How sure a run has to be before it removes something.
+/// The proof that a run needs before it removes something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Care {
-    /// A second scan, at once: somebody put it there by hand, but the table may ask for it by now.
+    /// A second scan, at once: it was added by hand, but the table may ask for it by now.
     Immediate,
-    /// A second scan when things have settled: the table gave it.
+    /// A second scan after the settling time: it came from the table.
     Settled,
 }
 
 impl Decision {
-    /// What it takes before this plan may remove what it removes from force; `None` if it removes nothing.
+    /// The decision with its plan approved, or the decision as it was if a guard stops it.
+    pub(super) fn approve(self) -> Result<Decision<ApprovedPlan>, Self> {
+        let Self { plan, diff, judgement } = self;
+        match ApprovedPlan::new(plan, &judgement) {
+            Ok(plan) => Ok(Decision { plan, diff, judgement }),
+            Err(plan) => Err(Self { plan, diff, judgement }),
+        }
+    }
+
+    /// How a run ends whose plan was not approved.
+    pub(super) fn refusal(&self) -> End {
+        match self.judgement.verdict {
+            Verdict::Blocked => End::Blocked,
+            // Plans are made without what a guard holds.
+            Verdict::Pass | Verdict::Held | Verdict::Approved => {
+                End::failed(Failure::Internal("a plan contains what a guard holds"))
+            }
+        }
+    }
+
+    /// The proof that this plan needs before it removes anything from force; `None` if it removes nothing.
     #[must_use]
     pub fn care(&self) -> Option<Care> {
         let removes = |cidrs: &[Cidr]| {
@@ -44,35 +66,38 @@ impl Decision {
         }
     }
 
-    /// The part of the plan that needs no proof, and the rest.
+    /// Every CIDR that the plan removes from an IP set.
+    pub fn removals(&self) -> impl Iterator<Item = Cidr> {
+        self.plan.changes.iter().flat_map(|change| change.remove.iter().copied())
+    }
+}
+
+impl Decision<ApprovedPlan> {
+    /// Splits the plan into the part that needs no proof and the rest.
     ///
-    /// No proof is needed for creations, updates that add, and the rule groups that wire no more than those. An update
-    /// that removes waits with the additions that share it, and so does a rule group that lets go of something or refers to
-    /// a set that waits: one write of each is enough.
-    #[must_use]
-    pub fn split(self) -> (Self, Self) {
+    /// Creations, updates that only add, and rule groups that wire no more than those need no proof. An update that
+    /// removes waits, together with the additions in the same call. So does a rule group that drops a reference or
+    /// refers to a set that waits: each is written once.
+    pub(super) fn split(self) -> (Self, Self) {
         let (unproven, drift) = (self.diff.unproven(), self.diff.drift().collect::<BTreeSet<Cidr>>());
         let needs_proof = |cidr: &Cidr| unproven.binary_search(cidr).is_ok() || drift.contains(cidr);
         let waits = |change: &Change| {
             let removes = !change.remove.is_empty() && change.stage != Stage::Strip;
             removes || change.stage == Stage::Unwire || change.remove.iter().any(needs_proof)
         };
-        let waiting = self.plan.changes.iter().filter(|change| waits(change));
+        let waiting = self.plan.plan().changes.iter().filter(|change| waits(change));
         let waiting: BTreeSet<String> = waiting.map(|change| change.write.target().to_owned()).collect();
         let goes = |change: &Change| !waits(change) && !change.refer.iter().any(|set| waiting.contains(set));
-        let Plan { changes, deferred, unplaced, minimum } = self.plan;
-        let (first, rest): (Vec<Change>, Vec<Change>) = changes.into_iter().partition(goes);
-        let part = |changes: Vec<Change>, minimum, diff, judgement| {
-            let (deferred, unplaced) = (deferred.clone(), unplaced.clone());
-            Self { plan: Plan { changes, deferred, unplaced, minimum }, diff, judgement }
-        };
-        let of_first = minimum.min(first.len());
-        let first = part(first, of_first, self.diff.clone(), self.judgement.clone());
-        (first, part(rest, minimum - of_first, self.diff, self.judgement))
+        let (first, rest) = self.plan.partition(goes);
+        let first = Self { plan: first, diff: self.diff.clone(), judgement: self.judgement.clone() };
+        (first, Self { plan: rest, diff: self.diff, judgement: self.judgement })
     }
 
-    /// Every CIDR that the plan removes from somewhere.
-    pub fn removals(&self) -> impl Iterator<Item = Cidr> {
-        self.plan.changes.iter().flat_map(|change| change.remove.iter().copied())
+    /// The decision without its approval, for the record.
+    pub(super) fn into_record(self) -> Decision {
+        Decision { plan: self.plan.into_plan(), diff: self.diff, judgement: self.judgement }
     }
 }
+
+#[cfg(test)]
+mod tests;

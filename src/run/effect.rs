@@ -1,13 +1,12 @@
-//! What a write makes of what WAF holds: values only.
+//! The effect of a write on what WAF holds, as values.
 
 use crate::aws::{ReadCache, Receipt};
 use crate::model::current::{Current, GroupRule, RuleGroup, Shard};
 use crate::model::naming;
-use crate::model::policy::Action;
 use crate::model::spec::{IpSetSpec, RuleGroupSpec};
 use crate::planning::plan::Write;
 
-/// Takes over a write that AWS has confirmed: from now on this is what WAF holds, as far as the run knows.
+/// Applies a confirmed write to the run's view of WAF.
 pub(super) fn take_over(current: &mut Current, write: &Write, receipt: &Receipt, installation: &str) {
     let Receipt { id, arn, token } = receipt.clone();
     if current.account.is_none() {
@@ -65,7 +64,7 @@ pub(super) fn take_over(current: &mut Current, write: &Write, receipt: &Receipt,
     }
 }
 
-/// Has the cache remember what was written: a list that shows the token of the receipt then proves it without a read.
+/// Adds a confirmed write to the cache: a list that shows the receipt's token then proves the contents without a read.
 pub(super) fn remember(cache: &mut ReadCache, current: &Current, write: &Write, receipt: &Receipt) {
     match write {
         Write::CreateIpSet(spec) | Write::UpdateIpSet { spec, .. } => cache.wrote_ip_set(spec, receipt),
@@ -77,7 +76,7 @@ pub(super) fn remember(cache: &mut ReadCache, current: &Current, write: &Write, 
     }
 }
 
-/// Whether a read shows all that this write leaves, and shows that something was written since what it replaces.
+/// Whether a read shows everything that this write sets, under a newer token than the one it replaces.
 pub(super) fn shows(write: &Write, current: &Current, installation: &str) -> bool {
     let set_as = |shard: &Shard, spec: &IpSetSpec| {
         shard.cidrs == spec.cidrs && shard.mark == naming::mark(&spec.description, installation)
@@ -98,23 +97,23 @@ pub(super) fn shows(write: &Write, current: &Current, installation: &str) -> boo
     }
 }
 
-/// The table that a group's description names once it is written so.
+/// The table tag in a group's description after this write.
 fn table(spec: &RuleGroupSpec, installation: &str) -> Option<String> {
     naming::group_table(&spec.description.to_string(), installation).flatten()
 }
 
-/// What the rules of a group amount to once it is written so.
+/// The rule of a group after this write.
 fn rule(spec: &RuleGroupSpec) -> GroupRule {
     if spec.references.is_empty() {
         return GroupRule::Empty;
     }
     GroupRule::Standard {
         policy: spec.policy.clone(),
-        labels: match spec.policy.action {
-            Action::Allow => Vec::new(),
-            Action::Count => vec![spec.rule_name.clone()],
-        },
+        labels: spec.policy.labels(&spec.rule_name),
         references: spec.references.iter().filter_map(|reference| reference.arn.clone()).collect(),
         tidy: true,
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -1,4 +1,4 @@
-//! What a run has done so far: the plans that it carried out, what became of them, and what a person approved.
+//! What a run has decided and done so far.
 
 use std::collections::BTreeSet;
 
@@ -10,26 +10,26 @@ use crate::run::decision::Decision;
 use crate::run::end::End;
 use crate::run::record::Round;
 
-/// What was done so far.
+/// What a run has decided and done so far.
 #[derive(Default)]
 pub(super) struct History {
-    /// The plans that were carried out.
+    /// The plans that were carried out, oldest first.
     pub(super) rounds: Vec<Round>,
-    /// The last plan, until it is carried out.
+    /// The last plan, unless it was carried out.
     pub(super) pending: Option<Decision>,
-    /// What a person approved of this run.
+    /// What `--approve` has approved for this run; its digest is spent.
     pub(super) approval: Option<Approval>,
 }
 
 impl History {
-    /// Takes down what became of a plan.
+    /// Records a plan that was carried out.
     pub(super) fn carried_out(&mut self, round: Round) {
         let settled: Vec<Origin> = round.applied.done.iter().map(Origin::of).collect();
         self.forget(&settled);
         self.rounds.push(round);
     }
 
-    /// Counts as done what a fresh read shows although its answer was lost.
+    /// Counts writes whose answers were lost as done where a newer read shows their effect.
     pub(super) fn acknowledge(&mut self, current: &Current, installation: &str) {
         for at in 0..self.rounds.len() {
             let found = self.rounds.get_mut(at).map(|round| round.applied.acknowledge(current, installation));
@@ -37,7 +37,7 @@ impl History {
         }
     }
 
-    /// Forgets the unsure writes of these origins: another one had its effect in their place.
+    /// Forgets the unsure writes of these origins: another write took effect in their place.
     fn forget(&mut self, origins: &[Origin]) {
         for round in &mut self.rounds {
             for origin in origins {
@@ -51,12 +51,12 @@ impl History {
         self.rounds.iter().any(|round| !round.applied.done.is_empty())
     }
 
-    /// Whether something may be in WAF that was not there when it was read.
+    /// Whether a write may have taken effect that the newest read does not show.
     pub(super) fn may_have_written(&self) -> bool {
         self.has_written() || self.rounds.iter().any(|round| !round.applied.unsure.is_empty())
     }
 
-    /// Keeps a plan that finds nothing to write, unless the last one that was carried out says as much.
+    /// Records a plan without changes, unless it says the same as the last one that was carried out.
     pub(super) fn keep(&mut self, decision: Decision) {
         let says_the_same = |last: &Decision| {
             last.judgement.held == decision.judgement.held
@@ -67,12 +67,12 @@ impl History {
         self.pending = (!said).then_some(decision);
     }
 
-    /// CIDRs in force when the run began, without drift; `None` before its first plan was carried out.
+    /// The number of CIDRs in force when the run began, without drift; `None` before the first plan was carried out.
     pub(super) fn in_force_at_start(&self) -> Option<PerFamily<usize>> {
         self.rounds.first().map(|round| round.decision.diff.in_force_by_table)
     }
 
-    /// Counted CIDRs that this run has removed: what WAF no longer holds is gone, also if the answer was lost.
+    /// CIDRs removed by this run that the guards count, including those whose answer was lost.
     pub(super) fn removed(&self, current: &Current) -> BTreeSet<Cidr> {
         let mut removed = BTreeSet::new();
         for Round { decision, .. } in &self.rounds {
@@ -83,7 +83,7 @@ impl History {
         removed
     }
 
-    /// Additions that `--max-additions` counts and that this run has set out to make.
+    /// Additions planned by this run that `--max-additions` counts.
     pub(super) fn added(&self) -> BTreeSet<Cidr> {
         let mut added = BTreeSet::new();
         for Round { decision, .. } in &self.rounds {
@@ -94,7 +94,7 @@ impl History {
         added
     }
 
-    /// How the run ends if no further round can follow: what failed in the last one counts for more.
+    /// How a run ends that `end` cuts short: a failure in its last round comes first.
     pub(super) fn cut_short(&self, end: End) -> End {
         let troubles = self.rounds.last().into_iter().flat_map(|round| &round.troubles);
         troubles.map(End::from).find(|end| matches!(end, End::Failed(_))).unwrap_or(end)

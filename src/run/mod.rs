@@ -12,4 +12,5 @@ mod observation;
 pub mod outcome;
 pub mod reconcile;
 pub mod record;
+mod state;
 mod verify;

@@ -1,6 +1,6 @@
 //! What a run does: observe, plan, guard, confirm removals, apply, verify.
 //!
-//! It keeps nothing between runs; what a process that lives on may remember comes in as a [`ReadCache`].
+//! It keeps nothing between runs: what a long-lived process may remember is passed in as a [`ReadCache`].
 
 use std::time::Duration;
 
@@ -8,34 +8,34 @@ use tokio::time::Instant;
 
 use crate::aws::{ReadCache, TableReader, WafReader, Writer};
 use crate::model::settings::Settings;
-use crate::planning::guard::{ApprovedPlan, Verdict};
+use crate::planning::guard::ApprovedPlan;
 use crate::run::apply::apply;
-use crate::run::confirm::{Proof, confirm, due};
+use crate::run::confirm::{confirm, due};
 use crate::run::decide::{decide, digest};
 use crate::run::decision::Decision;
-use crate::run::end::{End, Failure, Why};
-use crate::run::history::History;
+use crate::run::end::{End, Why};
 use crate::run::observation::{Job, Observation};
-use crate::run::record::{Command, Round, Run};
-use crate::run::verify::{finished, look_again, unfinished};
+use crate::run::record::{Command, Completion, Round, Run};
+use crate::run::state::State;
+use crate::run::verify::{finished, read_back, unfinished};
 use crate::stop::Stop;
 
-/// How often a run plans again after somebody else wrote, before it leaves the rest to the next run.
+/// How often a run plans again after a write conflict before it leaves the rest to the next run.
 const ROUNDS: u32 = 5;
 
-/// Before planning again: this, times the round, plus up to as much again by chance, so that two runs that met part.
+/// The pause before planning again, times the round, plus up to as much again at random so that two runs drift apart.
 const ROUND_PAUSE: Duration = Duration::from_secs(1);
 
-/// Whether this run may write.
+/// Whether a run may write.
 #[derive(Clone, Copy, Debug)]
 pub enum Mode<'a> {
-    /// Look only.
+    /// Plan only.
     Plan,
-    /// Carry the plan out.
+    /// Carry the plan out with this writer.
     Apply(&'a Writer),
 }
 
-/// Brings WAF to what the table asks for, or says what that would take.
+/// Brings WAF to what the table asks for, or plans it, and returns the record of that.
 pub async fn reconcile(
     settings: &Settings,
     (table, waf): (&TableReader, &WafReader),
@@ -43,160 +43,105 @@ pub async fn reconcile(
     cache: &mut ReadCache,
     stop: &Stop,
 ) -> Run {
-    let mut job = Job { settings, target: waf.target(), table, waf, cache, stop };
-    let mut history = History::default();
-    let (observation, end) = match Observation::take(&mut job).await {
-        Err(end) => (None, end),
-        Ok(mut observation) => {
-            let end = match (observation.abort_on_rejections(settings), mode) {
-                (Err(end), _) => end,
-                (Ok(()), Mode::Plan) => preview(&job, &observation, &mut history),
-                (Ok(()), Mode::Apply(writer)) => match converge(&mut job, &mut observation, &mut history, writer).await
-                {
-                    Ok(end) => end,
-                    Err(end) => history.cut_short(end),
-                },
-            };
-            let end = end.and_unread(&observation.seen.current.unread_web_acls);
-            (Some(observation), end)
-        }
+    let command = match mode {
+        Mode::Plan => Command::Plan,
+        Mode::Apply(_) => Command::Apply,
     };
-    record(job, observation, history, end, mode)
+    let mut job = Job { settings, target: waf.target(), table, waf, cache, stop };
+    let observation = match Observation::take(&mut job).await {
+        Ok(observation) => observation,
+        Err(end) => return Run::unseen(job.target, command, end),
+    };
+    let mut state = State::new(job, observation);
+    let end = match mode {
+        Mode::Plan => preview(&mut state),
+        Mode::Apply(writer) => converge(&mut state, writer).await,
+    };
+    let end = end.unwrap_or_else(|end| state.history.cut_short(end));
+    let digest = digest(&state);
+    state.into_record(command, digest, end)
 }
 
-/// What `apply` would do, as far as one scan can tell.
-fn preview(job: &Job<'_>, observation: &Observation, history: &mut History) -> End {
-    match decide(job, observation, history, true) {
-        Ok(decision) => {
-            history.pending = Some(decision);
-            End::Done
-        }
-        Err(end) => end,
-    }
+/// Plans what `apply` would do, as far as one scan can tell.
+fn preview(state: &mut State<'_>) -> Result<End, End> {
+    state.history.pending = Some(decide(state)?);
+    Ok(End::Done)
 }
 
-/// Plans and writes until the newest view of WAF shows all that is wanted, or a person has to look, or the run has to
-/// end.
-async fn converge(
-    job: &mut Job<'_>,
-    observation: &mut Observation,
-    history: &mut History,
-    writer: &Writer,
-) -> Result<End, End> {
-    let mut proof = Proof::Missing;
+/// Plans and writes until WAF, read after the last write, needs no further change. The error is what ended it earlier.
+async fn converge(state: &mut State<'_>, writer: &Writer) -> Result<End, End> {
     for round in 0..=ROUNDS {
-        let decision = prove(job, observation, history, writer, &mut proof).await?;
-        if decision.plan.changes.is_empty() {
-            history.keep(decision);
-            return Ok(finished(observation, history, proof));
+        let decision = prove(state, writer).await?;
+        if decision.plan.is_empty() {
+            state.history.keep(decision.into_record());
+            return Ok(finished(state));
         }
         if round == ROUNDS {
-            history.pending = Some(decision);
+            state.history.pending = Some(decision.into_record());
             break;
         }
-        history.pending = None;
-        let state = carry_out(job, observation, history, writer, decision, None).await?;
-        if state == State::Troubled && !history.may_have_written() {
-            return Ok(unfinished(observation, history, proof, Ok(())));
+        state.history.pending = None;
+        let completion = carry_out(state, writer, decision, None).await;
+        if completion == Completion::Troubled && !state.history.may_have_written() {
+            return Ok(unfinished(state, None));
         }
-        let shown = look_again(job, observation, history, pause(state, round)).await;
-        if shown.is_err() || state == State::Troubled {
-            return Ok(unfinished(observation, history, proof, shown));
+        let pause = if completion == Completion::Outdated { pause(round) } else { Duration::ZERO };
+        let unread = read_back(state, pause).await.err();
+        if unread.is_some() || completion == Completion::Troubled {
+            return Ok(unfinished(state, unread));
         }
-        proof.expire();
+        state.proof.expire();
     }
-    Ok(unfinished(observation, history, proof, Err(End::partial(Why::KeptChanging))))
+    Ok(unfinished(state, Some(End::partial(Why::KeptChanging))))
 }
 
-/// A plan that lacks no proof. What needs none does not wait for it: it is written while the settling time runs.
-async fn prove(
-    job: &mut Job<'_>,
-    observation: &mut Observation,
-    history: &mut History,
-    writer: &Writer,
-    proof: &mut Proof,
-) -> Result<Decision, End> {
+/// Returns an approved plan whose removals are proven. Changes that need no proof are written during the settling time.
+async fn prove(state: &mut State<'_>, writer: &Writer) -> Result<Decision<ApprovedPlan>, End> {
     let mut round = 0;
     loop {
-        let decision = decide(job, observation, history, proof.can_be_had())?;
-        if decision.judgement.verdict == Verdict::Blocked {
-            history.pending = Some(decision);
-            return Err(End::Blocked);
-        }
-        let Some(care) = decision.care().filter(|care| !proof.suffices(*care)) else { return Ok(decision) };
+        let decision = decide(state)?;
+        let care = decision.care();
+        let decision = match decision.approve() {
+            Ok(approved) => approved,
+            Err(refused) => {
+                let end = refused.refusal();
+                state.history.pending = Some(refused);
+                return Err(end);
+            }
+        };
+        let Some(care) = care.filter(|care| !state.proof.suffices(*care)) else { return Ok(decision) };
         let (first, rest) = decision.split();
-        history.pending = Some(rest);
-        let until = due(job, observation, care);
-        if !first.plan.changes.is_empty()
+        state.history.pending = Some(rest.into_record());
+        let until = due(&state.job, &state.observation, care);
+        if !first.plan.is_empty()
             && round < ROUNDS
-            && carry_out(job, observation, history, writer, first, Some(until)).await? == State::Outdated
+            && carry_out(state, writer, first, Some(until)).await == Completion::Outdated
         {
-            look_again(job, observation, history, pause(State::Outdated, round)).await?;
-            proof.expire();
+            read_back(state, pause(round)).await?;
+            state.proof.expire();
             round += 1;
             continue;
         }
-        // A second look at once can show that a guard need not hold what has to wait for the table to settle.
-        *proof = confirm(job, observation, care).await;
-        observation.abort_on_rejections(job.settings)?;
+        // An immediate second scan can show removals that need the settling time, because a guard no longer holds them.
+        state.proof = confirm(&state.job, &mut state.observation, care).await;
     }
 }
 
-/// What became of a plan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    /// All of it was written.
-    Written,
-    /// Some of it was refused because what was read is out of date.
-    Outdated,
-    /// Some of it was not written, and reading again would not help.
-    Troubled,
-}
-
-/// Carries a plan out.
+/// Carries a plan out. `until`: when to stop waiting for AWS to propagate what it refers to.
 async fn carry_out(
-    job: &mut Job<'_>,
-    observation: &mut Observation,
-    history: &mut History,
+    state: &mut State<'_>,
     writer: &Writer,
-    decision: Decision,
+    decision: Decision<ApprovedPlan>,
     until: Option<Instant>,
-) -> Result<State, End> {
-    let Some(approved) = ApprovedPlan::new(decision.plan.clone(), &decision.judgement) else {
-        return Err(End::failed(Failure::Internal("a plan that a guard stops was to be carried out")));
-    };
-    let (applied, troubles) = apply(&approved, writer, job, observation, until).await;
-    let round = Round { decision, applied, troubles };
-    let state = match (round.is_outdated(), round.troubles.is_empty()) {
-        (true, _) => State::Outdated,
-        (false, false) => State::Troubled,
-        (false, true) => State::Written,
-    };
-    history.carried_out(round);
-    Ok(state)
+) -> Completion {
+    let (applied, troubles) = apply(&decision.plan, writer, &mut state.job, &mut state.observation, until).await;
+    let round = Round { decision: decision.into_record(), applied, troubles };
+    let completion = round.completion();
+    state.history.carried_out(round);
+    completion
 }
 
-/// How long to wait before WAF is read again.
-fn pause(state: State, round: u32) -> Duration {
-    match state {
-        State::Outdated => (ROUND_PAUSE * (round + 1)).mul_f64(1.0 + fastrand::f64()),
-        State::Written | State::Troubled => Duration::ZERO,
-    }
-}
-
-/// The record of a run that has ended.
-fn record(job: Job<'_>, observation: Option<Observation>, history: History, end: End, mode: Mode<'_>) -> Run {
-    let digest = observation.as_ref().and_then(|observation| digest(&job, observation, &history));
-    Run {
-        target: job.target,
-        command: match mode {
-            Mode::Plan => Command::Plan,
-            Mode::Apply(_) => Command::Apply,
-        },
-        seen: observation.map(|observation| observation.seen),
-        rounds: history.rounds,
-        pending: history.pending,
-        digest,
-        end,
-    }
+/// How long to wait before WAF is read and planned again.
+fn pause(round: u32) -> Duration {
+    (ROUND_PAUSE * (round + 1)).mul_f64(1.0 + fastrand::f64())
 }

@@ -70,7 +70,23 @@ pub struct Round {
     pub troubles: Vec<Trouble>,
 }
 
+/// How much of a plan was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Completion {
+    /// All of it.
+    Written,
+    /// Not all of it, because what was read is out of date.
+    Outdated,
+    /// Not all of it, and reading again would not help.
+    Troubled,
+}
+
 impl Run {
+    /// The record of a run that could not read both the table and WAF.
+    pub(super) const fn unseen(target: Target, command: Command, end: End) -> Self {
+        Self { target, command, seen: None, rounds: Vec::new(), pending: None, digest: None, end }
+    }
+
     /// What the newest complete scan wants.
     #[must_use]
     pub fn newest(&self) -> Option<&Desired> {
@@ -141,10 +157,15 @@ impl Round {
         self.decision.plan.changes.iter().filter(|change| self.applied.wrote(change))
     }
 
-    /// Whether WAF has to be read again before going on.
-    #[must_use]
-    pub fn is_outdated(&self) -> bool {
-        self.troubles.iter().any(|trouble| matches!(trouble, Trouble::Outdated(_)))
+    /// How much of the plan was written.
+    pub(super) fn completion(&self) -> Completion {
+        if self.troubles.iter().any(|trouble| matches!(trouble, Trouble::Outdated(_))) {
+            Completion::Outdated
+        } else if self.troubles.is_empty() {
+            Completion::Written
+        } else {
+            Completion::Troubled
+        }
     }
 
     /// Drift that it set out to remove, whatever became of it.

@@ -1,13 +1,13 @@
-//! Reads WAF until it shows what this run has written, and says how the run ends.
+//! Verifies a run: reads WAF until it shows what the run has written, and decides how the run ends.
 
 use std::time::Duration;
 
 use tracing::warn;
 
-use crate::run::confirm::Proof;
+use crate::run::decision::Decision;
 use crate::run::end::{End, Failure, Why};
-use crate::run::history::History;
-use crate::run::observation::{Job, Observation, unread_later};
+use crate::run::observation::unread_later;
+use crate::run::state::State;
 
 /// Reads until one shows what was written.
 const VERIFY_READS: u32 = 6;
@@ -16,12 +16,8 @@ const VERIFY_READS: u32 = 6;
 const VERIFY_PAUSE: Duration = Duration::from_secs(2);
 
 /// Reads WAF, after a pause, until it shows all that this run has written.
-pub(super) async fn look_again(
-    job: &mut Job<'_>,
-    observation: &mut Observation,
-    history: &mut History,
-    pause: Duration,
-) -> Result<(), End> {
+pub(super) async fn read_back(state: &mut State<'_>, pause: Duration) -> Result<(), End> {
+    let State { job, observation, history, .. } = state;
     if !pause.is_zero() {
         job.stop.sleep(pause).await.map_err(|reason| End::partial(Why::Stopped(reason)))?;
     }
@@ -40,32 +36,26 @@ pub(super) async fn look_again(
     Err(End::partial(Why::NotSeen))
 }
 
-/// How a run ends whose last plan was carried out. `shown`: what became of the read after it.
-pub(super) fn unfinished(observation: &Observation, history: &History, proof: Proof, shown: Result<(), End>) -> End {
-    let Some(round) = history.rounds.last() else {
-        return End::failed(Failure::Internal("a run that carried nothing out is said to be unfinished"));
-    };
-    let mut ends: Vec<End> = round.troubles.iter().map(End::from).collect();
-    ends.extend(proof.lacking());
-    ends.extend(shown.err());
-    ends.extend(left_over(observation, history));
-    gravest(ends)
+/// How a run ends whose last plan needs no further change.
+pub(super) fn finished(state: &State<'_>) -> End {
+    gravest(state.proof.lacking().into_iter().chain(left_to_the_next_run(state))).unwrap_or(End::Done)
 }
 
-/// How a run ends whose newest plan, on the newest view of WAF, finds nothing to write.
-pub(super) fn finished(observation: &Observation, history: &History, proof: Proof) -> End {
-    let mut ends = Vec::new();
-    ends.extend(proof.lacking());
-    ends.extend(left_over(observation, history));
-    gravest(ends)
+/// How a run ends whose last plan was not carried out in full, or not shown by WAF. `unread`: why it was not shown.
+pub(super) fn unfinished(state: &State<'_>, unread: Option<End>) -> End {
+    let troubles = state.history.rounds.last().into_iter().flat_map(|round| &round.troubles);
+    let ends = troubles.map(End::from).chain(state.proof.lacking()).chain(unread);
+    gravest(ends.chain(left_to_the_next_run(state)))
+        .unwrap_or_else(|| End::failed(Failure::Internal("a run is unfinished without a reason")))
 }
 
-/// What the last plan leaves to a later run.
-fn left_over(observation: &Observation, history: &History) -> Vec<End> {
-    let last = history.pending.as_ref().or(history.rounds.last().map(|round| &round.decision));
-    let Some(plan) = last.map(|decision| &decision.plan) else { return Vec::new() };
-    let newest = &observation.seen.scans.newest;
+/// What the last plan leaves to the next run.
+fn left_to_the_next_run(state: &State<'_>) -> Vec<End> {
+    let State { observation, history, .. } = state;
     let mut left = Vec::new();
+    let last = history.pending.as_ref().or(history.rounds.last().map(|round| &round.decision));
+    let Some(Decision { plan, .. }) = last else { return left };
+    let newest = &observation.seen.scans.newest;
     if plan.deferred.iter().any(|cidr| !newest.covers_all(*cidr)) {
         left.push(End::partial(Why::Deferred));
     }
@@ -75,11 +65,9 @@ fn left_over(observation: &Observation, history: &History) -> Vec<End> {
     left
 }
 
-/// What failed counts for more than what the next run goes on with.
-fn gravest(mut ends: Vec<End>) -> End {
-    let failed = ends.iter().position(|end| matches!(end, End::Failed(_)));
-    match failed.or_else(|| (!ends.is_empty()).then_some(0)) {
-        Some(first) => ends.swap_remove(first),
-        None => End::Done,
-    }
+/// The first failure, or else the first end.
+fn gravest(ends: impl IntoIterator<Item = End>) -> Option<End> {
+    let mut ends: Vec<End> = ends.into_iter().collect();
+    let failed = ends.iter().position(|end| matches!(end, End::Failed(_))).unwrap_or_default();
+    (!ends.is_empty()).then(|| ends.swap_remove(failed))
 }

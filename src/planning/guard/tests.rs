@@ -321,12 +321,12 @@ fn a_plan_that_removes_what_is_held_cannot_be_approved_by_mistake() {
         }],
         ..Plan::default()
     };
-    assert!(ApprovedPlan::new(remove(Stage::Remove, host(0)), &judgement).is_none());
-    assert!(ApprovedPlan::new(remove(Stage::Add, host(0)), &judgement).is_none());
-    assert!(ApprovedPlan::new(remove(Stage::Remove, host(50)), &judgement).is_some());
-    assert!(ApprovedPlan::new(remove(Stage::Strip, host(0)), &judgement).is_none());
+    assert!(ApprovedPlan::new(remove(Stage::Remove, host(0)), &judgement).is_err());
+    assert!(ApprovedPlan::new(remove(Stage::Add, host(0)), &judgement).is_err());
+    assert!(ApprovedPlan::new(remove(Stage::Remove, host(50)), &judgement).is_ok());
+    assert!(ApprovedPlan::new(remove(Stage::Strip, host(0)), &judgement).is_err());
     let blocked = Case::wanting(0..0).judge();
-    assert!(ApprovedPlan::new(Plan::default(), &blocked).is_none());
+    assert!(ApprovedPlan::new(Plan::default(), &blocked).is_err());
 }
 
 /// A set that held these when wafsync wrote it last, and now holds others too.
@@ -496,6 +496,6 @@ fn a_plan_that_adds_what_waits_cannot_be_approved_by_mistake() {
         }],
         ..Plan::default()
     };
-    assert!(ApprovedPlan::new(add(host(100)), &judgement).is_none());
-    assert!(ApprovedPlan::new(add(host(0)), &judgement).is_some());
+    assert!(ApprovedPlan::new(add(host(100)), &judgement).is_err());
+    assert!(ApprovedPlan::new(add(host(0)), &judgement).is_ok());
 }
