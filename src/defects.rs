@@ -1,20 +1,20 @@
-//! Defects on purpose: proof that the simulation sees what nothing outside the program can imitate.
+//! Deliberate defects, with which the simulation proves that it would notice them.
 //!
-//! Most carelessness is imitated from outside (`tests/sim/careless.rs`): by other settings than the observer is told, or
-//! by a transport that changes calls and answers. What is left here is the order and the choice of writes.
+//! Most defects are imitated from outside (`tests/sim/careless.rs`): by settings that the observer does not know, or by a
+//! transport that changes calls and answers. Only the order and the choice of writes need hooks in the program.
 //!
-//! Only the simulation builds with the feature `broken-on-purpose`. Without it `has` is a constant, so every hook is
-//! compiled out; a release refuses the feature.
+//! Only the simulation builds with the feature `broken-on-purpose`. Without it, `has` is constant and every hook is
+//! compiled out; release builds reject the feature.
 
 #[cfg(all(feature = "broken-on-purpose", not(debug_assertions)))]
-compile_error!("defects on purpose are for the simulation: no release has them");
+compile_error!("the feature broken-on-purpose is for the simulation and not allowed in a release build");
 
-/// A mistake in the order or the choice of writes.
+/// A deliberate defect in the order or the choice of writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Defect {
-    /// Updates that only remove go before those that add.
+    /// Updates that only remove are sent before those that add.
     RemovesBeforeAdding,
-    /// A CIDR goes although what replaces it is not in force yet.
+    /// A CIDR is removed before what replaces it is in force.
     ReplacesAtOnce,
 }
 
@@ -23,13 +23,13 @@ thread_local! {
     static DEFECT: std::cell::Cell<Option<Defect>> = const { std::cell::Cell::new(None) };
 }
 
-/// Switches a defect on, or all off, for everything that runs on this thread from now on.
+/// Switches one defect on, or all off, for this thread.
 #[cfg(feature = "broken-on-purpose")]
 pub fn set(defect: Option<Defect>) {
     DEFECT.set(defect);
 }
 
-/// A sentence that every program with defects contains, even stripped of its symbols: `.ci/run` looks for it.
+/// Text that every binary with this feature contains, even without symbols: `.ci/run` searches releases for it.
 #[cfg(feature = "broken-on-purpose")]
 const TRACE: &str = "this program has defects on purpose";
 
@@ -40,7 +40,7 @@ pub(crate) fn has(defect: Defect) -> bool {
     DEFECT.get() == Some(defect)
 }
 
-/// Whether this defect is switched on: never.
+/// Whether this defect is switched on: never in this build.
 #[cfg(not(feature = "broken-on-purpose"))]
 pub(crate) const fn has(_: Defect) -> bool {
     false

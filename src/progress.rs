@@ -1,4 +1,4 @@
-//! How far a run has come: told by what works, watched by a host that draws it. Nothing depends on it.
+//! Progress of a run, reported by the layers below for a host that draws it. Nothing depends on it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -6,47 +6,47 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::info;
 
-/// A wait that begins is logged if it is longer, where nobody watches.
+/// Waits longer than this are logged where no host draws progress.
 const WORTH_A_LINE: Duration = Duration::from_secs(10);
 
 /// What a run waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
-    /// The table to settle, before a second scan confirms removals.
+    /// The settling time before the second scan, which confirms removals.
     Settling,
-    /// AWS to spread new IP sets, before a rule refers to them.
+    /// Propagation of new IP sets, before a rule can refer to them.
     Propagation,
 }
 
 impl Wait {
-    /// What it is for, after "waiting 30s: ".
+    /// The reason, after "waiting 30s: ".
     #[must_use]
     pub const fn purpose(self) -> &'static str {
         match self {
-            Self::Settling => "a second scan confirms removals then",
-            Self::Propagation => "AWS is spreading new IP sets, which is normal",
+            Self::Settling => "then a second scan confirms removals",
+            Self::Propagation => "AWS is propagating new IP sets, which is normal",
         }
     }
 }
 
-/// How far a run has come.
+/// How far a run has progressed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
-    /// Items scanned so far, all scans together.
+    /// Items scanned so far, in all scans.
     pub items: usize,
-    /// Pages of the table.
+    /// Pages scanned so far.
     pub pages: usize,
-    /// IP sets read, and those to be read.
+    /// IP sets read so far, and their total.
     pub sets: (usize, usize),
-    /// Web ACLs read, and those to be read in search of the ones that refer to our rule groups.
+    /// Web ACLs read so far in search of references to our rule groups, and their total.
     pub web_acls: (usize, usize),
-    /// Writes confirmed, and those planned.
+    /// Writes confirmed so far, and their total.
     pub writes: (usize, usize),
-    /// What is waited for, and until when.
+    /// The current wait and when it ends.
     pub wait: Option<(Wait, Instant)>,
 }
 
-/// Where progress is told; clones share it. By default nobody watches, and long waits are logged.
+/// The progress of a run, shared by its clones. By default it is not drawn, and long waits are logged.
 #[derive(Clone, Debug, Default)]
 pub struct Progress(Arc<Mutex<Told>>);
 
@@ -54,18 +54,18 @@ pub struct Progress(Arc<Mutex<Told>>);
 struct Told {
     snapshot: Snapshot,
     watched: bool,
-    /// The wait that was logged last: one that is repeated is logged once.
+    /// The wait that was logged last, so that a repeated one is logged once.
     logged: Option<Wait>,
 }
 
 impl Progress {
-    /// Progress that somebody watches.
+    /// Progress that a host draws.
     #[must_use]
     pub fn watched() -> Self {
         Self(Arc::new(Mutex::new(Told { watched: true, ..Told::default() })))
     }
 
-    /// How far it has come.
+    /// A snapshot.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         self.told().snapshot.clone()
@@ -75,7 +75,7 @@ impl Progress {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A page of the table was read.
+    /// Records a page of the table.
     pub fn page(&self, items: usize) {
         self.tell(|told| {
             told.pages += 1;
@@ -83,40 +83,40 @@ impl Progress {
         });
     }
 
-    /// This many IP sets are going to be read.
+    /// Adds this many IP sets to be read.
     pub fn sets_to_read(&self, count: usize) {
         self.tell(|told| told.sets = (0, count));
     }
 
-    /// An IP set was read.
+    /// Records that an IP set was read.
     pub fn set_read(&self) {
         self.tell(|told| told.sets.0 += 1);
     }
 
-    /// This many web ACLs are going to be read.
+    /// Adds this many web ACLs to be read.
     pub fn web_acls_to_read(&self, count: usize) {
         self.tell(|told| told.web_acls = (0, count));
     }
 
-    /// A web ACL was read.
+    /// Records that a web ACL was read.
     pub fn web_acl_read(&self) {
         self.tell(|told| told.web_acls.0 += 1);
     }
 
-    /// This many further writes are going to be made.
+    /// Adds this many planned writes.
     pub fn writes_planned(&self, count: usize) {
         self.tell(|told| told.writes.1 += count);
     }
 
-    /// A write was confirmed.
+    /// Records a confirmed write.
     pub fn written(&self) {
         self.tell(|told| told.writes.0 += 1);
     }
 
-    /// A wait begins.
+    /// Records that a wait begins.
     pub(crate) fn wait_begins(&self, wait: Wait, duration: Duration) {
         let mut told = self.told();
-        // AWS is asked again every few seconds, for minutes.
+        // This wait is repeated every few seconds, for minutes.
         let is_long = duration > WORTH_A_LINE || wait == Wait::Propagation;
         if is_long && !told.watched && told.logged != Some(wait) {
             told.logged = Some(wait);
@@ -128,7 +128,7 @@ impl Progress {
         told.snapshot.wait = Some((wait, Instant::now() + duration));
     }
 
-    /// The wait is over.
+    /// Records that the wait is over.
     pub(crate) fn wait_ends(&self) {
         self.told().snapshot.wait = None;
     }

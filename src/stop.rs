@@ -1,4 +1,4 @@
-//! When a run has to end: its deadline, or a signal. Asked at every safe point, and by everything that waits.
+//! When a run has to end: its deadline or a signal. Every safe point and every wait checks it.
 
 use std::time::Duration;
 
@@ -7,13 +7,13 @@ use tokio::time::Instant;
 
 use crate::progress::{Progress, Wait};
 
-/// No call starts with less time left: it would probably be cut off.
+/// The least remaining time with which a call starts; with less it would probably be cut off.
 pub const SHORTEST_CALL: Duration = Duration::from_secs(1);
 
-/// Kept free of calls at the deadline, to say how the run ended.
+/// The time before the deadline that is reserved for reporting how the run ended.
 pub const EPILOGUE: Duration = Duration::from_millis(500);
 
-const _: () = assert!(EPILOGUE.as_millis() < SHORTEST_CALL.as_millis(), "a call that begins has some time");
+const _: () = assert!(EPILOGUE.as_millis() < SHORTEST_CALL.as_millis(), "a call that starts has time to end");
 
 /// What ends a run early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub enum StopReason {
     Signal,
 }
 
-/// Cheap to clone; every clone sees the same signal.
+/// A deadline and a signal. Cheap to clone; every clone sees the same signal.
 #[derive(Clone, Debug)]
 pub struct Stop {
     deadline: Option<Instant>,
@@ -43,18 +43,18 @@ impl Default for Signal {
 }
 
 impl Signal {
-    /// Asks everything that runs to stop at its next safe point.
+    /// Asks every run to stop at its next safe point.
     pub fn raise(&self) {
         self.0.send_replace(true);
     }
 
-    /// A stop that hears this signal and has to be done within this time.
+    /// A stop with this signal and a deadline that is this far away.
     #[must_use]
     pub fn stop_within(&self, time: Duration) -> Stop {
         self.stop(Some(Instant::now() + time))
     }
 
-    /// A stop that hears this signal and has to be done by `deadline`.
+    /// A stop with this signal and this deadline.
     #[must_use]
     pub fn stop(&self, deadline: Option<Instant>) -> Stop {
         Stop { deadline, signal: self.0.subscribe(), progress: Progress::default() }
@@ -62,19 +62,19 @@ impl Signal {
 }
 
 impl Stop {
-    /// The same, for a run whose progress is told there: whatever works asks a stop, so it knows where to tell.
+    /// The same stop for a run that reports its progress there.
     #[must_use]
     pub fn telling(self, progress: Progress) -> Self {
         Self { progress, ..self }
     }
 
-    /// Where progress is told.
+    /// Where to report progress.
     #[must_use]
     pub const fn progress(&self) -> &Progress {
         &self.progress
     }
 
-    /// Waits this long for something that people should know of.
+    /// Waits this long, and shows people what for.
     ///
     /// # Errors
     ///
@@ -86,7 +86,7 @@ impl Stop {
         waited
     }
 
-    /// Why no further call may start, if that is so.
+    /// Why no further call may start; `None` if it may.
     #[must_use]
     pub fn reason(&self) -> Option<StopReason> {
         if *self.signal.borrow() {
@@ -95,7 +95,7 @@ impl Stop {
         (self.left() < SHORTEST_CALL).then_some(StopReason::Deadline)
     }
 
-    /// The time that is left.
+    /// The remaining time.
     #[must_use]
     pub fn left(&self) -> Duration {
         self.deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()))
@@ -104,7 +104,7 @@ impl Stop {
     /// Waits for the signal.
     pub async fn signalled(&self) {
         let mut signal = self.signal.clone();
-        // The sender may be gone; then no signal can come any more.
+        // Without a sender no signal can come.
         if signal.wait_for(|raised| *raised).await.is_err() {
             std::future::pending::<()>().await;
         }
@@ -114,7 +114,7 @@ impl Stop {
     ///
     /// # Errors
     ///
-    /// At once if the deadline comes first, and as soon as there is a signal.
+    /// Immediately if the deadline comes first, and as soon as a signal arrives.
     pub async fn sleep(&self, duration: Duration) -> Result<(), StopReason> {
         if let Some(reason) = self.reason() {
             return Err(reason);

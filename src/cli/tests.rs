@@ -512,7 +512,7 @@ fn always_is_strict_but_of_any_width() {
         ("::/0", "/0 would let in everybody"),
         ("::ffff:192.0.2.1", "an IPv4-mapped IPv6 address: write it as IPv4"),
         ("192.0.2.5/24", "host bits are set: write 192.0.2.0/24 for the network or 192.0.2.5/32 for the one address"),
-        ("192.0.2.0/33", "the prefix length has to be a whole number from 1 to 32"),
+        ("192.0.2.0/33", "the prefix length must be a whole number from 1 to 32"),
         ("54.123.456.78/32", "not an IP address"),
     ] {
         refused(&["--always", value], &format!("--always '{value}': {why}"));

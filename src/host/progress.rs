@@ -125,9 +125,9 @@ mod tests {
         told.web_acls = (0, 20);
         assert_eq!(line(&told), "scanned 12,000 items in 2 pages; read 0 of 20 web ACLs, about 4s left");
         told.wait = Some((Wait::Settling, now + Duration::from_millis(24_200)));
-        assert_eq!(line(&told), "waiting 25s: a second scan confirms removals then");
+        assert_eq!(line(&told), "waiting 25s: then a second scan confirms removals");
         told.wait = Some((Wait::Propagation, now));
-        assert_eq!(line(&told), "waiting 0s: AWS is spreading new IP sets, which is normal");
+        assert_eq!(line(&told), "waiting 0s: AWS is propagating new IP sets, which is normal");
         (told.wait, told.writes) = (None, (3, 10));
         assert_eq!(line(&told), "written 3 of 10 changes");
     }

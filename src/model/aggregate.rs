@@ -1,10 +1,10 @@
-//! The fewest CIDRs that cover exactly the same addresses.
+//! Aggregation: the fewest CIDRs that cover exactly the same addresses.
 
 use crate::model::cidr::Cidr;
 use crate::model::cidrs::{Builder, Cidrs, Slice};
 
-/// Merges covered and adjacent CIDRs. `sorted` are of one family; nothing is merged into a prefix shorter than
-/// `widest`, but what is wider already stays and takes in what it covers.
+/// Merges covered and adjacent CIDRs of one family. Nothing is merged into a prefix shorter than `widest`, but a CIDR
+/// that is already wider stays and absorbs what it covers.
 #[must_use]
 pub fn aggregate(sorted: Slice<'_>, widest: u8) -> Cidrs {
     let Some(family) = sorted.first().map(Cidr::family) else { return Cidrs::default() };

@@ -1,7 +1,7 @@
-//! CIDRs in canonical form, and nothing about who wants them.
+//! CIDRs in canonical form.
 //!
-//! A [`Cidr`] cannot hold host bits: text is parsed once, at the boundary, and compared by value ever after,
-//! so that no spelling of an IPv6 address can cause a write.
+//! A [`Cidr`] cannot have host bits set. Text is parsed once, at the boundary, and compared by value from then on, so that
+//! another spelling of an IPv6 address never causes a write.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -10,7 +10,7 @@ use std::str::FromStr as _;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::Serialize;
 
-/// An address family; an IP set of WAF holds exactly one.
+/// An address family; an IP set in WAF holds exactly one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Family {
@@ -24,7 +24,7 @@ impl Family {
     /// Both families, in the order in which everything is listed.
     pub const ALL: [Self; 2] = [Self::Ipv4, Self::Ipv6];
 
-    /// Bits of an address: 32 or 128.
+    /// The number of bits in an address: 32 or 128.
     #[must_use]
     pub const fn bits(self) -> u8 {
         match self {
@@ -33,7 +33,7 @@ impl Family {
         }
     }
 
-    /// As people write it: `IPv4`, `IPv6`.
+    /// Its usual spelling: `IPv4`, `IPv6`.
     #[must_use]
     pub const fn title(self) -> &'static str {
         match self {
@@ -75,7 +75,7 @@ impl<T> PerFamily<T> {
         }
     }
 
-    /// The value of one family, to be changed.
+    /// The value of one family, mutably.
     pub const fn get_mut(&mut self, family: Family) -> &mut T {
         match family {
             Family::Ipv4 => &mut self.ipv4,
@@ -91,14 +91,14 @@ impl<T> PerFamily<T> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cidr(IpNet);
 
-/// Why text is not a CIDR that anybody may ask for.
+/// Why text is not a CIDR that can be allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParseError {
-    /// The part in front of the prefix is no address.
+    /// The part before the prefix is not an address.
     #[error("not an IP address")]
     NotAnAddress,
-    /// The prefix is no number, or longer than the address.
-    #[error("the prefix length has to be a whole number from 1 to {bits}")]
+    /// The prefix is not a number, or longer than the address.
+    #[error("the prefix length must be a whole number from 1 to {bits}")]
     Prefix {
         /// Bits of an address of this family.
         bits: u8,
@@ -106,27 +106,27 @@ pub enum ParseError {
     /// `/0`.
     #[error("/0 would let in everybody")]
     Everybody,
-    /// An address inside a network was written where the network's own address belongs.
+    /// The address has host bits set, so it does not name the network.
     #[error("host bits are set: write {network} for the network or {host} for the one address")]
     HostBits {
-        /// One reading.
+        /// The network that was meant, if it was a network.
         network: Cidr,
-        /// The other.
+        /// The host that was meant, if it was a host.
         host: Cidr,
     },
-    /// An IPv4 address in IPv6 clothes, which no client connects from.
+    /// An IPv4-mapped IPv6 address, which no client connects from.
     #[error("an IPv4-mapped IPv6 address: write it as IPv4")]
     Mapped,
 }
 
 impl Cidr {
-    /// Reads what a person or a table wrote: strictly, because a guess here opens or closes a door.
+    /// Parses what a person or an item wrote. It never guesses: a wrong guess would let in or lock out clients.
     ///
     /// An address without a prefix is that one host.
     ///
     /// # Errors
     ///
-    /// A [`ParseError`] that says what is wrong with it.
+    /// A [`ParseError`] that says what is wrong.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
         match Self::ordinary(text.as_bytes()) {
             Some(cidr) => Ok(cidr),
@@ -158,8 +158,8 @@ impl Cidr {
         Ok(network)
     }
 
-    /// Reads how WAF spells what it holds, which need not be how it was sent: IPv6 expanded, host bits not cleared.
-    /// `None` if it is no CIDR at all.
+    /// Parses WAF's spelling, which may differ from what was sent: IPv6 expanded, host bits not cleared. `None` if it is not
+    /// a CIDR.
     #[must_use]
     pub fn from_waf(text: &str) -> Option<Self> {
         Self::ordinary(text.as_bytes()).or_else(|| Self::from_waf_any(text))
@@ -172,8 +172,8 @@ impl Cidr {
         Self::new(address, prefix.map_or(Some(bits), |prefix| prefix.parse().ok())?)
     }
 
-    /// Reads an IPv4 CIDR in its plain spelling, `198.51.100.7/32` or without the prefix: what nearly all are. `None` says
-    /// nothing about the text: the other readers have to look at it.
+    /// Fast path for an IPv4 CIDR in its plain spelling, `198.51.100.7/32` or without the prefix, as nearly all are. `None`
+    /// means that the text needs one of the other parsers.
     #[must_use]
     pub(crate) fn ordinary(text: &[u8]) -> Option<Self> {
         let (mut octets, mut text) = ([0; 4], text);
@@ -256,7 +256,7 @@ impl Cidr {
         self.0.contains(&other.0)
     }
 
-    /// Whether the two have an address in common; then one covers the other.
+    /// Whether the two share an address; then one covers the other.
     #[must_use]
     pub fn overlaps(self, other: Self) -> bool {
         self.covers(other) || other.covers(self)
@@ -278,7 +278,7 @@ impl Cidr {
     }
 }
 
-/// Digits only, without a leading zero: `+8` and `08` are not what anybody means.
+/// Digits only, without a leading zero: `+8` and `08` are rejected.
 fn prefix_length(text: &str) -> Option<u8> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let leading_zero = text.len() > 1 && text.starts_with('0');
@@ -361,10 +361,10 @@ pub(crate) mod tests {
         for prefix in ["33", "-1", "+8", "08", "", "8 ", "8/8", "4294967304"] {
             assert_eq!(
                 message(&format!("198.51.100.0/{prefix}")),
-                "the prefix length has to be a whole number from 1 to 32"
+                "the prefix length must be a whole number from 1 to 32"
             );
         }
-        assert_eq!(message("2001:db8::/129"), "the prefix length has to be a whole number from 1 to 128");
+        assert_eq!(message("2001:db8::/129"), "the prefix length must be a whole number from 1 to 128");
         assert_eq!(message("0.0.0.0/0"), "/0 would let in everybody");
         assert_eq!(message("::/0"), "/0 would let in everybody");
         assert_eq!(

@@ -1,7 +1,7 @@
-//! A sorted list of CIDRs that takes as little memory as a plain list can: five bytes an IPv4 CIDR, seventeen an IPv6 one.
+//! A sorted list of CIDRs in compact form: five bytes for an IPv4 CIDR, seventeen for an IPv6 one.
 //!
-//! A million CIDRs are held several times in a run: as the table asks for them, as WAF holds them, and as they are
-//! written. A [`Cidr`] by itself takes eighteen bytes, for it can be of either family.
+//! A run holds a million CIDRs several times: as the table asks for them, as WAF holds them, and as they are written. A
+//! [`Cidr`] takes eighteen bytes because it can be of either family.
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -11,10 +11,10 @@ use serde::Serialize;
 
 use crate::model::cidr::{Cidr, Family};
 
-/// An IPv4 CIDR: its address, most significant byte first, and its prefix length. Ordered like [`Cidr`].
+/// A packed IPv4 CIDR: its address, most significant byte first, and its prefix length. Ordered like [`Cidr`].
 type Four = [u8; 5];
 
-/// An IPv6 CIDR, the same way.
+/// A packed IPv6 CIDR, likewise.
 type Six = [u8; 17];
 
 /// A sorted list of CIDRs without duplicates. A clone shares the memory.
@@ -27,14 +27,14 @@ struct Packed {
     ipv6: Vec<Six>,
 }
 
-/// A part of a [`Cidrs`], borrowed.
+/// A borrowed part of a [`Cidrs`].
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Slice<'a> {
     ipv4: &'a [Four],
     ipv6: &'a [Six],
 }
 
-/// Walks a [`Slice`].
+/// Iterates over a [`Slice`].
 #[derive(Clone, Debug)]
 pub struct Iter<'a>(Slice<'a>);
 
@@ -43,19 +43,19 @@ pub struct Iter<'a>(Slice<'a>);
 pub struct Builder(Packed);
 
 impl Cidrs {
-    /// All of it, borrowed.
+    /// The whole list, borrowed.
     #[must_use]
     pub fn as_slice(&self) -> Slice<'_> {
         Slice { ipv4: &self.0.ipv4, ipv6: &self.0.ipv6 }
     }
 
-    /// How many CIDRs it holds.
+    /// The number of CIDRs.
     #[must_use]
     pub fn len(&self) -> usize {
         self.as_slice().len()
     }
 
-    /// Whether it holds none.
+    /// Whether it is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.as_slice().is_empty()
@@ -67,7 +67,7 @@ impl Cidrs {
         self.as_slice().iter()
     }
 
-    /// Whether this very CIDR is in it.
+    /// Whether exactly this CIDR is in it.
     #[must_use]
     pub fn contains(&self, cidr: Cidr) -> bool {
         self.as_slice().contains(cidr)
@@ -81,13 +81,13 @@ impl Cidrs {
 }
 
 impl<'a> Slice<'a> {
-    /// How many CIDRs it holds.
+    /// The number of CIDRs.
     #[must_use]
     pub const fn len(self) -> usize {
         self.ipv4.len() + self.ipv6.len()
     }
 
-    /// Whether it holds none.
+    /// Whether it is empty.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.len() == 0
@@ -105,7 +105,7 @@ impl<'a> Slice<'a> {
         self.split_first().map(|(first, _)| first)
     }
 
-    /// The first CIDR, and the others.
+    /// The first CIDR and the rest.
     #[must_use]
     pub fn split_first(self) -> Option<(Cidr, Self)> {
         if let Some((first, ipv4)) = self.ipv4.split_first() {
@@ -115,13 +115,13 @@ impl<'a> Slice<'a> {
         Some((unpack6(*first), Self { ipv6, ..self }))
     }
 
-    /// Whether this very CIDR is in it.
+    /// Whether exactly this CIDR is in it.
     #[must_use]
     pub fn contains(self, cidr: Cidr) -> bool {
         self.starting_at(cidr).first() == Some(cidr)
     }
 
-    /// The CIDRs that are not before `cidr` in order.
+    /// The CIDRs from `cidr` on, in order.
     #[must_use]
     pub fn starting_at(self, cidr: Cidr) -> Self {
         match pack(cidr) {
@@ -136,7 +136,7 @@ impl<'a> Slice<'a> {
         }
     }
 
-    /// The CIDRs that lie in `cidr`, itself included: one stretch of the list.
+    /// The CIDRs within `cidr`, itself included; they are adjacent in the list.
     #[must_use]
     pub fn within(self, cidr: Cidr) -> Self {
         let rest = self.starting_at(cidr).of(cidr.family());
@@ -157,7 +157,7 @@ impl<'a> Slice<'a> {
 }
 
 impl Builder {
-    /// One with room for so many CIDRs of a family.
+    /// A builder with room for this many CIDRs of a family.
     #[must_use]
     pub fn with_capacity(family: Family, capacity: usize) -> Self {
         let mut packed = Packed::default();
@@ -168,7 +168,7 @@ impl Builder {
         Self(packed)
     }
 
-    /// Takes one more.
+    /// Adds a CIDR.
     pub fn push(&mut self, cidr: Cidr) {
         match pack(cidr) {
             Either::Four(four) => self.0.ipv4.push(four),
@@ -176,7 +176,7 @@ impl Builder {
         }
     }
 
-    /// Takes back the last of a family.
+    /// Removes the CIDR of a family that was added last.
     pub fn pop(&mut self, family: Family) {
         match family {
             Family::Ipv4 => drop(self.0.ipv4.pop()),
@@ -184,7 +184,7 @@ impl Builder {
         }
     }
 
-    /// The last that was taken of a family.
+    /// The CIDR of a family that was added last.
     #[must_use]
     pub fn last(&self, family: Family) -> Option<Cidr> {
         match family {
@@ -193,10 +193,10 @@ impl Builder {
         }
     }
 
-    /// Sorts what was taken, in place, and leaves each CIDR once.
+    /// Sorts the CIDRs in place and drops duplicates.
     #[must_use]
     pub fn finish(mut self) -> Cidrs {
-        // What comes in order, as most lists do, is left as it is.
+        // Most lists arrive sorted.
         if !self.0.ipv4.is_sorted_by(|a, b| key4(*a) < key4(*b)) {
             self.0.ipv4.sort_unstable_by_key(|four| key4(*four));
             self.0.ipv4.dedup();
@@ -328,7 +328,7 @@ fn unpack6(six: Six) -> Cidr {
     Cidr::canonical_v6(Ipv6Addr::from(address), prefix)
 }
 
-/// As a number, in the same order.
+/// The CIDR as a number, in the same order.
 fn key4([a, b, c, d, prefix]: Four) -> u64 {
     u64::from_be_bytes([0, 0, 0, a, b, c, d, prefix])
 }
@@ -338,13 +338,13 @@ fn key6(six: &Six) -> (u128, u8) {
     (u128::from_be_bytes(address), prefix)
 }
 
-/// As `partition_point`, faster where the answer is near the start.
+/// Like `partition_point`, but faster where the result is near the start.
 fn gallop<T>(sorted: &[T], before: impl Fn(&T) -> bool) -> usize {
     let mut step = 1;
     while sorted.get(step - 1).is_some_and(&before) {
         step *= 2;
     }
-    // All before the half were, and the one at the step was not.
+    // `before` holds for everything in front of `step / 2` and fails at `step - 1`.
     let (from, to) = (step / 2, (step - 1).min(sorted.len()));
     from + sorted.get(from..to).unwrap_or_default().partition_point(before)
 }

@@ -1,11 +1,11 @@
-//! Which addresses a sorted list of CIDRs covers, by binary search in the list itself.
+//! Coverage: which addresses a sorted list of CIDRs covers, by binary search.
 //!
-//! Works because a network sorts directly before everything that it covers.
+//! It relies on the order of [`Cidr`]: a network sorts directly before everything that it covers.
 
 use crate::model::cidr::Cidr;
 use crate::model::cidrs::Slice;
 
-/// The CIDRs of `sorted` that have an address in common with `cidr`, the wider ones first.
+/// The CIDRs of `sorted` that share an address with `cidr`, the wider ones first.
 pub fn overlapping<'a>(sorted: impl Into<Slice<'a>>, cidr: Cidr) -> impl Iterator<Item = Cidr> {
     let sorted = sorted.into();
     let around = (0..cidr.prefix()).filter_map(move |prefix| {
@@ -15,7 +15,7 @@ pub fn overlapping<'a>(sorted: impl Into<Slice<'a>>, cidr: Cidr) -> impl Iterato
     around.chain(sorted.within(cidr))
 }
 
-/// Whether `cidr` has an address in common with any of `sorted`.
+/// Whether `cidr` shares an address with any of `sorted`.
 #[must_use]
 pub fn overlaps<'a>(sorted: impl Into<Slice<'a>>, cidr: Cidr) -> bool {
     overlapping(sorted, cidr).next().is_some()

@@ -1,11 +1,12 @@
-//! What WAF holds now: values only, no calls. The shell fills it in, layout and plan read it.
+//! The current state of WAF, as values. The shell fills it in; layout and plan read it.
 
 use crate::model::cidr::{Cidr, Family};
 use crate::model::cidrs::Cidrs;
 use crate::model::fingerprint::Mark;
 use crate::model::policy::RulePolicy;
 use crate::model::web_acl::{UnreadWebAcl, WebAcl};
-/// The lock token of one read: proof, at the write, that nothing changed in between. Its shape means nothing.
+
+/// An opaque lock token: a write with it fails if anything changed since the read that returned it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LockToken(pub String);
 
@@ -22,15 +23,15 @@ pub struct Shard {
     pub family: Family,
     /// Whether `--adopt` names it.
     pub adopted: bool,
-    /// What its description says.
+    /// What its description says about its contents.
     pub mark: Option<Mark>,
-    /// From the read of exactly these CIDRs.
+    /// The lock token that was read together with these CIDRs.
     pub token: LockToken,
-    /// What it holds. Shared with what a process that lives on remembers.
+    /// Its contents, shared with the cache of a long-lived process.
     pub cidrs: Cidrs,
-    /// The index, in [`Current::groups`], of the rule group that refers to it: it is wired.
+    /// The index in [`Current::groups`] of the rule group that refers to it; `None` if it is not wired.
     pub group: Option<usize>,
-    /// Whether this run created it: until a rule refers to it, nothing in it is in force.
+    /// Whether this run created it and has not tried to wire it: then nothing in it is in force.
     pub created: bool,
 }
 
@@ -45,43 +46,43 @@ pub struct RuleGroup {
     pub id: String,
     /// Its ARN.
     pub arn: String,
-    /// From the read of exactly this rule.
+    /// The lock token that was read together with this rule.
     pub token: LockToken,
-    /// In WCU, immutable.
+    /// Its capacity in WCU, immutable.
     pub capacity: u64,
-    /// The eight hexadecimal digits after `table:` in its description.
+    /// The table tag in its description: eight hexadecimal digits after `table:`.
     pub table: Option<String>,
-    /// What it does.
+    /// Its rule.
     pub rule: GroupRule,
 }
 
-/// What the rules of a rule group amount to.
+/// The rules of a rule group, as far as wafsync needs to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GroupRule {
     /// No rule at all.
     Empty,
-    /// One rule of the shape that wafsync writes.
+    /// One rule of the form that wafsync writes.
     Standard {
         /// Its action and its match.
         policy: RulePolicy,
-        /// The labels that it adds, in its order.
+        /// The labels that it adds, in order.
         labels: Vec<String>,
-        /// The ARNs of the IP sets that it refers to, in its order.
+        /// The ARNs of the IP sets that it refers to, in order.
         references: Vec<String>,
-        /// Whether name, priority and metric are as wafsync writes them too.
+        /// Whether its name, priority and metric are those that wafsync writes.
         tidy: bool,
     },
-    /// Anything else: somebody edited it.
+    /// Anything else: it was edited by hand.
     Edited {
         /// The ARNs of the IP sets that it refers to anywhere.
         references: Vec<String>,
-        /// The fingerprint of all of it, to tell one edit from another.
+        /// A fingerprint of the whole, which distinguishes edits.
         seen: String,
     },
 }
 
 impl GroupRule {
-    /// The ARNs of every IP set it refers to.
+    /// The ARNs of all IP sets that it refers to.
     #[must_use]
     pub fn references(&self) -> &[String] {
         match self {
@@ -98,29 +99,29 @@ pub struct Current {
     pub shards: Vec<Shard>,
     /// Managed rule groups, sorted by number.
     pub groups: Vec<RuleGroup>,
-    /// IP sets whose name fits but that are not ours: their numbers are taken.
+    /// Foreign IP sets: their names match but they are not ours, so their numbers are skipped.
     pub foreign: Vec<String>,
-    /// The AWS account of the resources, as an ARN shows it; `None` if no ARN was seen.
+    /// The AWS account of the resources, from an ARN; `None` if no ARN was seen.
     pub account: Option<String>,
-    /// `None`: `--web-acl` was not given, so nobody looked.
+    /// The named web ACLs; `None` without `--web-acl`.
     pub web_acls: Option<Vec<WebAcl>>,
     /// The named web ACLs that could not be read.
     pub unread_web_acls: Vec<UnreadWebAcl>,
 }
 
 impl Shard {
-    /// Whether what it holds counts as in force.
+    /// Whether its contents count as in force.
     ///
-    /// Reads of rule groups may be old, so a set that no rule was seen to refer to may be in force all the same. Only
-    /// what this run created is surely not.
+    /// Reads of rule groups may be stale, so a set may be in force even if no rule was seen to refer to it. Only a set that
+    /// this run created certainly is not.
     #[must_use]
     pub const fn is_in_force(&self) -> bool {
         self.group.is_some() || !self.created
     }
 
-    /// Whether it is adopted and removals from it wait for approval.
+    /// Whether it is adopted and removals from it need approval.
     ///
-    /// Its mark counts only while one of our rules refers to it: a set that was given back may have been edited since.
+    /// Its mark counts only while one of our rules refers to it: otherwise it may have been edited since.
     #[must_use]
     pub const fn is_unapproved(&self) -> bool {
         self.adopted && (self.mark.is_none() || self.group.is_none())
@@ -128,7 +129,7 @@ impl Shard {
 }
 
 impl Current {
-    /// Whether this very CIDR stands in a shard that is in force.
+    /// Whether a shard in force holds exactly this CIDR.
     #[must_use]
     pub fn holds_in_force(&self, cidr: Cidr) -> bool {
         self.shards.iter().any(|shard| shard.is_in_force() && shard.cidrs.contains(cidr))

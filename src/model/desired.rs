@@ -1,4 +1,4 @@
-//! What WAF should hold, and who asked for it: one scan, `--always` and `--aggregate` made into sorted CIDRs.
+//! The desired state: the CIDRs that one scan and `--always` ask for, aggregated if so configured, and the items that ask.
 
 use crate::model::aggregate;
 use crate::model::cidr::{Cidr, Family, PerFamily};
@@ -6,7 +6,7 @@ use crate::model::cidrs::{Builder, Cidrs, Slice};
 use crate::model::coverage;
 use crate::model::item::TableView;
 
-/// What one scan of the table says that WAF should hold.
+/// The CIDRs that WAF should hold according to one scan of the table.
 #[derive(Clone, Debug, Default)]
 pub struct Desired {
     cidrs: PerFamily<Cidrs>,
@@ -16,7 +16,7 @@ pub struct Desired {
 }
 
 impl Desired {
-    /// What `view` asks for, and `always`; with `aggregate` in the fewest CIDRs, none merged wider than `widest`.
+    /// Combines what `view` and `always` ask for. With `aggregate`, merges it into the fewest CIDRs, none wider than `widest`.
     #[must_use]
     pub fn new(mut view: TableView, always: &[Cidr], aggregate: bool, widest: PerFamily<u8>) -> Self {
         view.sort();
@@ -34,7 +34,7 @@ impl Desired {
         self.cidrs.get(family).as_slice()
     }
 
-    /// The wanted CIDRs that have an address in common with `cidr`.
+    /// The wanted CIDRs that share an address with `cidr`.
     pub fn overlapping(&self, cidr: Cidr) -> impl Iterator<Item = Cidr> {
         coverage::overlapping(self.cidrs(cidr.family()), cidr)
     }
@@ -51,14 +51,14 @@ impl Desired {
         coverage::overlaps(self.cidrs(cidr.family()), cidr)
     }
 
-    /// How many CIDRs are wanted, those left out that only `--always` asks for.
+    /// The number of wanted CIDRs, without those that only `--always` asks for.
     #[must_use]
     pub fn from_table(&self) -> PerFamily<usize> {
         if self.always.is_empty() {
             return PerFamily::from_fn(|family| self.cidrs(family).len());
         }
         let of_always = |cidr: &Cidr| self.always.contains(*cidr);
-        // Aggregation can have merged what the table asks for into a wider CIDR of `--always`.
+        // Aggregation may have merged a CIDR of the table into a wider one of `--always`.
         let merged = |cidr: &Cidr| self.view.overlapping(*cidr).any(|entry| !of_always(&entry.cidr));
         PerFamily::from_fn(|family| {
             let merged = |cidr: &Cidr| self.aggregated && merged(cidr);
@@ -66,7 +66,7 @@ impl Desired {
         })
     }
 
-    /// What the scan showed, sorted.
+    /// The scan, sorted.
     #[must_use]
     pub const fn view(&self) -> &TableView {
         &self.view
@@ -81,14 +81,14 @@ impl Desired {
         Some((first, others))
     }
 
-    /// The key of an item that asks for an address of each of these wanted CIDRs; `None` where only `--always` does. A
-    /// million of them cost little more than a few.
+    /// For each of these wanted CIDRs, the key of an item that asks for an address of it; `None` where only `--always` does.
+    /// Looking up a million costs little more than a few.
     #[must_use]
     pub fn first_wanting_each(&self, cidrs: &[Cidr]) -> Vec<Option<String>> {
         let mut entries = Vec::with_capacity(cidrs.len());
         for (at, cidr) in (0_u32..).zip(cidrs) {
             let mut overlapping = self.view.overlapping(*cidr);
-            // Those of the first CIDR that any item asks for: of their keys the first.
+            // The items that ask for the first CIDR; the first of their keys.
             let Some(first) = overlapping.next() else { continue };
             let same = overlapping.take_while(|entry| entry.cidr == first.cidr);
             entries.extend(std::iter::once(first).chain(same).map(|entry| (entry, at)));
@@ -103,7 +103,7 @@ impl Desired {
         keys
     }
 
-    /// The keys of the items that ask for an address of any of `cidrs`: sorted, each once.
+    /// The keys of the items that ask for an address of any of `cidrs`, sorted and distinct.
     #[must_use]
     pub fn wanted_by(&self, cidrs: &[Cidr]) -> Vec<String> {
         let entries = cidrs.iter().flat_map(|cidr| self.view.overlapping(*cidr)).map(|entry| (entry, ()));
@@ -127,7 +127,7 @@ impl Desired {
     }
 }
 
-/// Both, as one list; `entries` come sorted.
+/// Merges both into one list; `entries` are sorted.
 fn union(entries: impl Iterator<Item = Cidr>, always: Slice<'_>, family: Family) -> Cidrs {
     let mut cidrs = Builder::with_capacity(family, entries.size_hint().0);
     let mut always = always.of(family).iter().peekable();

@@ -1,22 +1,22 @@
-//! Which of our rule groups each named web ACL enforces.
+//! Enforcement: which of our rule groups each named web ACL lets clients in by.
 
 use crate::model::current::{Current, RuleGroup};
 use crate::model::web_acl::WebAcl;
 
-/// What one web ACL makes of our rule groups that have IP sets, by name.
+/// How one web ACL treats our rule groups that refer to IP sets, by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Enforcement {
     /// The web ACL's name.
     pub web_acl: String,
-    /// Those by which clients get in.
+    /// The rule groups that let clients in.
     pub referred: Vec<String>,
-    /// The others.
+    /// The rule groups that do not.
     pub missing: Vec<String>,
-    /// Those of `missing` to which it refers, with an override that switches them off.
+    /// The rule groups of `missing` that it refers to, with an override that disables them.
     pub overridden: Vec<String>,
 }
 
-/// One for each web ACL that was read.
+/// The enforcement of every web ACL that was read.
 #[must_use]
 pub fn enforcement(current: &Current) -> Vec<Enforcement> {
     let has_shards = |index: usize| current.shards.iter().any(|shard| shard.group == Some(index));

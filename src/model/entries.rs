@@ -1,26 +1,26 @@
-//! Which item asks for which CIDR: a million pairs, packed and sorted in place.
+//! Pairs of a CIDR and an item that asks for it: a million of them, packed and sorted in place.
 
 use crate::model::cidr::{Cidr, Family};
 
-/// Bits of a packed IPv4 entry that hold the item's number, below its address and prefix length.
+/// The bits of a packed IPv4 entry for the item's number, below its address and prefix length.
 const ITEM_BITS: u32 = 27;
 
-/// The largest number of an item that fits. More items than that would be beyond any memory; they share it.
+/// The largest item number that fits. Items beyond it share it; that many would not fit into memory anyway.
 const LAST_ITEM: u32 = 134_217_727;
 
-const _: () = assert!(LAST_ITEM == (1 << ITEM_BITS) - 1, "all bits of a number set");
+const _: () = assert!(LAST_ITEM == (1 << ITEM_BITS) - 1, "the largest number has all bits set");
 
-/// Pairs of a CIDR and the number of an item that asks for it.
+/// A list of pairs of a CIDR and the number of an item that asks for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Entries {
-    /// Address, prefix length less one, number of the item: from the most significant bit on.
+    /// Address, prefix length minus one, item number, from the most significant bit on.
     ipv4: Vec<u64>,
-    /// Address, prefix length, number of the item: most significant byte first.
+    /// Address, prefix length, item number, most significant byte first.
     ipv6: Vec<[u8; 21]>,
 }
 
 impl Entries {
-    /// Takes one more.
+    /// Adds a pair.
     pub(super) fn push(&mut self, cidr: Cidr, item: u32) {
         match cidr.octets() {
             Ok(octets) => {
@@ -38,12 +38,12 @@ impl Entries {
         }
     }
 
-    /// How many there are.
+    /// The number of pairs.
     pub(super) const fn len(&self) -> usize {
         self.ipv4.len() + self.ipv6.len()
     }
 
-    /// Sorts them by CIDR, then by item, which is what the other methods but [`Entries::iter`] need.
+    /// Sorts by CIDR, then by item. All lookups need this first.
     pub(super) fn sort(&mut self) {
         self.ipv4.sort_unstable();
         self.ipv6.sort_unstable_by_key(key);
@@ -51,12 +51,12 @@ impl Entries {
         self.ipv6.shrink_to_fit();
     }
 
-    /// All of them.
+    /// All pairs.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Cidr, u32)> {
         self.ipv4.iter().map(|packed| unpack4(*packed)).chain(self.ipv6.iter().map(unpack6))
     }
 
-    /// The CIDRs of one family in order, a doubled one as often as it is asked for.
+    /// The CIDRs of one family in order, each as often as items ask for it.
     pub(super) fn cidrs(&self, family: Family) -> impl Iterator<Item = Cidr> {
         let (ipv4, ipv6): (&[u64], &[[u8; 21]]) = match family {
             Family::Ipv4 => (&self.ipv4, &[]),
@@ -65,12 +65,12 @@ impl Entries {
         ipv4.iter().map(|packed| unpack4(*packed).0).chain(ipv6.iter().map(|packed| unpack6(packed).0))
     }
 
-    /// Those of exactly this CIDR.
+    /// The pairs of exactly this CIDR.
     pub(super) fn of(&self, cidr: Cidr) -> impl Iterator<Item = (Cidr, u32)> {
         self.starting_at(cidr).take_while(move |(other, _)| *other == cidr)
     }
 
-    /// Those of the CIDRs that lie in `cidr`, itself included.
+    /// The pairs of the CIDRs within `cidr`, itself included.
     pub(super) fn within(&self, cidr: Cidr) -> impl Iterator<Item = (Cidr, u32)> {
         self.starting_at(cidr).take_while(move |(other, _)| cidr.covers(*other))
     }
@@ -91,7 +91,7 @@ impl Entries {
     }
 }
 
-/// The least entry of an IPv4 CIDR. Nobody can ask for `/0`, so a prefix length less one fits.
+/// The lowest entry of an IPv4 CIDR. `/0` is always rejected, so the prefix length minus one fits into five bits.
 fn first_of(address: u32, prefix: u8) -> u64 {
     u64::from(address) << 32 | u64::from(prefix.saturating_sub(1)) << ITEM_BITS
 }

@@ -1,4 +1,4 @@
-//! What the contents of an IP set add up to, as its description says it.
+//! The fingerprint of an IP set's contents, which its description carries.
 
 use std::fmt;
 
@@ -7,14 +7,14 @@ use sha2::{Digest as _, Sha256};
 use crate::model::cidr::Cidr;
 use crate::text::hex;
 
-/// What the description of an IP set of ours says about its contents.
+/// The mark of an IP set of ours: what its description says about its contents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark {
-    /// The fingerprint at the last write, `None` if the description cannot be read further than its beginning.
+    /// The fingerprint at the last write; `None` if the rest of the description is not one.
     pub fingerprint: Option<Fingerprint>,
 }
 
-/// What a set of CIDRs adds up to: the sum modulo 2^256 of the SHA-256 of each CIDR's text, and how many there are.
+/// The fingerprint of a set of CIDRs: the sum modulo 2^256 of the SHA-256 of each CIDR's text, and their number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Fingerprint {
     sum: [u8; 32],
@@ -31,7 +31,7 @@ impl Fingerprint {
         fingerprint
     }
 
-    /// Reads `sum:<64 hexadecimal digits> entries:<count>`.
+    /// Parses `sum:<64 hexadecimal digits> entries:<count>`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (sum, entries) = text.strip_prefix("sum:")?.split_once(" entries:")?;

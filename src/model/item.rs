@@ -1,7 +1,7 @@
-//! One item of the table to the CIDRs that it asks for, and everything that a scan showed.
+//! Reads items of the table into the CIDRs that they ask for.
 //!
-//! A value that cannot be used is a [`Rejection`], never an error and never a guess; it stops no other value of its
-//! item. Knows nothing of the SDK: the shell hands in [`Item`]s.
+//! A value that cannot be used becomes a [`Rejection`], never an error and never a guess. It does not affect other values
+//! of its item. This module does not know the SDK: the shell passes [`Item`]s.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -15,28 +15,28 @@ use crate::model::entries::Entries;
 use crate::model::keys::Keys;
 use crate::model::settings::TableSettings;
 
-/// Characters of a rejected value that are kept.
+/// Maximum length of a rejected value, in characters.
 pub const REJECTED_VALUE_CHARS: usize = 128;
 
-/// The last second of the year 9999. Anything above it is milliseconds or a mistake.
+/// The latest expiry: the last second of the year 9999. A greater number is in milliseconds or a mistake.
 pub const LATEST_EXPIRY: f64 = 253_402_300_799.0;
 
-/// Five years, in seconds. DynamoDB's TTL never acts on a value that is further in the past ("Using time to live" in the
-/// DynamoDB guide), and people write such values, or zero, to say "never".
+/// The oldest expiry: five years ago, in seconds. `DynamoDB`'s TTL ignores older values ("Using time to live" in the
+/// `DynamoDB` guide), and people write such values, or zero, to mean "never".
 pub const OLDEST_EXPIRY: f64 = 157_680_000.0;
 
-/// An attribute's value, as far as wafsync looks at it.
+/// The value of an attribute, as far as wafsync uses it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Attribute {
     /// `S`
     Text(String),
-    /// `N`, as its text
+    /// `N`, as text
     Number(String),
     /// `SS`
     TextSet(Vec<String>),
     /// `L`
     List(Vec<Attribute>),
-    /// Any other type, by its name for people.
+    /// Any other type, by name.
     Other(&'static str),
 }
 
@@ -59,7 +59,7 @@ impl Attribute {
     }
 }
 
-/// The attributes of one item that wafsync asked for; `None` where the item lacks it.
+/// The attributes of one item that wafsync requests; `None` where the item lacks one.
 #[derive(Clone, Debug, Default)]
 pub struct Item {
     /// `--key-attribute`
@@ -70,14 +70,14 @@ pub struct Item {
     pub expiry: Option<Attribute>,
 }
 
-/// How items are to be read.
+/// The settings for reading items.
 #[derive(Clone, Debug)]
 pub struct ItemRules {
     /// `--cidr-attribute`, for messages.
     pub cidr_attribute: String,
     /// `--expiry-attribute`, for messages.
     pub expiry_attribute: Option<String>,
-    /// AWS's time, in seconds since the epoch; `None`: unknown, so nothing expires.
+    /// AWS's time in seconds since the epoch; `None` if unknown: then nothing expires.
     pub now: Option<i64>,
     /// `--widest-ipv4`, `--widest-ipv6`: the shortest prefix lengths.
     pub widest: PerFamily<u8>,
@@ -88,7 +88,7 @@ pub struct ItemRules {
 }
 
 impl ItemRules {
-    /// The rules of these settings at this moment by AWS's clock, in seconds since the epoch; without it nothing expires.
+    /// The rules for these settings. `now`: AWS's time in seconds since the epoch; without it nothing expires.
     #[must_use]
     pub fn new(settings: &TableSettings, now: Option<i64>) -> Self {
         Self {
@@ -102,21 +102,21 @@ impl ItemRules {
     }
 }
 
-/// Something in the table that cannot be used.
+/// An item or value in the table that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
-    /// The key of the item, empty if it has none. All rejections of an item share it, for a long key with many bad
-    /// values would take a hundred times what it takes in the table.
+    /// The key of the item, empty if it has none. All rejections of an item share it: copies of a long key could take a
+    /// hundred times its size in the table.
     pub key: Arc<str>,
-    /// The offending value as it stands there, cut to [`REJECTED_VALUE_CHARS`]; not escaped for any output.
+    /// The value, cut to [`REJECTED_VALUE_CHARS`] and not escaped.
     pub value: String,
-    /// Why.
+    /// The reason.
     pub reason: RejectionReason,
-    /// `--ignore-item` names the item: reported, but holds nothing back.
+    /// Whether `--ignore-item` names the item: then the rejection is reported but holds nothing back.
     pub ignored: bool,
 }
 
-/// Why something in the table cannot be used.
+/// Why an item or value cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RejectionReason {
     /// The item lacks the attribute that holds the addresses.
@@ -124,56 +124,56 @@ pub enum RejectionReason {
         /// The attribute.
         attribute: String,
     },
-    /// That attribute is of a type that holds no addresses.
+    /// The attribute is of a type that cannot hold addresses.
     WrongType {
         /// The attribute.
         attribute: String,
-        /// The type that it has.
+        /// Its type.
         found: &'static str,
     },
-    /// The text looks like JSON and is not.
+    /// The text looks like JSON but is invalid.
     NotJson {
-        /// What the parser said, with the place.
+        /// The parser's message, with the position.
         problem: String,
     },
     /// The text is JSON, but not an array.
     NotAnArray,
     /// An element of the array or list is not a string.
     NotAString {
-        /// The type that it has.
+        /// Its type.
         found: &'static str,
     },
     /// Not a CIDR.
     NotACidr(ParseError),
-    /// A wider prefix than allowed.
+    /// A CIDR wider than allowed.
     TooWide {
         /// The family.
         family: Family,
         /// The shortest prefix length allowed.
         widest: u8,
     },
-    /// No client connects from there.
+    /// No client has such an address.
     NotAClient {
-        /// What the addresses are for.
+        /// The purpose of the addresses.
         what: &'static str,
     },
     /// The item asks for more than `--max-per-item`.
     TooMany {
-        /// What it asks for.
+        /// The number that it asks for.
         values: usize,
-        /// What is allowed.
+        /// The number that is allowed.
         allowed: usize,
     },
-    /// The expiry is not one that `DynamoDB` would act on.
+    /// `DynamoDB` would ignore this expiry.
     Expiry {
         /// The attribute.
         attribute: String,
-        /// What is wrong with it.
+        /// The problem.
         problem: ExpiryProblem,
     },
 }
 
-/// What is wrong with an expiry.
+/// A problem with an expiry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExpiryProblem {
     /// It is not a number.
@@ -192,7 +192,7 @@ impl fmt::Display for ExpiryProblem {
             Self::NotANumber => "is not a number of seconds since 1970",
             Self::NotPositive => "is zero or negative, which DynamoDB's TTL ignores",
             Self::TooOld => "is more than five years in the past, which DynamoDB's TTL ignores",
-            Self::TooLate => "is after the year 9999; it has to be in seconds since 1970",
+            Self::TooLate => "is after the year 9999; it must be in seconds since 1970",
         })
     }
 }
@@ -222,7 +222,7 @@ impl fmt::Display for RejectionReason {
     }
 }
 
-/// A type with its article.
+/// The type with its article.
 fn one(found: &str) -> String {
     match found {
         "null" => found.to_owned(),
@@ -245,12 +245,12 @@ impl From<(Cidr, u32)> for Entry {
     }
 }
 
-/// Everything that one complete scan showed.
+/// The result of one complete scan.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TableView {
     entries: Entries,
     keys: Keys,
-    /// What cannot be used: by key and value once the view is sorted.
+    /// What cannot be used, by key and value once the view is sorted.
     pub rejections: Vec<Rejection>,
     /// Items read.
     pub items: u64,
@@ -260,16 +260,16 @@ pub struct TableView {
     pub consumed_capacity: f64,
     /// Items past their expiry.
     pub expired: u64,
-    /// Items that ask for nothing, rightly.
+    /// Valid items that ask for nothing.
     pub empty: u64,
-    /// Items without a key that can be shown: the attribute is missing, or neither a string nor a number.
+    /// Items without a usable key: the attribute is missing, or neither a string nor a number.
     pub unnamed: u64,
-    /// Room for what one item asks for.
+    /// A buffer for the CIDRs of one item.
     plain: Vec<Cidr>,
 }
 
 impl TableView {
-    /// Reads one more item.
+    /// Reads an item.
     pub fn read(&mut self, item: &Item, rules: &ItemRules) {
         self.items += 1;
         let key = item.key.as_ref().map_or("", Attribute::text);
@@ -292,8 +292,8 @@ impl TableView {
         }
     }
 
-    /// Reads one more item without an expiry whose addresses are a JSON array of IPv4 CIDRs in their plain spelling, as
-    /// nearly all are, or one such CIDR. If they are anything else it answers `false`, and [`TableView::read`] has to.
+    /// Fast path for an item without an expiry whose addresses are plain IPv4 CIDRs, one or a JSON array of them, as nearly
+    /// all are. Returns `false` if they are anything else: then use [`TableView::read`].
     pub fn read_plain(&mut self, key: &str, cidrs: &str, rules: &ItemRules) -> bool {
         let mut found = std::mem::take(&mut self.plain);
         found.clear();
@@ -307,14 +307,14 @@ impl TableView {
         is_plain
     }
 
-    /// Whether both show the same.
+    /// Whether both have the same contents.
     #[cfg(test)]
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         let of = |view: &Self| Self { plain: Vec::new(), ..view.clone() };
         of(self) == of(other)
     }
 
-    /// What the item of this key asks for.
+    /// Adds the CIDRs of the item with this key.
     fn take(&mut self, key: &str, cidrs: &mut Vec<Cidr>) {
         if cidrs.is_empty() {
             return;
@@ -327,8 +327,7 @@ impl TableView {
         }
     }
 
-    /// Sorts what was read, so that it can be searched and does not depend on the order in which items came: segments
-    /// that are read in parallel come in any.
+    /// Sorts the view, so that it can be searched and does not depend on the order in which parallel segments arrive.
     pub(crate) fn sort(&mut self) {
         self.entries.sort();
         let reason = |rejection: &Rejection| rejection.reason.to_string();

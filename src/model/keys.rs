@@ -1,36 +1,36 @@
-//! The keys of a table's items, compressed: a million are kept through a run, and a handful of them are shown.
+//! The keys of a table's items, compressed: a run keeps a million of them and shows a handful.
 
 use std::borrow::Cow;
 
-/// Bytes of keys in a block, about: enough for what keys have in common to be found, and few enough to look one up.
+/// The approximate size of a block: large enough to compress well, small enough to look up one key.
 const BLOCK_BYTES: usize = 64 * 1024;
 
-/// Zstandard's fastest level that still codes what does not repeat in fewer bits.
+/// Zstandard's fastest level that still entropy-codes literals.
 const LEVEL: i32 = 1;
 
-/// Keys by the order in which they came.
+/// A list of keys in the order of their arrival.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Keys {
     blocks: Vec<Block>,
-    /// The newest keys, not compressed yet.
+    /// The newest block, not compressed yet.
     open: Vec<u8>,
-    /// The number of the first of them.
+    /// The number of its first key.
     first_open: u32,
     len: u32,
 }
 
-/// Consecutive keys. Inside, each key has its length in front: seven bits a byte, the lowest first.
+/// A compressed block of consecutive keys. Each key follows its length: seven bits per byte, the lowest first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Block {
     /// The number of its first key.
     first: u32,
-    /// Bytes once it is decompressed.
+    /// Its size in bytes when decompressed.
     bytes: usize,
     compressed: Box<[u8]>,
 }
 
 impl Keys {
-    /// Takes one more, and says its number.
+    /// Adds a key and returns its number.
     pub(super) fn push(&mut self, key: &str) -> u32 {
         let mut length = key.len();
         while length >= 0x80 {
@@ -48,7 +48,7 @@ impl Keys {
     }
 
     fn close(&mut self) {
-        // It fails only for want of memory; then the keys stay as they are.
+        // Compression fails only without memory; then the keys stay uncompressed.
         if let Ok(compressed) = zstd::bulk::compress(&self.open, LEVEL) {
             let (first, bytes) = (self.first_open, self.open.len());
             self.blocks.push(Block { first, bytes, compressed: compressed.into() });
@@ -57,8 +57,7 @@ impl Keys {
         }
     }
 
-    /// Looks up the keys of these numbers, which come in order, and hands them over one by one. Each block that holds one
-    /// of them is decompressed once.
+    /// Calls `found` with the key of each of these numbers, which must be in order. Each block is decompressed at most once.
     pub(super) fn visit(&self, numbers: impl IntoIterator<Item = u32>, mut found: impl FnMut(u32, &str)) {
         let mut numbers = numbers.into_iter().filter(|number| *number < self.len).peekable();
         while let Some(number) = numbers.peek().copied() {
@@ -71,7 +70,7 @@ impl Keys {
             let mut each = (first..).zip(Each(&bytes));
             let mut last: Option<(u32, &str)> = None;
             while let Some(number) = numbers.next_if(|number| *number < end) {
-                // The same number may come several times.
+                // A number may be repeated.
                 if last.is_none_or(|(at, _)| at != number) {
                     last = each.find(|(at, _)| *at == number);
                 }
@@ -82,7 +81,7 @@ impl Keys {
         }
     }
 
-    /// The numbers of this key, in order.
+    /// The numbers of all keys equal to this one, in order.
     pub(super) fn find(&self, wanted: &str) -> Vec<u32> {
         let mut numbers = Vec::new();
         let mut look = |first: u32, bytes: &[u8]| {

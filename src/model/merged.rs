@@ -1,4 +1,4 @@
-//! Sorted lists walked as one: a million CIDRs in a hundred IP sets, without a copy of them.
+//! A merge of sorted lists: a million CIDRs in a hundred IP sets, without copying them.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -6,18 +6,18 @@ use std::collections::BinaryHeap;
 use crate::model::cidr::Cidr;
 use crate::model::cidrs::Slice;
 
-/// Walks sorted lists without duplicates as one, CIDR by CIDR.
+/// A merge of sorted lists, each without duplicates.
 #[derive(Debug)]
 pub struct Merged<'a> {
-    /// What is left of each list.
+    /// The rest of each list.
     rests: Vec<Slice<'a>>,
-    /// The first CIDR of each list that is not used up, with the list's index.
+    /// The first CIDR of each list that has a rest, with the list's index.
     heads: BinaryHeap<Reverse<(Cidr, usize)>>,
     holders: Vec<usize>,
 }
 
 impl<'a> Merged<'a> {
-    /// A walk over these lists.
+    /// Starts a merge of these lists.
     pub fn new(lists: impl IntoIterator<Item = Slice<'a>>) -> Self {
         let rests: Vec<Slice<'a>> = lists.into_iter().collect();
         let mut merged = Self { heads: BinaryHeap::with_capacity(rests.len()), rests, holders: Vec::new() };
@@ -41,7 +41,7 @@ impl<'a> Merged<'a> {
         Some((cidr, &self.holders))
     }
 
-    /// How many distinct CIDRs there are that `counts`.
+    /// The number of distinct CIDRs for which `counts` holds.
     pub fn count(mut self, counts: impl Fn(Cidr) -> bool) -> usize {
         let mut count = 0;
         while let Some((cidr, _)) = self.step() {

@@ -1,4 +1,4 @@
-//! The values that wafsync works on: what the table asks for, what WAF holds, and what it is told to do.
+//! The values that wafsync works on: what the table asks for, what WAF holds, and the settings.
 
 pub mod aggregate;
 pub mod cidr;

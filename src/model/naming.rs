@@ -1,4 +1,4 @@
-//! Names and descriptions of what we manage: how they are written, and what they say when they are read back.
+//! Names and descriptions of managed resources: writes them and reads them back.
 
 use std::fmt;
 
@@ -8,10 +8,10 @@ use crate::model::cidr::Family;
 use crate::model::fingerprint::{Fingerprint, Mark};
 use crate::text::hex;
 
-/// Hexadecimal digits of the table's hash in a rule group's description.
+/// The length of a table tag, in hexadecimal digits.
 const TABLE_TAG_DIGITS: usize = 8;
 
-/// What is managed where, and from which table.
+/// The target of a run: an installation, where it is, and the table that feeds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     /// `regional` or `cloudfront`.
@@ -22,32 +22,32 @@ pub struct Target {
     pub name: String,
     /// The table, as `region/name`.
     pub table: String,
-    /// The account of the table, if its ARN was given; else it is in the account of WAF.
+    /// The account of the table if its ARN was given; otherwise it is the account of WAF.
     pub table_account: Option<String>,
 }
 
 impl Target {
-    /// The tag of the table: the first eight hexadecimal digits of the SHA-256 of its `account/region/name`. `None` if the
-    /// account is not known: it is neither in the table's ARN nor given as the `account` of WAF.
+    /// The tag of the table: the first eight hexadecimal digits of the SHA-256 of its `account/region/name`. `None` if
+    /// neither the table's ARN nor `account`, that of WAF, gives the account.
     #[must_use]
     pub fn table_tag(&self, account: Option<&str>) -> Option<String> {
         let account = self.table_account.as_deref().or(account)?;
         Some(tag(&format!("{account}/{}", self.table)))
     }
 
-    /// The tag that earlier versions wrote: of `region/name` alone. It means the same table.
+    /// The tag that earlier versions wrote, made from `region/name` alone. It means the same table.
     #[must_use]
     pub fn old_table_tag(&self) -> String {
         tag(&self.table)
     }
 
-    /// The description of every rule group of ours, in this account of WAF.
+    /// The description of our rule groups in this account.
     #[must_use]
     pub fn group_description(&self, account: Option<&str>) -> GroupDescription {
         GroupDescription { target: self.clone(), account: account.map(ToOwned::to_owned) }
     }
 
-    /// The name of the rule group with this number, counted from 1.
+    /// The name of the rule group with this number, from 1.
     #[must_use]
     pub fn group_name(&self, number: usize) -> String {
         format!("{}-{number}", self.name)
@@ -61,8 +61,8 @@ fn tag(table: &str) -> String {
 
 /// The description of a rule group.
 ///
-/// It names the table with its account. Before wafsync has created anything, that may not be known: a description made
-/// then names no table, and the next write of the rule group adds it.
+/// It has the tag of the table, which needs the account. The account may be unknown until wafsync has created something:
+/// then the description has no tag, and the next write of the rule group adds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupDescription {
     target: Target,
@@ -70,7 +70,7 @@ pub struct GroupDescription {
 }
 
 impl GroupDescription {
-    /// Takes the account from the ARN of a resource in WAF, if it is not known yet.
+    /// Learns the account from the ARN of a resource in WAF, unless it is known.
     pub fn learn_account(&mut self, arn: &str) {
         if self.account.is_none() {
             self.account = account_of(arn).map(ToOwned::to_owned);
@@ -93,22 +93,22 @@ pub fn account_of(arn: &str) -> Option<&str> {
     arn.strip_prefix("arn:")?.split(':').nth(3).filter(|account| !account.is_empty())
 }
 
-/// Digits of the number in an IP set's name.
+/// The number of digits of the number in an IP set's name.
 const NUMBER_WIDTH: usize = 3;
 
-/// `NAME-ipv4-000`
+/// The name of an IP set: `NAME-ipv4-000`.
 #[must_use]
 pub fn set_name(name: &str, family: Family, number: usize) -> String {
     format!("{name}-{family}-{number:0NUMBER_WIDTH$}")
 }
 
-/// The description of an IP set with these contents: [`mark`] reads it.
+/// The description of an IP set with these contents; [`mark`] reads it back.
 #[must_use]
 pub fn set_description(installation: &str, contents: Fingerprint) -> String {
     format!("wafsync {installation} {contents}")
 }
 
-/// An IP set's ARN, taken apart: `arn:aws:wafv2:REGION:ACCOUNT:regional/ipset/NAME/ID`.
+/// The parts of an IP set's ARN: `arn:aws:wafv2:REGION:ACCOUNT:regional/ipset/NAME/ID`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SetArn {
     /// The IP set's name.
@@ -144,15 +144,14 @@ pub fn group_number(group: &str, installation: &str) -> Option<usize> {
     number.parse().ok().filter(|n: &usize| *n > 0 && n.to_string() == number)
 }
 
-/// What the description of an IP set says about its contents; `None` if wafsync did not write it for this installation.
+/// The mark in an IP set's description; `None` if wafsync did not write it for this installation.
 #[must_use]
 pub fn mark(description: &str, installation: &str) -> Option<Mark> {
     let rest = own_text(description, installation)?;
     Some(Mark { fingerprint: Fingerprint::parse(rest) })
 }
 
-/// What a rule group's description names behind `table:`; the outer `None` if wafsync did not write it for this
-/// installation.
+/// The table tag in a rule group's description. The outer `None`: wafsync did not write it for this installation.
 #[must_use]
 pub fn group_table(description: &str, installation: &str) -> Option<Option<String>> {
     let rest = own_text(description, installation)?;

@@ -1,28 +1,28 @@
-//! What our rules do with a client, and by which address they know it.
+//! The policy of our rules: their action, and the address that they match.
 
 use std::fmt;
 
-/// What the rules do with a client whose address is in an IP set.
+/// The action of the rules on a client whose address is in an IP set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Let it in and stop evaluating.
     Allow,
-    /// Label it and go on.
+    /// Label it and continue evaluating.
     Count,
 }
 
-/// Which address of a forwarded header counts.
+/// The address of a forwarded header that is matched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Position {
-    /// The first, which the client can forge.
+    /// The first; the client can forge it.
     First,
-    /// The last, put there by the nearest proxy.
+    /// The last, added by the nearest proxy.
     Last,
     /// Any of the last ten; the client can forge it.
     Any,
 }
 
-/// Match on a header instead of the connection's own address.
+/// A forwarded header to match instead of the connection's address.
 #[derive(Clone, Debug, Eq)]
 pub struct Forwarded {
     /// The header's name, such as `X-Forwarded-For`.
@@ -32,23 +32,23 @@ pub struct Forwarded {
 }
 
 impl PartialEq for Forwarded {
-    /// The names of headers know no case.
+    /// Header names are case-insensitive.
     fn eq(&self, other: &Self) -> bool {
         self.header.eq_ignore_ascii_case(&other.header) && self.position == other.position
     }
 }
 
-/// What a rule of ours does and what it looks at: a change of this needs a person once there are references.
+/// The action and match of a rule. Changing either needs approval once the rule has references.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RulePolicy {
     /// Allow, or count and label.
     pub action: Action,
-    /// The forwarded header, if the rule does not look at the connection.
+    /// The forwarded header; `None` to match the connection's address.
     pub forwarded: Option<Forwarded>,
 }
 
 impl RulePolicy {
-    /// The labels that a rule of this policy adds, for the installation of this name.
+    /// The labels that a rule with this policy adds, for this installation name.
     #[must_use]
     pub fn labels(&self, installation: &str) -> Vec<String> {
         match self.action {

@@ -1,6 +1,6 @@
-//! What a run is told to do, validated: the same for the command line and for Lambda.
+//! Validated settings, the same for the command line and for Lambda.
 //!
-//! Everything here is a plain value. How it is written as flags and environment variables is `cli`'s affair.
+//! Everything here is a plain value. `cli` parses flags and environment variables into it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -11,23 +11,23 @@ use crate::model::cidr::{Cidr, PerFamily};
 use crate::model::limits::Limits;
 use crate::model::policy::RulePolicy;
 
-/// Everything a run is told.
+/// The settings of a run.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where the wanted addresses come from.
+    /// The table.
     pub table: TableSettings,
-    /// What is managed in WAF.
+    /// The resources in WAF.
     pub waf: WafSettings,
-    /// What may not happen without a person.
+    /// The guards.
     pub guards: GuardSettings,
-    /// How fast and how long.
+    /// Rates and the deadline.
     pub run: RunSettings,
 }
 
-/// The DynamoDB table and how to read it.
+/// Settings of the `DynamoDB` table.
 #[derive(Clone, Debug)]
 pub struct TableSettings {
-    /// `--table`: a name or an ARN, as given; DynamoDB takes either.
+    /// `--table`: a name or an ARN, as given; `DynamoDB` accepts either.
     pub table: String,
     /// `--table-region`, or the Region of the table's ARN; `None`: the Region of the environment.
     pub region: Option<String>,
@@ -41,38 +41,38 @@ pub struct TableSettings {
     pub segments: u32,
     /// `--read-capacity`: read capacity units a second; `None`: as fast as the table allows.
     pub read_capacity: Option<u32>,
-    /// `--settle`: from the end of the first scan to the start of the confirming one.
+    /// `--settle`: from the start of the first scan to the start of the confirming one.
     pub settle: Duration,
-    /// `--widest-ipv4`, `--widest-ipv6`: the shortest prefix length that the table may ask for.
+    /// `--widest-ipv4`, `--widest-ipv6`: the shortest prefix length that is accepted.
     pub widest: PerFamily<u8>,
     /// `--max-per-item`: an item that asks for more CIDRs is rejected whole.
     pub max_per_item: usize,
     /// `--ignore-item`: keys of items whose rejections hold nothing back.
     pub ignored_items: BTreeSet<String>,
-    /// `--always`: wanted whatever the table says.
+    /// `--always`: wanted regardless of the table.
     pub always: Vec<Cidr>,
     /// `--aggregate`: merge into the fewest CIDRs that cover exactly the same addresses.
     pub aggregate: bool,
 }
 
 impl TableSettings {
-    /// The table's name without what an ARN has in front.
+    /// The table's name without the rest of an ARN.
     #[must_use]
     pub fn name(&self) -> &str {
         self.table.rsplit_once(":table/").map_or(self.table.as_str(), |(_, name)| name)
     }
 }
 
-/// Characters of a Region's name: twice what the longest one has.
+/// Maximum length of a Region's name: twice that of the longest one.
 const MAX_REGION: usize = 32;
 
-/// Whether this can be the name of an AWS Region.
+/// Whether this is a possible name of an AWS Region.
 #[must_use]
 pub fn is_region(text: &str) -> bool {
     (1..=MAX_REGION).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
 }
 
-/// Where a web ACL can stand.
+/// The scope of WAF resources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// Load balancers and other resources of one Region.
@@ -81,10 +81,10 @@ pub enum Scope {
     Cloudfront,
 }
 
-/// The resources in WAF.
+/// Settings of the resources in WAF.
 #[derive(Clone, Debug)]
 pub struct WafSettings {
-    /// `--name`: the stem of every resource's name.
+    /// `--name`: the prefix of every resource's name.
     pub name: String,
     /// `--scope`.
     pub scope: Scope,
@@ -100,18 +100,18 @@ pub struct WafSettings {
     pub tags: BTreeMap<String, String>,
 }
 
-/// What a rejection does to removals.
+/// What rejections do to removals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnRejection {
     /// Remove nothing.
     Hold,
-    /// Go on without what was rejected.
+    /// Continue without what was rejected.
     Skip,
     /// Change nothing, fail.
     Abort,
 }
 
-/// How many CIDRs of a family one run may remove.
+/// The most CIDRs of a family that one run may remove.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum MaxRemovals {
     /// A percentage of those in force at the start, 0 to 100; five are always allowed.
@@ -120,23 +120,23 @@ pub enum MaxRemovals {
     Count(usize),
 }
 
-/// How many CIDRs of a family one run may add.
+/// The most CIDRs of a family that one run may add.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum MaxAdditions {
-    /// A percentage of those in force at the start, of any size. It does not apply to a family without any in force.
+    /// A percentage of those in force at the start, possibly above 100. It does not apply to a family with none in force.
     Percent(f64),
     /// An exact count.
     Count(usize),
 }
 
-/// Limits on what a plan may do without approval.
+/// Settings of the guards: limits on what a plan may do without approval.
 #[derive(Clone, Debug)]
 pub struct GuardSettings {
     /// `--on-rejection`.
     pub on_rejection: OnRejection,
     /// `--max-removals`.
     pub max_removals: MaxRemovals,
-    /// `--min-addresses`: CIDRs of a family that must be left.
+    /// `--min-addresses`: the least CIDRs of a family that removals must leave.
     pub min_addresses: usize,
     /// `--max-additions`; `None`: no limit.
     pub max_additions: Option<MaxAdditions>,
@@ -144,27 +144,27 @@ pub struct GuardSettings {
     pub approve: Option<String>,
 }
 
-/// Pace and time.
+/// Rates and the deadline.
 #[derive(Clone, Debug)]
 pub struct RunSettings {
-    /// `--read-rate`: calls a second to each single Get or List action of WAF.
+    /// `--read-rate`: calls per second to each Get or List action of WAF.
     pub read_rate: f64,
-    /// `--write-rate`: calls a second to each single Create or Update action of WAF.
+    /// `--write-rate`: calls per second to each Create or Update action of WAF.
     pub write_rate: f64,
     /// `--deadline`: from the start of the run.
     pub deadline: Duration,
 }
 
-/// The most parallel scan segments. Each is one connection and, at 1 MB a page, up to 256 read units a call: more of them
-/// than this starve the table's other readers before they make a scan of a few thousand items any faster.
+/// Maximum number of parallel scan segments. Each is one connection and, at 1 MB a page, up to 256 read units a call. More
+/// would starve the table's other readers without making a scan of a few thousand items faster.
 pub const MAX_SEGMENTS: u32 = 64;
 
-/// How a result is shown on stdout.
+/// Settings of the result on stdout.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ViewSettings {
     /// `--output`
     pub output: Output,
-    /// `--log-format json`: a JSON document is one line, like the log lines around it.
+    /// Whether a JSON document is printed on one line, as with `--log-format json`.
     pub one_line: bool,
     /// `--color`
     pub color: Color,
@@ -179,18 +179,18 @@ pub struct ViewSettings {
 pub enum Output {
     /// For people.
     Text,
-    /// The versioned document.
+    /// The versioned JSON document.
     Json,
-    /// For a comment or a summary page; `plan` only.
+    /// Markdown for a comment or a summary page; `plan` only.
     Markdown,
-    /// One self-contained page for a change ticket; `plan` only.
+    /// A self-contained HTML page for a change ticket; `plan` only.
     Html,
 }
 
-/// When text has color.
+/// When text is colored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Color {
-    /// In a terminal, unless the environment says otherwise.
+    /// In a terminal, unless `NO_COLOR` is set.
     Auto,
     /// Always.
     Always,
@@ -198,7 +198,7 @@ pub enum Color {
     Never,
 }
 
-/// Where metrics go.
+/// Settings of the metrics.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MetricsSettings {
     /// `--metrics-listen`
@@ -211,7 +211,7 @@ pub struct MetricsSettings {
     pub file: Option<PathBuf>,
 }
 
-/// The log on stderr.
+/// Settings of the log on stderr.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogSettings {
     /// `--log-format`
@@ -226,28 +226,28 @@ impl Default for LogSettings {
     }
 }
 
-/// The form of the log.
+/// The format of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// Text in a terminal, else JSON.
+    /// Text in a terminal, JSON elsewhere.
     Auto,
     /// For people.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// The least urgent events that are logged.
+/// The lowest level that is logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogLevel {
-    /// Errors alone.
+    /// Errors.
     Error,
-    /// And what a person should look at.
+    /// Also warnings.
     Warn,
-    /// And what changed.
+    /// Also what a run does and changes.
     Info,
-    /// And each call.
+    /// Also each call to AWS.
     Debug,
-    /// And connections and retries of the AWS SDK.
+    /// Also connections and retries of the AWS SDK.
     Trace,
 }

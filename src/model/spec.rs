@@ -1,4 +1,4 @@
-//! What an IP set or a rule group is to become: exactly what one API call needs, as a value.
+//! Specifications of IP sets and rule groups: everything that one API call needs, as a value.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use crate::model::cidrs::Cidrs;
 use crate::model::naming::GroupDescription;
 use crate::model::policy::RulePolicy;
 
-/// The wanted state of one IP set.
+/// The desired state of one IP set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IpSetSpec {
     /// Its name.
@@ -22,20 +22,20 @@ pub struct IpSetSpec {
     pub description: String,
 }
 
-/// The wanted state of one rule group.
+/// The desired state of one rule group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleGroupSpec {
-    /// Its name; its metric's name too.
+    /// Its name, also the name of its metric.
     pub name: String,
-    /// The name of its one rule: `--name`. The label under `count` too.
+    /// The name of its rule (`--name`), also the label that it adds under `count`.
     pub rule_name: String,
     /// Its description.
     pub description: GroupDescription,
-    /// In WCU; used when it is created and immutable after that.
+    /// Its capacity in WCU, fixed when it is created.
     pub capacity: u64,
-    /// What its rule does and matches.
+    /// The action and match of its rule.
     pub policy: RulePolicy,
-    /// The IP sets that it refers to, in order.
+    /// Its references to IP sets, in order.
     pub references: Vec<Reference>,
 }
 
@@ -44,7 +44,7 @@ pub struct RuleGroupSpec {
 pub struct Reference {
     /// The IP set's name.
     pub name: String,
-    /// Its ARN; `None` while the same plan has yet to create it.
+    /// The IP set's ARN; `None` if the same plan creates it.
     pub arn: Option<String>,
 }
 
@@ -74,13 +74,13 @@ impl WriteKind {
         }
     }
 
-    /// Whether it makes something new.
+    /// Whether it creates something.
     #[must_use]
     pub const fn creates(self) -> bool {
         matches!(self, Self::CreateIpSet | Self::CreateRuleGroup)
     }
 
-    /// Whether it writes an IP set; else it writes a rule group.
+    /// Whether it writes an IP set; otherwise it writes a rule group.
     #[must_use]
     pub const fn is_of_ip_set(self) -> bool {
         matches!(self, Self::CreateIpSet | Self::UpdateIpSet)

@@ -1,66 +1,66 @@
-//! A web ACL that refers to our rule groups, and what its overrides make of them.
+//! Web ACLs that refer to our rule groups, and their overrides.
 
 use crate::model::policy::Action;
 
-/// A web ACL that was named with `--web-acl`.
+/// A web ACL named with `--web-acl`.
 #[derive(Clone, Debug)]
 pub struct WebAcl {
     /// Its name.
     pub name: String,
     /// Its ARN.
     pub arn: String,
-    /// The ARNs of the rule groups that it refers to and by which clients get in.
+    /// The ARNs of the rule groups that it refers to and that let clients in.
     pub refers_to: Vec<String>,
-    /// The ARNs of the rule groups by which nobody gets in, for it overrides them.
+    /// The ARNs of the rule groups that let no one in because it overrides them.
     pub overridden: Vec<String>,
 }
 
-/// A web ACL of `--web-acl` that could not be read.
+/// A web ACL named with `--web-acl` that could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnreadWebAcl {
-    /// The name or ARN that was given.
+    /// Its name or ARN, as given.
     pub name: String,
-    /// What AWS said.
+    /// The error.
     pub message: String,
-    /// What a person can do about it.
+    /// How to fix it.
     pub hint: Option<String>,
-    /// Whether the next run meets it again: it is denied, or does not exist.
+    /// Whether the error is permanent until fixed: access is denied, or the web ACL does not exist.
     pub lasting: bool,
 }
 
-/// What a rule does with a request that it matches.
+/// The action of a rule on a request that it matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Lets it in; nothing that comes later sees it.
+    /// Let it in; evaluation ends.
     Allow,
-    /// Turns it away; nothing that comes later sees it.
+    /// Reject it; evaluation ends.
     Block,
-    /// Counts it, labels it and goes on.
+    /// Count and label it; evaluation continues.
     Count,
-    /// Asks for a puzzle to be solved, which no program does.
+    /// Require a CAPTCHA, which no program solves.
     Captcha,
-    /// Asks for a script to be run, which no program does.
+    /// Require a browser to run a script, which no program does.
     Challenge,
-    /// What this version does not know.
+    /// An action that this version does not know.
     Other,
 }
 
-/// What a web ACL makes of our rule where it refers to one of our rule groups.
+/// The override in a web ACL's reference to one of our rule groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Override {
-    /// The rule does what it says.
+    /// None: the rule's own action applies.
     None,
-    /// What comes of the whole rule group is only counted.
+    /// The whole rule group only counts.
     WholeToCount,
-    /// The rule does this instead.
+    /// This action replaces that of the rule.
     To(Effect),
 }
 
 impl Override {
-    /// Whether clients that our rule, made with this action, matches get in all the same.
+    /// Whether clients that our rule matches still get in, if wafsync writes the rule with this action.
     ///
-    /// A rule that counts anyway may be overridden to Count. An override of the whole group is taken as off whatever the
-    /// rule does: that the labels stay then is no promise of AWS, and nothing is gained by it.
+    /// A counting rule may be overridden to Count. An override of the whole group disables any rule: AWS does not document
+    /// that labels survive it.
     #[must_use]
     pub const fn lets_in(self, action: Action) -> bool {
         match self {

@@ -31,11 +31,11 @@ pub enum Care {
 
 impl Decision {
     /// The decision with its plan approved, or the decision as it was if a guard stops it.
-    pub(super) fn approve(self) -> Result<Decision<ApprovedPlan>, Self> {
+    pub(super) fn approve(self) -> Result<Decision<ApprovedPlan>, Box<Self>> {
         let Self { plan, diff, judgement } = self;
         match ApprovedPlan::new(plan, &judgement) {
             Ok(plan) => Ok(Decision { plan, diff, judgement }),
-            Err(plan) => Err(Self { plan, diff, judgement }),
+            Err(plan) => Err(Box::new(Self { plan, diff, judgement })),
         }
     }
 

@@ -105,7 +105,7 @@ async fn prove(state: &mut State<'_>, writer: &Writer) -> Result<Decision<Approv
             Ok(approved) => approved,
             Err(refused) => {
                 let end = refused.refusal();
-                state.history.pending = Some(refused);
+                state.history.pending = Some(*refused);
                 return Err(end);
             }
         };

@@ -1,10 +1,10 @@
-//! Foreign text made safe for where it is shown: item keys, values, names and error messages are data that somebody
-//! else wrote, never markup, control sequences or commands.
+//! Escapes foreign text for each output: item keys, values, names and error messages are data that others wrote, never
+//! markup, control sequences or commands.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Two lower-case hexadecimal digits a byte.
+/// The bytes as lower-case hexadecimal, two digits each.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
@@ -13,13 +13,14 @@ pub fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// The most characters of foreign text in one place; an item's key can have 2,048 bytes, an AWS error any number.
+/// Maximum length in characters of one piece of foreign text: an item's key can have 2,048 bytes, an AWS error any number.
 pub const MAX_CHARS: usize = 512;
 
 /// Digits of an AWS account id.
 const ACCOUNT_ID_DIGITS: usize = 12;
 
-/// The same text without account ids: words of exactly twelve digits. Part of a longer word, such as a digest, is none.
+/// The text without AWS account ids, that is, words of exactly twelve digits. Part of a longer word, such as a digest, is
+/// not an account id.
 #[must_use]
 pub fn without_account_ids(text: &str) -> Cow<'_, str> {
     let is_id = |word: &str| word.len() == ACCOUNT_ID_DIGITS && word.bytes().all(|byte| byte.is_ascii_digit());
@@ -37,8 +38,8 @@ pub fn without_account_ids(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Text for one line of a terminal or of a log: what a terminal could act on, or what would change how its
-/// neighbours read, becomes `\u{…}`; what is longer than [`MAX_CHARS`] is cut, with `…` at its end.
+/// Text for one line of a terminal or a log. Characters that a terminal could act on, or that change how their
+/// neighbors are displayed, become `\u{…}`; text longer than [`MAX_CHARS`] is cut and ends with `…`.
 #[must_use]
 pub fn line(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_unsafe) && text.chars().nth(MAX_CHARS).is_none() {
@@ -63,17 +64,17 @@ fn push_visible(out: &mut String, character: char) {
     }
 }
 
-/// The key of an item, or a name: as [`line()`], and in quotation marks where its ends could not be seen otherwise.
+/// The key of an item, or a name: as [`line()`], and in quotation marks where its ends would be invisible.
 #[must_use]
 pub fn key(text: &str) -> Cow<'_, str> {
     let plain = !text.is_empty() && !text.contains(|character: char| character.is_whitespace() || character == '"');
     if plain { line(text) } else { Cow::Owned(format!("\"{}\"", line(text).replace('"', "\\\""))) }
 }
 
-/// Text inside Markdown: as [`line()`], and it reads as itself in paragraphs, list items and cells of a table of
-/// GitHub's dialect. Only what would be markup is escaped, so that the source reads well too.
+/// Text inside Markdown: as [`line()`], and rendered literally in paragraphs, list items and table cells of GitHub's
+/// dialect. Only what would be markup is escaped, so that the source stays readable.
 ///
-/// For what people and programs choose freely, [`markdown_code()`] is the better choice.
+/// Prefer [`markdown_code()`] for names and values.
 #[must_use]
 pub fn markdown(text: &str) -> String {
     let text = line(text);
@@ -85,19 +86,19 @@ pub fn markdown(text: &str) -> String {
         let in_word = |character: Option<char>| character.is_some_and(char::is_alphanumeric);
         match character {
             '`' | '*' | '[' | ']' | '~' | '$' => safe.extend(['\\', character]),
-            // In a table a backslash in front of it may be one of its own.
+            // In a table, a backslash before it may itself be escaped.
             '|' => safe.push_str("&#124;"),
             '_' if !(in_word(before) && in_word(after)) => safe.push_str("\\_"),
-            // Only in front of punctuation is it an escape.
+            // A backslash escapes punctuation only.
             '\\' if after.is_none_or(|after| after.is_ascii_punctuation()) => safe.push_str("\\\\"),
             '<' => safe.push_str("&lt;"),
             '&' if after.is_none_or(|after| after == '#' || after.is_alphanumeric()) => safe.push_str("&amp;"),
-            // What begins a block; a number does with the mark behind it.
+            // Characters that begin a block, and the mark after a number.
             '#' | '>' | '-' | '+' | '=' if before.is_none() => safe.extend(['\\', character]),
             '.' | ')' if !safe.is_empty() && safe.bytes().all(|byte| byte.is_ascii_digit()) => {
                 safe.extend(['\\', character]);
             }
-            // Links and mentions that need no markup: no escape stops them, but a comment parts the word.
+            // Links and mentions without markup cannot be escaped; a comment breaks the word.
             ':' if rest.as_str().starts_with("//") => safe.push_str(":<!-- -->"),
             '.' if safe.to_ascii_lowercase().ends_with("www") => safe.push_str("<!-- -->."),
             '@' if in_word(after) || in_word(before) => safe.push_str("@<!-- -->"),
@@ -108,7 +109,7 @@ pub fn markdown(text: &str) -> String {
     safe
 }
 
-/// A code span of Markdown: as [`line()`], and nothing in it is markup, a link or a mention. Not in a table: see
+/// A Markdown code span: as [`line()`], and nothing in it is markup, a link or a mention. In a table, use
 /// [`markdown_cell()`].
 #[must_use]
 pub fn markdown_code(text: &str) -> String {
@@ -120,19 +121,20 @@ pub fn markdown_code(text: &str) -> String {
     format!("{fence}{pad}{text}{pad}{fence}")
 }
 
-/// A code span in a cell of a Markdown table; text with a vertical bar is none, since dialects differ in how to write one.
+/// A code span in a cell of a Markdown table. Text with a vertical bar is escaped instead, since dialects differ in how
+/// a code span may contain one.
 #[must_use]
 pub fn markdown_cell(text: &str) -> String {
     if text.contains('|') { markdown(text) } else { markdown_code(text) }
 }
 
-/// A JSON document that steers no terminal when it is shown there: the same document, with what JSON itself leaves as
-/// it is (bidirectional marks, the controls from U+007F on) written as escapes.
+/// A JSON document that is safe to show in a terminal: the same document, with the bidirectional marks and the control
+/// characters from U+007F on, which JSON allows, written as escapes.
 #[must_use]
 pub fn json(document: &str) -> String {
     let mut out = String::with_capacity(document.len());
     for character in document.chars() {
-        // The other ASCII controls stand between values alone: in a string JSON has escaped them.
+        // JSON escapes the other ASCII controls in strings; outside of strings they are whitespace.
         if is_unsafe(character) && (!character.is_ascii() || character == '\u{7f}') {
             let mut units = [0; 2];
             for unit in character.encode_utf16(&mut units) {
@@ -145,10 +147,10 @@ pub fn json(document: &str) -> String {
     out
 }
 
-/// One word of a POSIX shell's command line, in single quotes if it needs any. It is never cut.
+/// One word of a POSIX shell's command line, in single quotes if it needs any. It is never truncated.
 ///
-/// `None` if the text holds what [`line()`] would escape: there is no portable way to write that which a person could
-/// check before pasting it.
+/// `None` if the text contains characters that [`line()`] escapes: there is no portable way to quote them that a person
+/// could check before pasting.
 #[must_use]
 pub fn shell(text: &str) -> Option<Cow<'_, str>> {
     if text.chars().any(is_unsafe) {
@@ -161,9 +163,8 @@ pub fn shell(text: &str) -> Option<Cow<'_, str>> {
     Some(if plain { Cow::Borrowed(text) } else { Cow::Owned(format!("'{}'", text.replace('\'', "'\\''"))) })
 }
 
-/// Control characters (C0, DEL, C1), line and paragraph separators, and characters that show nothing but steer: the
-/// bidirectional controls, zero-width and other format characters (general category Cf), variation selectors, fillers
-/// and tags.
+/// Whether a character is a control character (C0, DEL, C1), a line or paragraph separator, or invisible: bidirectional
+/// controls, zero-width and other format characters (general category Cf), variation selectors, fillers and tags.
 fn is_unsafe(character: char) -> bool {
     character.is_control()
         || matches!(character,

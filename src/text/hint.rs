@@ -1,6 +1,6 @@
-//! A message and what to do about it, which travel apart and meet where they are shown.
+//! Joins a message and its hint, which are kept apart until they are displayed.
 
-/// What stands between a message and its hint on one line.
+/// Separates a message from its hint on one line.
 const HINT: &str = "; hint: ";
 
 /// A message, with its hint on the same line if it has one.

@@ -1,4 +1,4 @@
-//! Text as people and programs read it: foreign text made safe, numbers, wrapped lines.
+//! Text for people and programs: escapes foreign text, formats numbers, wraps lines.
 
 mod escape;
 mod hint;

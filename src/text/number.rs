@@ -1,11 +1,11 @@
-//! Numbers and durations as people read them.
+//! Formats numbers and durations for people.
 
 use std::time::Duration;
 
-/// `25,000`
+/// The number with thousands separators: `25,000`.
 #[must_use]
 pub fn grouped(number: impl TryInto<u64>) -> String {
-    // Counts of things in memory all fit.
+    // Counts of things in memory always fit.
     let digits = number.try_into().unwrap_or(u64::MAX).to_string();
     let mut grouped = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -17,22 +17,22 @@ pub fn grouped(number: impl TryInto<u64>) -> String {
     grouped
 }
 
-/// `1 item`, `25,000 items`
+/// The count with its noun: `1 item`, `25,000 items`.
 #[must_use]
 pub fn counted(count: impl TryInto<u64>, noun: &str) -> String {
     let count = count.try_into().unwrap_or(u64::MAX);
     format!("{} {noun}{}", grouped(count), if count == 1 { "" } else { "s" })
 }
 
-/// `1m 35s`: whole seconds, rounded up, at least one.
+/// An estimate in whole seconds, rounded up, at least one: `1m 35s`.
 #[must_use]
 pub fn seconds(seconds: f64) -> String {
-    // What is infinite or negative is nobody's estimate.
+    // Infinite and negative values are not estimates.
     let whole = Duration::try_from_secs_f64(seconds.ceil()).unwrap_or_default().as_secs().max(1);
     humantime::format_duration(Duration::from_secs(whole)).to_string()
 }
 
-/// Below this a duration is told in tenths of a second.
+/// Durations from one second to this are shown in tenths of a second.
 const EXACT_BELOW: Duration = Duration::from_secs(10);
 
 /// A duration as exact as people need it: `120ms`, `2s 500ms`, `30s`, `2m 5s`, `1h 2m`.

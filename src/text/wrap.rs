@@ -1,9 +1,9 @@
-//! Paragraphs as lines that fit a terminal.
+//! Wraps paragraphs to lines that fit a terminal.
 
-/// Characters of a line.
+/// Maximum line length, in characters.
 pub const WIDTH: usize = 80;
 
-/// Text broken into lines, each behind `indent` but for what stands in front of the first. Words stay whole.
+/// The text wrapped at spaces. Every line but the first begins with `indent`.
 #[must_use]
 pub fn wrap(indent: &str, paragraph: &str) -> String {
     let options = textwrap::Options::new(WIDTH).subsequent_indent(indent).break_words(false);

@@ -67,7 +67,7 @@ fn a_rejected_value_does_not_stop_the_others() {
 fn each_mistake_has_its_own_reason() {
     let one = |value: &str, reason: &str| check(text(value), &[], &[&format!("{value}: {reason}")]);
     one("", "not an IP address");
-    one("198.51.100.0/33", "the prefix length has to be a whole number from 1 to 32");
+    one("198.51.100.0/33", "the prefix length must be a whole number from 1 to 32");
     one("0.0.0.0/0", "/0 would let in everybody");
     one("198.51.0.0/16", "wider than /24, the widest that --widest-ipv4 allows");
     one("2001:db8::/32", "wider than /48, the widest that --widest-ipv6 allows");
@@ -124,7 +124,7 @@ fn an_expiry_that_dynamodb_would_not_act_on_is_rejected_and_expires_nothing() {
     let number = |text: &str| Attribute::Number(text.into());
     let ignored = "is zero or negative, which DynamoDB's TTL ignores";
     let old = "is more than five years in the past, which DynamoDB's TTL ignores";
-    let late = "is after the year 9999; it has to be in seconds since 1970";
+    let late = "is after the year 9999; it must be in seconds since 1970";
     let unreadable = "is not a number of seconds since 1970";
     for (expiry, value, problem) in [
         (number("0"), "0", ignored),
