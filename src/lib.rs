@@ -91,7 +91,7 @@
 //!
 //! 1. `fill` (`cli/environment.rs`) appends the variables of flags that were not given.
 //! 2. `parse` (`cli/parse.rs`) has clap read the arguments into the structs of `cli/args.rs`.
-//! 3. `settle` (`cli/convert.rs`) checks the value; `table` (`cli/convert.rs`) puts it into `TableSettings`.
+//! 3. `settle` (`cli/convert.rs`) checks the value; `table` (`cli/convert/table.rs`) puts it into `TableSettings`.
 //! 4. `command` (`host/process.rs`) passes the settings on to `run` (`host/commands/apply.rs`).
 //! 5. `confirm` (`run/confirm.rs`) waits that long before the second scan.
 //!

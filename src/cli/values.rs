@@ -6,16 +6,15 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::model::cidr::Cidr;
+use crate::model::limits::MAX_ATTRIBUTE;
 use crate::model::settings::is_region;
 
-/// Calls per second: more than any quota of WAF, yet not enough to do harm before it is noticed.
+/// The highest rate, in calls per second: above any quota of WAF, but low enough to do no harm before it is noticed.
 const MAX_RATE: f64 = 1000.0;
-/// Calls per second: one in about seventeen minutes. Anything lower is a mistake.
+/// The lowest rate, in calls per second: one in about seventeen minutes. Anything lower is a mistake.
 pub(super) const MIN_RATE: f64 = 0.001;
 
-/// Bytes of an attribute's name: DynamoDB's limit for key attributes.
-const MAX_ATTRIBUTE: usize = 255;
-/// Characters of a partition's name, such as `aws-us-gov`: more than any has.
+/// Maximum length of a partition's name, such as `aws-us-gov`, in characters: longer than any.
 const MAX_PARTITION: usize = 32;
 
 /// An invalid value.

@@ -1,4 +1,4 @@
-//! The quotas of AWS WAF, as values, so that tests can run the same code with small numbers.
+//! The limits of AWS. Those of IP sets and rule groups are values, so that tests can run the same code with small numbers.
 
 use crate::model::policy::{Position, RulePolicy};
 
@@ -26,6 +26,37 @@ pub fn group_capacity(policy: &RulePolicy) -> u64 {
         _ => GROUP_CAPACITY,
     }
 }
+
+/// Maximum number of tags on a resource besides `managed-by`: AWS allows 50.
+pub const MAX_TAGS: usize = 49;
+
+/// Maximum length of a tag's key, in characters.
+pub const MAX_TAG_KEY: usize = 128;
+
+/// Maximum length of a tag's value, in characters.
+pub const MAX_TAG_VALUE: usize = 256;
+
+/// Minimum length of a table's name, in characters.
+pub const MIN_TABLE_NAME: usize = 3;
+
+/// Maximum length of a table's name, in characters.
+pub const MAX_TABLE_NAME: usize = 255;
+
+/// Maximum length of an attribute's name, in bytes: `DynamoDB`'s limit for key attributes.
+pub const MAX_ATTRIBUTE: usize = 255;
+
+/// Maximum length of the name of an IP set or web ACL, in characters.
+pub const MAX_WAF_NAME: usize = 128;
+
+/// Length of a web ACL's id, in characters: it is a UUID.
+pub const MAX_ID: usize = 36;
+
+/// Maximum length of the name of a forwarded header, in characters.
+pub const MAX_HEADER: usize = 255;
+
+/// Words that AWS reserves in labels (AWS WAF: "Label syntax and naming requirements").
+pub const RESERVED_LABELS: [&str; 8] =
+    ["awswaf", "aws", "waf", "rulegroup", "webacl", "regexpatternset", "ipset", "managed"];
 
 /// The capacity of the managed resources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! Whether what is wanted fits at all, and what to say if it does not.
+//! Capacity: whether all wanted CIDRs fit, and the error if they do not.
 
 use crate::model::aggregate;
 use crate::model::cidr::{Family, PerFamily};
@@ -7,11 +7,11 @@ use crate::model::desired::Desired;
 use crate::model::limits::Limits;
 use crate::text::number::{counted, grouped};
 
-/// More CIDRs are wanted than the IP sets can hold.
+/// The error that more CIDRs are wanted than the IP sets can hold.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{} CIDRs are wanted ({} IPv4, {} IPv6), which takes {} of {} each, and --max-ip-sets allows {max_ip_sets}; with \
-     --aggregate it would be {} in {}; else raise --max-ip-sets and AWS's quota \"Maximum number of IP sets per account\"",
+    "{} CIDRs are wanted ({} IPv4, {} IPv6), which need {} of {} each, but --max-ip-sets allows {max_ip_sets}; with \
+     --aggregate it would be {} in {}; otherwise raise --max-ip-sets and AWS's quota \"Maximum number of IP sets per account\"",
     grouped(by_family.ipv4 + by_family.ipv6),
     grouped(by_family.ipv4),
     grouped(by_family.ipv6),
@@ -22,14 +22,14 @@ use crate::text::number::{counted, grouped};
 )]
 pub struct TooMany {
     by_family: PerFamily<usize>,
-    /// Those that there are, and those that would have to come: each holds one family.
+    /// The IP sets needed: existing ones, and those to create. Each holds one family.
     ip_sets: usize,
     max_ip_sets: usize,
     set_capacity: usize,
     aggregated: PerFamily<usize>,
 }
 
-/// Whether `desired` would fit if nothing else stood in the IP sets.
+/// Checks that `desired` fits if the IP sets held nothing else.
 ///
 /// # Errors
 ///
@@ -122,8 +122,8 @@ mod tests {
     #[test]
     fn the_message_has_the_counts_and_the_ways_out() {
         let error = check(&desired(16, 2), &current(&[]), LIMITS, WIDEST).unwrap_err();
-        let message = "18 CIDRs are wanted (16 IPv4, 2 IPv6), which takes 5 IP sets of 4 each, and --max-ip-sets allows 3; \
-                       with --aggregate it would be 2 in 2 IP sets; else raise --max-ip-sets and AWS's quota \"Maximum number of IP sets per account\"";
+        let message = "18 CIDRs are wanted (16 IPv4, 2 IPv6), which need 5 IP sets of 4 each, but --max-ip-sets allows 3; \
+                       with --aggregate it would be 2 in 2 IP sets; otherwise raise --max-ip-sets and AWS's quota \"Maximum number of IP sets per account\"";
         assert_eq!(error.to_string(), message);
     }
 }

@@ -1,4 +1,4 @@
-//! What a plan may not do without a person: a pure decision that carries its reasons.
+//! Guards: decide what a plan may not do without approval, and why.
 //!
 //! Removals are held by several limits, additions by `--max-additions` alone. Nothing here looks at the clock, at AWS or
 //! at the plan's order.
@@ -20,17 +20,17 @@ use crate::model::settings::OnRejection;
 use crate::planning::diff::Class;
 use crate::planning::plan::{Change, Plan, Stage};
 
-/// What was decided about a plan.
+/// The verdict of the guards on a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// No guard objected.
     Pass,
-    /// Some removals or additions wait for a person; the rest goes through.
+    /// Some removals or additions need approval; the rest may be carried out.
     Held,
-    /// Nothing may be written before a person has looked.
+    /// Nothing may be written without approval.
     Blocked,
-    /// A guard would have stopped it, but its digest was approved.
+    /// A guard objected, but the digest was approved.
     Approved,
 }
 
@@ -111,41 +111,41 @@ impl ApprovedPlan {
     }
 }
 
-/// The decision.
+/// The judgement of the guards on a plan.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judgement {
-    /// Pass, held, blocked or approved.
+    /// The verdict.
     pub verdict: Verdict,
-    /// Why, unless it is a pass: what a guard objects to, or would have without the approval.
+    /// The objections, including those overruled by the approval; empty for a pass.
     pub reasons: Vec<Reason>,
-    /// CIDRs that may not be removed now: sorted, distinct.
+    /// CIDRs that may not be removed now, sorted and distinct.
     pub held: Vec<Cidr>,
-    /// CIDRs that may not be added now: sorted, distinct.
+    /// CIDRs that may not be added now, sorted and distinct.
     pub waiting: Vec<Cidr>,
-    /// CIDRs that `--max-additions` counts: sorted, distinct; empty without that setting.
+    /// CIDRs that `--max-additions` counts, sorted and distinct; empty without that setting.
     pub additions: Vec<Cidr>,
     /// Shards (indices into `Current::shards`) to which nothing may be added now, so that they keep their mark.
     pub closed: Vec<usize>,
-    /// What `--approve` takes.
+    /// The digest for `--approve`.
     pub digest: String,
-    /// What has been approved, for the next round of this run.
+    /// What was approved, for the next round of this run.
     pub approval: Option<Approval>,
 }
 
-/// What is weighed against the limits.
+/// The state of a judgement in progress.
 struct Scales<'a> {
     evidence: &'a Evidence<'a>,
-    /// What a person approved.
+    /// What was approved.
     approval: Option<Approval>,
     /// Reasons that hold or block.
     reasons: Vec<Reason>,
-    /// Reasons that would, without the approval.
+    /// Reasons that are overruled by the approval.
     passed: Vec<Reason>,
     held: BTreeSet<Cidr>,
     waiting: BTreeSet<Cidr>,
 }
 
-/// Says what the guards make of a plan. `approval` is what was approved earlier in this run.
+/// Judges a plan. `approval` is what was approved earlier in this run.
 #[must_use]
 pub fn judge(evidence: &Evidence<'_>, approval: Option<&Approval>) -> Judgement {
     let additions = evidence.additions();
@@ -201,7 +201,7 @@ impl Scales<'_> {
         self.approval.as_ref().is_some_and(approves)
     }
 
-    /// What lets nothing be written; whether there is any.
+    /// Adds the reasons that block the whole plan. Returns whether there are any.
     fn weigh_blocking(&mut self) -> bool {
         let empty = self.evidence.empty_table().map(|reason| (self.approves(|a| a.empty_table), reason));
         let rules = self.evidence.rules.iter().map(|change| {
@@ -215,7 +215,7 @@ impl Scales<'_> {
         !self.reasons.is_empty()
     }
 
-    /// What holds removals. What an approval does not name is held further down, for that reason alone.
+    /// Adds the reasons that hold removals. Removals that an approval does not name are held later.
     fn weigh_removals(&mut self) {
         let Evidence { diff, settings, .. } = *self.evidence;
         for family in Family::ALL {
@@ -255,7 +255,7 @@ impl Scales<'_> {
         }
     }
 
-    /// What holds additions: more of them than the limit, without those that an approval names.
+    /// Adds the reasons that hold additions: more than the limit, not counting those that an approval names.
     fn weigh_additions(&mut self, family: Family, planned: &[Cidr]) {
         let Some(allowed) = self.evidence.allowed_additions(family) else { return };
         let done = self.evidence.added_before(family, planned);
@@ -281,13 +281,13 @@ impl Scales<'_> {
     }
 }
 
-/// Shards to which nothing may be added, because some of what would be removed from them waits for approval.
+/// Shards to which nothing may be added, because removals from them wait for approval.
 fn closed(evidence: &Evidence<'_>, held: &BTreeSet<Cidr>) -> Vec<usize> {
     let waits = |removals: &[Cidr]| removals.iter().any(|cidr| held.contains(cidr));
     evidence.adopted_removals().filter(|(_, _, removals)| waits(removals)).map(|(index, ..)| index).collect()
 }
 
-/// The digest of what is left of a plan for a person to approve, once some of it was carried out.
+/// The digest of the rest of a plan, once some of it was carried out.
 #[must_use]
 pub fn digest_of_the_rest(evidence: &Evidence<'_>) -> String {
     Approval::of(evidence, &evidence.additions()).digest(evidence.target)

@@ -1,4 +1,4 @@
-//! From values to a plan: what differs, what a guard says to it, where it goes, and in which order.
+//! Planning: the difference, the guards' judgement, the layout, and the changes in order.
 
 pub mod capacity;
 pub mod diff;

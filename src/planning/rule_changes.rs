@@ -1,4 +1,4 @@
-//! What the rules of our rule groups should be, and what a change of them would mean: values only.
+//! Changes of our rules: which need approval, and which rule groups have to be rewritten.
 
 use std::fmt;
 
@@ -6,44 +6,44 @@ use crate::model::current::{Current, GroupRule, RuleGroup};
 use crate::model::naming::Target;
 use crate::model::policy::RulePolicy;
 
-/// A change of a rule that could let strangers in or lock clusters out: a person has to approve it.
+/// A change of a rule that could let in strangers or lock out clusters, and therefore needs approval.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RuleChange {
     /// The rule group was last fed from another table.
     OtherTable {
         /// The rule group.
         group: String,
-        /// The tag in its description.
+        /// The table tag in its description.
         found: String,
-        /// The tag of this table.
+        /// The tag of the current table.
         ours: String,
     },
-    /// A rule that has references does or matches something else than the settings say.
+    /// The action or match of a rule with references would change.
     Policy {
         /// The rule group.
         group: String,
-        /// What the rule does now.
+        /// The current policy.
         from: String,
-        /// What the settings say.
+        /// The configured policy.
         to: String,
     },
-    /// A rule that has references adds other labels than the settings say.
+    /// The labels of a rule with references would change.
     Labels {
         /// The rule group.
         group: String,
-        /// The labels that it adds now.
+        /// The current labels.
         from: Vec<String>,
-        /// The labels that it would add.
+        /// The configured labels.
         to: Vec<String>,
     },
-    /// A rule that has references has been edited into something that wafsync does not write.
+    /// A rule with references was edited into something that wafsync does not write.
     Edited {
         /// The rule group.
         group: String,
-        /// The fingerprint of what stands there.
+        /// The fingerprint of the edited rules.
         seen: String,
     },
-    /// A reference to an IP set that is not ours would go.
+    /// A reference to a foreign IP set would be dropped.
     DroppedReference {
         /// The rule group.
         group: String,
@@ -53,7 +53,7 @@ pub enum RuleChange {
 }
 
 impl RuleChange {
-    /// What an approval is about besides its text: of two hand edits it passes the one that was seen.
+    /// What a digest covers besides the text: approving one hand edit does not approve another.
     #[must_use]
     pub fn seen(&self) -> &str {
         match self {
@@ -97,7 +97,7 @@ fn labels(labels: &[String]) -> String {
     }
 }
 
-/// The changes that need a person, in the order of the groups.
+/// The changes that need approval, in the order of the groups.
 #[must_use]
 pub fn guarded_changes(current: &Current, policy: &RulePolicy, target: &Target) -> Vec<RuleChange> {
     let mut changes = Vec::new();
@@ -135,7 +135,7 @@ pub fn guarded_changes(current: &Current, policy: &RulePolicy, target: &Target) 
     changes
 }
 
-/// Whether the group has to be written whatever its references will be.
+/// Whether the group has to be written even if its references stay.
 #[must_use]
 pub fn must_rewrite(group: &RuleGroup, current: &Current, policy: &RulePolicy, target: &Target) -> bool {
     let tidy = match &group.rule {
@@ -149,14 +149,14 @@ pub fn must_rewrite(group: &RuleGroup, current: &Current, policy: &RulePolicy, t
     !tidy || group.table.as_ref().is_some_and(|found| table_of(found, current, target) != Table::Ours)
 }
 
-/// Which table the tag in a description means.
+/// The table that the tag in a description names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Table {
-    /// Ours.
+    /// The current table.
     Ours,
-    /// Ours, as an earlier version wrote it: without its account.
+    /// The current table, as an earlier version wrote it: without its account.
     OursOfOld,
-    /// Another one.
+    /// Another table.
     Other,
 }
 
@@ -165,7 +165,7 @@ fn table_of(found: &str, current: &Current, target: &Target) -> Table {
     if ours.as_deref() == Some(found) {
         Table::Ours
     } else if found == target.old_table_tag() {
-        // Without the account it cannot be rewritten.
+        // Rewriting it needs the account.
         if ours.is_some() { Table::OursOfOld } else { Table::Ours }
     } else {
         Table::Other

@@ -316,8 +316,8 @@ async fn more_than_fits_fails_before_any_write_with_the_counts() {
     world.items(1..=9);
     let failed = world.apply().await;
     assert_eq!(ended(&failed), (Outcome::Failed, 0, 0));
-    let error = "9 CIDRs are wanted (9 IPv4, 0 IPv6), which takes 3 IP sets of 4 each, and --max-ip-sets allows 2; with \
-                 --aggregate it would be 4 in 1 IP set; else raise --max-ip-sets and AWS's quota \"Maximum number of IP sets per account\"";
+    let error = "9 CIDRs are wanted (9 IPv4, 0 IPv6), which need 3 IP sets of 4 each, but --max-ip-sets allows 2; with \
+                 --aggregate it would be 4 in 1 IP set; otherwise raise --max-ip-sets and AWS's quota \"Maximum number of IP sets per account\"";
     assert_eq!(failed.error.as_deref(), Some(error));
     assert_eq!(world.aws.ip_sets().len(), 0);
     world.no_items(9..=9);

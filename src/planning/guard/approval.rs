@@ -1,4 +1,4 @@
-//! What a digest is of, and what an approval of it lets through.
+//! Approvals and their digests.
 
 use std::collections::BTreeSet;
 
@@ -12,25 +12,25 @@ use crate::planning::diff::Class;
 use crate::planning::rule_changes::RuleChange;
 use crate::text::hex;
 
-/// What guards can stop of a plan: what a digest is of, and what an approval of it lets through.
+/// Everything in a plan that guards can stop: what a digest covers, and what approving it lets through.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Approval {
     /// CIDRs to be removed.
     pub(super) removals: BTreeSet<Cidr>,
     /// CIDRs to be added, of families that `--max-additions` holds.
     pub(super) additions: BTreeSet<Cidr>,
-    /// Changes of rules.
+    /// The changes of rules.
     pub(super) rules: Vec<RuleChange>,
-    /// Adopted IP sets that are not taken over yet and have something to be removed.
+    /// Adopted IP sets that wafsync does not manage yet and that would lose CIDRs.
     pub(super) adopted: BTreeSet<String>,
-    /// The table gave no entry.
+    /// Whether the table gave no entry.
     pub(super) empty_table: bool,
-    /// Something in the table could not be read.
+    /// Whether the table has rejections.
     pub(super) rejections: bool,
 }
 
 impl Approval {
-    /// What guards can stop of what would be done now.
+    /// Collects what guards can stop.
     pub(super) fn of(evidence: &Evidence<'_>, additions: &PerFamily<Vec<Cidr>>) -> Self {
         let diff = evidence.diff;
         let rejections = evidence.settings.on_rejection == OnRejection::Hold && evidence.rejections > 0;
@@ -53,11 +53,11 @@ impl Approval {
         }
     }
 
-    /// `sha256:` and 64 hexadecimal digits over all of it, and over what it is about.
+    /// The digest: `sha256:` and 64 hexadecimal digits, over all of this and the target.
     pub(super) fn digest(&self, target: &Target) -> String {
         let mut hash = Sha256::new();
         let mut line = |text: String| {
-            // The length in front keeps two lines from reading like one.
+            // The length prefix keeps lines unambiguous.
             hash.update(format!("{}:{text}\n", text.len()));
         };
         line(format!("target {} {} {}", target.scope, target.region, target.name));

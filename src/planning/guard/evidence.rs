@@ -1,4 +1,4 @@
-//! What guards look at, and what the limits make of it.
+//! Evidence: what the guards judge, and how the limits apply to it.
 
 use std::collections::BTreeSet;
 
@@ -11,32 +11,32 @@ use crate::model::settings::{GuardSettings, MaxAdditions, MaxRemovals};
 use crate::planning::diff::{self, Class, Diff, Unwanted};
 use crate::planning::rule_changes::RuleChange;
 
-/// Removals of a family that a percentage always allows, so that a small table can change at all.
+/// The removals per family that a percentage always allows, so that a small table can change.
 pub const ALWAYS_ALLOWED_REMOVALS: usize = 5;
 
-/// A percentage such as 33.3 is no exact double; this keeps the error from costing a removal.
+/// Tolerance for percentages that are not exact doubles, such as 33.3, so that rounding never costs a removal.
 const ROUNDING: f64 = 1e-6;
 
-/// Everything that guards look at.
+/// Everything that the guards judge.
 #[derive(Clone, Debug)]
 pub struct Evidence<'a> {
     /// The limits.
     pub settings: &'a GuardSettings,
-    /// What is managed, and from which table.
+    /// The target of the run.
     pub target: &'a Target,
-    /// What is wanted.
+    /// The desired state.
     pub desired: &'a Desired,
-    /// What is unwanted.
+    /// The unwanted CIDRs.
     pub diff: &'a Diff,
-    /// What was read.
+    /// The current state.
     pub current: &'a Current,
     /// `--always`
     pub always: &'a [Cidr],
-    /// Rejections that may hold removals back.
+    /// The number of rejections that may hold removals.
     pub rejections: usize,
-    /// Changes of rules that need a person.
+    /// The changes of rules that need approval.
     pub rules: &'a [RuleChange],
-    /// CIDRs in force when the run began, without drift: [`Diff::in_force_by_table`].
+    /// The CIDRs in force when the run began, without drift: [`Diff::in_force_by_table`].
     pub in_force_at_start: PerFamily<usize>,
     /// Withdrawn CIDRs that this run has removed already.
     pub removed: &'a BTreeSet<Cidr>,
@@ -45,7 +45,7 @@ pub struct Evidence<'a> {
 }
 
 impl Evidence<'_> {
-    /// What `--max-additions` counts, if it is set: sorted.
+    /// The CIDRs that `--max-additions` counts, sorted; empty without that setting.
     pub(super) fn additions(&self) -> PerFamily<Vec<Cidr>> {
         PerFamily::from_fn(|family| match self.settings.max_additions {
             Some(_) => diff::additions(self.desired, self.current, self.always, family),
@@ -59,7 +59,7 @@ impl Evidence<'_> {
         added.filter(|cidr| cidr.family() == family && planned.binary_search(cidr).is_err()).collect()
     }
 
-    /// How many CIDRs of a family this run may add; `None`: any number.
+    /// The number of CIDRs of a family that this run may add; `None`: no limit.
     pub(super) fn allowed_additions(&self, family: Family) -> Option<usize> {
         let in_force = *self.in_force_at_start.get(family);
         match self.settings.max_additions? {
@@ -69,7 +69,7 @@ impl Evidence<'_> {
         }
     }
 
-    /// The adopted IP sets that are not taken over yet and have something to be removed: name and CIDRs.
+    /// The adopted IP sets that wafsync does not manage yet and that would lose CIDRs: index, name and those CIDRs.
     pub(super) fn adopted_removals(&self) -> impl Iterator<Item = (usize, &str, Vec<Cidr>)> {
         let adopted = |unwanted: &[Unwanted]| -> Vec<Cidr> {
             unwanted.iter().filter(|u| u.class == Class::Adopted).map(|u| u.cidr).collect()
@@ -80,8 +80,8 @@ impl Evidence<'_> {
             .filter(|(_, _, removals)| !removals.is_empty())
     }
 
-    /// Drift that rejections hold: what an item that cannot be read may ask for. Where all of it stays wanted, nothing is
-    /// lost with it.
+    /// Drift that rejections hold, because the rejected items may ask for it. Drift whose addresses all stay wanted is not
+    /// held: removing it locks no one out.
     pub(super) fn drift_to_hold(&self) -> impl Iterator<Item = Cidr> {
         self.diff.drift().filter(|cidr| !self.desired.covers_all(*cidr))
     }

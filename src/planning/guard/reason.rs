@@ -1,4 +1,4 @@
-//! Why a plan was held or blocked, and how people read it.
+//! Reasons for holding or blocking a plan, and their text.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use crate::model::cidr::Family;
 use crate::planning::rule_changes::RuleChange;
 use crate::text::number::{counted, grouped};
 
-/// Why a plan was held or blocked.
+/// A reason for holding or blocking a plan.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reason {
     /// More removals than `--max-removals` allows.
@@ -17,7 +17,7 @@ pub enum Reason {
         removals: usize,
         /// CIDRs in force when the run began.
         in_force: usize,
-        /// What is allowed.
+        /// The number that is allowed.
         allowed: usize,
     },
     /// The family would be left without any CIDR.
@@ -31,16 +31,16 @@ pub enum Reason {
     BelowMinimum {
         /// The family.
         family: Family,
-        /// What would be left.
+        /// The number that would be left.
         left: usize,
         /// The limit.
         minimum: usize,
     },
-    /// The table holds something that could not be read, so what is missing from it may be wanted.
+    /// The table has rejections, so what it omits may be wanted.
     Rejections {
-        /// How many, those of `--ignore-item` left out.
+        /// The number of rejections, without those of `--ignore-item`.
         rejections: usize,
-        /// Removals that wait.
+        /// The removals that wait.
         removals: usize,
     },
     /// More additions than `--max-additions` allows.
@@ -51,36 +51,36 @@ pub enum Reason {
         additions: usize,
         /// CIDRs in force when the run began.
         in_force: usize,
-        /// What is allowed.
+        /// The number that is allowed.
         allowed: usize,
     },
-    /// An adopted IP set has not been taken over yet.
+    /// Removals from an adopted IP set that wafsync does not manage yet.
     Adopted {
         /// Its name.
         ip_set: String,
-        /// How many of its CIDRs would go.
+        /// The number of its CIDRs that would be removed.
         removals: usize,
     },
     /// The table gave no entry.
     EmptyTable {
-        /// CIDRs in force, whoever added them.
+        /// The CIDRs in force, including drift.
         in_force: usize,
     },
-    /// A rule would change.
+    /// A change of a rule.
     Rule(RuleChange),
-    /// A digest was approved, but it is not this plan's.
+    /// The approved digest is not that of this plan.
     OtherDigest {
-        /// The one that was given.
+        /// The approved digest.
         given: String,
     },
     /// The approved plan did not name these removals.
     NotApproved {
-        /// How many.
+        /// Their number.
         removals: usize,
     },
     /// The approved plan did not name these additions, and they are more than `--max-additions` allows.
     AdditionsNotApproved {
-        /// How many.
+        /// Their number.
         additions: usize,
     },
 }

@@ -1,7 +1,7 @@
-//! The fewest API writes that any plan needs, from counts alone.
+//! A lower bound on the API writes of any plan, from counts alone.
 //!
-//! A second opinion on the layout: it knows no CIDR, no name and no order, and shares no code with the layout. It fills
-//! the largest room first and the largest rule group first, which nothing can beat, and is thereby a lower bound.
+//! It checks the layout independently: it knows no CIDR, name or order, and shares no code with the layout. It fills the
+//! IP set and the rule group with the most room first; no plan can need fewer writes than that.
 
 /// Everything that the bound depends on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,14 +16,14 @@ pub struct Counts {
     pub new_sets: usize,
     /// CIDRs that one IP set holds.
     pub set_capacity: usize,
-    /// Existing IP sets that no rule group refers to and that have to be referred to.
+    /// Existing IP sets that no rule group refers to yet and that need a reference.
     pub unwired: usize,
 }
 
 /// Counts of one address family.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FamilyCounts {
-    /// Wanted CIDRs that have to be put somewhere in this run.
+    /// Wanted CIDRs to be added in this run.
     pub missing: usize,
     /// Existing IP sets.
     pub shards: Vec<ShardCounts>,
@@ -34,31 +34,31 @@ pub struct FamilyCounts {
 pub struct ShardCounts {
     /// CIDRs in it now.
     pub held: usize,
-    /// CIDRs that have to leave it in this run: reason enough to write it.
+    /// CIDRs to be removed from it in this run.
     pub leaving: usize,
-    /// CIDRs that have to be added to it in any case, so that it covers what is wanted of those that leave.
+    /// CIDRs to be added to it so that it keeps covering the wanted addresses of those that are removed.
     pub copies: usize,
-    /// CIDRs of which another set surely keeps a copy: they leave only if there is no other room.
+    /// CIDRs that another set certainly keeps: they may be removed if there is no other room.
     pub spare: usize,
-    /// It has to be written even if its contents stay as they are.
+    /// Whether it is written even if its contents stay.
     pub sealed: bool,
-    /// Something may be added to it.
+    /// Whether additions to it are allowed.
     pub open: bool,
 }
 
 /// Counts of one rule group.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GroupCounts {
-    /// Further references that it can take.
+    /// The number of further references that it can hold.
     pub free: usize,
-    /// It is written in any case.
+    /// Whether it is written in any case.
     pub written_anyway: bool,
-    /// Every named web ACL refers to it: such groups are filled before others.
+    /// Whether every named web ACL refers to it: such groups are filled first.
     pub referred: bool,
 }
 
-/// A number of API writes that no plan can stay below: updates and creates of IP sets, and writes of rule groups,
-/// those that are written anyway included. What is missing and would fit nowhere at all counts as nothing.
+/// The fewest API writes that any plan needs: updates and creations of IP sets, and writes of rule groups, including
+/// those that happen in any case. CIDRs that do not fit anywhere cost nothing.
 #[must_use]
 pub fn writes(counts: &Counts) -> usize {
     let slots: usize = counts.groups.iter().map(|group| group.free).sum();
@@ -70,7 +70,7 @@ pub fn writes(counts: &Counts) -> usize {
     cheapest(false).or_else(|| cheapest(true)).unwrap_or_default()
 }
 
-/// Writes of IP sets if so many are created; `None` if something finds no place then.
+/// Writes of IP sets if this many are created; `None` if not everything fits then.
 fn set_writes(counts: &Counts, created: usize, spares: bool) -> Option<usize> {
     let family = |family, created| updates(family, created, counts.set_capacity, spares);
     let split = (0..=created)
@@ -78,7 +78,7 @@ fn set_writes(counts: &Counts, created: usize, spares: bool) -> Option<usize> {
     split.min()
 }
 
-/// Updates of one family's IP sets if so many are created for it; `None` if something finds no place then.
+/// Updates of one family's IP sets if this many are created for it; `None` if not everything fits then.
 fn updates(family: &FamilyCounts, created: usize, capacity: usize, spares: bool) -> Option<usize> {
     let mut updates = 0;
     let mut missing = family.missing.saturating_sub(created * capacity);
@@ -101,7 +101,7 @@ fn updates(family: &FamilyCounts, created: usize, capacity: usize, spares: bool)
     Some(updates)
 }
 
-/// Writes of rule groups if so many IP sets are created.
+/// Writes of rule groups if this many IP sets are created.
 fn group_writes(counts: &Counts, created: usize) -> usize {
     let mut references = counts.unwired + created;
     let mut order: Vec<&GroupCounts> = counts.groups.iter().collect();

@@ -1,7 +1,7 @@
-//! Counts for the lower bound: what the input of a layout amounts to in numbers.
+//! Counts for the lower bound, from the input of a layout.
 //!
-//! Of the layout only what it could not do is looked at (deferred, relying and unplaced CIDRs), never where it puts
-//! anything. The counting goes its own way, so that a mistake of the layout shows as a difference.
+//! Of the layout it uses only what could not be done (deferred, relying and unplaced CIDRs), never where anything was
+//! placed. It counts independently, so that a mistake in the layout shows as a difference.
 
 use std::collections::BTreeSet;
 
@@ -45,15 +45,15 @@ pub fn counts(input: &Input<'_>, layout: &Layout) -> Counts {
     }
 }
 
-/// What has to be done about one IP set.
+/// The work on one IP set.
 struct Task<'a> {
     shard: &'a ShardInput<'a>,
     ends_wired: bool,
-    /// What leaves it.
+    /// CIDRs to be removed.
     leaving: Vec<Cidr>,
-    /// Whether all that leaves it does so without relying on other sets: else it is not wired in this run.
+    /// Whether no removal relies on other sets; otherwise it is not wired in this run.
     on_its_own: bool,
-    /// What has to be added so that it covers itself.
+    /// CIDRs to be added so that it covers itself.
     copies: BTreeSet<Cidr>,
 }
 
@@ -70,7 +70,7 @@ impl<'a> Task<'a> {
         Self { shard, ends_wired: shard.group.is_some(), leaving, on_its_own: outcome.relying.is_empty(), copies }
     }
 
-    /// Whether the set can come into force without anything that may not.
+    /// Whether the set can be wired without bringing anything unwanted into force.
     fn is_safe(&self, input: &Input<'_>) -> bool {
         let desired = *input.desired.get(self.shard.family);
         let may_be_in_force = |cidr: Cidr| desired.contains(cidr) && !contains(input.waiting, cidr);
@@ -91,7 +91,7 @@ fn uncovered(leaving: Cidr, desired: Slice<'_>, kept: &Cidrs) -> Vec<Cidr> {
         let common = if cidr.covers(leaving) { leaving } else { *cidr };
         !coverage::covers(kept, common)
     };
-    // A wider CIDR comes first: what covers all of `leaving` is enough.
+    // Wider CIDRs come first; one that covers all of `leaving` suffices.
     match wanted.first().filter(|first| first.covers(leaving)) {
         Some(first) => Some(*first).filter(is_needed).into_iter().collect(),
         None => wanted.iter().filter(|cidr| !inside_another(cidr)).copied().filter(is_needed).collect(),
@@ -119,7 +119,7 @@ fn family_counts(input: &Input<'_>, tasks: &[&Task<'_>], layout: &Layout, family
     FamilyCounts { missing: missing.saturating_sub(unplaced), shards: tasks.iter().zip(spare).map(count).collect() }
 }
 
-/// The wanted CIDRs that no set holds that ends wired, and how many of each set's another one surely keeps.
+/// The wanted CIDRs that no wired set will hold, and for each set the number of its CIDRs that another certainly keeps.
 fn absent_and_spare(desired: Slice<'_>, tasks: &[&Task<'_>]) -> (Vec<Cidr>, Vec<usize>) {
     let lists = tasks.iter().map(|task| if task.ends_wired { task.shard.cidrs } else { Slice::default() });
     let rank = |at: &usize| {

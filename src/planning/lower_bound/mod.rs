@@ -1,4 +1,4 @@
-//! How few API writes any plan could do with, worked out apart from the layout: from counts alone.
+//! A lower bound on the API writes of any plan, computed from counts and independently of the layout.
 
 mod bound;
 pub mod counts;
