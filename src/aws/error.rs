@@ -151,7 +151,7 @@ impl AwsError {
     pub(super) fn stopped(operation: &'static str, resource: &str, reason: StopReason) -> Self {
         let cause = match reason {
             StopReason::Deadline => "not sent: the deadline is near",
-            StopReason::Signal => "not sent: asked to stop",
+            StopReason::Signal => "not sent: stopped by a signal",
         };
         Self { class: Class::Stopped(reason), ..Self::of(operation, resource, cause) }
     }

@@ -52,8 +52,7 @@ fn write(path: &Path, mut line: String) {
 /// The outcome and its reason.
 fn outcome(document: &Document) -> String {
     let outcome = document.outcome.to_string();
-    let reason = document.reason.strip_prefix(&format!("{outcome}: ")).unwrap_or(&document.reason);
-    format!("{outcome}: {reason}")
+    format!("{outcome}: {}", document.sentence)
 }
 
 #[cfg(test)]

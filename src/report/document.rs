@@ -25,6 +25,9 @@ pub struct Document {
     pub outcome: Outcome,
     /// Why, in a sentence.
     pub reason: String,
+    /// The reason without its headline.
+    #[serde(skip)]
+    pub sentence: String,
     /// What went wrong; present when the outcome is `failed`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -226,7 +229,12 @@ impl Document {
     /// The document of a run that could not begin.
     #[must_use]
     pub fn failed(error: &str) -> Self {
-        Self { reason: format!("failed: {error}"), error: Some(error.to_owned()), ..Self::empty() }
+        Self {
+            reason: format!("failed: {error}"),
+            sentence: error.to_owned(),
+            error: Some(error.to_owned()),
+            ..Self::empty()
+        }
     }
 
     /// What guards hold, in words such as `15 removals and 1 addition`, and how many CIDRs that is.
@@ -266,6 +274,7 @@ impl Document {
             version: VERSION,
             outcome: Outcome::Failed,
             reason: String::new(),
+            sentence: String::new(),
             error: None,
             digest: None,
             table: Table::default(),

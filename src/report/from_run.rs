@@ -77,7 +77,9 @@ impl Document {
             }
         }
         document.price_approval(settings, run.command);
-        document.reason = reason(run, &document);
+        let (headline, sentence) = reason(run, &document);
+        document.reason = headline.map_or_else(|| sentence.clone(), |headline| format!("{headline}: {sentence}"));
+        document.sentence = sentence;
         document
     }
 

@@ -1,4 +1,4 @@
-//! Why a run ended as it did, in a sentence for people.
+//! The reason why a run ended as it did, in a sentence.
 
 use super::document::Document;
 use crate::planning::guard::Verdict;
@@ -8,82 +8,82 @@ use crate::run::record::{Command, Run};
 use crate::stop::StopReason;
 use crate::text::number::counted;
 
-/// Why a run ended as it did: one sentence, without a full stop.
-pub(super) fn reason(run: &Run, document: &Document) -> String {
+/// Why a run ended as it did, without a full stop: the headline, unless it has none, and the sentence after it.
+pub(super) fn reason(run: &Run, document: &Document) -> (Option<&'static str>, String) {
     let pending = document.changes.len();
     match document.outcome {
-        Outcome::Failed => format!("failed: {}", document.error.as_deref().unwrap_or("no further word")),
-        Outcome::Planned if document.guard.verdict == Verdict::Blocked => {
-            "blocked: nothing would be written before a person has looked".to_owned()
-        }
-        Outcome::Planned if !document.held.is_empty() => {
-            format!(
-                "held: {} would wait for a person; {} would be made",
-                document.held_in_words().0,
-                if pending == 0 { "no write".to_owned() } else { counted(pending, "write") },
-            ) + &without_room(document)
-        }
-        Outcome::Planned => {
-            let unenforced = unenforced(document).map(|acls| format!("; but {acls}")).unwrap_or_default();
-            match pending {
-                0 => nothing_to_do(document) + &unenforced,
-                _ => format!("{} would bring WAF in step with the table{unenforced}", counted(pending, "write")),
-            }
-        }
-        Outcome::Blocked => "blocked: nothing was written, a person has to look first".to_owned(),
-        Outcome::Held if matches!(run.end, End::Blocked) => format!(
-            "held: after {} WAF was edited by somebody else, and what is left to do needs a person",
-            counted(document.writes.done, "write")
-        ),
-        Outcome::Held => format!(
-            "held: {} for a person; {} made{}",
-            match document.held_in_words() {
-                (what, 1) => format!("{what} waits"),
-                (what, _) => format!("{what} wait"),
-            },
-            were(document.writes.done),
-            without_room(document)
-        ),
+        Outcome::Failed => (Some("failed"), document.error.clone().unwrap_or_else(|| "unknown error".to_owned())),
+        Outcome::Planned => planned(document, pending),
+        Outcome::Blocked => (Some("blocked"), "nothing was written; approval is needed".to_owned()),
+        Outcome::Held => (Some("held"), held(run, document)),
         Outcome::Unenforced => {
             let acls = unenforced(document).unwrap_or_default();
-            format!("unenforced: {acls}; {} made", were(document.writes.done))
+            (Some("unenforced"), format!("{acls}; {} made", were(document.writes.done)))
         }
-        Outcome::Partial => match &run.end {
-            End::Partial(why) => {
-                let unknown = run.writes_unsure();
-                let left = pending.saturating_sub(document.writes.done + unknown);
-                let unknown = match unknown {
-                    0 => String::new(),
-                    unknown => format!(", what became of {unknown} is not known"),
-                };
-                let made = match (run.command, left) {
-                    (Command::Plan, _) => String::new(),
-                    (Command::Apply, 0) => format!("; {} made{unknown}", were(document.writes.done)),
-                    (Command::Apply, left) => {
-                        format!("; {} made{unknown}, {left} left to the next run", were(document.writes.done))
-                    }
-                };
-                format!("partial: {}{made}", why_partial(why))
-            }
-            _ => "partial".to_owned(),
-        },
+        Outcome::Partial => (Some("partial"), partial(run, document, pending)),
         Outcome::Changed => {
-            format!("changed: {} made; every wanted address is in force and no other", were(document.writes.done))
+            let sentence =
+                format!("{} made; every wanted address is in force and no other", were(document.writes.done));
+            (Some("changed"), sentence)
         }
         Outcome::Converged => nothing_to_do(document),
     }
 }
 
-/// What is shut out until the removals that wait are approved.
-fn without_room(document: &Document) -> String {
-    match document.unplaced.len() {
-        0 => String::new(),
-        unplaced => format!("; there is no room for {} until then", counted(unplaced, "wanted CIDR")),
+fn planned(document: &Document, pending: usize) -> (Option<&'static str>, String) {
+    if document.guard.verdict == Verdict::Blocked {
+        return (Some("blocked"), "nothing would be written without approval".to_owned());
+    }
+    if !document.held.is_empty() {
+        let held = document.held_in_words().0;
+        let writes = if pending == 0 { "no write".to_owned() } else { counted(pending, "write") };
+        let sentence = format!("{held} would wait for approval; {writes} would be made{}", without_room(document));
+        return (Some("held"), sentence);
+    }
+    let unenforced = unenforced(document).map(|acls| format!("; but {acls}")).unwrap_or_default();
+    if pending == 0 {
+        let (headline, sentence) = nothing_to_do(document);
+        return (headline, sentence + &unenforced);
+    }
+    (None, format!("{} would bring WAF in step with the table{unenforced}", counted(pending, "write")))
+}
+
+fn held(run: &Run, document: &Document) -> String {
+    if matches!(run.end, End::Blocked) {
+        let writes = counted(document.writes.done, "write");
+        return format!("WAF was edited by others after {writes}, and the rest needs approval");
+    }
+    let (what, count) = document.held_in_words();
+    let wait = if count == 1 { "waits" } else { "wait" };
+    format!("{what} {wait} for approval; {} made{}", were(document.writes.done), without_room(document))
+}
+
+fn partial(run: &Run, document: &Document, pending: usize) -> String {
+    let why = match &run.end {
+        End::Partial(why) => why_partial(why),
+        End::Done | End::Blocked | End::Failed(_) => "not finished".to_owned(),
+    };
+    let unsure = run.writes_unsure();
+    let left = pending.saturating_sub(document.writes.done + unsure);
+    let unknown = if unsure == 0 { String::new() } else { format!(", the effect of {unsure} is unknown") };
+    let made = were(document.writes.done);
+    match (run.command, left) {
+        (Command::Plan, _) => why,
+        (Command::Apply, 0) => format!("{why}; {made} made{unknown}"),
+        (Command::Apply, left) => format!("{why}; {made} made{unknown}, {left} left to the next run"),
     }
 }
 
-/// Which web ACLs let nobody in by which of our rule groups.
-fn unenforced(document: &Document) -> Option<String> {
+/// What has no room until the waiting removals are approved.
+pub(super) fn without_room(document: &Document) -> String {
+    match document.unplaced.len() {
+        0 => String::new(),
+        unplaced => format!("; no room for {} until then", counted(unplaced, "wanted CIDR")),
+    }
+}
+
+/// The web ACLs that do not enforce some of our rule groups; `None` if there is none.
+pub(super) fn unenforced(document: &Document) -> Option<String> {
     let acls = document.web_acls.iter().filter(|acl| !acl.missing.is_empty());
     let acls: Vec<String> = acls
         .map(|acl| format!("web ACL {} does not enforce {}", crate::text::line(&acl.name), acl.missing.join(", ")))
@@ -91,12 +91,13 @@ fn unenforced(document: &Document) -> Option<String> {
     (!acls.is_empty()).then(|| acls.join("; "))
 }
 
-fn nothing_to_do(document: &Document) -> String {
-    if document.deferred.is_empty() {
-        "nothing to do: WAF holds exactly what the table asks for".to_owned()
+fn nothing_to_do(document: &Document) -> (Option<&'static str>, String) {
+    let sentence = if document.deferred.is_empty() {
+        "WAF holds exactly what the table asks for"
     } else {
-        "nothing to do in this run: what is deferred goes in a later one".to_owned()
-    }
+        "deferred CIDRs are removed in a later run"
+    };
+    (Some("nothing to do"), sentence.to_owned())
 }
 
 fn were(writes: usize) -> String {
@@ -109,20 +110,18 @@ fn were(writes: usize) -> String {
 
 fn why_partial(why: &Why) -> String {
     match why {
-        Why::Stopped(StopReason::Deadline) => "the deadline was near".to_owned(),
-        Why::Stopped(StopReason::Signal) => "asked to stop".to_owned(),
+        Why::Stopped(StopReason::Deadline) => "the deadline is near".to_owned(),
+        Why::Stopped(StopReason::Signal) => "stopped by a signal".to_owned(),
         Why::Unconfirmed(error) => {
-            format!("removals wait, for the scan that has to confirm them failed: {}", error.with_hint())
+            format!("removals postponed: the confirming scan failed: {}", error.with_hint())
         }
-        Why::NoTimeToConfirm => {
-            "removals wait, for the scan that has to confirm them would begin after the deadline".to_owned()
-        }
-        Why::Propagating(error) => format!("AWS has not spread a new IP set yet: {}", error.with_hint()),
-        Why::Unread(error) => format!("not everything could be read this time: {}", error.with_hint()),
-        Why::Outdated(error) => format!("somebody else kept writing, or AWS kept refusing: {}", error.with_hint()),
-        Why::KeptChanging => "WAF kept changing while wafsync wrote".to_owned(),
-        Why::NotSeen => "what was written does not show in WAF yet".to_owned(),
-        Why::Deferred => "unwanted addresses that cannot go safely yet stay in force until a later run".to_owned(),
-        Why::NoRoomYet => "wanted addresses wait for the room that others leave".to_owned(),
+        Why::NoTimeToConfirm => "removals postponed: the confirming scan would begin after the deadline".to_owned(),
+        Why::Propagating(error) => format!("AWS has not propagated a new IP set yet: {}", error.with_hint()),
+        Why::Unread(error) => format!("some reads failed: {}", error.with_hint()),
+        Why::Outdated(error) => format!("repeated write conflicts: {}", error.with_hint()),
+        Why::KeptChanging => "WAF kept changing during the run".to_owned(),
+        Why::NotSeen => "WAF does not show the last writes yet".to_owned(),
+        Why::Deferred => "some unwanted addresses cannot be removed safely before a later run".to_owned(),
+        Why::NoRoomYet => "some wanted addresses have no room until others are removed".to_owned(),
     }
 }

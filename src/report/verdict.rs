@@ -3,6 +3,7 @@
 use super::context::Context;
 use super::counts::{added, removed};
 use super::document::Document;
+use super::reason::{unenforced, without_room};
 use super::style::Tone;
 use crate::run::outcome::Outcome;
 use crate::run::record::Command;
@@ -43,9 +44,7 @@ pub(super) fn verdict(document: &Document, command: Command) -> Verdict {
         }
         (_, outcome) => {
             let word = outcome.to_string();
-            let sentence = document.reason.strip_prefix(&format!("{word}: ")).unwrap_or(&document.reason);
-            let sentence = sentence.strip_prefix("nothing to do: ").unwrap_or(sentence);
-            of(&word.to_uppercase(), tone(outcome), sentence.to_owned())
+            of(&word.to_uppercase(), tone(outcome), document.sentence.clone())
         }
     }
 }
@@ -62,8 +61,8 @@ pub(super) const fn tone(outcome: Outcome) -> Tone {
 fn planned(document: &Document) -> Verdict {
     let of = |word: &str, tone, sentence: String| Verdict { word: word.to_owned(), tone, sentence };
     let moves = moves(document, Command::Plan);
-    let sentence = document.reason.strip_prefix("blocked: ").or_else(|| document.reason.strip_prefix("held: "));
-    let rest = document.reason.split_once("; but ").map(|(_, rest)| format!("; but {rest}")).unwrap_or_default();
+    let unenforced = unenforced(document).map(|acls| format!("; but {acls}")).unwrap_or_default();
+    let good = if unenforced.is_empty() { Tone::Good } else { Tone::Warning };
     if document.is_blocked() {
         let removed = removed(document, Command::Plan);
         let waits = match removed.ipv4 + removed.ipv6 {
@@ -71,22 +70,18 @@ fn planned(document: &Document) -> Verdict {
             removed => counted(removed, "removal"),
         };
         of("BLOCKED", Tone::Warning, format!("nothing is written without approval: {waits}"))
-    } else if let (true, Some(sentence)) = (document.is_guarded(), sentence) {
+    } else if document.is_guarded() && !document.held.is_empty() {
         let add = added(document, Command::Plan);
         let now = match (add.ipv4 + add.ipv6, document.changes.len()) {
             (0, 0) => "nothing to write now".to_owned(),
             (0, _) => format!("{} now", counted(document.writes.planned, "write")),
             (add, _) => format!("{} to add now", grouped(add)),
         };
-        match document.held.len() {
-            0 => of("HELD", Tone::Warning, sentence.to_owned()),
-            _ => of("HELD", Tone::Warning, format!("{now}; {}", waits(document, "needs", "need"))),
-        }
+        of("HELD", Tone::Warning, format!("{now}; {}", waits(document, "needs", "need")))
     } else if !document.changes.is_empty() {
-        of("PLANNED", if rest.is_empty() { Tone::Good } else { Tone::Warning }, format!("{moves}{rest}"))
+        of("PLANNED", good, format!("{moves}{unenforced}"))
     } else {
-        let sentence = document.reason.strip_prefix("nothing to do: ").unwrap_or(&document.reason).to_owned();
-        of("NOTHING TO DO", if rest.is_empty() { Tone::Good } else { Tone::Warning }, sentence)
+        of("NOTHING TO DO", good, document.sentence.clone())
     }
 }
 
@@ -94,11 +89,7 @@ fn planned(document: &Document) -> Verdict {
 fn waits(document: &Document, one: &str, many: &str) -> String {
     let verb = if document.held.len() == 1 { one } else { many };
     let of = if verb.starts_with("need") { "" } else { " for" };
-    let room = match document.unplaced.len() {
-        0 => String::new(),
-        unplaced => format!("; no room for {} until then", counted(unplaced, "wanted CIDR")),
-    };
-    format!("{} {verb}{of} approval{room}", document.held_in_words().0)
+    format!("{} {verb}{of} approval{}", document.held_in_words().0, without_room(document))
 }
 
 /// What is known of the addresses once all is written: a rule group lets nobody in by itself.

@@ -359,7 +359,7 @@ async fn send(
     };
     let trouble = trouble(&error, fresh);
     if matches!(trouble, Trouble::Propagating(_)) {
-        debug!(target, error = %error.with_hint(), "waiting: AWS has not spread a new IP set yet");
+        debug!(target, error = %error.with_hint(), "waiting: AWS has not propagated a new IP set yet");
     } else {
         warn!(target, write = write.kind().as_str(), error = %error.with_hint(), "not written");
     }

@@ -32,7 +32,7 @@ pub(super) async fn read_back(state: &mut State<'_>, pause: Duration) -> Result<
             return Ok(());
         }
     }
-    warn!("what was written does not show in WAF yet");
+    warn!("WAF does not show the last writes yet");
     Err(End::partial(Why::NotSeen))
 }
 

@@ -57,8 +57,7 @@ async fn a_wide_cidr_that_is_split_stays_until_its_parts_are_in_force() {
     let first = world.next_apply().await;
     assert_eq!(texts(&first.deferred), ["198.51.100.0/24"]);
     assert_eq!(first.outcome, Outcome::Partial, "{}", first.reason);
-    let reason =
-        "partial: unwanted addresses that cannot go safely yet stay in force until a later run; 3 writes were made";
+    let reason = "partial: some unwanted addresses cannot be removed safely before a later run; 3 writes were made";
     assert_eq!(first.reason, reason);
     let second = world.next_apply().await;
     assert_eq!((ended(&second), texts(&second.deferred)), ((Outcome::Changed, 1, 1), vec![]), "{}", second.reason);

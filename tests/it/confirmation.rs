@@ -114,7 +114,7 @@ async fn without_the_time_for_a_second_scan_additions_go_on() {
     let document = world.next_apply().await;
     assert_eq!(changes(&document), [format!("update_ip_set wafsync-ipv4-000 +{}", ip(11))]);
     assert_eq!(ended(&document), (Outcome::Partial, 1, 1));
-    let reason = "partial: removals wait, for the scan that has to confirm them would begin after the deadline; 1 write \
+    let reason = "partial: removals postponed: the confirming scan would begin after the deadline; 1 write \
                   was made";
     assert_eq!(document.reason, reason);
 }

@@ -47,7 +47,7 @@ async fn who_writes_on_and_on_leaves_the_rest_to_the_next_run() {
     });
     let document = world.next_apply().await;
     assert_eq!((ended(&document), world.calls("UpdateIPSet")), ((Outcome::Partial, 1, 0), 5));
-    assert!(document.reason.starts_with("partial: somebody else kept writing, or AWS kept refusing: "));
+    assert!(document.reason.starts_with("partial: repeated write conflicts: "));
     assert_eq!(ended(&world.next_apply().await), (Outcome::Changed, 1, 1));
     world.later().await;
     world.settled().await;
@@ -143,7 +143,7 @@ async fn a_new_set_that_is_not_spread_before_the_deadline_is_left_to_the_next_ru
     world.items(1..=3);
     let document = world.apply().await;
     assert_eq!(document.outcome, Outcome::Partial);
-    assert!(document.reason.starts_with("partial: AWS has not spread a new IP set yet: "), "{}", document.reason);
+    assert!(document.reason.starts_with("partial: AWS has not propagated a new IP set yet: "), "{}", document.reason);
     tokio::time::advance(Duration::from_mins(20)).await;
     assert_eq!(world.next_apply().await.outcome, Outcome::Changed);
     assert_eq!(world.in_force(), ips(1..=3));
@@ -194,7 +194,7 @@ async fn what_never_shows_is_left_to_the_next_run() {
     world.items(1..=3);
     let document = world.apply().await;
     assert_eq!(document.outcome, Outcome::Partial, "{}", document.reason);
-    assert_eq!(document.reason, "partial: what was written does not show in WAF yet; 3 writes were made");
+    assert_eq!(document.reason, "partial: WAF does not show the last writes yet; 3 writes were made");
     tokio::time::advance(Duration::from_mins(3)).await;
     world.settled().await;
 }

@@ -87,7 +87,7 @@ async fn what_aws_does_not_answer_this_time_is_left_to_the_next_run() {
         world.fail_times("ListIPSets", 3, When::Before, kind.clone());
         let document = world.apply().await;
         assert_eq!((document.outcome, document.writes.done), (Outcome::Partial, 0), "{}", document.reason);
-        let start = "partial: not everything could be read this time: ListIPSets all: ";
+        let start = "partial: some reads failed: ListIPSets all: ";
         assert!(document.reason.starts_with(start), "{}", document.reason);
         assert!(!document.reason.contains("Error {") && !document.reason.contains("Some("), "{}", document.reason);
         world.aws.clear_faults();

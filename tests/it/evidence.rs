@@ -170,7 +170,7 @@ async fn a_hand_that_keeps_taking_a_wanted_address_away_ends_the_run_as_partial(
     });
     let document = world.next_apply().await;
     assert_eq!(document.outcome, Outcome::Partial, "{}", document.reason);
-    assert!(document.reason.starts_with("partial: WAF kept changing while wafsync wrote"), "{}", document.reason);
+    assert!(document.reason.starts_with("partial: WAF kept changing during the run"), "{}", document.reason);
     assert_eq!(document.writes.done, effects(&world));
 }
 

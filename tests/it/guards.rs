@@ -339,7 +339,7 @@ async fn what_fits_beside_held_removals_is_added_in_sorted_order() {
     assert_eq!(held.outcome, Outcome::Held, "{}", held.reason);
     // Who is shut out is said, now and for as long as it lasts.
     assert_eq!(texts(&held.unplaced), [ip(13), ip(14)]);
-    let reason = "held: 6 removals wait for a person; 1 write was made; there is no room for 2 wanted CIDRs until then";
+    let reason = "held: 6 removals wait for approval; 1 write was made; no room for 2 wanted CIDRs until then";
     assert_eq!(held.reason, reason);
     let still = world.next_apply().await;
     assert_eq!((ended(&still), texts(&still.unplaced)), ((Outcome::Held, 0, 0), vec![ip(13), ip(14)]));

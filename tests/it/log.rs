@@ -89,7 +89,7 @@ async fn what_needs_a_person_is_a_warning_with_its_reasons_and_digest() {
     assert_eq!(
         told,
         [
-            "blocked: nothing was written, a person has to look first",
+            "blocked: nothing was written; approval is needed",
             "the table gave no address at all while 1 CIDR is in force",
             "the only IPv4 CIDR would be removed, and the table asks for no other",
         ]

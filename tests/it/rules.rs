@@ -272,7 +272,7 @@ async fn a_web_acl_that_cannot_be_read_stops_no_write() {
     world.aws.put_web_acl("REGIONAL", "front", "Block", json!([]));
     world.set(&["--web-acl", "front"]);
     let denied = "failed: GetWebACL front: AccessDeniedException";
-    let slow = "partial: not everything could be read this time: GetWebACL front: WAFInternalErrorException";
+    let slow = "partial: some reads failed: GetWebACL front: WAFInternalErrorException";
     for (number, fault, outcome, reason) in [
         (31, FaultKind::AccessDenied, Outcome::Failed, denied),
         (32, FaultKind::NonexistentItem, Outcome::Failed, "failed: GetWebACL front: WAFNonexistentItemException"),

@@ -82,7 +82,7 @@ async fn a_scan_that_breaks_off_in_the_middle_shows_nothing_at_all() {
         world.aws.fail(fault);
         let document = world.apply().await;
         assert_eq!(ended(&document), (Outcome::Partial, 0, 0), "{kind:?}: {}", document.reason);
-        let reason = "partial: not everything could be read this time: Scan table clusters: ";
+        let reason = "partial: some reads failed: Scan table clusters: ";
         assert!(document.reason.starts_with(reason), "{}", document.reason);
         assert_eq!(world.in_force(), ips(1..=20));
         world.aws.clear_faults();

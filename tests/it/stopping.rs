@@ -49,7 +49,7 @@ async fn a_signal_at_any_call_stops_there_and_the_next_run_goes_on() {
             }
             partial += 1;
             assert_eq!(document.outcome, Outcome::Partial, "{attempt}: {}", document.reason);
-            assert!(document.reason.starts_with("partial: asked to stop"), "{attempt}: {}", document.reason);
+            assert!(document.reason.starts_with("partial: stopped by a signal"), "{attempt}: {}", document.reason);
             let calls = world.aws.log().len();
             assert!(calls <= attempt + 8, "{attempt}: {calls} calls were made after the signal");
             world.signal = wafsync::stop::Signal::default();
@@ -117,7 +117,7 @@ async fn what_a_killed_run_left_unwired_is_wired_by_the_next() {
     world.once("CreateIPSet", Phase::After, move |_, _| signal.raise());
     let killed = world.apply().await;
     assert_eq!(ended(&killed), (Outcome::Partial, 2, 1), "{}", killed.reason);
-    assert_eq!(killed.reason, "partial: asked to stop; 1 write was made, 1 left to the next run");
+    assert_eq!(killed.reason, "partial: stopped by a signal; 1 write was made, 1 left to the next run");
     // Nothing was read since, and yet what was written is shown.
     let sets: Vec<_> =
         killed.ip_sets.iter().map(|set| (set.name.as_str(), set.addresses, set.rule_group.as_deref())).collect();
@@ -230,7 +230,7 @@ async fn a_write_that_the_deadline_cuts_off_is_not_said_not_to_have_happened() {
     let document = world.apply().await;
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     assert_eq!(ended(&document), (Outcome::Partial, 1, 0));
-    assert_eq!(document.reason, "partial: the deadline was near; no write was made, what became of 1 is not known");
+    assert_eq!(document.reason, "partial: the deadline is near; no write was made, the effect of 1 is unknown");
     assert_eq!(world.in_force(), ips(1..=6));
     world.later().await;
     world.settled().await;
@@ -244,6 +244,6 @@ async fn a_read_that_the_deadline_cuts_off_is_no_failure() {
     let document = world.apply().await;
     assert_eq!(
         (ended(&document), document.reason.as_str()),
-        ((Outcome::Partial, 0, 0), "partial: the deadline was near; no write was made")
+        ((Outcome::Partial, 0, 0), "partial: the deadline is near; no write was made")
     );
 }

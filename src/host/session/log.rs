@@ -224,7 +224,7 @@ mod tests {
         };
         let mut document = Document::failed("");
         (document.outcome, document.error) = (Outcome::Held, None);
-        document.reason = "held: 1 removal waits for a person".to_owned();
+        document.reason = "held: 1 removal waits for approval".to_owned();
         document.held = vec![Cidr::parse("198.51.100.7").unwrap()];
         let (memory, mut said) = (Memory::default(), Said::default());
         let writer = memory.clone();
@@ -237,7 +237,7 @@ mod tests {
         let lines: Vec<&str> = log.lines().collect();
         assert_eq!(lines.len(), 5, "{log}");
         assert!(lines[1].contains("held removals=1"), "{log}");
-        assert!(lines[3].contains("held: 1 removal waits for a person; as after the run before"), "{log}");
+        assert!(lines[3].contains("held: 1 removal waits for approval; as after the run before"), "{log}");
         assert!(lines[4].contains("took=30s"), "{log}");
     }
 
