@@ -1,7 +1,7 @@
-//! One call: its turn, its time limit, the pace of its retries, and what became of it.
+//! One call: its turn, its time limit, its retries, and its result.
 //!
-//! The SDK decides whether an attempt is repeated; when the next one may begin is decided here, because only the
-//! governor knows whose turn it is.
+//! The SDK decides whether to retry an attempt. This module decides when the retry may start, because only the governor
+//! knows the queue.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -28,22 +28,22 @@ use super::governor::{Action, Governor};
 use crate::stop::{EPILOGUE, Stop};
 use crate::text;
 
-/// Attempts of one call, the first included; the SDK's default.
+/// The most attempts of one call, including the first; the SDK's default.
 pub const ATTEMPTS: u32 = 3;
 
-/// One attempt: half a megabyte over a slow line, and AWS's own time for ten thousand addresses.
+/// The time limit of an attempt: half a megabyte over a slow line, and AWS's own time for ten thousand addresses.
 pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(12);
 
-/// A call with all its attempts. It also bounds the time from a signal to the exit.
+/// The time limit of a call with all its attempts. It also bounds the time from a signal to the exit.
 pub const OPERATION_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Before the first retry, times a random share; doubled for each further one. The SDK's default.
+/// The pause before the first retry, times a random factor; doubled for each further one. The SDK's default.
 const BACKOFF: Duration = Duration::from_secs(1);
 
-/// Calls under way at once; the governor paces them, this bounds memory: a call holds up to half a megabyte.
+/// The most concurrent calls. The governor limits their rate, this limits memory: a call holds up to half a megabyte.
 pub const IN_FLIGHT: usize = 8;
 
-/// A call whose turn it is.
+/// A call whose turn has come.
 #[derive(Debug)]
 pub(super) struct Call<'a> {
     action: Action,
@@ -51,9 +51,9 @@ pub(super) struct Call<'a> {
     region: &'a str,
     governor: &'a Arc<Governor>,
     timeouts: TimeoutConfig,
-    /// When its turn came.
+    /// The time of its turn.
     began: Instant,
-    /// When its time is up because of the deadline.
+    /// When the deadline cuts it off.
     until: Option<Instant>,
     retries: Arc<Mutex<Retries>>,
 }
@@ -83,14 +83,14 @@ impl<'a> Call<'a> {
         Ok(Self { action, resource, region, governor, timeouts, began, until, retries: Arc::default() })
     }
 
-    /// What this one call of WAF is to be sent with.
+    /// The configuration of this call to WAF.
     pub(super) fn waf(&self) -> aws_sdk_wafv2::config::Builder {
         let pacer = self.pacer();
         let config = aws_sdk_wafv2::config::Builder::new().timeout_config(self.timeouts.clone());
         config.interceptor(pacer.clone()).retry_classifier(pacer)
     }
 
-    /// What this one call of DynamoDB is to be sent with.
+    /// The configuration of this call to `DynamoDB`.
     pub(super) fn dynamodb(&self) -> aws_sdk_dynamodb::config::Builder {
         let pacer = self.pacer();
         let config = aws_sdk_dynamodb::config::Builder::new().timeout_config(self.timeouts.clone());
@@ -101,7 +101,7 @@ impl<'a> Call<'a> {
         Pacer { action: self.action, governor: Arc::clone(self.governor), retries: Arc::clone(&self.retries) }
     }
 
-    /// What became of it, which is also logged.
+    /// Logs and returns the result.
     pub(super) fn end<T, E>(self, result: Result<T, SdkError<E, HttpResponse>>) -> Result<T, AwsError>
     where
         E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
@@ -116,14 +116,14 @@ impl<'a> Call<'a> {
         result
     }
 
-    /// How many attempts have begun.
+    /// The number of attempts that have started.
     fn attempts(&self) -> u32 {
         let retries = self.retries.lock().unwrap_or_else(PoisonError::into_inner);
-        // Of the one that ended the call nothing was said, unless it is one too many.
+        // The attempt that ended the call was not classified, unless it was one too many.
         retries.failed + u32::from(retries.said.is_none())
     }
 
-    /// What the answer means.
+    /// Classifies the result.
     fn judge<T, E>(self, result: Result<T, SdkError<E, HttpResponse>>) -> Result<T, AwsError>
     where
         E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
@@ -137,7 +137,7 @@ impl<'a> Call<'a> {
                 let timed_out = matches!(error, SdkError::TimeoutError(_));
                 let error = AwsError::new(self.action.name(), self.resource, self.region, &error);
                 let retries = self.retries.lock().unwrap_or_else(PoisonError::into_inner);
-                // Time can run out while a refused attempt waits for its repetition; then nothing is under way.
+                // If time runs out while a throttled attempt waits for its retry, nothing is in flight.
                 let under_way = retries.said.is_none() && error.class() == Class::Again && !error.is_throttled();
                 let lost = retries.lost || under_way;
                 let throttled = Some(ErrorKind::ThrottlingError);
@@ -155,7 +155,7 @@ impl<'a> Call<'a> {
     }
 }
 
-/// What an error means, in the log.
+/// An error class as text for the log.
 const fn outcome(class: Class) -> &'static str {
     match class {
         Class::Stopped(_) => "stopped",
@@ -168,7 +168,7 @@ const fn outcome(class: Class) -> &'static str {
     }
 }
 
-/// Why an attempt is to be repeated.
+/// Why an attempt is retried.
 const fn kind_of(action: &RetryAction) -> Option<ErrorKind> {
     match action {
         RetryAction::RetryIndicated(RetryReason::RetryableError { kind, .. }) => Some(*kind),
@@ -176,9 +176,9 @@ const fn kind_of(action: &RetryAction) -> Option<ErrorKind> {
     }
 }
 
-/// The code of a refusal that the SDK takes for an effect of this machine's clock, which it sees to be wrong.
+/// The code of an error that the SDK attributes to this machine's clock being wrong.
 ///
-/// It tells such a one from a failing server by nothing but the status.
+/// Only its status distinguishes it from a failing server.
 fn refusal(context: &InterceptorContext, kind: ErrorKind) -> Option<String> {
     let response = context.response().filter(|response| response.status().is_client_error())?;
     if kind != ErrorKind::ServerError {
@@ -189,10 +189,10 @@ fn refusal(context: &InterceptorContext, kind: ErrorKind) -> Option<String> {
     Some(code.rsplit('#').next().unwrap_or(code).to_owned())
 }
 
-/// Runs after the SDK's own classifiers and gives what they would repeat a moment of its own.
+/// Runs after the SDK's own classifiers and schedules the retries that they ask for.
 ///
-/// The SDK asks its classifiers more than once about the same attempt, so the first answer stands until the next
-/// attempt begins.
+/// The SDK may ask its classifiers more than once about the same attempt, so the first answer is kept until the next
+/// attempt starts.
 #[derive(Clone, Debug)]
 struct Pacer {
     action: Action,
@@ -200,14 +200,14 @@ struct Pacer {
     retries: Arc<Mutex<Retries>>,
 }
 
-/// How far the retries of one call have come.
+/// The state of the retries of one call.
 #[derive(Debug, Default)]
 struct Retries {
-    /// Attempts that failed.
+    /// The number of failed attempts.
     failed: u32,
-    /// Whether it is not known of one of them what became of it.
+    /// Whether the effect of one of them is unknown.
     lost: bool,
-    /// What was said about the attempt that failed last, until the next one begins.
+    /// The answer about the last failed attempt, until the next one starts.
     said: Option<RetryAction>,
 }
 
@@ -216,7 +216,7 @@ impl Pacer {
         f(&mut self.retries.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// What to do about an attempt that has just failed in a way that may pass.
+    /// Decides about an attempt that failed with a transient error.
     fn pace(&self, kind: ErrorKind, retry_after: Option<Duration>, failed: u32) -> RetryAction {
         if kind == ErrorKind::ThrottlingError {
             self.governor.throttled(self.action);

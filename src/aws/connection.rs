@@ -1,7 +1,7 @@
-//! Everything that is said to AWS: clients, pace, errors, and the calls themselves.
+//! Clients of AWS.
 //!
-//! A [`TableReader`] and a [`WafReader`] have no method that writes, and their clients refuse to (see `interceptors`);
-//! only [`Connection::writer`] makes something that can. Nothing here decides what should be in WAF.
+//! A [`TableReader`] and a [`WafReader`] have no method that writes, and their clients reject writes (see `interceptors`).
+//! Only [`Connection::writer`] creates a client that can write.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,10 +17,10 @@ use super::read_budget::Budget;
 use crate::model::naming::{Target, account_of};
 use crate::model::settings::{Scope, Settings, is_region};
 
-/// Where CLOUDFRONT resources of WAF live.
+/// The Region of WAF's resources for `CloudFront`.
 pub const CLOUDFRONT_REGION: &str = "us-east-1";
 
-/// Clients, made once for a process.
+/// The clients of a process.
 #[derive(Clone, Debug)]
 pub struct Connection {
     pub(super) sdk: SdkConfig,
@@ -32,7 +32,7 @@ pub struct Connection {
     pub(super) budget: Option<Arc<Budget>>,
 }
 
-/// What can look at the table, and cannot change it.
+/// A client that can only read the table.
 #[derive(Clone, Debug)]
 pub struct TableReader {
     pub(super) dynamodb: aws_sdk_dynamodb::Client,
@@ -41,7 +41,7 @@ pub struct TableReader {
     pub(super) region: String,
 }
 
-/// What can look at WAF, and cannot change it.
+/// A client that can only read WAF.
 #[derive(Clone, Debug)]
 pub struct WafReader {
     pub(super) waf: aws_sdk_wafv2::Client,
@@ -50,7 +50,7 @@ pub struct WafReader {
     pub(super) scope: Scope,
 }
 
-/// What can write our IP sets and rule groups, and nothing else.
+/// A client that can write IP sets and rule groups, and nothing else.
 #[derive(Clone, Debug)]
 pub struct Writer {
     pub(super) waf: aws_sdk_wafv2::Client,
@@ -60,19 +60,19 @@ pub struct Writer {
     pub(super) tags: BTreeMap<String, String>,
 }
 
-/// The Region to work in is not known.
+/// The error that the Region is missing or invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoRegion {
-    /// None is set anywhere.
+    /// No Region is set.
     #[error("no AWS Region is set")]
     Unset,
-    /// What is set cannot be one.
+    /// The value is not a Region.
     #[error("{} is not an AWS Region", crate::text::key(.0))]
     Malformed(String),
 }
 
 impl NoRegion {
-    /// What a person can do about it.
+    /// How to fix it.
     #[must_use]
     pub const fn hint(&self) -> &'static str {
         match self {
@@ -83,12 +83,11 @@ impl NoRegion {
 }
 
 impl Connection {
-    /// Clients for these settings, with Region, credentials and endpoints as the environment has them.
+    /// Creates clients for these settings, with Region, credentials and endpoints from the environment.
     ///
     /// # Errors
     ///
-    /// [`NoRegion`] if neither the settings nor the environment name the Region of the table or of WAF, or if what they name
-    /// cannot be one.
+    /// [`NoRegion`] if neither the settings nor the environment name a valid Region for the table or for WAF.
     pub fn new(sdk: SdkConfig, settings: &Settings) -> Result<Self, NoRegion> {
         let environment = sdk.region().map(ToString::to_string);
         if let Some(region) = environment.as_ref().filter(|region| !is_region(region)) {
@@ -108,7 +107,7 @@ impl Connection {
         Ok(Self { sdk, table_region, target, scope: settings.waf.scope, tags, governor, budget })
     }
 
-    /// A reader of the table. However it is used, nothing in AWS changes.
+    /// A reader of the table. It cannot change anything in AWS.
     #[must_use]
     pub fn table_reader(&self) -> TableReader {
         let dynamodb = aws_sdk_dynamodb::config::Builder::from(&self.sdk)
@@ -125,7 +124,7 @@ impl Connection {
         }
     }
 
-    /// A reader of WAF. However it is used, nothing in AWS changes.
+    /// A reader of WAF. It cannot change anything in AWS.
     #[must_use]
     pub fn waf_reader(&self) -> WafReader {
         WafReader {
@@ -136,7 +135,7 @@ impl Connection {
         }
     }
 
-    /// A writer; whoever holds one can change WAF.
+    /// A writer, which can change WAF.
     #[must_use]
     pub fn writer(&self) -> Writer {
         Writer {
@@ -148,7 +147,7 @@ impl Connection {
         }
     }
 
-    /// Calls that AWS refused for their pace, since the clients were made.
+    /// The number of throttled calls since the clients were created.
     #[must_use]
     pub fn throttled_attempts(&self) -> u64 {
         self.governor.throttled_attempts()
@@ -162,8 +161,7 @@ impl Connection {
     }
 }
 
-/// The SDK's standard retries. How long it waits comes from `call.rs`, which knows the pace; the older retry
-/// specification takes that as it is.
+/// The SDK's standard retries. `call.rs` decides how long they wait; only the older retry specification leaves that to it.
 pub(super) fn retries() -> RetryConfig {
     RetryConfig::standard()
         .with_max_attempts(ATTEMPTS)
@@ -172,7 +170,7 @@ pub(super) fn retries() -> RetryConfig {
 }
 
 impl WafReader {
-    /// What is read.
+    /// The target.
     #[must_use]
     pub fn target(&self) -> Target {
         self.target.clone()

@@ -1,4 +1,4 @@
-//! Region, credentials, endpoints and certificates from the environment and the files of AWS.
+//! Loads Region, credentials, endpoints and certificates from the environment and AWS's files.
 
 use std::path::PathBuf;
 
@@ -10,16 +10,16 @@ use aws_smithy_http_client::tls::{TlsContext, TrustStore};
 
 use super::transport;
 
-/// The file of CA certificates that AWS's own tools read.
+/// The variable with the file of CA certificates, as in AWS's own tools.
 const CA_BUNDLE: &str = "AWS_CA_BUNDLE";
 
-/// What is said of credentials that no header can carry.
+/// The message about credentials that cannot be sent in a header.
 pub(super) const UNSENDABLE: &str = "holds a line break or another character that cannot be sent";
 
-/// Why no client can be made from the environment.
+/// The error that there are no usable CA certificates.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoTrust {
-    /// There is no CA certificate to trust.
+    /// No CA certificates were found.
     #[error("no CA certificates found")]
     NoRoots,
     /// The file of CA certificates cannot be used.
@@ -27,13 +27,13 @@ pub enum NoTrust {
     Unusable {
         /// The file.
         file: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         problem: String,
     },
 }
 
 impl NoTrust {
-    /// What a person can do about it.
+    /// How to fix it.
     #[must_use]
     pub const fn hint(&self) -> &'static str {
         match self {
@@ -43,11 +43,11 @@ impl NoTrust {
     }
 }
 
-/// Region, credentials and endpoints as the environment and the files of AWS give them.
+/// Loads Region, credentials and endpoints from the environment and AWS's files.
 ///
 /// # Errors
 ///
-/// [`NoTrust`] if there are no certificates: the SDK would panic at its first call.
+/// [`NoTrust`] without usable certificates, with which the SDK would panic at its first call.
 pub async fn environment() -> Result<SdkConfig, NoTrust> {
     let client = transport::http_client(&trusted()?);
     let sdk = aws_config::defaults(BehaviorVersion::latest()).http_client(client).load().await;
@@ -59,8 +59,7 @@ pub async fn environment() -> Result<SdkConfig, NoTrust> {
     })
 }
 
-/// The certificates of `AWS_CA_BUNDLE`, and those of `SSL_CERT_FILE` and `SSL_CERT_DIR` if they are set; where none of
-/// these is, the system's.
+/// The certificates of `AWS_CA_BUNDLE`, `SSL_CERT_FILE` and `SSL_CERT_DIR`; the system's if none of them is set.
 fn trusted() -> Result<TlsContext, NoTrust> {
     let bundle = std::env::var_os(CA_BUNDLE).filter(|file| !file.is_empty()).map(PathBuf::from);
     let others = ["SSL_CERT_FILE", "SSL_CERT_DIR"].into_iter().any(|name| std::env::var_os(name).is_some());
@@ -73,7 +72,7 @@ fn trusted() -> Result<TlsContext, NoTrust> {
     if let Some(file) = bundle {
         let unusable = |problem: String| NoTrust::Unusable { file: file.clone(), problem };
         let pem = std::fs::read(&file).map_err(|error| unusable(error.to_string()))?;
-        // The SDK panics at what cannot be read.
+        // The SDK panics if the file cannot be parsed.
         let read = rustls_native_certs::load_certs_from_paths(Some(&file), None);
         if read.certs.is_empty() || !read.errors.is_empty() {
             return Err(unusable("not a list of certificates in PEM format".to_owned()));
@@ -83,7 +82,7 @@ fn trusted() -> Result<TlsContext, NoTrust> {
     TlsContext::builder().with_trust_store(store).build().map_err(|_| NoTrust::NoRoots)
 }
 
-/// Credentials that can be sent: the SDK panics when a key holds a line break, as one from `echo` does.
+/// Rejects credentials that cannot be sent: the SDK panics if a key contains a line break, as one from `echo` does.
 #[derive(Debug)]
 struct Sound(SharedCredentialsProvider);
 
@@ -106,7 +105,7 @@ impl ProvideCredentials for Sound {
     }
 }
 
-/// The part of these credentials that no header can carry.
+/// The part of these credentials that cannot be sent in a header.
 fn unsendable(credentials: &Credentials) -> Option<&'static str> {
     let parts = [
         ("access key id (AWS_ACCESS_KEY_ID)", Some(credentials.access_key_id())),

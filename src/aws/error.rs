@@ -1,7 +1,6 @@
-//! What AWS says when it refuses, as one line for people and one class for the program.
+//! Errors of AWS: a message in one line, a hint, and a class that says how to proceed.
 //!
-//! The line names the operation and the resource, then the cause, then what to do about it. Account ids are masked:
-//! an error ends up in logs.
+//! The message names the operation, the resource and the cause. Account ids are masked because errors appear in logs.
 
 use std::error::Error;
 
@@ -16,38 +15,38 @@ use super::{environment, transport};
 use crate::stop::StopReason;
 use crate::text;
 
-/// What to do about an answer that AWS would not give.
+/// The hint for an answer that AWS would not give.
 pub(super) const BAD_ANSWER: &str = "AWS does not answer like that: check AWS_ENDPOINT_URL, and any proxy in between";
 
-/// What the SDK says when every source of credentials is empty; a source that failed says something else.
+/// The SDK's messages when no source has credentials; a source that fails has another message.
 const NO_CREDENTIALS: [&str; 2] = ["no credentials found in chain", "there was no identity resolver"];
 
-/// How hyper names that a connection could not be made.
+/// Hyper's name for a failed connection.
 const CONNECTING: &str = "client error (Connect)";
 
-/// What the SDK puts between the name of one of its hooks and what that hook said.
+/// The SDK's text between the name of an interceptor and its message.
 const INTERCEPTOR: &str = "interceptor encountered an error";
 
-/// What an error means for the program.
+/// The class of an error, which says how to proceed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// The deadline or a signal came first: it was not sent, or its answer came too late.
+    /// The deadline or a signal came first: the call was not sent, or its answer came too late.
     Stopped(StopReason),
-    /// Something new that it refers to has not spread through AWS yet.
+    /// Something new that it refers to has not propagated through AWS yet.
     Unavailable,
-    /// Somebody else wrote since the read.
+    /// The resource was written since the read.
     Conflict,
-    /// There is one of that name.
+    /// A resource of that name exists.
     Duplicate,
-    /// There is none.
+    /// The resource does not exist.
     NotFound,
-    /// It may go through later, or it is not known what became of it.
+    /// It may succeed later, or its effect is unknown.
     Again,
-    /// It will be refused again.
+    /// It will fail again.
     Final,
 }
 
-/// A call that did not go through.
+/// A failed call.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{operation} {resource}: {cause}")]
 pub struct AwsError {
@@ -62,7 +61,7 @@ pub struct AwsError {
 }
 
 impl AwsError {
-    /// What became of a call of the SDK.
+    /// Converts an error of the SDK.
     pub(super) fn new<E>(
         operation: &'static str,
         resource: &str,
@@ -91,7 +90,7 @@ impl AwsError {
                 (format!("the answer makes no sense: {}", chain(error)), Class::Again)
             }
             SdkError::ResponseError(_) => (format!("the answer broke off: {}", chain(error)), Class::Again),
-            // Of a connection that was closed without an answer the SDK says only that it is worth another try.
+            // For a connection that was closed without an answer, the SDK says only that the error is transient.
             SdkError::DispatchFailure(failure)
                 if failure.is_timeout() || failure.is_io() || failure.as_other().is_some() =>
             {
@@ -100,7 +99,7 @@ impl AwsError {
             _ => (chain(error), Class::Final),
         };
         let hint = hint(operation, code.as_deref(), error, &cause, region);
-        // The SDK lists all that it tried, a line each; that there is nothing is all that it comes to.
+        // The SDK's message lists every source that it tried.
         let cause = if NO_CREDENTIALS.iter().any(|words| cause.contains(words)) {
             "no credentials were found".to_owned()
         } else {
@@ -115,7 +114,7 @@ impl AwsError {
         Self { code, hint, class, lasting, ..Self::of(operation, resource, &cause) }
     }
 
-    /// An error of which nothing is known but its cause.
+    /// An error with only a cause.
     fn of(operation: &'static str, resource: &str, cause: &str) -> Self {
         Self {
             operation,
@@ -129,19 +128,19 @@ impl AwsError {
         }
     }
 
-    /// The same error, of a call that lost the answer to one of its attempts.
+    /// The same error for a call that lost the answer to one of its attempts.
     pub(super) fn with_lost_answer(self, lost: bool) -> Self {
         Self { lost, ..self }
     }
 
-    /// The same error, of a call whose time was up while it waited for its turn after a refusal for its pace.
+    /// The same error for a call that timed out while it waited to retry after throttling.
     pub(super) fn held_up(self) -> Self {
-        let cause = "refused for its pace until its time was up".to_owned();
+        let cause = "still throttled when the call timed out".to_owned();
         let hint = Some(throttling_hint(self.operation).to_owned());
         Self { code: Some(THROTTLED.to_owned()), cause, hint, ..self }
     }
 
-    /// The same error, of a call that the deadline cut off.
+    /// The same error for a call that the deadline cut off.
     pub(super) fn cut_off(self) -> Self {
         let cause = "no answer before the deadline".to_owned();
         Self { class: Class::Stopped(StopReason::Deadline), cause, hint: None, ..self }
@@ -156,22 +155,22 @@ impl AwsError {
         Self { class: Class::Stopped(reason), ..Self::of(operation, resource, cause) }
     }
 
-    /// An answer that wafsync cannot go on with.
+    /// An answer that wafsync cannot use.
     pub(super) fn unusable(operation: &'static str, resource: &str, cause: &str, hint: Option<&str>) -> Self {
         Self { hint: hint.map(ToOwned::to_owned), ..Self::of(operation, resource, cause) }
     }
 
-    /// A read that another one shows to be old.
+    /// A read that another read shows to be stale.
     pub(super) fn out_of_date(operation: &'static str, resource: &str, cause: &str) -> Self {
         Self { class: Class::Again, ..Self::of(operation, resource, cause) }
     }
 
-    /// The same error, of a call that was not repeated because of a signal.
+    /// The same error for a call that was not retried because of a signal.
     pub(super) fn interrupted(self, reason: StopReason) -> Self {
         Self { class: Class::Stopped(reason), ..self }
     }
 
-    /// What a person can do about it.
+    /// How to fix it.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         self.hint.as_deref()
@@ -183,13 +182,13 @@ impl AwsError {
         text::with_hint(&self.to_string(), self.hint())
     }
 
-    /// A result that cannot be decoded, as the SDK would have said it.
+    /// A result that cannot be decoded, as the SDK would report it.
     pub(super) fn senseless(operation: &'static str, resource: &str, problem: &str) -> Self {
         let cause = format!("the answer makes no sense: {problem}");
         Self { class: Class::Again, lasting: true, ..Self::unusable(operation, resource, &cause, Some(BAD_ANSWER)) }
     }
 
-    /// What it means for the program.
+    /// How to proceed.
     #[must_use]
     pub const fn class(&self) -> Class {
         self.class
@@ -201,21 +200,19 @@ impl AwsError {
         self.operation
     }
 
-    /// Whether the call may have had its effect all the same: an answer was lost, perhaps that of an attempt before the
-    /// one that was refused.
+    /// Whether the call may have taken effect: the answer to one of its attempts was lost.
     #[must_use]
     pub const fn may_have_happened(&self) -> bool {
         self.lost
     }
 
-    /// Whether it looks like a mistake in the environment, and not like a moment's weakness: nobody could be reached, or
-    /// somebody else answered.
+    /// Whether it looks like a configuration error rather than a transient one: no connection, or an answer that is not AWS's.
     #[must_use]
     pub const fn looks_lasting(&self) -> bool {
         self.lasting
     }
 
-    /// Whether AWS refused it for its pace.
+    /// Whether AWS throttled it.
     #[must_use]
     pub fn is_throttled(&self) -> bool {
         self.code.as_deref().is_some_and(is_throttling)
@@ -227,7 +224,7 @@ impl AwsError {
         self.code.as_deref().is_some_and(is_denied)
     }
 
-    /// Whether there are no credentials, or none that are valid.
+    /// Whether credentials are missing or invalid.
     #[must_use]
     pub fn is_about_credentials(&self) -> bool {
         match &self.code {
@@ -236,7 +233,7 @@ impl AwsError {
         }
     }
 
-    /// Whether every other call of the same operation would meet it too.
+    /// Whether every other call of the same operation would fail too.
     #[must_use]
     pub fn concerns_action(&self) -> bool {
         let code = self.code.as_deref().unwrap_or_default();
@@ -283,14 +280,14 @@ fn class_of(operation: &str, code: Option<&str>, status: Option<u16>) -> Class {
             | "RequestTimeoutException",
         ) => Class::Again,
         Some(code) if is_throttling(code) => Class::Again,
-        // A group that AWS finds in use for a moment longer; nothing of ours is deleted, so this passes.
+        // AWS still considers the group in use. We delete nothing, so this is transient.
         Some("WAFAssociatedItemException") if operation.starts_with("Update") => Class::Again,
         _ if status.is_some_and(|status| status >= 500) => Class::Again,
         _ => Class::Final,
     }
 }
 
-/// What to do about it.
+/// The hint for an error code.
 fn hint<E: Error + 'static>(
     operation: &str,
     code: Option<&str>,
@@ -304,7 +301,8 @@ fn hint<E: Error + 'static>(
     } else if code == "WAFNonexistentItemException" && operation == "GetWebACL" {
         format!("check --web-acl, --scope and AWS_REGION: it was looked for in {region}")
     } else if is_denied(code) {
-        "`wafsync iam-policy` prints what the role has to allow; a service control policy can forbid it too".to_owned()
+        "`wafsync iam-policy` prints the policy that the role needs; a service control policy can deny it too"
+            .to_owned()
     } else if is_credentials(code) {
         "the credentials have expired or are not valid there: renew them, and check AWS_PROFILE and the clock"
             .to_owned()
@@ -340,7 +338,7 @@ fn is_about_the_network<E>(error: &SdkError<E, HttpResponse>) -> bool {
 
 fn credentials_hint(cause: &str) -> &'static str {
     if cause.contains(environment::UNSENDABLE) {
-        "take it out: a Secret made with `echo` ends in a line break, one made with `printf` does not"
+        "remove it: a Secret made with `echo` ends in a line break, one made with `printf` does not"
     } else {
         "give the job a role, or set AWS_PROFILE to a profile that has some"
     }
@@ -348,13 +346,13 @@ fn credentials_hint(cause: &str) -> &'static str {
 
 fn throttling_hint(operation: &str) -> &'static str {
     if matches!(operation, "Scan" | "Query") {
-        "give the table more read capacity, or let wafsync take less with --read-capacity"
+        "give the table more read capacity, or limit wafsync with --read-capacity"
     } else {
         "other callers share the rate of this action: lower --read-rate or --write-rate"
     }
 }
 
-/// What WAF adds to an invalid parameter, unless its message says so already: which field, and why.
+/// The field and reason that WAF reports for an invalid parameter, unless the message has them.
 fn parameter(response: &HttpResponse, message: &str) -> String {
     let body: Option<Value> = response.body().bytes().and_then(|bytes| serde_json::from_slice(bytes).ok());
     let text = |name| body.as_ref()?.get(name)?.as_str().filter(|text| !message.contains(text));
@@ -363,7 +361,7 @@ fn parameter(response: &HttpResponse, message: &str) -> String {
     if known.is_empty() { String::new() } else { format!(" ({})", known.join(", ")) }
 }
 
-/// The causes of an error, each once, outermost first; the SDK's own wrappers say nothing.
+/// The distinct causes of an error, outermost first, without the SDK's wrappers.
 fn chain(error: &dyn Error) -> String {
     let mut parts: Vec<String> = Vec::new();
     let mut next = error.source();
@@ -379,7 +377,7 @@ fn chain(error: &dyn Error) -> String {
     if parts.is_empty() { error.to_string() } else { parts.join(": ") }
 }
 
-/// Whether this or one of its causes is that no connection came about.
+/// Whether this or one of its causes is a failed connection.
 fn is_about_connecting(error: &dyn Error) -> bool {
     let mut next = error.source();
     while let Some(error) = next {
@@ -391,7 +389,7 @@ fn is_about_connecting(error: &dyn Error) -> bool {
     false
 }
 
-/// What the SDK says of its own insides says nothing to people: which hook of it failed, and the request as a value.
+/// Removes the SDK's internals from a cause: the name of the interceptor, and the request as a value.
 fn without_insides(part: &str) -> &str {
     let cause = part.split_once(INTERCEPTOR).map_or(part, |(_, cause)| cause.trim_start_matches([':', ' ']));
     cause.split_once(" to request `").map_or(cause, |(cause, _)| cause)

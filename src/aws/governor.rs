@@ -1,7 +1,6 @@
-//! The pace of each single API action, in front of every attempt.
+//! The governor: limits the rate of each API action, before every attempt.
 //!
-//! AWS counts per action, account and Region; so does this. A [`Governor`] hands out moments: the next attempt of an
-//! action may begin that long from now.
+//! AWS counts per action, account and Region, and so does this. A [`Governor`] tells each attempt how long to wait.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,14 +10,14 @@ use tokio::time::Instant;
 
 use crate::stop::{Stop, StopReason};
 
-/// Attempts are spaced this much wider than the rate asks for, so that an attempt which starts a little late does not
-/// bring the next one into the same second.
+/// The factor by which attempts are spaced wider than the rate requires, so that one that starts a little late does not
+/// put the next into the same second.
 const SLACK: f64 = 1.05;
 
-/// How far throttling can slow an action down: to a sixteenth of its rate.
+/// The factor by which throttling can slow an action down at most.
 const SLOWEST: f64 = 16.0;
 
-/// What a call that went through takes off the slowness.
+/// The factor by which each successful call reduces the slowdown.
 const RECOVERY: f64 = 0.9;
 
 /// An API action that wafsync uses.
@@ -64,7 +63,7 @@ impl Action {
     }
 }
 
-/// Paces attempts.
+/// The rate limits of all actions.
 #[derive(Debug)]
 pub struct Governor {
     read_rate: f64,
@@ -75,7 +74,7 @@ pub struct Governor {
 #[derive(Debug)]
 struct Lane {
     next: Option<Instant>,
-    /// Whoever waits for the next moment, in the order of coming.
+    /// The queue for the next slot, in order of arrival.
     queue: Arc<tokio::sync::Mutex<()>>,
     slowness: f64,
     throttled: u64,
@@ -88,13 +87,13 @@ impl Default for Lane {
 }
 
 impl Governor {
-    /// Rates in calls a second, to each single action.
+    /// Creates a governor with these rates, in calls per second to each action.
     #[must_use]
     pub const fn new(read_rate: f64, write_rate: f64) -> Self {
         Self { read_rate, write_rate, lanes: Mutex::new(BTreeMap::new()) }
     }
 
-    /// Waits for the turn of this action: first come, first served, and slower as soon as AWS has refused somebody in front.
+    /// Waits for the turn of this action: first come, first served, and slower once AWS throttles.
     ///
     /// # Errors
     ///
@@ -116,9 +115,9 @@ impl Governor {
         Ok(())
     }
 
-    /// Takes the next free moment of this action that is at least `after` from now: how long from now it is.
+    /// Takes the next free slot of this action that is at least `after` from now. Returns the time until then.
     ///
-    /// What comes later queues behind it, even if there was room in front: that errors slow an action down is wanted.
+    /// Later attempts queue behind it, even if there were earlier slots: errors should slow an action down.
     pub fn reserve(&self, action: Action, after: Duration) -> Duration {
         let Some(rate) = self.rate(action) else { return after };
         let now = Instant::now();
@@ -129,24 +128,24 @@ impl Governor {
         })
     }
 
-    /// AWS refused an attempt for its pace: go half as fast.
+    /// Halves the rate after AWS throttled an attempt.
     pub fn throttled(&self, action: Action) {
         let interval = self.rate(action).map(|rate| Duration::from_secs_f64(SLACK / rate));
         self.with(action, |lane| {
             lane.slowness = (lane.slowness * 2.0).min(SLOWEST);
             lane.throttled += 1;
-            // The attempt that was refused began at the old pace, and so would the next one.
+            // The next slot was computed at the old rate.
             let slower = interval.map(|interval| Instant::now() + interval.mul_f64(lane.slowness));
             lane.next = lane.next.max(slower);
         });
     }
 
-    /// A call went through.
+    /// Speeds up after a successful call.
     pub fn succeeded(&self, action: Action) {
         self.with(action, |lane| lane.slowness = (lane.slowness * RECOVERY).max(1.0));
     }
 
-    /// How many attempts were refused for their pace.
+    /// The number of throttled attempts.
     #[must_use]
     pub fn throttled_attempts(&self) -> u64 {
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner).values().map(|lane| lane.throttled).sum()

@@ -1,4 +1,4 @@
-//! Errors of what hands out credentials: AWS STS for a role, or the agent of ECS and EKS Pod Identity.
+//! Errors of credential providers: AWS STS for a role, or the agent of ECS and EKS Pod Identity.
 
 use std::error::Error;
 
@@ -12,21 +12,21 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use super::throttling::is_throttling;
 use super::transport::origin;
 
-/// What the SDK says of an agent's answer, before its status.
+/// The SDK's message about an agent's answer, before the status.
 const AGENT_STATUS: &str = "Non-success status from HTTP credential provider: ";
 
 /// Why there are no credentials.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct NoCredentials {
-    /// Who said what.
+    /// The provider and its message.
     pub(super) cause: String,
-    /// Whether it may pass by itself: throttled, unavailable or slow.
+    /// Whether it is transient: throttled, unavailable or slow.
     pub(super) passes: bool,
-    /// What a person can do about it.
+    /// How to fix it.
     pub(super) hint: &'static str,
 }
 
-/// Finds among the causes of an error what STS or an agent answered.
+/// Finds the answer of STS or an agent among the causes of an error.
 pub(super) fn no_credentials(error: &dyn Error) -> Option<NoCredentials> {
     let mut next = error.source();
     while let Some(cause) = next {

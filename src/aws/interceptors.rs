@@ -1,5 +1,4 @@
-//! What every client does besides its calls: it refuses what must never be sent, whatever the code in front asks for,
-//! and notes AWS's time.
+//! Interceptors of the SDK: they reject calls that must never be sent, and record AWS's time.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -17,10 +16,10 @@ use aws_smithy_types::date_time::Format;
 
 use super::transport::{NOT_ENCRYPTED, is_encrypted_or_loopback};
 
-/// How the names of operations begin that change nothing.
+/// The prefixes of operations that only read.
 const READS: [&str; 5] = ["Get", "List", "Scan", "Query", "Describe"];
 
-/// Refuses every operation that writes.
+/// Rejects every operation that writes.
 #[derive(Debug)]
 pub(super) struct ReadOnly;
 
@@ -44,7 +43,7 @@ impl Intercept for ReadOnly {
     }
 }
 
-/// Refuses plain HTTP to other machines, whatever client sends it.
+/// Rejects plain HTTP to other machines.
 #[derive(Debug)]
 pub(super) struct EncryptedUnlessLoopback;
 
@@ -65,7 +64,7 @@ impl Intercept for EncryptedUnlessLoopback {
     }
 }
 
-/// Notes AWS's time from the `Date` header of an answer.
+/// Records AWS's time from the `Date` header of an answer.
 #[derive(Clone, Debug, Default)]
 pub(super) struct AwsClock(Arc<Mutex<Option<i64>>>);
 

@@ -1,4 +1,4 @@
-//! IP sets: listed, read and written as values of this crate.
+//! Lists, reads and writes IP sets.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,10 +20,10 @@ use crate::model::current::LockToken;
 use crate::model::spec::IpSetSpec;
 use crate::stop::Stop;
 
-/// On everything that wafsync creates.
+/// The tag on everything that wafsync creates.
 const MANAGED_BY: (&str, &str) = ("managed-by", "wafsync");
 
-/// An IP set as one read showed it: contents and lock token belong together.
+/// An IP set from one read: its contents and the lock token that guards them.
 #[derive(Clone, Debug)]
 pub(super) struct IpSet {
     pub(super) name: String,
@@ -36,7 +36,7 @@ pub(super) struct IpSet {
 }
 
 impl WafReader {
-    /// The lock token of every IP set of the scope, by ARN, as one list shows them.
+    /// Lists the lock tokens of all IP sets of the scope, by ARN.
     ///
     /// # Errors
     ///
@@ -46,7 +46,7 @@ impl WafReader {
         Ok(listed.into_iter().filter_map(|set| Some((set.arn?, LockToken(set.lock_token?)))).collect())
     }
 
-    /// All IP sets of the scope: every page, or an error.
+    /// Lists all IP sets of the scope.
     pub(super) async fn list_ip_sets(&self, stop: &Stop) -> Result<Vec<IpSetSummary>, AwsError> {
         let mut pages = Pages::default();
         let mut sets = Vec::new();
@@ -62,7 +62,7 @@ impl WafReader {
         Ok(sets)
     }
 
-    /// One IP set with all of its addresses.
+    /// Reads one IP set with all of its addresses.
     pub(super) async fn get_ip_set(&self, name: &str, id: &str, stop: &Stop) -> Result<IpSet, AwsError> {
         let call = Call::begin(&self.governor, Action::GetIpSet, name, &self.target.region, stop).await?;
         let lift = Lift::new(&["IPSet", "Addresses"]);
@@ -104,7 +104,7 @@ impl Writer {
     ///
     /// # Errors
     ///
-    /// Whatever AWS refuses. After an error of [`Class::Again`](super::Class) it may exist all the same.
+    /// Any error of AWS. After one of [`Class::Again`](super::Class) it may exist.
     pub async fn create_ip_set(&self, spec: &IpSetSpec, stop: &Stop) -> Result<Receipt, AwsError> {
         let call = Call::begin(&self.governor, Action::CreateIpSet, &spec.name, &self.region, stop).await?;
         let request = self
@@ -124,13 +124,12 @@ impl Writer {
         Receipt::of_creation(Action::CreateIpSet, &spec.name, created.id, created.arn, created.lock_token)
     }
 
-    /// Replaces the contents and the description of an IP set, if it is still as it was read with this token; answers
-    /// the next token.
+    /// Replaces the contents and the description of an IP set, if its lock token is still this one. Returns the next token.
     ///
     /// # Errors
     ///
-    /// Whatever AWS refuses. After an error of [`Class::Again`](super::Class) or
-    /// [`Class::Conflict`](super::Class) it may have happened all the same.
+    /// Any error of AWS. After one of [`Class::Again`](super::Class) or [`Class::Conflict`](super::Class) it may have taken
+    /// effect.
     pub async fn update_ip_set(
         &self,
         id: &str,
@@ -152,7 +151,7 @@ impl Writer {
         Receipt::of_update(Action::UpdateIpSet, &spec.name, call.end(sent)?.next_lock_token)
     }
 
-    /// The tags of whatever is created.
+    /// The tags of created resources.
     pub(super) fn tags(&self) -> Vec<Tag> {
         let own = [(MANAGED_BY.0, MANAGED_BY.1)].into_iter();
         let further = self.tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
@@ -160,7 +159,7 @@ impl Writer {
     }
 }
 
-/// The CIDRs of a JSON list, or the first of them that is none of this family.
+/// Parses the CIDRs of a JSON list. The error is the first that is not a CIDR of this family.
 fn read(json: &[u8], family: Family) -> Result<Result<Cidrs, String>, serde_json::Error> {
     let (mut cidrs, mut wrong) = (Builder::default(), None);
     serde_json::Deserializer::from_slice(json).deserialize_seq(Addresses(|address: &str| {
@@ -172,7 +171,7 @@ fn read(json: &[u8], family: Family) -> Result<Result<Cidrs, String>, serde_json
     Ok(wrong.map_or_else(|| Ok(cidrs.finish()), Err))
 }
 
-/// Hands each string of a list to a function, without a copy.
+/// Calls a function with each string of a list, without copying.
 struct Addresses<F>(F);
 
 impl<'de, F: FnMut(&str)> Visitor<'de> for Addresses<F> {

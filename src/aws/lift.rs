@@ -1,8 +1,8 @@
-//! Takes the one long list out of an answer before the SDK decodes it.
+//! Lifts the one long list out of an answer before the SDK decodes it.
 //!
-//! The SDK makes a map of every item and a string of every address, tens of thousands for an answer. Here the list stays
-//! the JSON that it is, for its caller to read without a copy; the SDK decodes what is left of the answer, and still
-//! knows errors from results.
+//! The SDK allocates a map for every item and a string for every address, tens of thousands per answer. Here the list
+//! stays JSON, which the caller reads without copying. The SDK decodes the rest of the answer and still distinguishes
+//! errors from results.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -21,18 +21,18 @@ use hyper::body::{Body as _, Frame};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// Bytes to make room for at once, at most, whatever an answer says about its length.
+/// The most bytes to allocate at once, whatever length an answer claims.
 const FIRST_ROOM: u64 = 4 * 1024 * 1024;
 
-/// Takes a list out of the answer to one call.
+/// Lifts a list out of the answer to one call.
 #[derive(Clone, Debug)]
 pub(super) struct Lift {
-    /// The members of the answer that lead to the list.
+    /// The path of members to the list.
     path: &'static [&'static str],
     lifted: Arc<Mutex<Option<Lifted>>>,
 }
 
-/// A list as JSON, in the answer that it was part of.
+/// A lifted list: JSON within its answer.
 #[derive(Debug)]
 pub(super) struct Lifted {
     body: Vec<u8>,
@@ -51,7 +51,7 @@ impl Lift {
         Self { path, lifted: Arc::default() }
     }
 
-    /// What was taken out; `None` if the answer had no such list, or was not JSON: then the SDK has seen all of it.
+    /// Takes the lifted list; `None` if the answer had no such list or was not JSON: then the SDK has decoded all of it.
     pub(super) fn take(&self) -> Option<Lifted> {
         self.lifted.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -83,7 +83,7 @@ impl Intercept for Lift {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        // Of an attempt that is repeated nothing stays.
+        // A retry replaces the list of an earlier attempt.
         drop(self.take());
         let response = context.response_mut();
         if response.status().is_success() {
@@ -95,7 +95,7 @@ impl Intercept for Lift {
     }
 }
 
-/// The answer with an empty list in place of the one at `path`, and where that one is.
+/// The answer with an empty list in place of the one at `path`, and the position of that one.
 fn split(json: &[u8], path: &[&str]) -> Option<(Vec<u8>, Range<usize>)> {
     let (name, path) = path.split_first()?;
     let Members(members) = serde_json::from_slice(json).ok()?;
@@ -128,7 +128,7 @@ fn split(json: &[u8], path: &[&str]) -> Option<(Vec<u8>, Range<usize>)> {
     Some((rest, found?))
 }
 
-/// The members of a JSON object, with values that were only skipped over.
+/// The members of a JSON object, with raw values.
 struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Members<'de> {
@@ -145,7 +145,7 @@ impl<'de> Deserialize<'de> for Members<'de> {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut members: Vec<(Cow<'de, str>, &'de RawValue)> = Vec::new();
                 while let Some((name, value)) = map.next_entry::<String, &'de RawValue>()? {
-                    // Whichever of two the SDK would take: that is for it to say.
+                    // With duplicates, leave the answer to the SDK.
                     if members.iter().any(|(known, _)| *known == name) {
                         return Err(serde::de::Error::custom("a member comes twice"));
                     }

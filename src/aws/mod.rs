@@ -1,4 +1,4 @@
-//! Everything that is said to AWS: clients, pace, errors, and the calls themselves. Nothing here decides what should be in WAF.
+//! Calls to AWS: clients, rate limits, retries and errors. Nothing here decides what WAF should hold.
 
 mod cache;
 mod call;

@@ -1,4 +1,4 @@
-//! A page of a scan, from the JSON of its items to what they ask for, without a value in between that is thrown away.
+//! Reads a page of a scan from JSON straight into the view, without intermediate values.
 
 use std::fmt;
 
@@ -8,11 +8,11 @@ use serde_json::Value;
 use crate::model::item::{Attribute, Item, ItemRules, TableView};
 use crate::model::settings::TableSettings;
 
-/// Reads the items of a page into `view`; answers how many there are.
+/// Reads the items of a page into `view` and returns their number.
 ///
 /// # Errors
 ///
-/// If it is not a list of items as DynamoDB writes them; then `view` has some of them.
+/// If it is not a list of items as `DynamoDB` writes them; `view` may then have some of them.
 pub(super) fn read(
     json: &[u8],
     settings: &TableSettings,
@@ -36,7 +36,7 @@ struct Reader<'a> {
     expiry: Slot,
 }
 
-/// The value of one attribute, in memory that all items share.
+/// A buffer for the value of one attribute, reused for all items.
 #[derive(Clone, Debug, Default)]
 struct Slot {
     found: Found,
@@ -47,7 +47,7 @@ struct Slot {
 enum Found {
     #[default]
     Nothing,
-    /// A string: the text of the slot.
+    /// A string, in the buffer.
     Text,
     Other(Attribute),
 }
@@ -92,7 +92,7 @@ impl<'de> Visitor<'de> for Reader<'_> {
 }
 
 impl Reader<'_> {
-    /// Reads the item that the slots hold.
+    /// Adds the item in the slots to the view.
     fn read_item(&mut self) {
         if let (Some(key), Some(cidrs), Found::Nothing) = (self.key.plain(), self.cidrs.plain(), &self.expiry.found)
             && self.view.read_plain(key, cidrs, self.rules)
@@ -142,7 +142,7 @@ impl<'de> Visitor<'de> for OneItem<'_, '_> {
     }
 }
 
-/// Which of these names an attribute has.
+/// The index of an attribute among the requested names.
 struct Which<'a>([Option<&'a String>; 3]);
 
 impl<'de> DeserializeSeed<'de> for Which<'_> {
@@ -198,7 +198,7 @@ impl<'de> Visitor<'de> for Into<'_> {
     }
 }
 
-/// The type of a value, by the letters that DynamoDB has for it.
+/// The type of a value, by `DynamoDB`'s letters.
 struct Kind;
 
 impl<'de> DeserializeSeed<'de> for Kind {
@@ -222,7 +222,7 @@ impl Visitor<'_> for Kind {
     }
 }
 
-/// Reads a string into memory that is there already.
+/// Reads a string into an existing buffer.
 struct Text<'a>(&'a mut String);
 
 impl<'de> DeserializeSeed<'de> for Text<'_> {
@@ -247,7 +247,7 @@ impl Visitor<'_> for Text<'_> {
     }
 }
 
-/// A value that is not a string by itself.
+/// Converts a value that is not a plain string.
 fn attribute(kind: &str, value: Value) -> Result<Attribute, &'static str> {
     Ok(match (kind, value) {
         ("S", Value::String(text)) => Attribute::Text(text),
@@ -272,7 +272,7 @@ fn text(value: Value) -> Result<String, &'static str> {
     }
 }
 
-/// Lists in lists hold no addresses: their depth does not matter.
+/// Converts an element of a list. Nested lists hold no addresses, so their contents do not matter.
 fn element(value: Value) -> Result<Attribute, &'static str> {
     let Value::Object(members) = value else { return Err("an element of a list is not a value") };
     let mut members = members.into_iter();

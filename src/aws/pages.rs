@@ -1,22 +1,22 @@
-//! The pages of one list of WAF, safe against a marker that never ends.
+//! Pages through a list of WAF, with a limit in case its marker never ends.
 
 use std::collections::BTreeSet;
 
 use super::error::{AwsError, BAD_ANSWER};
 use super::governor::Action;
 
-/// Pages of one list of WAF: a hundred thousand IP sets, a thousand times AWS's quota; more is a marker that never ends.
+/// The most pages of one list: a hundred thousand IP sets, a thousand times AWS's quota.
 const MAX_LIST_PAGES: usize = 1000;
 
-/// Summaries a page of a list; AWS's maximum.
+/// Summaries per page; AWS's maximum.
 pub(super) const LIST_LIMIT: i32 = 100;
 
 /// The marker of the next page, absent for the first.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Next(pub(super) Option<String>);
 
-/// Walks a list of WAF. It ends at an absent marker or a repeated one: one report has a marker on every page, the last
-/// one too. An empty page with a new marker is not the end.
+/// Pages through a list of WAF. It ends at an absent or repeated marker, since the last page can have a marker too. An
+/// empty page with a new marker is not the end.
 #[derive(Debug, Default)]
 pub(super) struct Pages {
     read: usize,
@@ -38,7 +38,7 @@ impl Pages {
         Ok(Some(Next(self.next.clone())))
     }
 
-    /// Takes a page and gives what it lists. An answer without a list is an error, not an empty list.
+    /// Accepts a page and returns its list. An answer without a list is an error, not an empty list.
     pub(super) fn seen<T>(
         &mut self,
         action: Action,

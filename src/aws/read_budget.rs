@@ -1,4 +1,4 @@
-//! `--read-capacity`: how fast scans may spend the table's read units.
+//! The read budget (`--read-capacity`): limits the read units per second of scans.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -7,12 +7,12 @@ use tokio::time::Instant;
 
 use crate::stop::{Stop, StopReason};
 
-/// Read capacity units a second, for all scans of a process. A page is paid after it was read, for only the answer says
-/// what it cost, and the next one, of whatever segment, comes when that is paid.
+/// A budget of read capacity units per second, shared by all scans of a process. Only the answer says what a page cost,
+/// so each page is paid for after it was read, and the next page of any segment waits until then.
 #[derive(Debug)]
 pub(super) struct Budget {
     units_per_second: f64,
-    /// Whoever holds it may read a page.
+    /// The permit to read a page.
     turn: tokio::sync::Mutex<()>,
     state: Mutex<Spending>,
 }
@@ -23,10 +23,10 @@ struct Spending {
     items: i32,
 }
 
-/// Items of the first page, at most: one unit each, unless they are larger than 4 KB.
+/// The most items of the first page: one unit each, unless they are larger than 4 KB.
 const FIRST_ITEMS: u32 = 100;
 
-/// Items of any page: its 1 MB may hold so many tiny ones that they take a hundred times that once they are decoded.
+/// The most items of any page: 1 MB of tiny items can take a hundred times that in memory.
 pub(super) const MOST_ITEMS: i32 = 10_000;
 
 impl Budget {
@@ -40,19 +40,19 @@ impl Budget {
         f(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Waits until a page may be read; the next one has to wait for this one.
+    /// Waits until a page may be read, and makes the next one wait for it.
     pub(super) async fn turn(&self, stop: &Stop) -> Result<tokio::sync::MutexGuard<'_, ()>, StopReason> {
         let turn = self.turn.lock().await;
         stop.sleep(self.wait()).await?;
         Ok(turn)
     }
 
-    /// Until all that was read is paid.
+    /// The time at which everything read so far is paid for.
     fn wait(&self) -> Duration {
         self.with(|state| state.next.saturating_duration_since(Instant::now()))
     }
 
-    /// Items to ask for, so that a page costs about one second's units: small pages starve no other reader.
+    /// The number of items to request so that a page costs about one second's units and does not starve other readers.
     pub(super) fn items(&self) -> i32 {
         self.with(|state| state.items)
     }

@@ -1,22 +1,22 @@
-//! What AWS answers to a write: where it is, and the lock token that guards what it left.
+//! Receipts of writes: the resource and its next lock token.
 
 use super::error::AwsError;
 use super::governor::Action;
 use crate::model::current::LockToken;
 
-/// The answer to a write.
+/// AWS's answer to a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
-    /// The id of what was written.
+    /// The resource's id.
     pub id: String,
     /// Its ARN.
     pub arn: String,
-    /// A list that shows this token shows that nobody has written since.
+    /// The next lock token: a list that shows it proves that no one has written since.
     pub token: LockToken,
 }
 
 impl Receipt {
-    /// The receipt of a creation. What AWS created and does not name is found by the next read.
+    /// The receipt of a creation. If it is incomplete, the next read finds the resource.
     pub(super) fn of_creation(
         action: Action,
         name: &str,
@@ -31,7 +31,7 @@ impl Receipt {
         Ok(Self { id, arn, token: LockToken(token) })
     }
 
-    /// The token of an update.
+    /// The next lock token from the answer to an update.
     pub(super) fn of_update(action: Action, name: &str, token: Option<String>) -> Result<LockToken, AwsError> {
         token.map(LockToken).ok_or_else(|| {
             let cause = "the answer lacks the lock token of what was written";

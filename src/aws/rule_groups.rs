@@ -1,4 +1,4 @@
-//! Rule groups: listed, read and written, and their one rule between AWS's form and ours.
+//! Lists, reads and writes rule groups, and converts their rule between AWS's form and ours.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ use crate::model::spec::RuleGroupSpec;
 use crate::stop::Stop;
 use crate::text::hex;
 
-/// A rule group as one read showed it.
+/// A rule group from one read.
 #[derive(Clone, Debug)]
 pub(super) struct Group {
     pub(super) name: String,
@@ -33,7 +33,7 @@ pub(super) struct Group {
 }
 
 impl WafReader {
-    /// The lock token of every rule group of the scope, by ARN, as one list shows them.
+    /// Lists the lock tokens of all rule groups of the scope, by ARN.
     ///
     /// # Errors
     ///
@@ -43,7 +43,7 @@ impl WafReader {
         Ok(listed.into_iter().filter_map(|group| Some((group.arn?, LockToken(group.lock_token?)))).collect())
     }
 
-    /// All rule groups of the scope: every page, or an error.
+    /// Lists all rule groups of the scope.
     pub(super) async fn list_rule_groups(&self, stop: &Stop) -> Result<Vec<RuleGroupSummary>, AwsError> {
         let mut pages = Pages::default();
         let mut groups = Vec::new();
@@ -60,7 +60,7 @@ impl WafReader {
         Ok(groups)
     }
 
-    /// One rule group with its rules.
+    /// Reads one rule group with its rules.
     pub(super) async fn get_rule_group(&self, name: &str, id: &str, stop: &Stop) -> Result<Group, AwsError> {
         let call = Call::begin(&self.governor, governor::Action::GetRuleGroup, name, &self.target.region, stop).await?;
         let request = self.waf.get_rule_group().scope(waf_scope(self.scope)).name(name).id(id);
@@ -91,7 +91,7 @@ impl Writer {
     ///
     /// # Errors
     ///
-    /// Whatever AWS refuses. After an error of [`Class::Again`](super::Class) it may exist all the same.
+    /// Any error of AWS. After one of [`Class::Again`](super::Class) it may exist.
     pub async fn create_rule_group(&self, spec: &RuleGroupSpec, stop: &Stop) -> Result<Receipt, AwsError> {
         let call =
             Call::begin(&self.governor, governor::Action::CreateRuleGroup, &spec.name, &self.region, stop).await?;
@@ -111,13 +111,12 @@ impl Writer {
         Receipt::of_creation(action, &spec.name, created.id, created.arn, created.lock_token)
     }
 
-    /// Replaces the rule and the description of a rule group, if it is still as it was read with this token; answers the
-    /// next token.
+    /// Replaces the rule and the description of a rule group, if its lock token is still this one. Returns the next token.
     ///
     /// # Errors
     ///
-    /// Whatever AWS refuses. After an error of [`Class::Again`](super::Class) or
-    /// [`Class::Conflict`](super::Class) it may have happened all the same.
+    /// Any error of AWS. After one of [`Class::Again`](super::Class) or [`Class::Conflict`](super::Class) it may have taken
+    /// effect.
     pub async fn update_rule_group(
         &self,
         id: &str,
@@ -142,7 +141,7 @@ impl Writer {
     }
 }
 
-/// The rules of a group: none, or one.
+/// The rules of a group: none or one.
 fn rules(spec: &RuleGroupSpec) -> Result<Vec<Rule>, AwsError> {
     let mut statements = Vec::new();
     for reference in &spec.references {
@@ -183,7 +182,7 @@ fn reference_to(arn: &str, policy: &RulePolicy) -> Result<Statement, aws_sdk_waf
     let forwarded = policy.forwarded.as_ref().map(|forwarded| {
         IpSetForwardedIpConfig::builder()
             .header_name(&forwarded.header)
-            // A request without the header is nobody we know.
+            // A request without the header must not match.
             .fallback_behavior(FallbackBehavior::NoMatch)
             .position(match forwarded.position {
                 Position::First => ForwardedIpPosition::First,
@@ -210,7 +209,7 @@ fn incomplete(group: &str, problem: &dyn std::fmt::Display) -> AwsError {
     AwsError::unusable("UpdateRuleGroup", group, &format!("the rule could not be made: {problem}"), None)
 }
 
-/// What these rules amount to, in our words.
+/// Converts these rules to our form.
 fn group_rule(rules: &[Rule], installation: &str, group: &str) -> GroupRule {
     if rules.is_empty() {
         return GroupRule::Empty;
@@ -225,13 +224,13 @@ fn group_rule(rules: &[Rule], installation: &str, group: &str) -> GroupRule {
             references.extend(statement.ip_set_reference_statement.as_ref().map(|reference| reference.arn.clone()));
         };
         rules.iter().filter_map(|rule| rule.statement.as_ref()).for_each(|s| each_statement(s, &mut collect));
-        // Nobody reads this text: it only differs where the rules do.
+        // A fingerprint: it only has to differ where the rules do.
         let seen = hex(&Sha256::digest(format!("{rules:?}")));
         GroupRule::Edited { references, seen }
     })
 }
 
-/// The rule, if it is of the shape that wafsync writes.
+/// Converts a rule if it has the form that wafsync writes.
 fn standard(rule: &Rule, installation: &str, group: &str) -> Option<GroupRule> {
     let action = match rule.action.as_ref()? {
         RuleAction { allow: Some(allow), block: None, count: None, captcha: None, challenge: None, .. }
@@ -272,7 +271,7 @@ fn standard(rule: &Rule, installation: &str, group: &str) -> Option<GroupRule> {
     Some(GroupRule::Standard { policy: RulePolicy { action, forwarded: forwarded_ }, labels, references, tidy })
 }
 
-/// A statement that is a reference to an IP set and nothing else.
+/// The reference to an IP set, if the statement is nothing else.
 fn only_reference(statement: &Statement) -> Option<&IpSetReferenceStatement> {
     let reference = statement.ip_set_reference_statement.as_ref()?;
     let alone = Statement::builder().ip_set_reference_statement(reference.clone()).build();
@@ -291,7 +290,7 @@ fn forwarded_of(config: &IpSetForwardedIpConfig) -> Option<Forwarded> {
         .then(|| Forwarded { header: config.header_name.clone(), position })
 }
 
-/// Visits a statement and all that it is made of.
+/// Visits a statement and all nested ones.
 pub(super) fn each_statement<'a>(statement: &'a Statement, visit: &mut dyn FnMut(&'a Statement)) {
     visit(statement);
     let of_and = statement.and_statement.iter().flat_map(|and| &and.statements);

@@ -1,9 +1,9 @@
-//! The error codes with which AWS refuses a call for now.
+//! The error codes of throttled calls.
 
-/// AWS's usual name for a refusal of the pace.
+/// AWS's usual code for a throttled call.
 pub(super) const THROTTLED: &str = "ThrottlingException";
 
-/// Whether AWS refused a call because there were too many.
+/// Whether this code means that AWS throttled a call.
 pub(super) fn is_throttling(code: &str) -> bool {
     matches!(
         code,

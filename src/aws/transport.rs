@@ -1,5 +1,4 @@
-//! The HTTP client of everything that the SDK says, the calls of its credential providers included: the SDK's own, which
-//! sends nothing in clear to another machine.
+//! The HTTP client of the SDK and its credential providers, which sends nothing unencrypted to another machine.
 
 use std::net::IpAddr;
 
@@ -17,15 +16,15 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::{RuntimeComponents, RuntimeComponentsBuilder};
 use aws_smithy_types::config_bag::ConfigBag;
 
-/// What is said of an endpoint that is refused.
+/// The message about an endpoint that is rejected.
 pub(super) const NOT_ENCRYPTED: &str = "is not https, and not this machine";
 
-/// Where AWS hands out credentials over plain HTTP, on links that do not leave the machine: instance metadata (Amazon EC2:
-/// "Access instance metadata"), ECS tasks ("Task IAM role"), EKS Pod Identity ("How EKS Pod Identity works").
+/// Link-local hosts that provide credentials over plain HTTP: instance metadata (Amazon EC2: "Access instance metadata"),
+/// ECS tasks ("Task IAM role"), EKS Pod Identity ("How EKS Pod Identity works").
 const METADATA: [&str; 5] = ["169.254.169.254", "fd00:ec2::254", "169.254.170.2", "169.254.170.23", "fd00:ec2::23"];
 
-/// The SDK's own client with these certificates and the proxies of the environment; requests for this machine, and those
-/// for credentials, go over no proxy.
+/// The SDK's client with these certificates and the environment's proxies. Requests to this machine and for credentials
+/// bypass proxies.
 pub(super) fn http_client(tls: &TlsContext) -> SharedHttpClient {
     let client = |proxies: ProxyConfig| {
         let tls = tls.clone();
@@ -51,7 +50,7 @@ fn names_all(no_proxy: &str) -> bool {
     no_proxy.split(',').any(|entry| entry.trim() == "*")
 }
 
-/// A client whose connectors refuse plain HTTP over a network, and use a proxy only for hosts that need one.
+/// A client whose connectors reject plain HTTP over a network and use a proxy only for hosts that need one.
 #[derive(Debug)]
 struct Guarded<T> {
     proxied: T,
@@ -98,7 +97,7 @@ impl HttpConnector for Guarded<SharedHttpConnector> {
     }
 }
 
-/// Whether the host is this machine, or one on its own links: no proxy stands in between, and none is told what is said.
+/// Whether the host is this machine or link-local, which no proxy can reach or may see.
 fn is_near(uri: &str) -> bool {
     let Some((_, host)) = scheme_and_host(uri) else { return false };
     if METADATA.contains(&host) {
@@ -114,7 +113,7 @@ fn is_near(uri: &str) -> bool {
     }
 }
 
-/// Whether it is encrypted, or does not leave this machine.
+/// Whether a request to this URI is encrypted or stays on this machine.
 pub(super) fn is_encrypted_or_loopback(uri: &str) -> bool {
     let Some((scheme, host)) = scheme_and_host(uri) else { return false };
     let loopback = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
@@ -136,7 +135,7 @@ fn scheme_and_host(uri: &str) -> Option<(&str, &str)> {
     Some((scheme, host))
 }
 
-/// Without path and query, where a token could stand.
+/// The URI without path and query, which could contain a token.
 pub(super) fn origin(uri: &str) -> &str {
     let start = uri.find("://").map_or(0, |at| at + 3);
     let end = uri.get(start..).and_then(|rest| rest.find(['/', '?', '#'])).map_or(uri.len(), |at| start + at);

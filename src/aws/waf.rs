@@ -1,8 +1,8 @@
-//! Everything of ours in WAF, read as one value.
+//! Reads everything of ours in WAF as one value.
 //!
-//! AWS promises neither fresh reads nor reads that agree: each list and each get may be a minute old, by itself. Two
-//! reads that contradict each other show it, and are repeated until they agree. An old read never makes a set that a
-//! rule of ours refers to disappear: AWS deletes nothing that a rule refers to (`WAFAssociatedItemException`).
+//! Reads of WAF are eventually consistent: each list and each get may be up to a minute stale. Reads that contradict each
+//! other are repeated until they agree. A stale read never makes a set disappear that a rule of ours refers to: AWS deletes
+//! nothing that a rule refers to (`WAFAssociatedItemException`).
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -23,13 +23,13 @@ use crate::model::naming::{self, SetArn};
 use crate::model::settings::WafSettings;
 use crate::stop::{Stop, StopReason};
 
-/// Looks at WAF until reads contradict each other no more: with their pauses, the minute that an old read may last.
+/// The most looks at WAF until reads agree. With the pauses they last about a minute, as long as reads may be stale.
 const LOOKS: u32 = 6;
 
-/// Before the second look; doubled before each further one.
+/// The pause before the second look; doubled before each further one.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
 
-/// An IP set that has to be read.
+/// An IP set to read.
 #[derive(Clone, Debug)]
 struct Wanted {
     name: String,
@@ -40,13 +40,13 @@ struct Wanted {
     token: Option<LockToken>,
 }
 
-/// What was read of ours, all of it without a contradiction.
+/// A consistent read of everything of ours.
 #[derive(Debug)]
 struct Ours {
     groups: Vec<RuleGroup>,
     sets: Vec<IpSet>,
     foreign: Vec<String>,
-    /// The AWS account, as the first ARN shows it.
+    /// The AWS account, from the first ARN.
     account: Option<String>,
 }
 
@@ -54,7 +54,7 @@ struct Ours {
 #[derive(Debug)]
 enum Look {
     Agrees(Ours),
-    /// Two reads contradict each other, so one of them is old.
+    /// Two reads contradict each other, so one of them is stale.
     Contradicts(AwsError),
 }
 
@@ -112,7 +112,7 @@ impl WafReader {
         }
     }
 
-    /// Lists everything, and reads what the lists show with another lock token than was last read.
+    /// Lists everything, and reads what has another lock token than the cache.
     async fn look(&self, settings: &WafSettings, cache: &mut ReadCache, stop: &Stop) -> Result<Look, AwsError> {
         let (sets, groups) = tokio::try_join!(self.list_ip_sets(stop), self.list_rule_groups(stop))?;
         let groups = match self.rule_groups(groups, settings, cache, stop).await? {
@@ -130,7 +130,7 @@ impl WafReader {
         })
     }
 
-    /// Our rule groups among those listed, in the order of their numbers; or the contradiction between list and read.
+    /// Our rule groups among those listed, ordered by number; or the contradiction between list and read.
     async fn rule_groups(
         &self,
         listed: Vec<RuleGroupSummary>,
@@ -165,7 +165,7 @@ impl WafReader {
             };
             let Some(table) = naming::group_table(&group.description, &settings.name) else {
                 let cause = format!(
-                    "it is foreign: its description does not begin with \"wafsync {} \", so it is left alone",
+                    "it is foreign: its description does not begin with \"wafsync {} \", so wafsync leaves it alone",
                     settings.name
                 );
                 let hint = "choose another --name, or delete that rule group if it is not in use";
@@ -205,7 +205,7 @@ impl WafReader {
 /// A resource, or the contradiction between the list that shows it and the read of it.
 type Read<T> = Result<T, AwsError>;
 
-/// Holds a read against the list: what the list shows, or a rule of ours refers to, exists, with the list's lock token.
+/// Checks a read against the list: what the list shows or a rule of ours refers to must exist, with the list's lock token.
 fn agreeing<T>(
     read: Result<T, AwsError>,
     action: Action,
@@ -239,8 +239,8 @@ fn fits(name: &str, installation: &str) -> bool {
     naming::family_of(name, installation).is_some()
 }
 
-/// The IP sets to read: ours, the adopted ones and those that our rules refer to; and the names of foreign ones that
-/// are named like ours.
+/// The IP sets to read: ours, the adopted ones and those that our rules refer to; and the names of foreign ones with names
+/// like ours.
 fn candidates(
     listed: &[Wanted],
     referred: &BTreeSet<&String>,
@@ -265,7 +265,7 @@ fn candidates(
             foreign.push(set.name.clone());
         }
     }
-    // A list can be old; what a rule of ours refers to is read by its id.
+    // A list can be stale; what a rule of ours refers to is read by its id.
     for arn in referred {
         if listed.iter().any(|set| set.arn == **arn) {
             continue;
@@ -278,13 +278,13 @@ fn candidates(
     Ok((wanted, foreign))
 }
 
-/// Makes an IP set that was read a shard, or counts it as foreign.
+/// Converts an IP set to a shard, or counts it as foreign.
 fn place(set: IpSet, settings: &WafSettings, current: &mut Current) {
     let mark = naming::mark(&set.description, &settings.name);
     let group = current.groups.iter().position(|group| group.rule.references().contains(&set.arn));
     let right_name = naming::family_of(&set.name, &settings.name) == Some(set.family);
     let ours = right_name && (mark.is_some() || group.is_some());
-    // Also where its name fits and a rule of ours refers to it: until it is marked, its contents are not ours.
+    // Even if its name matches and a rule of ours refers to it: its contents are not ours until it is marked.
     let adopted = settings.adopt.contains(&set.name);
     if ours || adopted {
         let IpSet { name, id, arn, family, token, cidrs, .. } = set;

@@ -1,4 +1,4 @@
-//! The rules of a web ACL as values: references to rule groups, their overrides, and what else decides about a request.
+//! Converts the rules of a web ACL: references to rule groups, their overrides, and other rules that decide requests.
 
 use aws_sdk_wafv2::types::{
     FirewallManagerRuleGroup, LabelMatchScope, OverrideAction, Rule, RuleAction, RuleGroupReferenceStatement,
@@ -10,20 +10,20 @@ use crate::model::policy::Action as RuleDoes;
 use crate::model::web_acl::{Effect, Override, WebAcl};
 use crate::preflight::facts::{AclRule, Condition, LabelKey, Phase, Priority, RuleKind};
 
-/// A reference of a web ACL to a rule group of the account: by one of its own rules, or by Firewall Manager.
+/// A reference from a web ACL to a rule group of the account, in one of its own rules or by Firewall Manager.
 pub(super) struct Reference<'a> {
     pub(super) group: &'a RuleGroupReferenceStatement,
     override_action: Option<&'a OverrideAction>,
 }
 
 impl Reference<'_> {
-    /// What becomes of the group's rule `rule_name`.
+    /// The override of the group's rule.
     fn override_of(&self, rule_name: &str) -> Override {
         override_of(self.override_action, self.group, rule_name)
     }
 }
 
-/// Every reference of a web ACL to a rule group of the account, those that Firewall Manager attached included.
+/// All references from a web ACL to rule groups of the account, including those that Firewall Manager attached.
 pub(super) fn references_of(acl: &SdkWebAcl) -> impl Iterator<Item = Reference<'_>> {
     let of_firewall_manager =
         [&acl.pre_process_firewall_manager_rule_groups, &acl.post_process_firewall_manager_rule_groups];
@@ -38,7 +38,7 @@ pub(super) fn references_of(acl: &SdkWebAcl) -> impl Iterator<Item = Reference<'
     imposed.chain(own)
 }
 
-/// A web ACL as a value: by which rule groups clients get in, and which ones an override switches off.
+/// Converts a web ACL: the rule groups that let clients in, and those that an override disables.
 pub(super) fn web_acl(acl: &SdkWebAcl, rule_name: &str, action: RuleDoes) -> WebAcl {
     let (mut refers_to, mut overridden) = (Vec::new(), Vec::new());
     for reference in references_of(acl) {
@@ -48,21 +48,21 @@ pub(super) fn web_acl(acl: &SdkWebAcl, rule_name: &str, action: RuleDoes) -> Web
     WebAcl { name: acl.name.clone(), arn: acl.arn.clone(), refers_to, overridden }
 }
 
-/// What a reference to the group makes of the group's rule `rule_name`.
+/// The override of the group's rule `rule_name` in a reference.
 fn override_of(action: Option<&OverrideAction>, group: &RuleGroupReferenceStatement, rule_name: &str) -> Override {
-    // AWS wants one or the other; a reference that says neither is not trusted.
+    // AWS requires one of the two; a reference with neither is not trusted.
     if action.is_none() || counted(action) {
         return Override::WholeToCount;
     }
     if let Some(over) = group.rule_action_overrides().iter().find(|over| over.name == rule_name) {
         return Override::To(effect(over.action_to_use.as_ref()));
     }
-    // The older way to say the same of Count.
+    // The older form of an override to Count.
     let excluded = group.excluded_rules().iter().any(|rule| rule.name == rule_name);
     if excluded { Override::To(Effect::Count) } else { Override::None }
 }
 
-/// Whether what comes of a rule group is only counted.
+/// Whether the whole rule group only counts.
 pub(super) fn counted(action: Option<&OverrideAction>) -> bool {
     action.is_some_and(|action| action.count.is_some())
 }
@@ -78,7 +78,7 @@ fn effect(action: Option<&RuleAction>) -> Effect {
     }
 }
 
-/// The rules of a web ACL as values.
+/// Converts all rules of a web ACL.
 pub(super) fn rules(acl: &SdkWebAcl, rule_name: &str) -> Vec<AclRule> {
     let rule = |rule: &Rule| {
         let statement = rule.statement.as_ref();
@@ -126,7 +126,7 @@ fn condition(statement: &Statement) -> Condition {
     }
 }
 
-/// The labels of a statement that matches if there is any of them.
+/// The labels of a statement that matches any of them.
 fn any_label(statement: &Statement) -> Option<Vec<LabelKey>> {
     match &statement.or_statement {
         Some(any) => any.statements.iter().map(label_key).collect(),

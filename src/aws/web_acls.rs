@@ -1,4 +1,4 @@
-//! Web ACLs: read, never written.
+//! Reads web ACLs.
 
 use super::call::Call;
 use super::connection::{WafReader, waf_scope};
@@ -11,39 +11,39 @@ use crate::model::settings::WafSettings;
 use crate::model::web_acl::{UnreadWebAcl, WebAcl};
 use crate::stop::Stop;
 
-/// Web ACLs that are read where none was named: AWS's quota of them in an account, Region and scope, unless it was
-/// raised (AWS WAF quotas). At the rate that AWS allows they take twenty seconds.
+/// The most web ACLs to read if none is named: AWS's default quota per account, Region and scope (AWS WAF quotas). At
+/// AWS's rate they take twenty seconds.
 const MOST_WEB_ACLS: usize = 100;
 
 /// The web ACLs that refer to our rule groups.
 #[derive(Clone, Debug, Default)]
 pub struct Referring {
-    /// How many web ACLs the scope has.
+    /// The number of web ACLs in the scope.
     pub listed: usize,
-    /// Those that were found.
+    /// The web ACLs that were found.
     pub web_acls: Vec<WebAcl>,
-    /// The one at which the search ended early, and why.
+    /// The web ACL at which the search ended early, and why.
     pub unread: Vec<UnreadWebAcl>,
     /// Whether all web ACLs of the scope were read.
     pub complete: bool,
 }
 
-/// What a search through all web ACLs of the scope found, as AWS shows it.
+/// The result of a search through all web ACLs of the scope, as AWS returns them.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub(super) listed: usize,
     pub(super) read: usize,
     pub(super) referring: Vec<aws_sdk_wafv2::types::WebAcl>,
-    /// What ended the search early, and at which web ACL.
+    /// The web ACL at which the search ended early, and the error.
     pub(super) trouble: Option<(String, AwsError)>,
 }
 
 impl WafReader {
-    /// The web ACLs of `--web-acl`: those that could be read, and those that could not.
+    /// Reads the web ACLs of `--web-acl`. Returns those that could be read and those that could not.
     ///
     /// # Errors
     ///
-    /// If the run has to stop. What AWS refuses is told of each web ACL by itself: it stops no write.
+    /// Only if the run has to stop. Other errors are returned per web ACL, because they stop no write.
     pub(super) async fn read_web_acls(
         &self,
         settings: &WafSettings,
@@ -71,13 +71,13 @@ impl WafReader {
         Ok((read, unread))
     }
 
-    /// The web ACLs of the scope that refer to one of these rule groups, for settings that name none.
+    /// Finds the web ACLs of the scope that refer to one of these rule groups, for settings that name none.
     ///
-    /// AWS has no call that asks for them, so all web ACLs are read, `MOST_WEB_ACLS` at most.
+    /// AWS has no call for that, so it reads all web ACLs, at most `MOST_WEB_ACLS`.
     ///
     /// # Errors
     ///
-    /// If the web ACLs cannot be listed, or the time is up.
+    /// If the web ACLs cannot be listed, or time runs out.
     pub async fn referring_web_acls(
         &self,
         groups: &[RuleGroup],
@@ -97,7 +97,7 @@ impl WafReader {
         }
     }
 
-    /// Reads the web ACLs of the scope until one is refused, and keeps those that refer to one of these rule groups.
+    /// Reads the web ACLs of the scope until an error, and keeps those that refer to one of these rule groups.
     pub(super) async fn search(&self, groups: &[RuleGroup], stop: &Stop) -> Found {
         let mut found = Found::default();
         let listed = match self.list_web_acls(stop).await {
@@ -123,7 +123,7 @@ impl WafReader {
         found
     }
 
-    /// One web ACL, by name or ARN, as AWS shows it.
+    /// Reads one web ACL, by name or ARN.
     pub(super) async fn whole_web_acl(
         &self,
         named: &str,
@@ -145,7 +145,7 @@ impl WafReader {
         })
     }
 
-    /// Name and ARN of every web ACL of the scope.
+    /// Lists the name and ARN of every web ACL of the scope.
     pub(super) async fn list_web_acls(&self, stop: &Stop) -> Result<Vec<(String, String)>, AwsError> {
         let mut pages = Pages::default();
         let mut acls = Vec::new();

@@ -1,20 +1,20 @@
-//! How a person approves a plan where this process runs: on a command line, or with a Job made from a `CronJob`.
+//! How to approve a plan where this process runs: on a command line, or with a Job made from a `CronJob`.
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _};
 
 use crate::report::Approving;
 
-/// The variable that Kubernetes sets in every pod.
+/// A variable that Kubernetes sets in every pod.
 const KUBERNETES: &str = "KUBERNETES_SERVICE_HOST";
 
-/// Where a pod finds the name of its namespace.
+/// The file with the namespace of a pod.
 const NAMESPACE_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
 
-/// The namespace where there is no such file: that of `cronjob.yaml`.
+/// The namespace without such a file: that of `cronjob.yaml`.
 const DEFAULT_NAMESPACE: &str = "wafsync";
 
-/// How a plan is approved here. `command` is the command line that approves, up to the digest.
+/// How to approve a plan here. `command` is the command line that approves, up to the digest.
 pub(super) fn approving(command: Option<String>) -> Approving {
     let pod = std::env::var_os("HOSTNAME").filter(|_| std::env::var_os(KUBERNETES).is_some());
     // A person in a pod's shell can run a command.
@@ -27,8 +27,8 @@ pub(super) fn approving(command: Option<String>) -> Approving {
     }
 }
 
-/// The `CronJob` of a pod: its Jobs are named after it and the minute of their schedule, and their pods have a random
-/// suffix. `None` for a pod of something else.
+/// The name of a pod's `CronJob`; `None` for any other pod. A Job's name is that of its `CronJob` with the scheduled
+/// minute, and its pod's name adds a random suffix.
 fn cronjob(pod: OsString) -> Option<String> {
     let pod = pod.into_string().ok()?;
     let (job, _suffix) = pod.rsplit_once('-')?;

@@ -1,6 +1,6 @@
 //! Metrics and health over HTTP, for `watch`: `/metrics`, `/healthz`, and `/readyz`.
 //!
-//! It only shows the [`Health`] of the process.
+//! It only serves the [`Health`] of the process.
 
 use std::convert::Infallible;
 use std::io;
@@ -20,19 +20,19 @@ use tracing::{debug, info, warn};
 
 use crate::metrics::health::Health;
 
-/// The format of metrics: Prometheus asks for it, and other collectors understand it.
+/// The format of metrics, which Prometheus and other collectors understand.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Concurrent connections: a scraper and two probes, several times over.
+/// The most concurrent connections: a scraper and two probes, several times over.
 const CONNECTIONS: usize = 32;
 
-/// The time in which a connection has to send a request, also the next one on a connection that is kept open.
+/// The time limit for receiving a request, also the next one on a connection that is kept open.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The pause after a failed accept: the process may have run out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
-/// Status, content type and text for a request.
+/// The status, content type and text for a request.
 fn answer(shown: &Health, method: &Method, path: &str) -> (StatusCode, &'static str, String) {
     const TEXT: &str = "text/plain; charset=utf-8";
     let health = |well: bool, word: &str, why: &str| {
@@ -50,7 +50,7 @@ fn answer(shown: &Health, method: &Method, path: &str) -> (StatusCode, &'static 
     }
 }
 
-/// Starts to listen.
+/// Starts listening.
 ///
 /// # Errors
 ///

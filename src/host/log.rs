@@ -1,5 +1,5 @@
-//! The log on stderr: text for a person at a terminal, one JSON object a line for everything else. No credentials and no
-//! account ids, whoever logs them.
+//! The log on stderr: text in a terminal, one JSON object per line elsewhere. Credentials and account ids never appear in
+//! it, whichever crate logs.
 
 use std::io::{self, IsTerminal as _, Write};
 
@@ -14,7 +14,7 @@ use crate::host::{panics, progress};
 use crate::model::settings::{LogFormat, LogLevel, LogSettings};
 use crate::text;
 
-/// Starts the log of this process. `timestamps`: also text has the time of each line, for a process that lives on.
+/// Starts the log of this process. `timestamps`: text lines have a time too, for a long-lived process.
 pub(super) fn start(settings: LogSettings, timestamps: bool) {
     let json = match settings.format {
         LogFormat::Json => true,
@@ -22,10 +22,10 @@ pub(super) fn start(settings: LogSettings, timestamps: bool) {
         LogFormat::Auto => !std::io::stderr().is_terminal(),
     };
     let filter = filter(settings.level);
-    // Who reads it as it comes sees the result, and only one run.
+    // A terminal shows one run and its result.
     let filter = if json { filter } else { filter.with_target(FOR_PROGRAMS, LevelFilter::OFF) };
     let registry = tracing_subscriber::registry().with(filter);
-    // The module that an event comes from would hide the `target` that is written: one key for two things.
+    // The event's module would hide our field `target`: both have the same key.
     let layer = tracing_subscriber::fmt::layer().with_writer(|| WithoutAccountIds(progress::Stderr)).with_target(false);
     // Every event of a run carries the run's id: in JSON as `span.id`.
     // A second start, as in tests, keeps the first.
@@ -34,13 +34,13 @@ pub(super) fn start(settings: LogSettings, timestamps: bool) {
     } else if timestamps {
         registry.with(layer.with_ansi(false)).try_init()
     } else {
-        // Whoever reads it as it comes knows the time.
+        // A terminal needs no timestamps.
         registry.with(layer.with_ansi(false).without_time()).try_init()
     };
     panics::log_panics();
 }
 
-/// Of the crates below, those that log neither credentials nor what is signed with them; at `trace` alone.
+/// The dependencies that log neither credentials nor signed requests; they are logged at `trace` only.
 const QUIET_ABOUT_SECRETS: [&str; 5] =
     ["aws_smithy_http_client", "aws_smithy_runtime::client::retries", "hyper", "hyper_util", "rustls"];
 
@@ -56,7 +56,7 @@ fn filter(level: LogLevel) -> Targets {
     Targets::new().with_target("wafsync", own).with_targets(others.map(|target| (target, Level::TRACE)))
 }
 
-/// Each event comes in one piece.
+/// Each event is written as a whole.
 struct WithoutAccountIds<W>(W);
 
 impl<W: Write> Write for WithoutAccountIds<W> {

@@ -1,6 +1,6 @@
-//! The processes: a command, a daemon, a Lambda function. Only results go to stdout; the log goes to stderr.
+//! Hosts: commands, the daemon, the Lambda function. Only results go to stdout; the log goes to stderr.
 //!
-//! A host decides nothing about a run: it builds settings, runs, and maps the outcome to an exit code.
+//! A host decides nothing about a run: it gets settings, runs, and maps the outcome to an exit code.
 
 mod approving;
 mod clock;

@@ -1,4 +1,4 @@
-//! A panic, of wafsync or of a dependency, as one line in the log and exit code 1.
+//! Turns a panic, in wafsync or a dependency, into one line in the log and exit code 1.
 
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 
@@ -7,15 +7,15 @@ use tracing::error;
 use crate::run::outcome::Outcome;
 use crate::text;
 
-/// Parts of a source path that are shown: crate, folders, and file, without where the build machine had them.
+/// The number of source path components that are shown: crate, folders and file, without the build machine's prefix.
 const PATH_PARTS: usize = 4;
 
-/// Logs every panic from now on, also one in a task, in one line and without a backtrace.
+/// Logs every panic from now on, including in tasks, in one line and without a backtrace.
 pub(super) fn log_panics() {
     panic::set_hook(Box::new(|info| error!("{}", line(info))));
 }
 
-/// Runs this; a panic in it is a failure.
+/// Runs a closure; a panic in it is a failure.
 pub(super) fn caught(run: impl FnOnce() -> u8) -> u8 {
     panic::catch_unwind(AssertUnwindSafe(run)).unwrap_or(Outcome::Failed.exit_code())
 }

@@ -1,4 +1,4 @@
-//! The process around one command: arguments, environment, log and exit code.
+//! The process: arguments, environment, log and exit code.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -25,7 +25,7 @@ pub fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
-/// Runs as a Lambda function, which never ends by itself.
+/// Runs as a Lambda function, which does not end by itself.
 fn function() -> u8 {
     signals::block_on(async |_| {
         match lambda::serve(std::env::vars_os(), |settings| log::start(settings, false)).await {

@@ -1,4 +1,4 @@
-//! Progress on stderr in a terminal: one line that is drawn over and erased in the end.
+//! Progress on stderr in a terminal: one line that is redrawn and finally erased.
 
 use std::io::{self, IsTerminal as _, Write};
 use std::sync::{Mutex, PoisonError};
@@ -11,20 +11,20 @@ use tokio::time::Instant;
 use crate::progress::{Progress, Snapshot};
 use crate::text::number::{counted, grouped};
 
-/// Between two looks at how far the run has come.
+/// The time between updates.
 const TICK: Duration = Duration::from_millis(120);
 
-/// The line that is drawn now, so that the log can be written above it.
+/// The current line, so that the log can be written above it.
 static DRAWN: Mutex<Option<ProgressBar>> = Mutex::new(None);
 
-/// A line of progress, from its start until it is dropped.
+/// A progress line, shown until it is dropped.
 pub(super) struct Line {
     progress: Progress,
     drawing: Option<(ProgressBar, JoinHandle<()>)>,
 }
 
 impl Line {
-    /// Draws nothing where stderr is no terminal; long waits are logged there instead. `read_rate`: reads per second.
+    /// Starts a line. Draws nothing if stderr is not a terminal; long waits are logged instead. `read_rate`: reads per second.
     pub(super) fn start(read_rate: f64) -> Self {
         if !io::stderr().is_terminal() {
             return Self { progress: Progress::default(), drawing: None };
@@ -45,7 +45,7 @@ impl Line {
         Self { progress, drawing: Some((bar, drawing)) }
     }
 
-    /// Where the run tells how far it has come.
+    /// Where the run reports its progress.
     pub(super) fn progress(&self) -> Progress {
         self.progress.clone()
     }
@@ -61,7 +61,7 @@ impl Drop for Line {
     }
 }
 
-/// Writes above the line of progress, if one is drawn.
+/// Writes above the progress line, if one is drawn.
 pub(super) fn above<T>(write: impl FnOnce() -> T) -> T {
     let drawn = DRAWN.lock().unwrap_or_else(PoisonError::into_inner).clone();
     match drawn {
@@ -70,7 +70,7 @@ pub(super) fn above<T>(write: impl FnOnce() -> T) -> T {
     }
 }
 
-/// Stderr for the log: what is written goes above the line of progress.
+/// Stderr for the log: output is written above the progress line.
 pub(super) struct Stderr;
 
 impl Write for Stderr {
@@ -83,7 +83,7 @@ impl Write for Stderr {
     }
 }
 
-/// How far it has come, in a line: what is going on now, and how long it takes if that is known.
+/// The progress as text: the current activity, and the remaining time if it is known.
 fn message(told: &Snapshot, read_rate: f64, now: Instant) -> String {
     let Snapshot { items, pages, sets, web_acls, writes, wait } = told;
     if let Some((wait, until)) = wait {

@@ -1,4 +1,4 @@
-//! The result of a command on its way to stdout.
+//! Delivers the result of a command to stdout.
 
 use std::io::{ErrorKind, Write};
 
@@ -13,8 +13,8 @@ use crate::run::outcome::Outcome;
 use super::session::Finished;
 use super::{clock, screen, termination};
 
-/// Writes a result and returns the exit code: that of a failure if the result could not be written. A closed pipe is no
-/// failure: its reader has read enough.
+/// Writes a result and returns the exit code, which is 1 if writing failed. A closed pipe is not a failure: its reader
+/// has read enough.
 pub(super) fn deliver(out: &mut impl Write, result: &[u8], code: u8) -> u8 {
     match out.write_all(result).and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
@@ -25,7 +25,7 @@ pub(super) fn deliver(out: &mut impl Write, result: &[u8], code: u8) -> u8 {
     }
 }
 
-/// A finished run in the requested format.
+/// Renders a finished run in the requested format.
 pub(super) fn render(finished: &Finished, command: Command, view: &ViewSettings, approving: &Approving) -> Vec<u8> {
     rendered(finished, command, view, approving, false)
 }
@@ -49,7 +49,7 @@ fn rendered(finished: &Finished, command: Command, view: &ViewSettings, approvin
     }
 }
 
-/// Leaves the outcome and the text report of a finished run for Kubernetes, whatever goes to stdout.
+/// Writes the outcome and the text report of a finished run for Kubernetes, whatever the format on stdout.
 pub(super) fn leave(finished: &Finished, command: Command, approving: &Approving) {
     let (output, color) = (Output::Text, Color::Never);
     let view = ViewSettings { output, one_line: false, color, full: false, items: Vec::new() };

@@ -1,4 +1,4 @@
-//! The terminal around this process: whether it is one, whether text has color, and the one question that is asked.
+//! The terminal: whether there is one, whether text is colored, and the question before `apply`.
 
 use std::ffi::OsStr;
 use std::io::{self, BufRead as _, IsTerminal as _, Write};
@@ -8,21 +8,21 @@ use anstyle::{AnsiColor, Style};
 use crate::model::settings::Color;
 use crate::stop::Signal;
 
-/// Bytes of an answer that are read: `yes`, a line break, and whatever makes it another answer.
+/// The most bytes of an answer that are read: enough to tell `yes` from anything longer.
 const MAX_ANSWER: u64 = 64;
 
-/// What the person said.
+/// The answer to the question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
     /// Exactly `yes`.
     Yes,
-    /// Anything else, the end of the input included.
+    /// Anything else, including the end of input.
     No,
     /// A signal came first.
     Signal,
 }
 
-/// Gives words color, or leaves them as they are.
+/// Colors text, or leaves it plain.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Paint(bool);
 
@@ -44,12 +44,12 @@ impl Paint {
     }
 }
 
-/// Colors for stdout.
+/// The painter for stdout.
 pub(super) fn paint(color: Color) -> Paint {
     Paint(is_colored(color))
 }
 
-/// Whether text on stdout has color.
+/// Whether text on stdout is colored.
 pub(super) fn is_colored(color: Color) -> bool {
     let variable = |name: &str| std::env::var_os(name);
     colored(color, io::stdout().is_terminal(), |name| variable(name).as_deref().map(OsStr::to_owned))
@@ -66,7 +66,7 @@ fn colored(color: Color, terminal: bool, variable: impl Fn(&str) -> Option<std::
     }
 }
 
-/// Whether a person can read a plan here and answer: both ends have to be a terminal.
+/// Whether a person can read a plan and answer: stdin and the output must both be terminals.
 pub(super) fn can_ask() -> bool {
     io::stdin().is_terminal() && io::stdout().is_terminal()
 }

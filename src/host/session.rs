@@ -1,7 +1,7 @@
-//! One installation in one process: its clients, what it has read, and one run after another.
+//! A session: one installation in one process, with its clients, its cache, and one run after another.
 //!
-//! Every host has one: a command, `watch`, and a Lambda function across its invocations. It prints nothing and does not
-//! depend on the host.
+//! Every host has one: a command, `watch`, and a Lambda function across invocations. It prints nothing and does not depend
+//! on the host.
 
 mod log;
 
@@ -15,22 +15,22 @@ use crate::aws::{self, Connection, NoRegion, ReadCache, TableReader, WafReader, 
 use crate::metrics::Facts;
 use crate::model::settings::Settings;
 use crate::report::{Approving, Command, Document};
-use crate::run::reconcile::{Mode, reconcile};
+use crate::run::reconcile::reconcile;
 use crate::run::record::Run;
 use crate::stop::Stop;
 use crate::text::with_hint;
 
-/// The target of spans and events that are of no use to a person who watches a run.
+/// The tracing target of spans and events that a terminal does not show.
 pub const FOR_PROGRAMS: &str = "wafsync::for_programs";
 
-/// Clients, settings, and what was read by earlier runs.
+/// An installation's clients, settings and cache.
 #[derive(Debug)]
 pub struct Session {
     settings: Settings,
     connection: Connection,
     table: TableReader,
     waf: WafReader,
-    /// Made by the first `apply`, so that a process that only plans never has one.
+    /// Created by the first `apply`: a process that only plans never has one.
     writer: Option<Writer>,
     cache: ReadCache,
     throttled: u64,
@@ -38,21 +38,21 @@ pub struct Session {
     said: log::Said,
 }
 
-/// A run that has ended.
+/// A finished run.
 #[derive(Debug)]
 pub struct Finished {
-    /// Everything that is known about it.
+    /// Its record.
     pub run: Run,
-    /// What is shown.
+    /// Its document.
     pub document: Document,
-    /// Further facts for metrics.
+    /// Its facts for metrics.
     pub facts: Facts,
 }
 
-/// Credentials that the environment can hold. With a line break in one, as a Secret made with `echo` has it, the SDK panics.
+/// The variables with credentials. The SDK panics if one contains a line break, as a Secret made with `echo` does.
 const CREDENTIALS: [&str; 3] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
 
-/// Region, credentials, and endpoints of the environment. The error says what is wrong with them.
+/// Loads Region, credentials and endpoints from the environment. The error is a message for people.
 async fn environment() -> Result<SdkConfig, String> {
     for variable in CREDENTIALS {
         let value = std::env::var_os(variable).unwrap_or_default();
@@ -64,21 +64,21 @@ async fn environment() -> Result<SdkConfig, String> {
     aws::environment().await.map_err(|error| with_hint(&error.to_string(), Some(error.hint())))
 }
 
-/// Clients for these settings from the environment. The error says what is missing there.
+/// Creates clients for these settings from the environment. The error is a message for people.
 pub(super) async fn connect(settings: &Settings) -> Result<Connection, String> {
     let sdk = environment().await?;
     Connection::new(sdk, settings).map_err(|error| with_hint(&error.to_string(), Some(error.hint())))
 }
 
 impl Session {
-    /// A session with clients from the environment. The error says what is missing there.
+    /// Creates a session with clients from the environment. The error is a message for people.
     pub(super) async fn from_environment(settings: Settings, approving: Approving) -> Result<Self, String> {
         let sdk = environment().await?;
         let session = Self::new(sdk, settings).map_err(|error| with_hint(&error.to_string(), Some(error.hint())))?;
         Ok(session.approved_by(approving))
     }
 
-    /// Makes the clients.
+    /// Creates a session.
     ///
     /// # Errors
     ///
@@ -100,13 +100,13 @@ impl Session {
         })
     }
 
-    /// The same, with a log that says how a plan is approved on this host.
+    /// Sets how this host approves a plan, which the log shows.
     #[must_use]
     pub fn approved_by(self, approving: Approving) -> Self {
         Self { approving, ..self }
     }
 
-    /// How this host carries out and approves a plan.
+    /// How this host approves a plan.
     #[must_use]
     pub const fn approving(&self) -> &Approving {
         &self.approving
@@ -118,7 +118,7 @@ impl Session {
         &self.settings
     }
 
-    /// Sets what differs from run to run: the approved digest, and how long the run may take.
+    /// Sets what differs between runs: the approved digest and the deadline.
     pub fn prepare(&mut self, approve: Option<String>, deadline: Duration) {
         self.settings.guards.approve = approve;
         self.settings.run.deadline = deadline;
@@ -126,7 +126,7 @@ impl Session {
 
     /// Runs once. `now` is in seconds since the epoch.
     pub async fn run(&mut self, command: Command, now: i64, stop: &Stop) -> Finished {
-        // At the level `error`, so that every level of the log has it.
+        // An error span, so that it exists at every log level.
         let span = error_span!(target: FOR_PROGRAMS, "run", id = format!("{:016x}", fastrand::u64(..)));
         self.run_in_span(command, now, stop).instrument(span).await
     }
@@ -139,16 +139,16 @@ impl Session {
             Command::Apply => "apply",
         };
         info!(target: FOR_PROGRAMS, command = named, table, name, "the run begins");
-        let mode = match command {
-            Command::Plan => Mode::Plan,
-            Command::Apply => Mode::Apply(self.writer.get_or_insert_with(|| self.connection.writer())),
+        let writer = match command {
+            Command::Plan => None,
+            Command::Apply => Some(&*self.writer.get_or_insert_with(|| self.connection.writer())),
         };
-        let run = reconcile(&self.settings, (&self.table, &self.waf), mode, &mut self.cache, stop).await;
+        let run = reconcile(&self.settings, (&self.table, &self.waf), writer, &mut self.cache, stop).await;
         let mut document = Document::new(&run, &self.settings);
         let digest = document.digest.as_ref().filter(|_| document.can_be_approved());
         document.guard.approve = digest.map(|digest| self.approving.of(digest));
         if command == Command::Apply {
-            // Once, also if it was not needed: the next plan with that digest is another one.
+            // An approval is spent by one run, even if it was not needed: a later plan with that digest is another plan.
             self.settings.guards.approve = None;
         }
         let throttled = self.connection.throttled_attempts();

@@ -6,10 +6,10 @@ use tracing::{error, warn};
 use crate::run::outcome::Outcome;
 use crate::stop::Signal;
 
-/// Threads of the runtime: one decodes pages while another works. One for each core of a large node would waste memory.
+/// The number of runtime threads: one decodes pages while another works. One per core of a large node would waste memory.
 const WORKERS: usize = 2;
 
-/// Runs a command until it ends, or until a second signal; returns its exit code.
+/// Runs a command until it ends or a second signal arrives, and returns its exit code.
 pub(super) fn block_on<F: Future<Output = u8>>(command: impl FnOnce(Signal) -> F) -> u8 {
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build() {
         Ok(runtime) => runtime,
@@ -33,7 +33,7 @@ pub(super) fn block_on<F: Future<Output = u8>>(command: impl FnOnce(Signal) -> F
             received(&mut interrupt, &mut terminate).await;
         };
         tokio::select! {
-            // Listening begins before the command does.
+            // Start listening before the command.
             biased;
             () = second => {
                 error!("exited immediately: the result of calls in flight is unknown; the next run reads it");

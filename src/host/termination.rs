@@ -1,4 +1,4 @@
-//! Outcome and report where Kubernetes looks for them: `kubectl describe pod` shows them, also when the log is gone.
+//! Writes outcome and report to Kubernetes' termination log: `kubectl describe pod` shows them even when the log is gone.
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -8,18 +8,18 @@ use tracing::debug;
 
 use crate::report::Document;
 
-/// The default of a container's `terminationMessagePath`.
+/// The default `terminationMessagePath` of a container.
 const TERMINATION_LOG: &str = "/dev/termination-log";
 
-/// Kubernetes shows no more bytes of it.
+/// The most bytes that Kubernetes shows.
 const MAX_LINE: usize = 4096;
 
-/// Leaves the outcome, and below it the report, for Kubernetes; elsewhere there is no such file and nothing happens.
+/// Writes the outcome and the report; does nothing where the file does not exist, which is everywhere else.
 pub(super) fn log(document: &Document, report: &str) {
     write(Path::new(TERMINATION_LOG), with_report(outcome(document), report));
 }
 
-/// The outcome, then the report from its first line that still fits: the verdict is at its end.
+/// The outcome, then as many of the report's last lines as fit: the verdict is at its end.
 fn with_report(mut outcome: String, report: &str) -> String {
     let room = MAX_LINE.saturating_sub(outcome.len() + "\n\n\n".len());
     let report = report.trim_end();
@@ -34,7 +34,7 @@ fn with_report(mut outcome: String, report: &str) -> String {
     outcome
 }
 
-/// Writes a usage error to the same place: after an edit of a `ConfigMap` there is nothing else to see.
+/// Writes a usage error to the same file: after a bad edit of a `ConfigMap` nothing else shows it.
 pub(super) fn log_usage(problem: &str) {
     write(Path::new(TERMINATION_LOG), format!("usage error: {problem}"));
 }
@@ -49,7 +49,7 @@ fn write(path: &Path, mut line: String) {
     }
 }
 
-/// The outcome and its reason.
+/// The outcome and the reason.
 fn outcome(document: &Document) -> String {
     let outcome = document.outcome.to_string();
     format!("{outcome}: {}", document.sentence)

@@ -1,4 +1,4 @@
-//! The daemon: one run after another until it is told to stop.
+//! The daemon: one run after another until a signal.
 //!
 //! Runs never overlap, and no run ends it, whatever its outcome.
 
@@ -14,13 +14,13 @@ use crate::stop::Signal;
 use crate::text::number::duration;
 use tokio::time::Instant;
 
-/// How much earlier or later than asked a run may start, so that many installations do not run in step.
+/// The fraction of the interval by which starts vary, so that many installations do not run in step.
 const JITTER: f64 = 0.1;
 
-/// Applies immediately and then every `every`, from start to start, until a signal. A run that takes longer is followed by
-/// the next immediately.
+/// Applies immediately and then every `every`, from start to start, until a signal. After a run that takes longer, the
+/// next starts immediately.
 ///
-/// `clock` says the time in seconds since the epoch; `ended` gets each run, and how long it is until the next one.
+/// `clock` returns the time in seconds since the epoch. `ended` gets each run and the time until the next one.
 pub async fn watch(
     session: &mut Session,
     every: Duration,
@@ -48,7 +48,7 @@ pub async fn watch(
     }
 }
 
-/// `every`, a tenth more or less; `chance` is from 0 to 1.
+/// `every`, up to a tenth more or less; `chance` is from 0 to 1.
 fn pause(every: Duration, chance: f64) -> Duration {
     every.mul_f64(1.0 - JITTER + 2.0 * JITTER * chance)
 }

@@ -1,4 +1,4 @@
-//! Metrics as one line of JSON that CloudWatch Logs turns into metrics (the "embedded metric format"). Pure.
+//! Metrics in CloudWatch's embedded metric format: one line of JSON. Pure.
 
 use serde_json::{Map, Value, json};
 
@@ -12,7 +12,7 @@ pub const NAMESPACE: &str = "wafsync";
 /// The most metrics that one line may declare.
 const MAX_METRICS: usize = 100;
 
-/// The line, without a newline. `began` is in seconds since the epoch.
+/// The line of JSON, without a newline. `began` is in seconds since the epoch.
 ///
 /// A line has one value for each name, so a label becomes part of the name: `wafsync_desired_cidrs_ipv4`.
 #[must_use]

@@ -1,4 +1,4 @@
-//! Delivers the metrics of a run. A failure here is a warning and never changes an outcome.
+//! Exports the metrics of a run. A failure is logged as a warning and never changes the outcome.
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
@@ -18,16 +18,16 @@ use super::prometheus::{Exposition, INSTALLATION};
 use super::samples::Sample;
 use crate::model::settings::MetricsSettings;
 
-/// A slower Pushgateway gets nothing: the job has to end.
+/// The time limit of a push: the job has to end.
 const PUSH_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The largest file of an earlier run that is read: ours has some ten kilobytes.
+/// The largest file of an earlier run that is read; ours are some ten kilobytes.
 const MAX_FILE: u64 = 1 << 20;
 
-/// The largest file with the value of a header: servers refuse longer headers.
+/// The largest file with a header's value; servers reject longer headers.
 const MAX_AUTH: u64 = 1 << 14;
 
-/// Delivers the metrics of an installation after each run.
+/// Exports the metrics of an installation after each run.
 #[derive(Debug)]
 pub struct Exporter {
     exposition: Exposition,
@@ -37,7 +37,7 @@ pub struct Exporter {
 }
 
 impl Exporter {
-    /// Starts from the file of an earlier process, so that what it says survives a failed run.
+    /// Starts from the file of an earlier process, so that its values survive a failed run.
     #[must_use]
     pub fn new(settings: MetricsSettings, installation: &str, health: Health) -> Self {
         let exposition = Exposition::new(installation);
@@ -54,7 +54,7 @@ impl Exporter {
         Self { exposition, settings, push_url, health }
     }
 
-    /// Delivers the metrics of a run.
+    /// Exports the metrics of a run.
     pub async fn export(&self, samples: &[Sample]) {
         self.exposition.set(samples);
         let text = self.exposition.text();
@@ -81,7 +81,7 @@ fn read(file: &Path) -> io::Result<String> {
     Ok(text)
 }
 
-/// Writes a second file and renames it, so that no reader sees half of it.
+/// Writes a temporary file and renames it, so that readers never see a partial one.
 fn write(file: &Path, text: &str) -> io::Result<()> {
     let mut beside = file.as_os_str().to_owned();
     beside.push(".tmp");
@@ -92,7 +92,7 @@ fn write(file: &Path, text: &str) -> io::Result<()> {
     std::fs::rename(&beside, file)
 }
 
-/// The value of the `Authorization` header in this file: its content without surrounding blanks.
+/// Reads the value of the `Authorization` header from this file, without surrounding blanks.
 ///
 /// No error quotes the content.
 fn authorization(file: &Path) -> Result<String, String> {
@@ -108,7 +108,7 @@ fn authorization(file: &Path) -> Result<String, String> {
     Ok(value.to_owned())
 }
 
-/// POSTs the metrics. A PUT would delete the metrics that this run did not get to know.
+/// Pushes with POST. A PUT would delete the metrics that this run does not know.
 async fn push(url: &str, text: &str, auth: Option<&Path>) -> Result<(), String> {
     let mut request = HttpRequest::new(SdkBody::from(text));
     request.set_method("POST").map_err(|error| error.to_string())?;

@@ -1,17 +1,17 @@
-//! What a daemon shows of itself: the metrics of its last run, whether it is alive, and whether it is ready.
+//! The health of a daemon: the metrics of its last run, liveness and readiness.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// In that format a text that does not end so has been cut off.
+/// The end marker of the OpenMetrics format.
 const NO_METRICS: &str = "# EOF\n";
 
-/// How much later than promised a sign of life may come: writing out a large result and pushing metrics take a while.
+/// How late the next sign of life may be: writing a large result and pushing metrics take a while.
 pub(crate) const GRACE: Duration = Duration::from_mins(2);
 
-/// What is to be shown; clones share it.
+/// The health of a daemon, shared by its clones.
 #[derive(Clone, Debug)]
 pub struct Health(Arc<Mutex<Shown>>);
 
@@ -23,7 +23,7 @@ struct Shown {
 }
 
 impl Default for Health {
-    /// Alive, not ready, without metrics.
+    /// A daemon that is alive but not ready, without metrics.
     fn default() -> Self {
         let shown = Shown { metrics: NO_METRICS.to_owned(), alive_until: Instant::now() + GRACE, ready: false };
         Self(Arc::new(Mutex::new(shown)))
@@ -31,17 +31,17 @@ impl Default for Health {
 }
 
 impl Health {
-    /// Puts up the metrics of the last run, in the format of OpenMetrics.
+    /// Sets the metrics of the last run, in the OpenMetrics format.
     pub fn set_metrics(&self, text: String) {
         self.shown().metrics = text;
     }
 
-    /// Ready: the last run has not failed.
+    /// Sets whether the last run has succeeded.
     pub fn set_ready(&self, ready: bool) {
         self.shown().ready = ready;
     }
 
-    /// A sign of life; the next one comes within this time, and some grace.
+    /// Records a sign of life; the next one is due within this time and some grace.
     pub fn expect_life_within(&self, time: Duration) {
         self.shown().alive_until = Instant::now() + time + GRACE;
     }
@@ -50,19 +50,19 @@ impl Health {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The metrics of the last run, in the format of OpenMetrics.
+    /// The metrics of the last run, in the OpenMetrics format.
     #[must_use]
     pub fn metrics(&self) -> String {
         self.shown().metrics.clone()
     }
 
-    /// Whether the sign of life that was promised is not overdue.
+    /// Whether the next sign of life is not overdue.
     #[must_use]
     pub fn is_alive(&self) -> bool {
         Instant::now() <= self.shown().alive_until
     }
 
-    /// Whether the last run has not failed.
+    /// Whether the last run has succeeded.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.shown().ready

@@ -1,8 +1,8 @@
-//! What a run says in numbers: one set of names and units in every host.
+//! Metrics of a run: the same names and units in every host.
 //!
-//! All are gauges about the last run, for a process that runs once can count no further than that. What a run did not
-//! get to know has no sample, so that the value of the run before it stands. No label ever holds text from the table,
-//! from WAF or from an error. [`export`] does the talking.
+//! All are gauges about the last run, because a process that runs once cannot count further. A value that a run does not
+//! know has no sample, so that the previous run's value remains. No label ever holds text from the table, from WAF or from
+//! an error. [`export`] does the I/O.
 
 pub mod cloudwatch;
 pub mod export;

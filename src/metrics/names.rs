@@ -1,26 +1,26 @@
-//! The metrics that there are: names, labels, units and what they mean.
+//! The metrics: names, labels, units and help.
 
-/// What a value counts.
+/// The unit of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
-    /// Things.
+    /// A count.
     Count,
     /// Seconds, or seconds since the epoch.
     Seconds,
-    /// A share: 1 is all of it.
+    /// A ratio from 0 to 1.
     Ratio,
 }
 
-/// A name, what it means, and the one label that it may have.
+/// A metric: its name, unit, help, and at most one label.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Metric {
-    /// As in Prometheus and in CloudWatch.
+    /// Its name in Prometheus and in CloudWatch.
     pub name: &'static str,
-    /// The label and all the values that it can have.
+    /// Its label and all possible values.
     pub label: Option<(&'static str, &'static [&'static str])>,
-    /// What it counts.
+    /// Its unit.
     pub unit: Unit,
-    /// What it means, without a full stop.
+    /// Its help, without a full stop.
     pub help: &'static str,
 }
 
@@ -49,7 +49,7 @@ macro_rules! metrics {
     ($($constant:ident = $metric:expr;)+) => {
         $(pub(super) static $constant: Metric = $metric;)+
 
-        /// Every metric there is.
+        /// All metrics.
         pub static METRICS: &[&Metric] = &[$(&$constant),+];
     };
 }

@@ -1,4 +1,4 @@
-//! Metrics in the text format of Prometheus, for a scrape, a push or a file. Pure.
+//! Metrics in Prometheus's text format, for a scrape, a push or a file. Pure.
 
 use std::sync::atomic::AtomicU64;
 
@@ -16,7 +16,7 @@ type Gauges = Family<Labels, Gauge<f64, AtomicU64>>;
 /// The label of every series: the installation's `--name`.
 pub const INSTALLATION: &str = "installation";
 
-/// The metrics of one installation, of the last run and, where that did not get to know one, of a run before it.
+/// The metrics of one installation: those of the last run, and earlier values of those that it does not know.
 #[derive(Debug)]
 pub struct Exposition {
     registry: Registry,
@@ -25,7 +25,7 @@ pub struct Exposition {
 }
 
 impl Exposition {
-    /// No values yet.
+    /// An exposition without values.
     #[must_use]
     pub fn new(installation: &str) -> Self {
         let label = (INSTALLATION.into(), installation.to_owned().into());
@@ -39,7 +39,7 @@ impl Exposition {
         Self { registry, gauges, installation: installation.to_owned() }
     }
 
-    /// Takes the values of a run over those of the runs before it.
+    /// Replaces earlier values with those of a run.
     pub fn set(&self, samples: &[Sample]) {
         for sample in samples {
             let gauges = self.gauges.iter().filter(|(metric, _)| std::ptr::eq(*metric, sample.metric));
@@ -50,8 +50,8 @@ impl Exposition {
         }
     }
 
-    /// Takes the values out of what an earlier process wrote with [`Exposition::text`]. What is not of this
-    /// installation, not one of [`METRICS`] or not a number is passed over.
+    /// Reads the values that an earlier process wrote with [`Exposition::text`]. Skips other installations, metrics that are
+    /// not in [`METRICS`], and values that are not numbers.
     pub fn take_over(&self, text: &str) {
         self.set(&text.lines().filter_map(|line| self.read(line)).collect::<Vec<_>>());
     }

@@ -1,4 +1,4 @@
-//! A run in numbers: a sample of each metric that it can tell.
+//! The samples of a run: one for each metric value that it knows.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,40 +17,40 @@ use crate::report::{Document, IpSet};
 use crate::run::outcome::Outcome;
 use crate::run::record::Run;
 
-/// The value of a metric after a run.
+/// A sample of a metric.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sample {
-    /// Which.
+    /// The metric.
     pub metric: &'static Metric,
-    /// The value of its label.
+    /// The value of its label, if it has one.
     pub label: Option<&'static str>,
-    /// In the unit of the metric.
+    /// The value, in the unit of the metric.
     pub value: f64,
 }
 
-/// What is known of a run besides its document.
+/// Facts about a run besides its document.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {
     /// When it began, in seconds since the epoch.
     pub began: i64,
     /// How long it took.
     pub duration: Duration,
-    /// Calls that AWS refused for their pace.
+    /// The number of throttled calls.
     pub throttled: u64,
-    /// Writes that met somebody else's.
+    /// The number of write conflicts.
     pub conflicts: usize,
-    /// Distinct CIDRs in IP sets that are wired; `None`: WAF was not read to the end.
+    /// The number of distinct CIDRs in wired IP sets; `None` if WAF was not read completely.
     pub in_force: Option<PerFamily<usize>>,
     /// Writes that AWS confirmed, by kind.
     pub writes: BTreeMap<WriteKind, usize>,
-    /// Drift that the run has removed.
+    /// The number of CIDRs of drift that the run removed.
     pub drift_removed: usize,
-    /// Writes that its plans had beyond the fewest possible.
+    /// The number of planned writes beyond the fewest possible.
     pub above_minimum: usize,
 }
 
 impl Facts {
-    /// What a run says itself, and what was measured around it.
+    /// Collects the facts of a run.
     #[must_use]
     pub fn new(run: &Run, began: i64, duration: Duration, throttled: u64) -> Self {
         let mut facts = Self { began, duration, throttled, ..Self::default() };
@@ -72,12 +72,12 @@ impl Facts {
     }
 }
 
-/// Each plan by itself: that it is made anew after a conflict is no surplus.
+/// Each plan counts by itself: planning again after a conflict is not a surplus.
 fn above_minimum(run: &Run) -> usize {
     run.plans().map(|plan| plan.writes().saturating_sub(plan.minimum)).sum()
 }
 
-/// Everything that a run says, in the order of [`METRICS`].
+/// The samples of a run, in the order of [`METRICS`].
 #[must_use]
 pub fn samples(document: &Document, settings: &Settings, facts: &Facts) -> Vec<Sample> {
     let mut samples = Samples::default();
@@ -91,7 +91,7 @@ pub fn samples(document: &Document, settings: &Settings, facts: &Facts) -> Vec<S
     if let Some(in_force) = facts.in_force {
         of_waf(&mut samples, document, settings, in_force);
     }
-    // Without a digest it did not come to a plan.
+    // Without a digest, no plan was made.
     if document.digest.is_some() {
         samples.put(&HELD, count(document.held.len()));
         samples.put(&DEFERRED, count(document.deferred.len()));
@@ -101,7 +101,7 @@ pub fn samples(document: &Document, settings: &Settings, facts: &Facts) -> Vec<S
     samples.in_order()
 }
 
-/// What a run says that could not begin, whatever its settings are. `now` is in seconds since the epoch.
+/// The samples of a run that could not start. `now` is in seconds since the epoch.
 #[must_use]
 pub fn not_begun(now: i64) -> Vec<Sample> {
     let mut samples = Samples::default();
@@ -110,7 +110,7 @@ pub fn not_begun(now: i64) -> Vec<Sample> {
     samples.in_order()
 }
 
-/// What is known of every run, whatever it got to see.
+/// The samples that every run has.
 fn of_the_run(samples: &mut Samples, document: &Document, facts: &Facts) {
     let ended = seconds(facts.began) + facts.duration.as_secs_f64();
     samples.one_of(&OUTCOME, &document.outcome.to_string());
@@ -154,10 +154,10 @@ fn of_waf(samples: &mut Samples, document: &Document, settings: &Settings, in_fo
     samples.put(&UNREFERENCED, count(document.web_acls.iter().map(|acl| acl.missing.len()).sum()));
 }
 
-/// The share that is used of the room that a family can get, in its own IP sets and in all those that may still be
-/// created; of the two families and both together, which share what is to be created, whichever has used most.
+/// The used share of the capacity: of each family, which can use its own IP sets and all that may be created, and of both
+/// together; the highest of the three.
 ///
-/// What is unwanted and still there takes room, and what is wanted counts also if there is none left for it.
+/// Unwanted CIDRs that are still there count, and so do wanted CIDRs without room.
 fn addresses_used(document: &Document, limits: Limits) -> f64 {
     let sets = |family: Family| document.ip_sets.iter().filter(move |set| set.family == family);
     let used = PerFamily::from_fn(|family| {
@@ -171,7 +171,7 @@ fn addresses_used(document: &Document, limits: Limits) -> f64 {
     of_each.into_iter().fold(of_both, f64::max)
 }
 
-/// References of the rule group that has most of them.
+/// The number of references in the rule group with the most.
 fn fullest_group(sets: &[IpSet]) -> usize {
     let mut references: BTreeMap<&str, usize> = BTreeMap::new();
     for group in sets.iter().filter_map(|set| set.rule_group.as_deref()) {
@@ -180,7 +180,7 @@ fn fullest_group(sets: &[IpSet]) -> usize {
     references.values().copied().max().unwrap_or_default()
 }
 
-/// Exact up to four thousand million, which is far beyond anything that is counted here.
+/// Exact up to four billion, far beyond anything that is counted here.
 fn count(count: usize) -> f64 {
     f64::from(u32::try_from(count).unwrap_or(u32::MAX))
 }
@@ -210,14 +210,14 @@ impl Samples {
         self.0.push(Sample { metric, label: Some(label), value });
     }
 
-    /// A value for each value of the label.
+    /// One sample per value of the label.
     fn put_each(&mut self, metric: &'static Metric, value: impl Fn(&str) -> f64) {
         for label in metric.label.iter().flat_map(|(_, labels)| *labels) {
             self.at(metric, label, value(label));
         }
     }
 
-    /// 1 where the label is this, else 0.
+    /// 1 where the label has this value, 0 elsewhere.
     fn one_of(&mut self, metric: &'static Metric, this: &str) {
         self.put_each(metric, |label| f64::from(u8::from(label == this)));
     }

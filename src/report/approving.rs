@@ -1,8 +1,8 @@
-//! How a person carries out a plan, or approves one, on each host: the one home of those sentences.
+//! Instructions for carrying out or approving a plan, for each host.
 
 use crate::text::shell;
 
-/// The host of a run, as far as what a person types there depends on it.
+/// The way to carry out or approve a plan, which depends on the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Approving {
     /// A command line: `wafsync apply` with the settings of this run. `None` if it cannot be shown safely.
@@ -18,11 +18,11 @@ pub enum Approving {
     Event,
 }
 
-/// Hexadecimal digits of a digest in the name of a Job: enough to tell approvals apart, short enough for Kubernetes.
+/// The digits of a digest in the name of a Job: enough to distinguish approvals, and short enough for Kubernetes.
 const DIGITS: usize = 8;
 
 impl Approving {
-    /// What approves exactly the plan with this digest.
+    /// The instruction that approves exactly the plan with this digest.
     #[must_use]
     pub fn of(&self, digest: &str) -> String {
         match self {
@@ -45,7 +45,7 @@ impl Approving {
         }
     }
 
-    /// What carries out a plan that needs no approval.
+    /// The instruction that carries out a plan without approval.
     #[must_use]
     pub fn apply(&self) -> String {
         match self {
@@ -56,7 +56,7 @@ impl Approving {
         }
     }
 
-    /// What [`Self::of`] and [`Self::apply`] are, in front of a colon.
+    /// The noun for such an instruction.
     #[must_use]
     pub const fn noun(&self) -> &'static str {
         match self {
@@ -68,7 +68,7 @@ impl Approving {
 }
 
 fn create_job(namespace: &str, cronjob: &str, suffix: &str) -> String {
-    // Kubernetes allows neither to need quotes; where one does, it is not what it says.
+    // Kubernetes names need no quotes. One that does is not a Kubernetes name, so it is not shown.
     let quoted = |name: &str| shell(name).map_or_else(|| "wafsync".to_owned(), std::borrow::Cow::into_owned);
     let (namespace, cronjob) = (quoted(namespace), quoted(cronjob));
     format!("kubectl -n {namespace} create job {cronjob}-{suffix} --from=cronjob/{cronjob}")

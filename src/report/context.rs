@@ -1,4 +1,4 @@
-//! What a report needs besides the document of the run.
+//! The context of a report: what it needs besides the document.
 
 use super::approving::Approving;
 use super::document::Document;
@@ -6,29 +6,29 @@ use crate::model::desired::Desired;
 use crate::model::naming::Target;
 use crate::run::record::Command;
 
-/// What a report needs besides the document.
+/// The context of a report.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
-    /// The command that it is the result of.
+    /// The command of the run.
     pub command: Command,
-    /// The table and the installation.
+    /// The target of the run.
     pub target: &'a Target,
-    /// The newest scan: which item wants which CIDR.
+    /// The newest scan, which knows the items that ask for each CIDR.
     pub desired: Option<&'a Desired>,
     /// How this host carries out and approves a plan.
     pub approving: &'a Approving,
-    /// Whether the text has colors.
+    /// Whether text is colored.
     pub color: bool,
     /// `--full`: list everything.
     pub full: bool,
-    /// A question whether to carry the plan out follows, so that no command to do so is shown.
+    /// Whether a question follows that asks to carry out the plan; then no command for that is shown.
     pub asks: bool,
-    /// `plan --item`: keys of the items that the report is about; empty: all of them.
+    /// `plan --item`: keys of the items to report on; empty means all.
     pub items: &'a [String],
 }
 
 impl Context<'_> {
-    /// What approves this plan here; `None` if there is nothing to approve.
+    /// The instruction that approves this plan; `None` if there is nothing to approve.
     #[must_use]
     pub fn approval(&self, document: &Document) -> Option<String> {
         let digest = document.digest.as_ref().filter(|_| document.can_be_approved())?;

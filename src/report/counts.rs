@@ -1,4 +1,4 @@
-//! The numbers of a run by family: the same columns in every form of the report.
+//! The numbers of a run by family: the same columns in every format.
 
 use super::document::{Document, Names, Write};
 use crate::model::cidr::{Cidr, Family, PerFamily};
@@ -19,12 +19,12 @@ impl Column {
     }
 }
 
-/// CIDRs of a list by family.
+/// The number of CIDRs of a list, by family.
 pub(super) fn by_family(cidrs: &[Cidr]) -> PerFamily<usize> {
     PerFamily::from_fn(|family| cidrs.iter().filter(|cidr| cidr.family() == family).count())
 }
 
-/// CIDRs of these writes by family.
+/// The number of CIDRs of these writes, by family.
 fn written(
     document: &Document,
     which: impl Fn(&Write) -> bool,
@@ -42,17 +42,17 @@ fn written(
     counts
 }
 
-/// CIDRs to add, or that were added.
+/// The CIDRs to add, or that were added.
 pub(super) fn added(document: &Document, command: Command) -> PerFamily<usize> {
     written(document, |write| command == Command::Plan || write.written, |write| vec![&write.add])
 }
 
-/// CIDRs to remove, or that were removed.
+/// The CIDRs to remove, or that were removed.
 pub(super) fn removed(document: &Document, command: Command) -> PerFamily<usize> {
     written(document, |write| command == Command::Plan || write.written, |write| vec![&write.remove])
 }
 
-/// The columns that say something: those that are 0 for both families are left out, but for the first two.
+/// The columns. All but the first two are omitted if they are 0 for both families.
 pub(super) fn columns(document: &Document, command: Command) -> Vec<Column> {
     let column = |name, counts| Column { name, counts };
     let unwritten = |write: &Write| command == Command::Apply && !write.written;
@@ -75,7 +75,7 @@ pub(super) fn columns(document: &Document, command: Command) -> Vec<Column> {
     all.into_iter().filter(|column| always.contains(&column.name) || column.total() > 0).collect()
 }
 
-/// The families that have a number: both if neither has.
+/// The families with a nonzero number, or both if neither has one.
 pub(super) fn families(columns: &[Column]) -> Vec<Family> {
     let counts = |family: &Family| columns.iter().any(|column| *column.counts.get(*family) > 0);
     let some: Vec<Family> = Family::ALL.into_iter().filter(counts).collect();

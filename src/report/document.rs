@@ -1,6 +1,6 @@
-//! A run as one document: the JSON that `plan` and `apply` print, and the one source of text and Markdown.
+//! The document of a run: the JSON that `plan` and `apply` print, and the source of all other formats.
 //!
-//! The keys are a contract with whoever reads them; adding one is fine, changing one needs a new [`VERSION`].
+//! Its keys are a contract: adding one is allowed, changing one needs a new [`VERSION`].
 
 use std::sync::Arc;
 
@@ -16,24 +16,24 @@ use crate::text::number::counted;
 /// The version of the document's schema.
 pub const VERSION: u32 = 1;
 
-/// A run as one document.
+/// The document of a run.
 #[derive(Clone, Debug, Serialize)]
 pub struct Document {
     /// [`VERSION`]
     pub version: u32,
-    /// How it ended.
+    /// The outcome.
     pub outcome: Outcome,
-    /// Why, in a sentence.
+    /// The reason for the outcome, in a sentence.
     pub reason: String,
     /// The reason without its headline.
     #[serde(skip)]
     pub sentence: String,
-    /// What went wrong; present when the outcome is `failed`.
+    /// The error, if the outcome is `failed`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// What `--approve` takes; null if it did not come to a plan.
+    /// The digest for `--approve`; null if no plan was made.
     pub digest: Option<String>,
-    /// What the newest complete scan showed.
+    /// The newest complete scan.
     pub table: Table,
     /// Distinct CIDRs that are wanted.
     pub desired: PerFamily<usize>,
@@ -41,30 +41,30 @@ pub struct Document {
     pub current: PerFamily<usize>,
     /// Our IP sets, at the same moment.
     pub ip_sets: Vec<IpSet>,
-    /// The writes, in their order.
+    /// The writes, in order.
     pub changes: Vec<Write>,
-    /// CIDRs that a guard holds: they are not removed, or not added, before a person approves.
+    /// CIDRs that a guard holds: they are not removed, or not added, without approval.
     pub held: Vec<Cidr>,
     /// Those of `held` that would be added.
     #[serde(skip)]
     pub waiting: Vec<Cidr>,
-    /// CIDRs that go in a later run.
+    /// CIDRs to be removed in a later run.
     pub deferred: Vec<Cidr>,
-    /// Wanted CIDRs for which there is no room in this run: they are not in force.
+    /// Wanted CIDRs without room in this run: they are not in force.
     pub unplaced: Vec<Cidr>,
-    /// CIDRs that somebody put into our IP sets by hand: no guard holds them, and they go without a wait.
+    /// CIDRs that were added to our IP sets by hand: no guard holds them, and they are removed without a settling time.
     pub drift: Vec<Cidr>,
-    /// How many API writes.
+    /// The numbers of API writes.
     pub writes: Writes,
-    /// Seconds that carrying the plan out takes at least: the writes, and the wait for a second scan where one is due.
+    /// The least time to carry out the plan, in seconds: the writes, and the settling time if it needs one.
     pub estimate_seconds: f64,
-    /// How many API writes an approval adds; 0 if nothing waits for one.
+    /// The number of API writes that an approval adds; 0 if nothing waits for approval.
     pub approval_writes: usize,
-    /// Seconds that those take at least.
+    /// The least time for those, in seconds.
     pub approval_seconds: f64,
-    /// CIDRs that still fit: into our IP sets and into those that may still be made.
+    /// The number of CIDRs that still fit into our IP sets and those that may be created.
     pub room: usize,
-    /// What the guards said.
+    /// The judgement of the guards.
     pub guard: Guard,
     /// The web ACLs that were named.
     pub web_acls: Vec<Acl>,
@@ -74,17 +74,17 @@ pub struct Document {
     /// What is held, by IP set.
     #[serde(skip)]
     pub held_in: Vec<HeldIn>,
-    /// What approving this plan would leave nothing of.
+    /// What approving this plan would empty.
     #[serde(skip)]
     pub lockout: Option<Lockout>,
 }
 
-/// What a scan showed.
+/// A scan of the table.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Table {
-    /// Items.
+    /// Items read.
     pub items: u64,
-    /// Pages.
+    /// Pages read.
     pub pages: u64,
     /// Read capacity units of all scans of the run.
     pub consumed_capacity: f64,
@@ -92,11 +92,11 @@ pub struct Table {
     pub expired: u64,
     /// Items that ask for nothing.
     pub empty: u64,
-    /// What could not be used.
+    /// Items and values that cannot be used.
     pub rejections: Vec<Rejected>,
 }
 
-/// Something in the table that could not be used.
+/// An item or value in the table that cannot be used.
 #[derive(Clone, Debug, Serialize)]
 pub struct Rejected {
     /// The key of its item.
@@ -106,7 +106,7 @@ pub struct Rejected {
     pub value: String,
     /// Why.
     pub reason: String,
-    /// `--ignore-item` names its item, so it holds nothing back.
+    /// Whether `--ignore-item` names its item: then it holds nothing back.
     pub ignored: bool,
 }
 
@@ -119,7 +119,7 @@ pub struct IpSet {
     pub family: Family,
     /// CIDRs in it.
     pub addresses: usize,
-    /// CIDRs for which it has room.
+    /// The number of CIDRs that it can hold.
     pub free: usize,
     /// CIDRs in it whose removal waits for approval.
     pub held: usize,
@@ -132,11 +132,11 @@ pub struct IpSet {
 pub struct Write {
     /// `create_ip_set`, `update_ip_set`, `create_rule_group` or `update_rule_group`.
     pub kind: WriteKind,
-    /// What is written.
+    /// The name of its target.
     pub target: String,
     /// CIDRs, or names of IP sets for a rule group.
     pub add: Names,
-    /// For each CIDR of `add` the key of an item that asks for it; null if only `--always` does.
+    /// For each CIDR of `add`, the key of an item that asks for it; null if only `--always` does.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub wanted_by: Vec<Option<String>>,
     /// CIDRs, or names of IP sets (ARNs of foreign ones) for a rule group.
@@ -145,7 +145,7 @@ pub struct Write {
     pub written: bool,
 }
 
-/// CIDRs of an IP set or IP sets of a rule group; one list of strings in JSON.
+/// The CIDRs of an IP set or the IP sets of a rule group; a list of strings in JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Names {
@@ -156,7 +156,7 @@ pub enum Names {
 }
 
 impl Names {
-    /// How many.
+    /// Their number.
     #[must_use]
     pub fn len(&self) -> usize {
         match self {
@@ -165,7 +165,7 @@ impl Names {
         }
     }
 
-    /// Whether there is none.
+    /// Whether it is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -175,58 +175,58 @@ impl Names {
 /// Numbers of API writes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Writes {
-    /// What the run set out to do, after all its planning anew.
+    /// Writes planned, in all rounds of the run.
     pub planned: usize,
-    /// What any plan would need at least.
+    /// The least that any plan would need.
     pub minimum: usize,
-    /// What AWS confirmed.
+    /// Writes that AWS confirmed.
     pub done: usize,
 }
 
-/// What the guards said.
+/// The judgement of the guards.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Guard {
     /// `pass`, `held`, `blocked` or `approved`.
     pub verdict: Verdict,
-    /// Why it is not a pass: what stands in the way, or what would have without the approval.
+    /// The objections, including those overruled by an approval.
     pub reasons: Vec<String>,
-    /// What lets exactly this through, for whoever has read it: a command line, or the event of the Lambda function. Null
-    /// if nothing waits, or if there is no host to say how.
+    /// The instruction that approves exactly this: a command line, or an event for the Lambda function. Null if nothing
+    /// waits for approval or the host is unknown.
     pub approve: Option<String>,
 }
 
-/// A web ACL that was named and could not be read.
+/// A web ACL named with `--web-acl` that could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnreadAcl {
-    /// As it was named.
+    /// Its name or ARN, as given.
     pub name: String,
-    /// What AWS said, with a hint.
+    /// The error, with its hint.
     pub why: String,
 }
 
 impl UnreadAcl {
-    /// `Web ACL front could not be read: …`
+    /// A sentence such as `Web ACL front could not be read: …`.
     #[must_use]
     pub fn told(&self) -> String {
         format!("Web ACL {} could not be read: {}", self.name, self.why)
     }
 }
 
-/// A web ACL that was named.
+/// A web ACL named with `--web-acl`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Acl {
     /// Its name.
     pub name: String,
-    /// Our rule groups that have IP sets and that it refers to, without an override that switches them off.
+    /// Our rule groups with IP sets that it refers to without an override that disables them.
     pub referred: Vec<String>,
-    /// Our other rule groups that have IP sets.
+    /// Our other rule groups with IP sets.
     pub missing: Vec<String>,
-    /// Those of `missing` to which it refers, with an override that switches them off.
+    /// Those of `missing` that it refers to with an override that disables them.
     pub overridden: Vec<String>,
 }
 
 impl Document {
-    /// The document of a run that could not begin.
+    /// The document of a run that could not start.
     #[must_use]
     pub fn failed(error: &str) -> Self {
         Self {
@@ -237,7 +237,7 @@ impl Document {
         }
     }
 
-    /// What guards hold, in words such as `15 removals and 1 addition`, and how many CIDRs that is.
+    /// What guards hold, such as `15 removals and 1 addition`, and the number of CIDRs.
     #[must_use]
     pub fn held_in_words(&self) -> (String, usize) {
         let (all, additions) = (self.held.len(), self.waiting.len());
@@ -268,7 +268,7 @@ impl Document {
         self.guard.verdict == Verdict::Approved
     }
 
-    /// A document that says nothing: of a run that failed before it saw anything.
+    /// The empty document of a run that failed before it read anything.
     pub(super) fn empty() -> Self {
         Self {
             version: VERSION,
@@ -306,13 +306,13 @@ impl Document {
         self.web_acls.is_empty() && self.unread_web_acls.is_empty()
     }
 
-    /// Whether a guard stands in the way of something.
+    /// Whether a guard holds or blocks something.
     #[must_use]
     pub fn is_guarded(&self) -> bool {
         matches!(self.guard.verdict, Verdict::Held | Verdict::Blocked)
     }
 
-    /// Whether there is a digest that lets something through.
+    /// Whether approving the digest would let something through.
     #[must_use]
     pub fn can_be_approved(&self) -> bool {
         self.is_guarded() && self.outcome != Outcome::Failed && self.digest.is_some()

@@ -1,4 +1,4 @@
-//! The document of a run, made from its record.
+//! Makes the document of a run from its record.
 
 use std::sync::Arc;
 
@@ -83,8 +83,8 @@ impl Document {
         document
     }
 
-    /// Works out what an approval takes. A blocked plan is shown as it would be with one; what is held of any other takes
-    /// a write for each IP set that the plan does not write anyway, and what it wrote already does not count.
+    /// Estimates the writes and time that an approval adds. A blocked plan is shown as if approved. For any other plan, held
+    /// CIDRs cost a write for each IP set that the plan does not write anyway.
     fn price_approval(&mut self, settings: &Settings, command: Command) {
         if !self.is_guarded() {
             return;
@@ -95,7 +95,7 @@ impl Document {
         }
         let planned = |set: &str| command == Command::Plan && self.changes.iter().any(|change| change.target == set);
         self.approval_writes = self.held_in.iter().filter(|held| !planned(&held.ip_set)).count();
-        // Additions that wait go with removals where there are any.
+        // Waiting additions share the writes of held removals.
         if self.approval_writes == 0 {
             self.approval_writes = self.waiting.len().div_ceil(settings.waf.limits.set_capacity.max(1));
         }
@@ -130,19 +130,19 @@ fn table(run: &Run) -> Table {
     }
 }
 
-/// What earlier rounds have written, and what the last plan is to write.
+/// The writes of earlier rounds and of the last plan.
 fn changes(run: &Run) -> Vec<&Change> {
     let planned = run.decision().into_iter().flat_map(|decision| &decision.plan.changes);
     run.written_before().chain(planned).collect()
 }
 
-/// Writes done, and the fewest that would have done.
+/// The writes done, and the fewest that would have sufficed.
 fn counts(run: &Run) -> (usize, usize) {
     let last = run.decision().map_or(0, |decision| decision.plan.minimum);
     (run.writes_done(), run.written_before().count() + last)
 }
 
-/// What IP sets hold, and which rule group refers to them.
+/// The contents of IP sets, and the rule group that refers to each.
 fn ip_sets(current: &Current, limits: Limits) -> Vec<IpSet> {
     let ip_set = |shard: &Shard| IpSet {
         name: shard.name.clone(),
@@ -155,7 +155,7 @@ fn ip_sets(current: &Current, limits: Limits) -> Vec<IpSet> {
     current.shards.iter().map(ip_set).collect()
 }
 
-/// The keys of the items that ask for what these changes add, one list a change; empty lists if no scan is known.
+/// For each change, the keys of the items that ask for what it adds; empty lists without a scan.
 fn wanted_by(run: &Run, changes: &[&Change]) -> Vec<Vec<Option<String>>> {
     let Some(scan) = run.newest() else { return vec![Vec::new(); changes.len()] };
     let all: Vec<Cidr> = changes.iter().flat_map(|change| change.add.iter().copied()).collect();

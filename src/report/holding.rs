@@ -1,4 +1,4 @@
-//! What waits for approval: in which IP sets, what approving it takes, and whom it would lock out.
+//! Held CIDRs: the IP sets that they are in, and what approving their removal would empty.
 
 use crate::model::cidr::{Cidr, Family};
 use crate::model::current::{Current, Shard};
@@ -9,20 +9,20 @@ use crate::planning::guard::Reason;
 pub struct HeldIn {
     /// The name of the IP set.
     pub ip_set: String,
-    /// CIDRs that stay there until a person approves their removal: sorted.
+    /// CIDRs that stay until their removal is approved, sorted.
     pub cidrs: Vec<Cidr>,
 }
 
-/// What an approval would leave nothing of.
+/// What an approval would empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lockout {
     /// The family, or all addresses.
     pub family: Option<Family>,
-    /// CIDRs in force that would go.
+    /// CIDRs in force that would be removed.
     pub cidrs: usize,
 }
 
-/// What is held, by IP set; both lists are sorted.
+/// The held CIDRs by IP set; both lists are sorted.
 pub(super) fn by_set(current: &Current, held: &[Cidr]) -> Vec<HeldIn> {
     let in_set = |shard: &Shard| {
         let cidrs: Vec<Cidr> = shard.cidrs.iter().filter(|cidr| held.binary_search(cidr).is_ok()).collect();
@@ -34,7 +34,7 @@ pub(super) fn by_set(current: &Current, held: &[Cidr]) -> Vec<HeldIn> {
     current.shards.iter().filter(|shard| shard.is_in_force()).filter_map(in_set).collect()
 }
 
-/// The worst of what approving in spite of these reasons leaves nothing of.
+/// The most that approving despite these reasons would empty.
 pub(super) fn lockout(reasons: &[Reason]) -> Option<Lockout> {
     let all = reasons.iter().find_map(|reason| match reason {
         Reason::EmptyTable { in_force } => Some(Lockout { family: None, cidrs: *in_force }),

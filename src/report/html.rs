@@ -1,4 +1,4 @@
-//! The document as one HTML page for a change ticket. Nothing is fetched from elsewhere: its policy forbids it.
+//! Renders the document as one self-contained HTML page for a change ticket. Its policy forbids loading anything.
 
 mod groups;
 mod map;
@@ -19,14 +19,14 @@ use crate::text::{key, line};
 const STYLE: &str = include_str!("html/style.css");
 const SCRIPT: &str = include_str!("html/script.js");
 
-/// The hashes of [`STYLE`] and [`SCRIPT`] by which the page's policy lets them through, and nothing else.
+/// The hashes of [`STYLE`] and [`SCRIPT`], which alone the page's policy allows.
 const STYLE_HASH: &str = "sha256-l7RZdblAXIi6dXX6Kt3TKQuJjtFeciGQ6BoXKZygcA4=";
 const SCRIPT_HASH: &str = "sha256-y2WZZVupfcy+zDGmnLV+yodbZAblgnhxQTtob0WVRJ0=";
 
-/// Ranges of addresses in one list.
+/// The most ranges of addresses in one list.
 const RANGES: usize = 50;
 
-/// Ranges of addresses in one line.
+/// The most ranges of addresses in one line.
 const RANGES_IN_LINE: usize = 6;
 
 /// The whole page; ends with a newline.
@@ -157,7 +157,7 @@ fn search() -> Markup {
     }
 }
 
-/// Each of these CIDRs, so that a search finds it; ranges where all lists of the page would be too long for that.
+/// Lists each of these CIDRs, so that a search finds it, or ranges if the page would get too long.
 fn listing(cidrs: &[Cidr], all: usize) -> Markup {
     if all > groups::LISTED {
         return extent(cidrs);
@@ -165,7 +165,7 @@ fn listing(cidrs: &[Cidr], all: usize) -> Markup {
     html! { ul.cidrs { @for cidr in cidrs { li.hit { code { (cidr) } } } } }
 }
 
-/// Ranges of addresses in one list, and how many CIDRs are not in it.
+/// Lists ranges of addresses, and the number of CIDRs that are left out.
 fn extent(cidrs: &[Cidr]) -> Markup {
     let ranges = ranges(cidrs, RANGES);
     let left: usize = ranges.iter().skip(RANGES).map(|range| range.cidrs).sum();
@@ -197,10 +197,10 @@ fn told(cidrs: &[Cidr]) -> String {
     told.join(", ")
 }
 
-/// What is held, by IP set and by range of addresses.
+/// The held CIDRs, by IP set and range of addresses.
 fn held(document: &Document, context: Context<'_>) -> Markup {
     html! {
-        // All that a blocked plan removes waits, and it is among the changes.
+        // A blocked plan lists its removals among the changes.
         @if !document.waiting.is_empty() && !document.is_blocked() {
             section aria-labelledby="waiting" {
                 h2 id="waiting" { "Held " span.count { (counted(document.waiting.len(), "addition")) } }

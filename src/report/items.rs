@@ -1,4 +1,4 @@
-//! What comes, by the item that asks for it, and what becomes of all that some items ask for.
+//! Additions by the item that asks for them, and the status of all CIDRs of chosen items.
 
 use std::collections::BTreeMap;
 
@@ -9,16 +9,16 @@ use crate::model::cidr::Cidr;
 use crate::run::record::Command;
 use crate::text;
 
-/// What one item brings.
+/// The additions of one item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ByItem<'a> {
-    /// The key of the item; `None`: only `--always` asks for these.
+    /// The key of the item; `None` if only `--always` asks for these.
     pub(super) key: Option<&'a str>,
-    /// Its CIDRs that are added: sorted.
+    /// Its CIDRs that are added, sorted.
     pub(super) cidrs: Vec<Cidr>,
 }
 
-/// The CIDRs that are added, by item and sorted by key. A CIDR that several items ask for counts with the first.
+/// The CIDRs that are added, by item, sorted by key. A CIDR that several items ask for counts for the first.
 pub(super) fn by_item(document: &Document) -> Vec<ByItem<'_>> {
     let mut items: BTreeMap<Option<&str>, Vec<Cidr>> = BTreeMap::new();
     for change in &document.changes {

@@ -1,5 +1,5 @@
-//! The document as Markdown, for a comment on a pull request or a summary page: what decides comes first, lists are
-//! folded, and what is longer than GitHub shows well is told in ranges.
+//! Renders the document as Markdown, for a comment on a pull request or a summary page: the verdict comes first, lists are
+//! folded, and long lists are shown as ranges.
 
 use std::fmt::Write as _;
 
@@ -15,16 +15,16 @@ use crate::run::record::Command;
 use crate::text::number::{counted, grouped};
 use crate::text::{markdown, markdown_cell, markdown_code};
 
-/// IP sets, items or rejections in one table; all of them are in the JSON.
+/// The most rows of one table; the JSON has all of them.
 const ROWS: usize = 40;
 
-/// CIDRs of one item in its table: more than `--max-per-item` takes by default.
+/// The most CIDRs of one item in its table: more than `--max-per-item` allows by default.
 const CIDRS: usize = 100;
 
-/// Ranges in one cell of a table.
+/// The most ranges in one cell of a table.
 const RANGES: usize = 2;
 
-/// Ranges in a list.
+/// The most ranges in a list.
 const LISTED: usize = 12;
 
 /// The whole page; ends with a newline.
@@ -61,7 +61,7 @@ pub fn render(document: &Document, context: Context<'_>) -> String {
     out
 }
 
-/// Why something waits, or would have without the approval; and which web ACL does not enforce what.
+/// The objections of the guards, and the web ACLs that do not enforce our rule groups.
 fn reasons(out: &mut String, document: &Document) {
     let approved = if document.is_approved() { "approved: " } else { "" };
     let guard = document.guard.reasons.iter().map(|reason| format!("{approved}{}", markdown(reason)));
@@ -119,12 +119,12 @@ fn overview(out: &mut String, document: &Document, context: Context<'_>) {
     }
 }
 
-/// A folded section. GitHub reads Markdown in it only behind an empty line.
+/// A folded section. GitHub renders Markdown in it only after an empty line.
 fn fold(out: &mut String, summary: &str, body: &str) {
     let _ = write!(out, "\n<details><summary>{summary}</summary>\n\n{}\n\n</details>\n", body.trim_end());
 }
 
-/// Ranges of addresses, a line each.
+/// Ranges of addresses, one per line.
 fn list(cidrs: &[Cidr]) -> String {
     let ranges = ranges(cidrs, LISTED);
     let mut list: String = ranges.iter().take(LISTED).fold(String::new(), |list, range| format!("{list}- {range}\n"));
@@ -135,7 +135,7 @@ fn list(cidrs: &[Cidr]) -> String {
     list
 }
 
-/// Ranges of addresses in a cell.
+/// Ranges of addresses in a table cell.
 fn cell(cidrs: &[Cidr]) -> String {
     let ranges = ranges(cidrs, RANGES);
     let told: Vec<String> = ranges.iter().take(RANGES).map(ToString::to_string).collect();
@@ -143,13 +143,13 @@ fn cell(cidrs: &[Cidr]) -> String {
     if left > 0 { format!("{}, {} more", told.join(", "), grouped(left)) } else { told.join(", ") }
 }
 
-/// What is held: by IP set, each with its ranges.
+/// The held CIDRs, by IP set and range.
 fn held(out: &mut String, document: &Document, context: Context<'_>) {
     if !document.waiting.is_empty() && !document.is_blocked() {
         let body = format!("Asked for by {}:\n\n{}", markdown(&asking(document, context)), list(&document.waiting));
         fold(out, &format!("Held: {}", counted(document.waiting.len(), "addition")), &body);
     }
-    // All that a blocked plan removes waits, and it is among the changes.
+    // A blocked plan lists its removals among the changes.
     if document.held_in.is_empty() || document.is_blocked() {
         return;
     }
@@ -213,7 +213,7 @@ fn contents(change: &Write) -> String {
     }
 }
 
-/// What comes, by the item that asks for it.
+/// The additions, by the item that asks for them.
 fn items(body: &mut String, document: &Document) {
     let items = by_item(document);
     if items.is_empty() {
@@ -267,7 +267,7 @@ fn rejections(out: &mut String, document: &Document) {
     fold(out, &format!("Rejected: {} in the table", counted(rejections.len(), "value")), &body);
 }
 
-/// What it costs, and what to do next.
+/// The cost, and what to do next.
 fn conclusion(out: &mut String, document: &Document, context: Context<'_>) {
     let cost = cost(document, context.command);
     if !cost.is_empty() {
@@ -281,7 +281,7 @@ fn conclusion(out: &mut String, document: &Document, context: Context<'_>) {
     }
 }
 
-/// Code in a fence that nothing in it can close: longer than any run of backticks in it.
+/// Code in a fence longer than any run of backticks in it.
 fn fenced(code: &str) -> String {
     let longest = code.split(|character| character != '`').map(str::len).max().unwrap_or_default();
     let fence = "`".repeat(longest.max(2) + 1);

@@ -1,4 +1,4 @@
-//! A run as one document, and the document as text, JSON, Markdown and HTML.
+//! Reports: a run as one document, rendered as JSON, text, Markdown or HTML.
 
 mod approving;
 mod context;

@@ -1,27 +1,27 @@
-//! Many CIDRs told as a few ranges of addresses.
+//! Summarizes many CIDRs as a few ranges of addresses.
 
 use std::fmt;
 
 use crate::model::cidr::{Cidr, Family};
 use crate::text::number::grouped;
 
-/// CIDRs that share a stretch of addresses.
+/// A range of addresses that holds CIDRs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Range {
     extent: Extent,
-    /// How many CIDRs it holds.
+    /// The number of CIDRs in it.
     pub(super) cidrs: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Extent {
-    /// Every address from the first CIDR to the last.
+    /// Every address from the first CIDR through the last.
     From(Cidr, Cidr),
     /// Some addresses of a network.
     Within(Cidr),
 }
 
-/// Prefix lengths of the networks that scattered CIDRs are counted in, narrowest first.
+/// Prefix lengths of the networks for counting scattered CIDRs, narrowest first.
 const fn blocks(family: Family) -> [u8; 3] {
     match family {
         Family::Ipv4 => [24, 16, 8],
@@ -29,16 +29,15 @@ const fn blocks(family: Family) -> [u8; 3] {
     }
 }
 
-/// The ranges that cover exactly `cidrs` if there are at most `most` of them, else the networks that hold them: as
-/// narrow as `most` allows. `cidrs` is sorted. A family without CIDRs has no range; more than `most` ranges of a family
-/// come back only if not even its widest networks are few enough.
+/// The ranges that cover exactly `cidrs`, which are sorted, if there are at most `most`; otherwise the narrowest networks
+/// that contain them and are at most `most`. Returns more per family only if even its widest networks are more.
 pub(super) fn ranges(cidrs: &[Cidr], most: usize) -> Vec<Range> {
     let families = Family::ALL.into_iter();
     let of = |family| cidrs.iter().copied().filter(move |cidr| cidr.family() == family).collect::<Vec<_>>();
     families.flat_map(|family| of_family(&of(family), family, most)).collect()
 }
 
-/// The same in words, such as `203.0.113.5–203.0.113.19` or `12 in 198.51.100.0/24`.
+/// The ranges as text, such as `203.0.113.5–203.0.113.19` or `12 in 198.51.100.0/24`.
 #[must_use]
 pub fn ranges_in_words(cidrs: &[Cidr], most: usize) -> Vec<String> {
     ranges(cidrs, most).iter().map(ToString::to_string).collect()

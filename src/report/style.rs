@@ -1,29 +1,29 @@
-//! The colors of a report: always beside a word or a sign that says the same.
+//! The colors of a report, always next to a word or sign with the same meaning.
 
 use std::fmt::Display;
 
 use anstyle::{AnsiColor, Style};
 
-/// What a piece of text is, for its color.
+/// The meaning of a piece of text, which determines its color.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tone {
     /// Plain text.
     Plain,
-    /// Something is added, or all is well: green.
+    /// An addition or success: green.
     Good,
-    /// Something is removed or failed: red.
+    /// A removal or failure: red.
     Bad,
-    /// Something is held, or deserves attention: yellow.
+    /// Held, or needs attention: yellow.
     Warning,
     /// A detail: dim.
     Dim,
     /// A heading: bold.
     Strong,
-    /// The verdict over something good: bold green.
+    /// A verdict of success: bold green.
     StrongGood,
-    /// The verdict over something that failed: bold red.
+    /// A verdict of failure: bold red.
     StrongBad,
-    /// The verdict over something held: bold yellow.
+    /// A verdict that needs attention: bold yellow.
     StrongWarning,
 }
 
@@ -43,7 +43,7 @@ impl Tone {
         }
     }
 
-    /// The same in bold, for a verdict.
+    /// The bold variant, for a verdict.
     pub(super) const fn strong(self) -> Self {
         match self {
             Self::Good | Self::StrongGood => Self::StrongGood,
@@ -54,15 +54,15 @@ impl Tone {
     }
 }
 
-/// Paints text, or leaves it plain.
+/// Colors text, or leaves it plain.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Paint {
-    /// Whether the report has colors.
+    /// Whether text is colored.
     pub(super) color: bool,
 }
 
 impl Paint {
-    /// `text` in its color; blanks and nothing stay as they are.
+    /// `text` in its color; blank text stays plain.
     pub(super) fn paint(self, tone: Tone, text: &str) -> String {
         if !self.color || tone == Tone::Plain || text.trim().is_empty() {
             return text.to_owned();

@@ -1,7 +1,7 @@
-//! The document as text: what an engineer reads before changing production, from the bottom up. 80 columns.
+//! Renders the document as text for a terminal, 80 columns wide.
 //!
-//! Changes come first, then what needs attention, then the verdict with its totals, and below it only what to do next:
-//! in a terminal the last lines are the ones that are seen.
+//! Changes come first, then what needs attention, then totals and the verdict, and last what to do next: a terminal shows
+//! the last lines.
 
 mod attention;
 mod changes;
@@ -24,11 +24,11 @@ use crate::text::number::{counted, grouped};
 
 pub(super) use self::attention::{asking, items, without_effect};
 
-/// Columns of a number in the totals.
+/// The width of a number in the totals.
 const NUMBER_COLUMNS: usize = 13;
 
-/// The whole text; ends with a newline. Empty if the run failed before it came to a plan and the table is not to blame:
-/// the error is in the log, and there is nothing else to say.
+/// The whole text; ends with a newline. Empty if the run failed before it had a plan and not because of the table: the
+/// log has the error.
 #[must_use]
 pub fn render(document: &Document, context: Context<'_>) -> String {
     let mut page = Page::new(Paint { color: context.color });
@@ -54,7 +54,7 @@ pub fn render(document: &Document, context: Context<'_>) -> String {
     page.into_text()
 }
 
-/// The table, the IP sets and the web ACLs, a line each.
+/// The table, the IP sets and the web ACLs, one line each.
 fn overview(page: &mut Page, document: &Document, context: Context<'_>) {
     let Target { scope, region, name, .. } = context.target;
     let (table_region, table_name) = table(context.target);
@@ -122,7 +122,7 @@ fn totals(page: &mut Page, document: &Document, command: Command) {
     }
 }
 
-/// The verdict, what it costs, and what to do next.
+/// The verdict, the cost, and what to do next.
 fn conclusion(page: &mut Page, document: &Document, context: Context<'_>) {
     let Verdict { word, tone, sentence } = verdict(document, context.command);
     page.gap();

@@ -1,4 +1,4 @@
-//! What a person reads first: the verdict with its totals, what it costs, and what to do next.
+//! The verdict on a run with its totals, the cost, and what to do next.
 
 use super::context::Context;
 use super::counts::{added, removed};
@@ -9,29 +9,29 @@ use crate::run::outcome::Outcome;
 use crate::run::record::Command;
 use crate::text::number::{counted, grouped, seconds};
 
-/// The verdict in a line.
+/// The verdict, in one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Verdict {
     /// One or two words in capitals.
     pub(super) word: String,
     /// Its color.
     pub(super) tone: Tone,
-    /// The rest, without a full stop.
+    /// The sentence after it, without a full stop.
     pub(super) sentence: String,
 }
 
 /// What to do next, which depends on the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Next {
-    /// The sentence in front, with a colon at its end if something follows.
+    /// The instruction; ends with a colon if something to paste follows.
     pub(super) lead: String,
-    /// Whether the sentence is a warning.
+    /// Whether it is a warning.
     pub(super) grave: bool,
-    /// What to paste.
+    /// Text to paste.
     pub(super) paste: Option<String>,
 }
 
-/// The verdict over a run.
+/// The verdict on a run.
 pub(super) fn verdict(document: &Document, command: Command) -> Verdict {
     let of = |word: &str, tone, sentence: String| Verdict { word: word.to_owned(), tone, sentence };
     match (command, document.outcome) {
@@ -85,14 +85,14 @@ fn planned(document: &Document) -> Verdict {
     }
 }
 
-/// `15 removals wait for approval`, and what is shut out until then.
+/// `15 removals wait for approval`, and what has no room until then.
 fn waits(document: &Document, one: &str, many: &str) -> String {
     let verb = if document.held.len() == 1 { one } else { many };
     let of = if verb.starts_with("need") { "" } else { " for" };
     format!("{} {verb}{of} approval{}", document.held_in_words().0, without_room(document))
 }
 
-/// What is known of the addresses once all is written: a rule group lets nobody in by itself.
+/// What is known about access once everything is written: without a web ACL, a rule group lets no one in.
 pub(super) fn in_force(document: &Document) -> &'static str {
     if !document.unread_web_acls.is_empty() {
         "wafsync's rules hold every wanted address and no other; a web ACL could not be read"
@@ -103,7 +103,7 @@ pub(super) fn in_force(document: &Document) -> &'static str {
     }
 }
 
-/// `3 to add, 1 to remove` or `3 added, 1 removed`, or what is written if no CIDR comes or goes.
+/// `3 to add, 1 to remove` or `3 added, 1 removed`, or the number of writes if no CIDR changes.
 fn moves(document: &Document, command: Command) -> String {
     let (add, remove) = (added(document, command), removed(document, command));
     let (to_add, to_remove) = match command {
@@ -128,7 +128,7 @@ fn moves(document: &Document, command: Command) -> String {
 pub(super) fn cost(document: &Document, command: Command) -> String {
     let mut sentences = Vec::new();
     let writes = document.writes;
-    // What a blocked plan takes is what approving it takes.
+    // Approving a blocked plan costs the whole plan.
     if writes.planned > 0 && !document.is_blocked() {
         let fewest = if writes.planned == writes.minimum {
             ", the fewest possible".to_owned()

@@ -1,4 +1,4 @@
-//! How a run ends, and why: plain values, without an AWS type in them.
+//! How a run ends and why, as plain values without an AWS type.
 
 use std::fmt;
 
@@ -10,45 +10,45 @@ use crate::text::{self, number::counted};
 /// How a run ended.
 #[derive(Clone, Debug)]
 pub enum End {
-    /// Everything that this run was to do is done.
+    /// Everything is done.
     Done,
-    /// A person has to look; the plan was not carried out.
+    /// A guard blocked the plan; it was not carried out.
     Blocked,
-    /// The next run goes on.
+    /// The next run continues.
     Partial(Box<Why>),
-    /// The next run will meet it again.
+    /// A failure that is permanent until fixed.
     Failed(Box<Failure>),
 }
 
-/// Why the next run has to go on.
+/// Why the next run has to continue.
 #[derive(Clone, Debug)]
 pub enum Why {
     /// The deadline or a signal.
     Stopped(StopReason),
-    /// Removals lack their proof: the confirming scan failed.
+    /// The confirming scan failed, so nothing was removed.
     Unconfirmed(Fault),
     /// The confirming scan would have begun after the deadline.
     NoTimeToConfirm,
-    /// AWS has not spread a new IP set yet.
+    /// AWS has not propagated a new IP set yet.
     Propagating(Fault),
-    /// AWS did not answer this time when the table or WAF was to be read.
+    /// A read of the table or WAF failed with a transient error.
     Unread(Fault),
-    /// WAF kept changing, or kept refusing writes.
+    /// Repeated write conflicts.
     Outdated(Fault),
-    /// Each read after a write showed that somebody else had written too.
+    /// After each round, a read showed further changes by others.
     KeptChanging,
-    /// What was written does not show yet.
+    /// Reads do not show the last writes yet.
     NotSeen,
     /// Unwanted addresses stay in force until the next run.
     Deferred,
-    /// Something wanted has to wait until something unwanted has gone.
+    /// Wanted addresses have no room until unwanted ones are removed.
     NoRoomYet,
 }
 
 /// Why a run failed.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Failure {
-    /// AWS said so.
+    /// An error of AWS.
     #[error(transparent)]
     Aws(#[from] Fault),
     /// More CIDRs than fit.
@@ -57,30 +57,30 @@ pub enum Failure {
     /// `--on-rejection abort`.
     #[error("{} in the table could not be used, and --on-rejection is abort", counted(*.0, "value"))]
     Rejections(usize),
-    /// A state that wafsync rules out: a defect of its own.
+    /// A defect of wafsync: a state that should be impossible.
     #[error("internal error: {0}")]
     Internal(&'static str),
 }
 
-/// An error of AWS as a plain value.
+/// The message and hint of an AWS error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// What was called, on what, and what went wrong.
+    /// The operation, the resource and the cause.
     pub text: String,
-    /// What a person can do about it.
+    /// How to fix it.
     pub hint: Option<String>,
 }
 
-/// Why not everything was written.
+/// Why a change was not written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trouble {
     /// The deadline or a signal came first.
     Stopped(StopReason),
-    /// What was read is out of date, or it is not known what became of a write: read and plan again.
+    /// What was read is out of date, or the effect of a write is unknown: read and plan again.
     Outdated(Fault),
-    /// AWS has not spread a new IP set yet.
+    /// AWS has not propagated a new IP set yet.
     Propagating(Fault),
-    /// The next run will meet it again.
+    /// A failure that is permanent until fixed.
     Failed(Fault),
 }
 
@@ -95,7 +95,7 @@ impl End {
 }
 
 impl End {
-    /// The same end, of a run that could not read these web ACLs: that stops no write, and counts when all else is done.
+    /// The same end for a run that could not read these web ACLs. That stops no write, so it counts only if all else is done.
     pub(super) fn and_unread(self, web_acls: &[UnreadWebAcl]) -> Self {
         let fault = |acl: &UnreadWebAcl| Fault { text: acl.message.clone(), hint: acl.hint.clone() };
         let lasting = web_acls.iter().find(|acl| acl.lasting);
@@ -119,7 +119,7 @@ impl From<&Trouble> for End {
 }
 
 impl Failure {
-    /// What a person can do about it.
+    /// How to fix it.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         match self {

@@ -1,4 +1,4 @@
-//! How a run ended, for programs: decided here, from what happened; the report only renders it.
+//! The outcome of a run. It is decided here; the report only renders it.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use crate::run::decision::Decision;
 use crate::run::end::End;
 use crate::run::record::{Command, Run};
 
-/// How a run ended, for programs and people.
+/// The outcome of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
@@ -19,20 +19,20 @@ pub enum Outcome {
     Changed,
     /// `plan` printed it.
     Planned,
-    /// A person is needed; nothing was written.
+    /// Approval is needed; nothing was written.
     Blocked,
-    /// A person is needed; additions are in force, removals were kept back.
+    /// Approval is needed; what needs none was written.
     Held,
-    /// A person is needed; our part is done, but a web ACL does not enforce it.
+    /// Everything is written, but a web ACL does not enforce it.
     Unenforced,
-    /// The next run goes on.
+    /// The next run continues.
     Partial,
-    /// The next run will meet the same error.
+    /// A failure that is permanent until fixed.
     Failed,
 }
 
 impl Outcome {
-    /// How this run ended.
+    /// Decides the outcome of a run.
     #[must_use]
     pub fn of(run: &Run) -> Self {
         let done = run.writes_done();
@@ -61,12 +61,12 @@ impl Outcome {
     }
 }
 
-/// Whether a guard keeps removals or additions back.
+/// Whether a guard holds removals or additions.
 fn is_held(run: &Run) -> bool {
     run.decision().is_some_and(|Decision { judgement, .. }| !judgement.held.is_empty() || !judgement.waiting.is_empty())
 }
 
-/// Whether every web ACL that was named lets clients in by all our rule groups that have IP sets.
+/// Whether every named web ACL lets clients in by all our rule groups with IP sets.
 fn is_enforced(run: &Run) -> bool {
     let web_acls = run.current().map(enforcement).unwrap_or_default();
     web_acls.iter().all(|web_acl| web_acl.missing.is_empty())

@@ -26,36 +26,24 @@ const ROUNDS: u32 = 5;
 /// The pause before planning again, times the round, plus up to as much again at random so that two runs drift apart.
 const ROUND_PAUSE: Duration = Duration::from_secs(1);
 
-/// Whether a run may write.
-#[derive(Clone, Copy, Debug)]
-pub enum Mode<'a> {
-    /// Plan only.
-    Plan,
-    /// Carry the plan out with this writer.
-    Apply(&'a Writer),
-}
-
-/// Brings WAF to what the table asks for, or plans it, and returns the record of that.
+/// Brings WAF to what the table asks for, or only plans it without a writer, and returns the record of the run.
 pub async fn reconcile(
     settings: &Settings,
     (table, waf): (&TableReader, &WafReader),
-    mode: Mode<'_>,
+    writer: Option<&Writer>,
     cache: &mut ReadCache,
     stop: &Stop,
 ) -> Run {
-    let command = match mode {
-        Mode::Plan => Command::Plan,
-        Mode::Apply(_) => Command::Apply,
-    };
+    let command = if writer.is_some() { Command::Apply } else { Command::Plan };
     let mut job = Job { settings, target: waf.target(), table, waf, cache, stop };
     let observation = match Observation::take(&mut job).await {
         Ok(observation) => observation,
         Err(end) => return Run::unseen(job.target, command, end),
     };
     let mut state = State::new(job, observation);
-    let end = match mode {
-        Mode::Plan => preview(&mut state),
-        Mode::Apply(writer) => converge(&mut state, writer).await,
+    let end = match writer {
+        None => preview(&mut state),
+        Some(writer) => converge(&mut state, writer).await,
     };
     let end = end.unwrap_or_else(|end| state.history.cut_short(end));
     let digest = digest(&state);

@@ -1,4 +1,4 @@
-//! The record of a run: plain values that report and metrics are made from, without an AWS type in them.
+//! The record of a run: the plain values from which report and metrics are made, without an AWS type.
 
 use std::collections::BTreeSet;
 
@@ -11,58 +11,58 @@ use crate::run::applied::{Applied, Origin};
 use crate::run::decision::Decision;
 use crate::run::end::{End, Trouble};
 
-/// Everything about one run that somebody may want to know.
+/// The record of a run.
 #[derive(Debug)]
 pub struct Run {
-    /// The rules that it works on, and the table that feeds them.
+    /// The target of the run.
     pub target: Target,
-    /// Whether it was to write.
+    /// Whether it was a `plan` or an `apply`.
     pub command: Command,
-    /// What table and WAF showed; `None` if they could not both be read.
+    /// What was read; `None` if the table or WAF could not be read.
     pub seen: Option<Seen>,
-    /// The plans that it carried out, in their order.
+    /// The plans that were carried out, in order.
     pub rounds: Vec<Round>,
-    /// The last plan, if it was made and not carried out.
+    /// The last plan, unless it was carried out.
     pub pending: Option<Decision>,
-    /// What `--approve` takes: for the last plan, or for what a guard holds of it after the rest was carried out.
+    /// The digest for `--approve`: of the last plan, or of what a guard still holds after the rest was carried out.
     pub digest: Option<String>,
     /// How it ended.
     pub end: End,
 }
 
-/// What a run was to do.
+/// The command of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Look only.
+    /// Only plan.
     Plan,
-    /// Write.
+    /// Plan and write.
     Apply,
 }
 
-/// What table and WAF showed.
+/// What a run read from the table and WAF.
 #[derive(Debug)]
 pub struct Seen {
     /// The complete scans.
     pub scans: Scans,
     /// Read capacity units of all scans.
     pub consumed_capacity: f64,
-    /// What WAF held when it was read last, and what was written since.
+    /// What WAF holds: the newest read, updated with confirmed writes.
     pub current: Current,
 }
 
 /// The complete scans of a run: one or more.
 #[derive(Debug)]
 pub struct Scans {
-    /// What the newest one wants.
+    /// What the newest scan wants.
     pub newest: Desired,
-    /// What those before it want, in their order.
+    /// What earlier scans want, in order.
     pub earlier: Vec<Desired>,
 }
 
-/// A plan that was carried out, and what became of it.
+/// A plan that was carried out, and the result.
 #[derive(Debug)]
 pub struct Round {
-    /// The plan, what it was made from, and what guards said of it.
+    /// The plan, the difference that it closes, and the guards' judgement.
     pub decision: Decision,
     /// What was written.
     pub applied: Applied,
@@ -93,19 +93,19 @@ impl Run {
         self.seen.as_ref().map(|seen| &seen.scans.newest)
     }
 
-    /// What WAF held when it was read last, and what was written since.
+    /// What WAF holds: the newest read, updated with confirmed writes.
     #[must_use]
     pub fn current(&self) -> Option<&Current> {
         self.seen.as_ref().map(|seen| &seen.current)
     }
 
-    /// The last plan and what guards said of it.
+    /// The last plan and the guards' judgement of it.
     #[must_use]
     pub fn decision(&self) -> Option<&Decision> {
         self.pending.as_ref().or_else(|| self.rounds.last().map(|round| &round.decision))
     }
 
-    /// Every plan that was made to be carried out, in their order.
+    /// All plans, in order.
     pub fn plans(&self) -> impl Iterator<Item = &Plan> {
         let pending = self.pending.iter().map(|decision| &decision.plan);
         self.rounds.iter().map(|round| &round.decision.plan).chain(pending)
@@ -122,20 +122,20 @@ impl Run {
         self.rounds.iter().take(self.rounds.len().saturating_sub(carried_out)).flat_map(Round::written)
     }
 
-    /// Writes that AWS confirmed.
+    /// The number of writes that took effect.
     #[must_use]
     pub fn writes_done(&self) -> usize {
         self.rounds.iter().map(|round| round.applied.done.len()).sum()
     }
 
-    /// Writes of which it is not known what became of them.
+    /// The number of writes whose effect is unknown.
     #[must_use]
     pub fn writes_unsure(&self) -> usize {
         let unsure = self.rounds.iter().flat_map(|round| &round.applied.unsure);
         unsure.map(Origin::of).collect::<BTreeSet<_>>().len()
     }
 
-    /// Distinct CIDRs that some round took for drift and that were taken out.
+    /// The number of distinct CIDRs that were removed as drift.
     #[must_use]
     pub fn drift_removed(&self) -> usize {
         let removed: BTreeSet<&Cidr> = self.written().flat_map(|change| &change.remove).collect();
@@ -145,7 +145,7 @@ impl Run {
 }
 
 impl Scans {
-    /// All of them, the newest last.
+    /// All scans, the newest last.
     pub fn all(&self) -> impl Iterator<Item = &Desired> {
         self.earlier.iter().chain([&self.newest])
     }
@@ -168,7 +168,7 @@ impl Round {
         }
     }
 
-    /// Drift that it set out to remove, whatever became of it.
+    /// Drift that the plan removes, whether or not it was written.
     fn drift(&self) -> impl Iterator<Item = Cidr> {
         let removing: BTreeSet<Cidr> = self.decision.removals().collect();
         self.decision.diff.drift().filter(move |cidr| removing.contains(cidr))

@@ -19,11 +19,11 @@ use wafsync::cli::{self, Invocation};
 use wafsync::model::settings::Settings;
 use wafsync::report::{Command, Document, markdown, text};
 use wafsync::run::outcome::Outcome;
-use wafsync::run::reconcile::{Mode, reconcile};
 use wafsync::run::record::Run;
 use wafsync::stop::Signal;
 use wafsync_test_aws::Config;
 
+use crate::running;
 use crate::world::{World, reference_to};
 
 /// The body of an answer, by operation and how often that was called before.
@@ -89,20 +89,8 @@ async fn run(http: SharedHttpClient, settings: &Settings, command: Command) -> (
         .build();
     let connection = Connection::new(sdk, settings).unwrap();
     fastrand::seed(1);
-    let cache = &mut ReadCache::default();
-    let writer = connection.writer();
-    let mode = match command {
-        Command::Plan => Mode::Plan,
-        Command::Apply => Mode::Apply(&writer),
-    };
-    let run = reconcile(
-        settings,
-        (&connection.table_reader(), &connection.waf_reader()),
-        mode,
-        cache,
-        &Signal::default().stop(None),
-    )
-    .await;
+    let stop = Signal::default().stop(None);
+    let run = running::run(&connection, settings, command, &mut ReadCache::default(), &stop).await;
     let document = Document::new(&run, settings);
     (run, document)
 }

@@ -2,12 +2,12 @@
 
 use aws_config::{BehaviorVersion, SdkConfig};
 use wafsync::aws::{Connection, ReadCache};
-use wafsync::report::Document;
+use wafsync::report::{Command, Document};
 use wafsync::run::outcome::Outcome;
-use wafsync::run::reconcile::{Mode, reconcile};
 use wafsync_test_aws::{Config, Fault, FaultKind, When};
 
 use crate::process::Process;
+use crate::running::run;
 use crate::world::{World, changes, ended, ip, ips};
 
 async fn world(args: &[&str]) -> World {
@@ -108,9 +108,8 @@ async fn error_at(endpoint: &str) -> String {
         .endpoint_url(endpoint)
         .build();
     let connection = Connection::new(sdk, &world.settings).unwrap();
-    let readers = (&connection.table_reader(), &connection.waf_reader());
     let stop = world.signal.stop(None);
-    let run = reconcile(&world.settings, readers, Mode::Plan, &mut ReadCache::default(), &stop).await;
+    let run = run(&connection, &world.settings, Command::Plan, &mut ReadCache::default(), &stop).await;
     let document = Document::new(&run, &world.settings);
     assert_eq!(document.outcome, Outcome::Failed, "{}", document.reason);
     document.error.unwrap()
@@ -143,9 +142,8 @@ async fn without_a_region_or_credentials_it_says_so() {
     );
     let sdk = bare().region(aws_config::Region::new("eu-central-1")).http_client(world.aws.http_client()).build();
     let connection = Connection::new(sdk, &world.settings).unwrap();
-    let readers = (&connection.table_reader(), &connection.waf_reader());
     let stop = world.signal.stop(None);
-    let run = reconcile(&world.settings, readers, Mode::Plan, &mut ReadCache::default(), &stop).await;
+    let run = run(&connection, &world.settings, Command::Plan, &mut ReadCache::default(), &stop).await;
     let error = Document::new(&run, &world.settings).error.unwrap();
     assert_eq!(
         error,

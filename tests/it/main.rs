@@ -45,6 +45,7 @@ mod process;
 mod readme;
 mod rendered;
 mod rules;
+mod running;
 mod scanning;
 mod secrecy;
 mod several;

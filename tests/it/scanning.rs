@@ -160,7 +160,7 @@ async fn a_table_that_stays_throttled_is_left_to_the_next_run() {
     world.fail_times("Scan", 3, When::Before, FaultKind::ProvisionedThroughputExceeded);
     let document = world.apply().await;
     assert_eq!(ended(&document), (Outcome::Partial, 0, 0), "{}", document.reason);
-    let hint = "hint: give the table more read capacity, or let wafsync take less with --read-capacity";
+    let hint = "hint: give the table more read capacity, or limit wafsync with --read-capacity";
     assert!(document.reason.contains(hint), "{}", document.reason);
 }
 

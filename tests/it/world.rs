@@ -17,12 +17,12 @@ use wafsync::model::settings::Settings;
 use wafsync::preflight::iam_policy::Access;
 use wafsync::report::{Approving, Command, Context, Document, Names, text};
 use wafsync::run::outcome::Outcome;
-use wafsync::run::reconcile::{Mode, reconcile};
 use wafsync::run::record::Run;
 use wafsync::stop::Signal;
 use wafsync_test_aws::{Aws, Call, Config, Fault, FaultKind, Phase, When};
 
 use crate::iam::assert_allowed;
+use crate::running;
 
 /// The table of every scenario.
 pub(crate) const TABLE: &str = "clusters";
@@ -141,20 +141,8 @@ impl World {
         fastrand::seed(1);
         let connection = self.connection();
         let stop = self.signal.stop(Some(Instant::now() + self.settings.run.deadline));
-        let writer = connection.writer();
-        let mode = match command {
-            Command::Plan => Mode::Plan,
-            Command::Apply => Mode::Apply(&writer),
-        };
         let before = self.aws.log().len();
-        let run = reconcile(
-            &self.settings,
-            (&connection.table_reader(), &connection.waf_reader()),
-            mode,
-            &mut ReadCache::default(),
-            &stop,
-        )
-        .await;
+        let run = running::run(&connection, &self.settings, command, &mut ReadCache::default(), &stop).await;
         let access = match command {
             Command::Plan => Access::Plan,
             Command::Apply => Access::Apply,

@@ -24,6 +24,8 @@ mod observer;
 mod ranges;
 mod regressions;
 mod richer;
+#[path = "../it/running.rs"]
+mod running;
 mod scenarios;
 mod seeds;
 mod several;

@@ -19,13 +19,13 @@ use wafsync::planning::plan::{Stage, Write};
 use wafsync::preflight::iam_policy::{self, Access, IamScope};
 use wafsync::report::{Command, Document};
 use wafsync::run::outcome::Outcome;
-use wafsync::run::reconcile::{Mode, reconcile};
 use wafsync::run::record::Run;
 use wafsync::stop::Signal;
 use wafsync_test_aws::{Aws, Config, iam};
 
 use crate::careless::Careless;
 use crate::observer::{Errand, Observer, Promise, Terms};
+use crate::running;
 
 /// The table of every world.
 pub(crate) const TABLE: &str = "clusters";
@@ -188,19 +188,13 @@ impl World {
     async fn run_with(&self, process: &Process, settings: &Settings, command: Command) -> Document {
         let connection = Connection::new(self.sdk(&process.caller), settings).unwrap();
         let stop = process.signal.stop(Some(Instant::now() + process.settings.run.deadline));
-        let writer = connection.writer();
-        let mode = match command {
-            Command::Plan => Mode::Plan,
-            Command::Apply => Mode::Apply(&writer),
-        };
         let warm = |edit: &mut dyn FnMut(&mut BTreeMap<String, ReadCache>)| {
             self.warm.iter().for_each(|caches| edit(&mut caches.lock().unwrap()));
         };
         let mut cache = ReadCache::default();
         warm(&mut |caches| cache = caches.remove(&process.caller).unwrap_or_default());
         let before = self.aws.log().len();
-        let run =
-            reconcile(settings, (&connection.table_reader(), &connection.waf_reader()), mode, &mut cache, &stop).await;
+        let run = running::run(&connection, settings, command, &mut cache, &stop).await;
         let policy = iam_policy::policy(Access::Apply, &IamScope::of(settings, Some("eu-central-1")));
         for call in self.aws.log().get(before..).unwrap_or_default().iter().flat_map(iam::calls) {
             assert!(iam::allows(&policy, &call), "the policy does not allow {call:?}");

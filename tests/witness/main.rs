@@ -15,6 +15,8 @@
 mod between;
 mod conformance;
 mod moving;
+#[path = "../it/running.rs"]
+mod running;
 mod scenarios;
 mod world;
 

@@ -18,10 +18,10 @@ use wafsync::cli::{self, Invocation};
 use wafsync::model::settings::Settings;
 use wafsync::report::{self, Document};
 use wafsync::run::outcome::Outcome;
-use wafsync::run::reconcile::{Mode, reconcile};
 use wafsync::stop::Signal;
 
 use crate::between::Between;
+use crate::running;
 
 /// One installation of its own name with a table of its own, so that scenarios do not meet.
 pub(crate) struct World {
@@ -93,19 +93,7 @@ impl World {
     async fn run(&self, command: report::Command) -> Document {
         let connection = Connection::new(self.sdk.clone(), &self.settings).unwrap();
         let stop = Signal::default().stop(Some(Instant::now() + self.settings.run.deadline));
-        let writer = connection.writer();
-        let mode = match command {
-            report::Command::Plan => Mode::Plan,
-            report::Command::Apply => Mode::Apply(&writer),
-        };
-        let run = reconcile(
-            &self.settings,
-            (&connection.table_reader(), &connection.waf_reader()),
-            mode,
-            &mut ReadCache::default(),
-            &stop,
-        )
-        .await;
+        let run = running::run(&connection, &self.settings, command, &mut ReadCache::default(), &stop).await;
         Document::new(&run, &self.settings)
     }
 

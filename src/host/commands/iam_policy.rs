@@ -1,4 +1,4 @@
-//! `iam-policy`: the least privilege for these settings.
+//! `iam-policy`: the least-privilege policy for these settings.
 
 use std::io::Write;
 

@@ -1,4 +1,4 @@
-//! The commands, a file each: from settings to an exit code.
+//! The commands, one file each: from settings to an exit code.
 
 pub(super) mod apply;
 pub(super) mod check;

@@ -11,7 +11,7 @@ use crate::report::{Command, Names};
 use crate::run::outcome::Outcome;
 use crate::stop::Signal;
 
-/// Exit codes of `--detailed-exitcode`.
+/// An exit code of `--detailed-exitcode`.
 const EXIT_PENDING: u8 = 2;
 const EXIT_GUARDED: u8 = 3;
 
@@ -41,7 +41,7 @@ pub(in crate::host) async fn run(
     deliver(out, &render(&finished, Command::Plan, view, session.approving()), code)
 }
 
-/// Whether a web ACL would not enforce a rule group that has IP sets, or gets some by this plan.
+/// Whether a web ACL does not enforce a rule group that has IP sets or gets some by this plan.
 fn stays_unenforced(finished: &Finished) -> bool {
     let has_sets = |names: &Names| matches!(names, Names::IpSets(sets) if !sets.is_empty());
     let gets: Vec<String> = (finished.document.changes.iter())

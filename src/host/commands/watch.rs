@@ -52,7 +52,7 @@ pub(in crate::host) async fn run(
                 page
             }
         };
-        // A reader that is gone does not end the daemon.
+        // A closed pipe does not end the daemon.
         deliver(out, &result, 0);
         leave(finished, Command::Apply, &approving);
         exporter.export(&samples(&finished.document, &settings, &finished.facts)).await;
@@ -61,18 +61,18 @@ pub(in crate::host) async fn run(
     0
 }
 
-/// Whether a run had nothing to do, and there is nothing that a person should look at.
+/// Whether a run had nothing to do and nothing needs attention.
 fn found_nothing(document: &Document) -> bool {
     document.outcome == Outcome::Converged && document.table.rejections.is_empty() && document.deferred.is_empty()
 }
 
-/// All there is to say of a run that found nothing to do: when, and when the next one starts.
+/// The line for a run that had nothing to do: its time, and the time of the next.
 fn quiet_line(next: Duration) -> Vec<u8> {
     let now = humantime::format_rfc3339_seconds(SystemTime::now());
     format!("{now} nothing to do; next run in {}\n", whole_seconds(next)).into_bytes()
 }
 
-/// Without a fraction, which only looks exact.
+/// The duration in whole seconds.
 fn whole_seconds(duration: Duration) -> humantime::FormattedDuration {
     humantime::format_duration(Duration::from_secs(duration.as_secs()))
 }

@@ -1,13 +1,13 @@
-//! The document of a run, cut to what an invocation may answer, with the totals of what was cut.
+//! The answer to an invocation: the document of a run, cut to Lambda's limit, with the totals of what was cut.
 
 use serde::Serialize;
 
 use crate::report::{Document, Names};
 
-/// Elements of a list; fewer if that is still too much text.
+/// The most elements of a list; the next limit applies if the answer is still too large.
 const LIMITS: [usize; 4] = [1000, 100, 10, 0];
 
-/// What an invocation answers.
+/// The answer to an invocation.
 #[derive(Debug, Serialize)]
 pub(super) struct Answer {
     #[serde(flatten)]
@@ -23,9 +23,9 @@ struct Totals {
     rejections: usize,
     ip_sets: usize,
     changes: usize,
-    /// CIDRs that all changes add.
+    /// CIDRs that the changes add.
     add: usize,
-    /// CIDRs that all changes remove.
+    /// CIDRs that the changes remove.
     remove: usize,
     held: usize,
     deferred: usize,
@@ -50,7 +50,7 @@ impl Totals {
 }
 
 impl Answer {
-    /// The document with its lists cut so that the JSON fits into this many bytes.
+    /// Cuts the document's lists so that its JSON fits into this many bytes.
     pub(super) fn fitting(document: Document, bytes: usize) -> Self {
         let totals = Totals::of(&document);
         let mut answer = Self { document, truncated: false, totals };

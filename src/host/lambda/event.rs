@@ -1,11 +1,11 @@
-//! What an event asks for. Anything unknown is an error, so that a typo never applies.
+//! Parses events. Anything unknown is an error, so that a typo never applies.
 
 use serde_json::{Map, Value};
 
 use crate::cli;
 use crate::text;
 
-/// The members of an event of EventBridge, also of its Scheduler.
+/// The members of an event from EventBridge or EventBridge Scheduler.
 const EVENTBRIDGE: [&str; 11] = [
     "version",
     "id",
@@ -20,7 +20,7 @@ const EVENTBRIDGE: [&str; 11] = [
     "trace-header",
 ];
 
-/// What the run has to do.
+/// The request in an event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Request {
     /// Plan only.
@@ -30,9 +30,9 @@ pub(super) struct Request {
 }
 
 impl Request {
-    /// Reads an event: an empty one, one of EventBridge, records of a DynamoDB stream, or a request.
+    /// Parses an event: empty, from EventBridge, records of a DynamoDB stream, or a request.
     ///
-    /// The error says what is wrong with it.
+    /// The error is a message for people.
     pub(super) fn read(event: &str) -> Result<Self, String> {
         if event.trim().is_empty() {
             return Ok(Self::default());
@@ -41,7 +41,7 @@ impl Request {
             Ok(Value::Null) => Ok(Self::default()),
             Ok(Value::Object(event)) if is_eventbridge(&event) || is_stream(&event) => Ok(Self::default()),
             Ok(Value::Object(event)) => Self::direct(&event),
-            // EventBridge Pipes sends the bare records, even a single one.
+            // EventBridge Pipes sends an array of records, even for one.
             Ok(Value::Array(records)) if !records.is_empty() && records.iter().all(is_record) => Ok(Self::default()),
             Ok(Value::Array(_)) => Err("an array must hold records of a DynamoDB stream and nothing else".to_owned()),
             Ok(Value::Bool(_) | Value::Number(_) | Value::String(_)) => Err("must be a JSON object".to_owned()),
@@ -72,7 +72,7 @@ impl Request {
     }
 }
 
-/// Characters of an unknown key that are shown.
+/// The most characters of an unknown key that are shown.
 const MAX_KEY: usize = 64;
 
 fn is_eventbridge(event: &Map<String, Value>) -> bool {
@@ -80,7 +80,7 @@ fn is_eventbridge(event: &Map<String, Value>) -> bool {
     is_text("source") && is_text("detail-type") && event.keys().all(|key| EVENTBRIDGE.contains(&key.as_str()))
 }
 
-/// An event that only wakes the function up: its records are not read.
+/// An event that only triggers a run: its records are ignored.
 fn is_stream(event: &Map<String, Value>) -> bool {
     let records = event.get("Records").and_then(Value::as_array);
     event.len() == 1 && records.is_some_and(|records| records.iter().all(is_record))

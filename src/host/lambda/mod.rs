@@ -1,7 +1,7 @@
-//! The AWS Lambda function: an event in, a run, and a document or an error out.
+//! The AWS Lambda function: runs once per event and answers with a document or an error.
 //!
-//! Settings come from the environment, once. A warm execution environment keeps its clients, and what it has read while
-//! lock tokens show that it is current.
+//! It reads settings from the environment once. A warm execution environment keeps its clients and its cache, which lock
+//! tokens validate.
 
 mod answer;
 mod event;
@@ -29,16 +29,16 @@ use crate::report::{Approving, Command, Document};
 use crate::run::outcome::Outcome;
 use crate::stop::Signal;
 
-/// The run ends this long before the invocation would be cut off, which leaves time for the answer.
+/// The time between the end of a run and the end of the invocation, for the answer.
 const MARGIN: Duration = Duration::from_secs(3);
 
-/// Lambda accepts 6 MB; the rest is for the escapes of JSON in transit.
+/// The largest answer: Lambda accepts 6 MB, less JSON escapes in transit.
 const MAX_ANSWER: usize = 5_000_000;
 
-/// An error goes to logs and alarms, which show far less.
+/// The longest error message: logs and alarms show far less.
 const MAX_ERROR: usize = 200_000;
 
-/// The variable that tells a process that it is a Lambda function.
+/// The variable that is set in a Lambda function.
 pub const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
 
 /// Answers invocations until the process is ended. `start_log` is called once, with the settings of the log.
@@ -60,23 +60,22 @@ pub async fn serve(
     Runtime::new(handler).layer(MapRequestLayer::new(as_text)).layer(TracingLayer::new()).run().await
 }
 
-/// The event as plain text: the runtime itself would refuse one that is not JSON, such as an empty one, before it could be
-/// reported.
+/// The event as plain text: the runtime would reject one that is not JSON, such as an empty one, before it is reported.
 fn as_text(invocation: LambdaInvocation) -> LambdaInvocation {
     let text = serde_json::Value::from(String::from_utf8_lossy(&invocation.body));
     LambdaInvocation { body: Bytes::from(text.to_string()), ..invocation }
 }
 
-/// The time left for a run. `deadline` is in milliseconds since the epoch.
+/// The time for a run. `deadline` is in milliseconds since the epoch.
 fn left(deadline: u64, now: SystemTime) -> Duration {
     (UNIX_EPOCH + Duration::from_millis(deadline)).duration_since(now).unwrap_or_default().saturating_sub(MARGIN)
 }
 
-/// What lives from one invocation to the next.
+/// The function's state, kept across invocations.
 struct Function {
     /// The name of the installation, for its metrics.
     name: String,
-    /// An error in the settings: every invocation fails with it, where alarms see it.
+    /// Or an error in the settings, with which every invocation fails, so that alarms notice.
     session: Result<Session, String>,
 }
 
@@ -118,7 +117,7 @@ impl Function {
     }
 }
 
-/// The installation of invalid settings: their name if that is valid, else the default.
+/// The installation's name for invalid settings: theirs if it is valid, otherwise the default.
 fn installation(env: Vec<(OsString, OsString)>) -> String {
     let table = || (OsString::from("WAFSYNC_TABLE"), OsString::from("any"));
     let name_alone = env.into_iter().filter(|(variable, _)| variable == "WAFSYNC_NAME");
@@ -126,7 +125,7 @@ fn installation(env: Vec<(OsString, OsString)>) -> String {
     settings.map(|(settings, ..)| settings.waf.name).unwrap_or_default()
 }
 
-/// Reports a run that did not start; alarms on its metrics see it.
+/// Reports a run that did not start, with metrics for alarms.
 fn refused(installation: &str, cause: &str) -> Result<Answer, Diagnostic> {
     error!("{cause}");
     let now = clock::now();
@@ -149,7 +148,7 @@ fn answer(document: Document, command: Command) -> Result<Answer, Diagnostic> {
     Err(Diagnostic { error_type: outcome.to_string(), error_message: answer.to_json() })
 }
 
-/// One line on stdout, which CloudWatch reads. `began` is in seconds since the epoch.
+/// Prints one line with metrics for CloudWatch. `began` is in seconds since the epoch.
 fn print(samples: &[Sample], installation: &str, began: i64) {
     let line = cloudwatch::line(samples, installation, began);
     let mut out = std::io::stdout().lock();

@@ -1,7 +1,7 @@
-//! What the log says at the end of a run: its outcome, what waits and why, what goes on from there, and the numbers.
+//! Logs the end of a run: its outcome, what waits for approval and why, how to approve it, and the numbers.
 //!
-//! Where nobody reads the result, as with a Lambda function on a schedule, the log is all there is. A process that lives
-//! on tells what waits once, and after that in the line of the outcome alone until it changes.
+//! A scheduled Lambda function has no other output. A long-lived process logs what waits once, and after that only the
+//! outcome until something changes.
 
 use tracing::{error, info, warn};
 
@@ -13,23 +13,23 @@ use crate::run::outcome::Outcome;
 use crate::text;
 use crate::text::number::{duration, grouped};
 
-/// Rejections that are told one by one.
+/// The most rejections that are logged one by one.
 const REJECTIONS: usize = 4;
 
-/// Bytes of a list in one line. With the lines of the other kinds, all that is said about a hold stays below 4 KB.
+/// The most bytes of a list in one line. All lines about a hold stay below 4 KB.
 const LIST: usize = 400;
 
-/// Characters of foreign text in one field.
+/// The most characters of foreign text in one field.
 const FIELD: usize = 80;
 
-/// Ranges of addresses that are looked for in one list.
+/// The most ranges of addresses in one list.
 const RANGES: usize = 12;
 
-/// What was said last about what waits, so that it is not said again.
+/// The last logged state, so that it is not repeated.
 #[derive(Debug, Default)]
 pub(super) struct Said(Option<Waiting>);
 
-/// What waits, as far as a change of it is news.
+/// What waits for approval, to detect changes.
 #[derive(Debug, PartialEq)]
 struct Waiting {
     outcome: Outcome,
@@ -60,8 +60,7 @@ impl Waiting {
     }
 }
 
-/// The outcome in a line; for programs also what waits, unless it waited in the same way after the run before, and the
-/// numbers.
+/// Logs the outcome in a line; for programs also what waits, unless that is unchanged, and the numbers.
 pub(super) fn ended(said: &mut Said, command: Command, document: &Document, facts: &Facts) {
     let (outcome, writes) = (document.outcome, document.writes.done);
     let waiting = Waiting::of(document);
@@ -72,7 +71,7 @@ pub(super) fn ended(said: &mut Said, command: Command, document: &Document, fact
         (Some(error), Command::Apply) => error!(%outcome, writes, "{error}"),
         (None, Command::Plan) => {}
         (None, Command::Apply) if outcome.exit_code() == 0 => info!(%outcome, writes, "{}", document.reason),
-        // Something is left to be done, by a person or by the next run.
+        // The plan has changes left.
         (None, Command::Apply) => warn!(%outcome, writes, "{}{as_before}", document.reason),
     }
     said.0 = waiting;
@@ -101,7 +100,7 @@ pub(super) fn ended(said: &mut Said, command: Command, document: &Document, fact
     );
 }
 
-/// What waits, why, and what goes on from there. A person at a terminal sees these in the result.
+/// Logs what waits, why, and how to approve it. In a terminal the result shows this.
 fn details(document: &Document) {
     if document.is_guarded() {
         for reason in &document.guard.reasons {
@@ -121,7 +120,7 @@ fn details(document: &Document) {
     }
 }
 
-/// Those that hold something back first.
+/// Logs rejections, first those that hold something back.
 fn rejections(rejections: &[Rejected]) {
     let (known, others): (Vec<_>, Vec<_>) = rejections.iter().partition(|rejection| rejection.ignored);
     for Rejected { key, value, reason, ignored } in others.into_iter().chain(known).take(REJECTIONS) {
@@ -130,11 +129,11 @@ fn rejections(rejections: &[Rejected]) {
     }
     let more = rejections.len().saturating_sub(REJECTIONS);
     if more > 0 {
-        info!(target: FOR_PROGRAMS, more, "rejected, and so many more: `plan --full` lists them");
+        info!(target: FOR_PROGRAMS, more, "more rejections: `plan --full` lists them");
     }
 }
 
-/// What is held: how many CIDRs of which IP set, and in which ranges.
+/// Logs the held CIDRs: their number in each IP set, and their ranges.
 fn held(document: &Document) {
     if document.held.is_empty() {
         return;
@@ -165,7 +164,7 @@ fn told(cidrs: &[Cidr]) -> String {
     bounded(ranges_in_words(cidrs, RANGES).into_iter())
 }
 
-/// These joined with commas, as far as there is room, and how many there are besides.
+/// Joins as many as fit with commas, followed by the number of the rest.
 fn bounded(all: impl ExactSizeIterator<Item = String>) -> String {
     let (mut list, mut left) = (String::new(), all.len());
     for one in all {

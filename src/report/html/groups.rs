@@ -1,4 +1,4 @@
-//! The changes as groups that fold: one for each IP set or rule group, one for each item.
+//! The changes as foldable groups: one per IP set or rule group, and one per item.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::run::record::Command;
 use crate::text::number::{counted, grouped};
 use crate::text::{key, line};
 
-/// CIDRs that a page lists one by one under each heading; more are told as ranges, so that a browser opens it at once.
+/// The most CIDRs that a page lists one by one under each heading; more are shown as ranges, so that it opens quickly.
 pub(super) const LISTED: usize = 20_000;
 
 /// The changes by IP set and rule group.
@@ -35,7 +35,7 @@ pub(super) fn by_set(document: &Document, context: Context<'_>) -> Markup {
     }
 }
 
-/// Whether so many CIDRs can still be listed one by one; then there is room for that many fewer.
+/// Takes this many CIDRs from the budget for listing one by one. Returns whether it allows them.
 fn take(left: &mut usize, count: usize) -> bool {
     let fits = count <= *left;
     if fits {
@@ -114,7 +114,7 @@ fn cidrs(add: &[Cidr], wanted_by: &[Option<String>], remove: &[Cidr]) -> Markup 
     }
 }
 
-/// `plan --item`: what each of these items gets.
+/// The CIDRs of each item of `plan --item`.
 pub(super) fn of_items(document: &Document, context: Context<'_>) -> Markup {
     let class = |tone: Tone| match tone {
         Tone::Good => "add",
@@ -146,7 +146,7 @@ pub(super) fn of_items(document: &Document, context: Context<'_>) -> Markup {
     }
 }
 
-/// What comes, by item, and into which IP set.
+/// The additions, by item, and the IP set of each.
 pub(super) fn by_item(document: &Document) -> Markup {
     let items = items::by_item(document);
     let mut sets: BTreeMap<Cidr, &str> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! The map of the IP sets: a cell each, filled by its occupancy, with what it gains, loses and holds.
+//! The map of the IP sets: one cell each, filled by its occupancy, with what is added, removed and held.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,10 @@ use crate::run::record::Command;
 use crate::text::line;
 use crate::text::number::{counted, grouped};
 
-/// Units of the drawing that a full cell is high.
+/// The height of a full cell, in units of the drawing.
 const HEIGHT: usize = 100;
 
-/// Units that whatever is there at all is high, so that it is seen.
+/// The least height of anything nonzero, so that it is visible.
 const SEEN: usize = 8;
 
 /// One IP set.
@@ -45,12 +45,12 @@ fn cells<'a>(document: &'a Document, command: Command) -> Vec<Cell<'a>> {
         cell.changes = true;
         cell.new |= change.kind.creates();
         match command {
-            // The numbers of the set are those before the run.
+            // The document has the numbers before the run.
             Command::Plan => {
                 cell.kept = cell.kept.saturating_sub(remove.len());
                 (cell.add, cell.remove) = (add.len(), remove.len());
             }
-            // They are those after it.
+            // The document has the numbers after the run.
             Command::Apply if change.written => {
                 cell.kept = cell.kept.saturating_sub(add.len());
                 (cell.add, cell.remove) = (add.len(), remove.len());
@@ -119,7 +119,7 @@ fn draw(cell: &Cell<'_>, context: Context<'_>) -> Markup {
     }
 }
 
-/// The cell in words.
+/// The cell as text.
 fn said(cell: &Cell<'_>) -> String {
     let in_waf = cell.kept + cell.held;
     let mut said = vec![format!("{}: {} of {} stay", line(cell.name), grouped(in_waf), grouped(cell.capacity))];

@@ -1,4 +1,4 @@
-//! What needs attention: why something waits, what is held, and what cannot be used.
+//! The part of the text that needs attention: objections of guards, held CIDRs, and rejections.
 
 use super::changes::{listed, more};
 use super::page::Page;
@@ -11,13 +11,13 @@ use crate::report::style::Tone;
 use crate::text;
 use crate::text::number::{counted, grouped};
 
-/// Lines of one kind, unless `--full` asks for all.
+/// The most lines of one kind without `--full`.
 const LINES: usize = 4;
 
-/// In front of what belongs to a point.
+/// The indentation below a point.
 const INDENT: &str = "      ";
 
-/// All of it, with the gravest at the end, where a terminal stops.
+/// Renders all points, the gravest last, where a terminal stops.
 pub(super) fn attention(page: &mut Page, document: &Document, context: Context<'_>) {
     page.gap();
     let count = |cidrs: &[Cidr]| counted(cidrs.len(), "CIDR");
@@ -57,7 +57,7 @@ fn point(page: &mut Page, tone: Tone, sign: &str, what: &str) {
     page.paragraph("  ", Tone::Plain, &format!("{sign} {what}"), (sign.len(), tone));
 }
 
-/// Where these CIDRs are.
+/// The ranges of these CIDRs.
 fn extent(page: &mut Page, cidrs: &[Cidr], full: bool) {
     if full {
         for cidr in cidrs {
@@ -74,7 +74,7 @@ fn extent(page: &mut Page, cidrs: &[Cidr], full: bool) {
 }
 
 fn held(page: &mut Page, document: &Document, context: Context<'_>) {
-    // All that a blocked plan removes waits, and it is among the changes.
+    // A blocked plan lists its removals among the changes.
     if document.held.is_empty() || document.is_blocked() {
         return;
     }
@@ -93,7 +93,7 @@ fn held(page: &mut Page, document: &Document, context: Context<'_>) {
     }
 }
 
-/// Which items still ask for addresses of what is held.
+/// The items that still ask for held addresses.
 pub(in crate::report) fn items(document: &Document, context: Context<'_>) -> String {
     let Some(desired) = context.desired else { return "the table was not read".to_owned() };
     let keys = keys(desired, &document.held_removals());
@@ -106,7 +106,7 @@ pub(in crate::report) fn items(document: &Document, context: Context<'_>) -> Str
     }
 }
 
-/// The items that ask for the additions that wait.
+/// The items that ask for waiting additions.
 pub(in crate::report) fn asking(document: &Document, context: Context<'_>) -> String {
     let keys = context.desired.map(|desired| keys(desired, &document.waiting)).unwrap_or_default();
     match keys.as_slice() {
@@ -116,7 +116,7 @@ pub(in crate::report) fn asking(document: &Document, context: Context<'_>) -> St
     }
 }
 
-/// The keys of the items that ask for addresses of these CIDRs: sorted, each once.
+/// The keys of the items that ask for addresses of these CIDRs, sorted and distinct.
 fn keys(desired: &Desired, cidrs: &[Cidr]) -> Vec<String> {
     let wanted: Vec<Cidr> = cidrs.iter().copied().filter(|cidr| desired.overlaps(*cidr)).collect();
     desired.wanted_by(&wanted)
@@ -137,7 +137,7 @@ fn rejections(page: &mut Page, rejections: &[Rejected], full: bool) {
     more(page, rejections.len() - most);
 }
 
-/// `cluster-7 10.0.0.5/24: host bits are set: …`
+/// A rejection as a line, such as `cluster-7 10.0.0.5/24: host bits are set: …`.
 fn told(rejection: &Rejected) -> String {
     let key = match rejection.key.as_ref() {
         "" => "(no key)".into(),
@@ -151,7 +151,7 @@ fn told(rejection: &Rejected) -> String {
     format!("{key}{value}: {}{ignored}", text::line(&rejection.reason))
 }
 
-/// `wafsync-1 (overridden), wafsync-2 (no reference)`
+/// The rule groups without effect and why: `wafsync-1 (overridden), wafsync-2 (no reference)`.
 pub(in crate::report) fn without_effect(acl: &Acl) -> String {
     let why = |group| if acl.overridden.contains(group) { "overridden" } else { "no reference" };
     acl.missing.iter().map(|group| format!("{group} ({})", why(group))).collect::<Vec<_>>().join(", ")

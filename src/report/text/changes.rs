@@ -1,4 +1,4 @@
-//! The changes: a line for each IP set and rule group, and the CIDRs behind it as far as there is room.
+//! The changes: a line for each IP set and rule group, followed by its CIDRs as far as there is room.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -17,28 +17,28 @@ use crate::text;
 use crate::text::number::{counted, grouped};
 use crate::text::wrap::WIDTH;
 
-/// IP sets that have a line, unless `--full` asks for all.
+/// The most IP sets without `--full`.
 const ROWS: usize = 20;
 
-/// Lines that the CIDRs of all IP sets share, unless `--full` asks for all.
+/// The most lines for CIDRs, shared by all IP sets, without `--full`.
 const DETAILS: usize = 12;
 
-/// Columns of a name beside its numbers; a longer one has a line of its own.
+/// The width of a name next to its numbers; a longer one gets its own line.
 const NAME_COLUMNS: usize = 32;
 
-/// Columns of a number and the gap in front of it.
+/// The width of a number and the gap before it.
 const NUMBER_COLUMNS: usize = 9;
 
-/// Columns of an item's key beside an address, at most: fewer where the address leaves less room.
+/// The greatest width of an item's key next to an address.
 const KEY_COLUMNS: usize = 32;
 
-/// Columns of an item's key beside an address, at least, however long the address.
+/// The least width of an item's key next to an address.
 const KEY_COLUMNS_AT_LEAST: usize = 8;
 
-/// In front of the CIDRs of an IP set.
+/// The indentation of CIDRs below an IP set.
 const INDENT: &str = "      ";
 
-/// An IP set or rule group in which something changes or waits.
+/// An IP set or rule group with changes or held CIDRs.
 struct Row<'a> {
     name: &'a str,
     sign: char,
@@ -83,9 +83,9 @@ pub(super) fn changes(page: &mut Page, document: &Document, context: Context<'_>
     }
 }
 
-/// As many rows as there is room for, those first in which something waits, in their order; and the others.
+/// Selects as many rows as there is room for, preferring those with held CIDRs. Returns both parts, in order.
 fn most_important<'r, 'a>(rows: &'r [Row<'a>], most: usize) -> (Vec<&'r Row<'a>>, Vec<&'r Row<'a>>) {
-    // A line that says "1 more" would be no shorter than that one.
+    // A line "1 more" would be no shorter than the row.
     if rows.len() <= most.saturating_add(1) {
         return (rows.iter().collect(), Vec::new());
     }
@@ -98,7 +98,7 @@ fn most_important<'r, 'a>(rows: &'r [Row<'a>], most: usize) -> (Vec<&'r Row<'a>>
 }
 
 fn set_rows<'a>(document: &'a Document, command: Command) -> Vec<Row<'a>> {
-    // All that a blocked plan removes waits, and it is among the changes.
+    // A blocked plan lists its removals among the changes.
     let held = if document.is_blocked() { &[][..] } else { document.held_in.as_slice() };
     let held: BTreeMap<&str, &[Cidr]> = held.iter().map(|held| (held.ip_set.as_str(), held.cidrs.as_slice())).collect();
     let mut rows: BTreeMap<&str, Row<'a>> = BTreeMap::new();
@@ -114,7 +114,7 @@ fn set_rows<'a>(document: &'a Document, command: Command) -> Vec<Row<'a>> {
             note: String::new(),
             note_tone: Tone::Dim,
         };
-        // A set that several rounds wrote keeps the last.
+        // If several rounds wrote a set, the last counts.
         rows.insert(&change.target, noted(row, Some(change), document, command));
     }
     for (name, held) in held {
@@ -136,10 +136,10 @@ fn set_rows<'a>(document: &'a Document, command: Command) -> Vec<Row<'a>> {
     rows.into_values().collect()
 }
 
-/// The row with what has to be said about it.
+/// The row with its note.
 fn noted<'a>(mut row: Row<'a>, change: Option<&Write>, document: &Document, command: Command) -> Row<'a> {
     let set = document.ip_sets.iter().find(|set| set.name == row.name);
-    // For `plan` the sets are those before the run, for `apply` those after it.
+    // The document has the sets before the run for `plan`, and after it for `apply`.
     let before = |addresses: usize| addresses == row.remove.len() + row.held.len() && row.add.is_empty();
     let emptied = set.is_some_and(|set| match command {
         Command::Plan => before(set.addresses),
@@ -164,7 +164,7 @@ fn creates(change: &Write) -> bool {
 }
 
 fn group_row<'a>(group: &'a Write, document: &Document, command: Command) -> Row<'a> {
-    let parts = [(group.add.len(), "to refer to"), (group.remove.len(), "to let go of")];
+    let parts = [(group.add.len(), "to refer to"), (group.remove.len(), "to drop")];
     let parts = parts.iter().filter(|(count, _)| *count > 0);
     let parts: Vec<String> = parts.map(|(count, what)| format!("{what} {}", counted(*count, "IP set"))).collect();
     let not_written = command == Command::Apply && !group.written;
@@ -198,7 +198,7 @@ fn set_names(names: &[String]) -> String {
     }
 }
 
-/// The columns of the page: those that are empty for every row are left out.
+/// The columns of the page, without those that are empty in every row.
 struct Columns {
     name: usize,
     add: Option<&'static str>,
@@ -245,7 +245,7 @@ impl Columns {
         shown.into_iter().zip(counts).filter_map(number).collect()
     }
 
-    /// `inline`: there is no room for lines of its own, so the row says where its CIDRs are.
+    /// `inline`: without room for separate lines, the row itself has the ranges of its CIDRs.
     fn row(&self, page: &mut Page, row: &Row<'_>, inline: bool) {
         let name = text::line(row.name);
         let sign = format!("{} ", row.sign);
@@ -293,7 +293,7 @@ impl Columns {
     }
 }
 
-/// The CIDRs of an IP set: what comes with the item that wants it, what goes as ranges.
+/// The CIDRs of an IP set: each addition with an item that asks for it, and removals as ranges.
 fn details(page: &mut Page, row: &Row<'_>, context: Context<'_>, most: usize) {
     if most == 0 {
         return;
@@ -321,7 +321,7 @@ fn details(page: &mut Page, row: &Row<'_>, context: Context<'_>, most: usize) {
     more(page, told.iter().skip(most_removed).map(|range| range.cidrs).sum());
 }
 
-/// The item that wants it, in so many columns if that can be.
+/// The item that asks for it, within this width if possible.
 fn wanted_by(cidr: Cidr, desired: Option<&Desired>, columns: usize) -> String {
     match desired.and_then(|desired| desired.first_wanting(cidr)) {
         Some((key, others)) => {
@@ -336,12 +336,12 @@ fn wanted_by(cidr: Cidr, desired: Option<&Desired>, columns: usize) -> String {
     }
 }
 
-/// How many of `all` are listed: a line that says "1 more" would be no shorter than that one.
+/// The number of `all` to list: a line "1 more" would be no shorter than the one it replaces.
 pub(super) const fn listed(all: usize, most: usize) -> usize {
     if all <= most.saturating_add(1) { all } else { most }
 }
 
-/// How many more there are than are listed.
+/// A line with the number that is left out.
 pub(super) fn more(page: &mut Page, left: usize) {
     if left > 0 {
         page.line(&[(Tone::Dim, &format!("{INDENT}… {} more", grouped(left)))]);

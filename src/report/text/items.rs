@@ -1,4 +1,4 @@
-//! `plan --item`: what some items get, each of their CIDRs on a line.
+//! The text of `plan --item`: each CIDR of the chosen items on a line.
 
 use super::page::{Page, short};
 use crate::report::context::Context;
@@ -8,10 +8,10 @@ use crate::report::style::Tone;
 use crate::text;
 use crate::text::number::counted;
 
-/// Columns of an item's key in its heading.
+/// The width of an item's key in its heading.
 const HEADING_COLUMNS: usize = 50;
 
-/// What each of the items of the context gets.
+/// Renders each of the chosen items.
 pub(super) fn items(page: &mut Page, document: &Document, context: Context<'_>) {
     for item in gets(document, context) {
         page.gap();

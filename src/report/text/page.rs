@@ -1,4 +1,4 @@
-//! A page of lines that fit a terminal.
+//! A text page whose lines fit a terminal.
 
 use textwrap::core::display_width;
 
@@ -6,7 +6,7 @@ use crate::report::style::{Paint, Tone};
 use crate::text;
 use crate::text::wrap::wrap;
 
-/// Lines of text, with colors or without.
+/// A page of lines, colored or not.
 pub(super) struct Page {
     text: String,
     paint: Paint,
@@ -22,14 +22,14 @@ impl Page {
         self.text
     }
 
-    /// An empty line, unless the page begins or has one there.
+    /// Adds an empty line, unless the page is empty or ends with one.
     pub(super) fn gap(&mut self) {
         if !self.text.is_empty() && !self.text.ends_with("\n\n") {
             self.text.push('\n');
         }
     }
 
-    /// A line of pieces.
+    /// Adds a line of colored pieces.
     pub(super) fn line(&mut self, pieces: &[(Tone, &str)]) {
         let start = self.text.len();
         for (tone, piece) in pieces {
@@ -40,7 +40,7 @@ impl Page {
         self.text.push('\n');
     }
 
-    /// A paragraph of one color that goes on behind `indent`; its first `head` bytes have a color of their own.
+    /// Adds a paragraph, indented from its second line on. Its first `head` bytes have a color of their own.
     pub(super) fn paragraph(&mut self, indent: &str, tone: Tone, paragraph: &str, head: (usize, Tone)) {
         let wrapped = wrap(indent, paragraph);
         for (number, line) in wrapped.lines().enumerate() {
@@ -53,13 +53,13 @@ impl Page {
     }
 }
 
-/// Foreign text of a line, cut to so many columns; in quotation marks where its ends could not be seen otherwise.
+/// Foreign text in a line, cut to this width; in quotation marks where its ends would be invisible.
 pub(super) fn short(foreign: &str, columns: usize) -> String {
     let whole = text::key(foreign);
     if display_width(&whole) <= columns {
         return whole.into_owned();
     }
-    // No character takes less than a column.
+    // Every character is at least one column wide.
     let mut start: Vec<char> = foreign.chars().take(columns).collect();
     loop {
         start.pop();
@@ -70,7 +70,7 @@ pub(super) fn short(foreign: &str, columns: usize) -> String {
     }
 }
 
-/// `all` joined with commas, as many as fit into so many columns, and how many there are besides.
+/// `all` joined with commas, as many as fit into this width, and the number of the rest.
 pub(super) fn joined(all: &[String], columns: usize) -> String {
     let mut line = String::new();
     for (index, one) in all.iter().enumerate() {

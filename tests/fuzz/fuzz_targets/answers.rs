@@ -26,7 +26,7 @@ use wafsync::preflight::check;
 use wafsync::preflight::explain::{Acls, Report, Seen};
 use wafsync::report::{self, Approving, Command, Context, Document};
 use wafsync::run::outcome::Outcome;
-use wafsync::run::reconcile::{Mode, reconcile};
+use wafsync::run::reconcile::reconcile;
 use wafsync::run::record::Run;
 use wafsync::stop::{Signal, Stop};
 use wafsync::text;
@@ -100,13 +100,10 @@ impl Bench {
     async fn run(&self, command: Command, stop: &Stop) -> Run {
         let Self { settings, connection, .. } = self;
         let writer = connection.writer();
-        let mode = match command {
-            Command::Plan => Mode::Plan,
-            Command::Apply => Mode::Apply(&writer),
-        };
+        let writer = (command == Command::Apply).then_some(&writer);
         let mut cache = ReadCache::default();
         let run =
-            reconcile(settings, (&connection.table_reader(), &connection.waf_reader()), mode, &mut cache, stop).await;
+            reconcile(settings, (&connection.table_reader(), &connection.waf_reader()), writer, &mut cache, stop).await;
         let document = Document::new(&run, settings);
         let approving = &Approving::Command(Some("wafsync apply".to_owned()));
         let (target, desired) = (&run.target, run.newest());
