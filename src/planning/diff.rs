@@ -1,6 +1,6 @@
-//! What the managed IP sets hold that is not wanted, and what it takes to remove it: values, no decisions.
+//! The difference between desired and current state: unwanted CIDRs and how each may be removed.
 //!
-//! Every unwanted CIDR of every shard gets one [`Class`]. Guards look at the classes, layout gets what may leave.
+//! Every unwanted CIDR of every shard has one [`Class`]. Guards judge the classes; layout gets what may be removed.
 
 use crate::model::cidr::{Cidr, Family, PerFamily};
 use crate::model::cidrs::{Cidrs, Slice};
@@ -10,21 +10,21 @@ use crate::model::desired::Desired;
 use crate::model::fingerprint::Fingerprint;
 use crate::model::merged::Merged;
 
-/// Why an unwanted CIDR is where it is, which decides what it takes to remove it.
+/// The class of an unwanted CIDR, which decides how it may be removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// It is in a shard that this run created and that no rule refers to: it is not in force, and needs no proof.
+    /// In a shard that this run created and that no rule refers to: it is not in force and needs no proof.
     Unwired,
-    /// The shard's description proves that it was added by hand: it goes after a second look at the table, which may ask
-    /// for it by now, and no limit counts it.
+    /// Added by hand, as the shard's description proves: it needs a second scan, since the table may ask for it by now, and
+    /// no limit counts it.
     Drift,
-    /// All its addresses stay wanted through other CIDRs: it needs a second scan, and guards do not count it.
+    /// All its addresses stay wanted through other CIDRs: it needs a settled second scan, and guards do not count it.
     Covered,
-    /// The table no longer asks for it: guards count it, and a second scan has to confirm it.
+    /// No longer asked for: it needs a settled second scan, and guards count it.
     Withdrawn,
-    /// It is in an adopted set that is not taken over yet: it goes only with approval.
+    /// In an adopted set that wafsync does not manage yet: it needs approval.
     Adopted,
-    /// An earlier scan of this run wants some of its addresses: it stays for this run.
+    /// Wanted in part by an earlier scan of this run: it stays for this run.
     Unsettled,
 }
 
@@ -37,19 +37,19 @@ pub struct Unwanted {
     pub class: Class,
 }
 
-/// Desired against current.
+/// The difference between desired and current state.
 #[derive(Clone, Debug, Default)]
 pub struct Diff {
-    /// For each of [`Current::shards`], what it holds that is not wanted: sorted.
+    /// For each of [`Current::shards`], its unwanted CIDRs, sorted.
     pub unwanted: Vec<Vec<Unwanted>>,
-    /// Distinct CIDRs in force, whoever added them; those of `--always` do not count.
+    /// The number of distinct CIDRs in force, including drift; those of `--always` do not count.
     pub in_force: PerFamily<usize>,
-    /// The same without drift: what limits are a percentage of.
+    /// The same without drift, which percentages refer to.
     pub in_force_by_table: PerFamily<usize>,
 }
 
 impl Diff {
-    /// Compares the newest scan with what WAF holds. `earlier` are the scans of this run before it.
+    /// Compares the newest scan with what WAF holds. `earlier`: the scans of this run before it.
     #[must_use]
     pub fn new(desired: &Desired, earlier: &[Desired], always: &[Cidr], current: &Current) -> Self {
         let unwanted: Vec<Vec<Unwanted>> = current
@@ -66,7 +66,7 @@ impl Diff {
         Self { unwanted, in_force, in_force_by_table }
     }
 
-    /// The distinct CIDRs of one class and family: sorted.
+    /// The distinct CIDRs of one class and family, sorted.
     #[must_use]
     pub fn distinct(&self, family: Family, class: Class) -> Vec<Cidr> {
         distinct(
@@ -78,22 +78,22 @@ impl Diff {
         )
     }
 
-    /// Every CIDR of one class, IPv4 first: sorted and distinct within each family.
+    /// The distinct CIDRs of one class, IPv4 first, sorted within each family.
     pub fn all(&self, class: Class) -> impl Iterator<Item = Cidr> {
         Family::ALL.into_iter().flat_map(move |family| self.distinct(family, class))
     }
 
-    /// Every CIDR that guards count, IPv4 first: sorted and distinct within each family.
+    /// The distinct CIDRs that guards count, IPv4 first, sorted within each family.
     pub fn withdrawn(&self) -> impl Iterator<Item = Cidr> {
         self.all(Class::Withdrawn)
     }
 
-    /// Every CIDR that is drift, IPv4 first: sorted and distinct within each family.
+    /// The distinct CIDRs of drift, IPv4 first, sorted within each family.
     pub fn drift(&self) -> impl Iterator<Item = Cidr> {
         self.all(Class::Drift)
     }
 
-    /// The distinct CIDRs, of both families, whose removal needs a second scan once the table has settled: sorted.
+    /// The distinct CIDRs of both families whose removal needs a settled second scan, sorted.
     #[must_use]
     pub fn unproven(&self) -> Vec<Cidr> {
         let needs = |u: &&Unwanted| matches!(u.class, Class::Covered | Class::Withdrawn | Class::Adopted);
@@ -101,8 +101,8 @@ impl Diff {
     }
 }
 
-/// The wanted CIDRs of one family that would let in addresses that nothing in force lets in now: sorted. Those of
-/// `always` do not count.
+/// The wanted CIDRs of one family that would let in addresses that are not in force now, sorted, without those of
+/// `always`.
 #[must_use]
 pub fn additions(desired: &Desired, current: &Current, always: &[Cidr], family: Family) -> Vec<Cidr> {
     let shards = current.shards.iter().filter(|shard| shard.family == family && shard.is_in_force());
@@ -122,12 +122,12 @@ fn distinct(mut cidrs: Vec<Cidr>) -> Vec<Cidr> {
     cidrs
 }
 
-/// What of `sorted` is not in `others`.
+/// The CIDRs of `sorted` that are not in `others`.
 fn absent(sorted: Slice<'_>, others: Slice<'_>) -> Vec<Cidr> {
     let mut rest = others;
     let mut absent = Vec::new();
     for cidr in sorted {
-        // A shard is small compared with all that is wanted: a search beats a walk.
+        // A shard is small compared with the wanted CIDRs: searching beats iterating.
         rest = rest.starting_at(cidr);
         if rest.first() != Some(cidr) {
             absent.push(cidr);
@@ -176,7 +176,7 @@ fn wanted_no_longer(cidr: Cidr, earlier: &Desired, newest: &Desired) -> bool {
     })
 }
 
-/// Distinct CIDRs in force without those of `always`: all of them, and those that are not drift wherever they stand.
+/// The numbers of distinct CIDRs in force without those of `always`: all, and those that are not drift in every set.
 fn count_in_force(current: &Current, unwanted: &[Vec<Unwanted>], family: Family, always: &[Cidr]) -> (usize, usize) {
     let shards = || current.shards.iter().zip(unwanted).filter(|(s, _)| s.family == family && s.is_in_force());
     let drift: Vec<Vec<Cidr>> = shards().map(|(_, unwanted)| of_class(unwanted, Class::Drift).collect()).collect();

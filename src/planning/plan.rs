@@ -1,7 +1,7 @@
-//! The contents of every shard as ordered changes: every API write that turns current into desired, as data.
+//! The plan: every API write that turns current into desired state, in order and as data.
 //!
-//! A change holds everything that its API call needs, so that carrying it out decides nothing. Nothing here is
-//! carried out, and nothing here looks at guards: what may not be removed now comes in as [`Restraint`].
+//! A change has everything that its API call needs, so that carrying it out decides nothing. Guards are not known here:
+//! what may not be changed now is passed in as [`Restraint`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,47 +22,47 @@ use crate::planning::lower_bound;
 use crate::planning::lower_bound::counts;
 use crate::planning::rule_changes;
 
-/// When a change is carried out: all changes of a stage may go side by side, none before the stage in front of it.
+/// A stage of a plan. Changes of a stage may be sent concurrently, after all earlier stages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stage {
-    /// Updates that remove from shards that no rule was seen to refer to, before one does.
+    /// Updates that remove unwanted CIDRs from unwired shards before a rule refers to them.
     Strip,
-    /// Creations, updates that add, and updates that only renew the description.
+    /// Creations, updates that add, and updates of only the description.
     Add,
     /// Rule groups.
     Wire,
-    /// Rule groups that drop a reference to a foreign IP set, once all that is wanted is in force without it.
+    /// Rule groups that drop a reference to a foreign IP set, once everything wanted is in force without it.
     Unwire,
     /// Updates that only remove.
     Remove,
 }
 
 impl Stage {
-    /// The stages in their order.
+    /// The stages in order.
     pub const ALL: [Self; 5] = [Self::Strip, Self::Add, Self::Wire, Self::Unwire, Self::Remove];
 }
 
 /// One API write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// When.
+    /// Its stage.
     pub stage: Stage,
-    /// What.
+    /// The API call.
     pub write: Write,
-    /// CIDRs to be added: sorted.
+    /// CIDRs to add, sorted.
     pub add: Vec<Cidr>,
-    /// CIDRs to be removed: sorted.
+    /// CIDRs to remove, sorted.
     pub remove: Vec<Cidr>,
-    /// Names of other IP sets that cover what is wanted of the CIDRs to be removed: they have to be as they were read, or
-    /// as this run wrote them, right before this change is carried out. Empty for most changes.
+    /// Names of other IP sets that cover the wanted addresses of the CIDRs to remove. Right before this change is sent, they
+    /// must be unchanged since this run read or wrote them. Empty for most changes.
     pub relies_on: Vec<String>,
-    /// IP sets to which a rule group will newly refer.
+    /// IP sets that a rule group newly refers to.
     pub refer: Vec<String>,
-    /// IP sets (names, or ARNs of foreign ones) to which a rule group will refer no longer.
+    /// IP sets (names, or ARNs of foreign ones) that a rule group no longer refers to.
     pub unrefer: Vec<String>,
 }
 
-/// The call.
+/// An API call that writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Write {
     /// `CreateIPSet`
@@ -86,13 +86,13 @@ pub enum Write {
         token: LockToken,
         /// All of its new state.
         spec: RuleGroupSpec,
-        /// Whether there is more to it than new references.
+        /// Whether it changes more than references.
         rewrite: bool,
     },
 }
 
 impl Write {
-    /// The name of what is written.
+    /// The name of the resource.
     #[must_use]
     pub fn target(&self) -> &str {
         match self {
@@ -101,7 +101,7 @@ impl Write {
         }
     }
 
-    /// Which call it is.
+    /// The kind of the call.
     #[must_use]
     pub const fn kind(&self) -> WriteKind {
         match self {
@@ -113,60 +113,60 @@ impl Write {
     }
 }
 
-/// What may not be removed now, whatever the table says.
+/// What a plan may not change now, regardless of the table.
 #[derive(Clone, Copy, Debug)]
 pub struct Restraint<'a> {
-    /// CIDRs that a guard holds where they are: sorted.
+    /// CIDRs that may not be removed, sorted.
     pub held: &'a [Cidr],
-    /// CIDRs that a guard lets nobody add: sorted.
+    /// CIDRs that may not be added, sorted.
     pub waiting: &'a [Cidr],
-    /// Shards to which nothing may be added and from which nothing may go.
+    /// Shards that may not be changed.
     pub closed: &'a [usize],
-    /// Whether a removal that needs a second scan has it.
+    /// Whether removals that need a second scan have it or can still get it.
     pub proven: bool,
 }
 
-/// Everything a plan is made from.
+/// The input of a plan.
 #[derive(Clone, Copy, Debug)]
 pub struct Basis<'a> {
-    /// What is wanted.
+    /// The desired state.
     pub desired: &'a Desired,
-    /// What there is.
+    /// The current state.
     pub current: &'a Current,
-    /// What there was when the run began, if something has been read since.
+    /// The state when the run began, if it has changed since.
     pub at_start: Option<&'a Current>,
-    /// What there is and is not wanted.
+    /// The unwanted CIDRs.
     pub diff: &'a Diff,
-    /// Where.
+    /// The target.
     pub target: &'a Target,
-    /// What our rules should do.
+    /// The configured policy of our rules.
     pub policy: &'a RulePolicy,
-    /// What fits.
+    /// The limits of IP sets and rule groups.
     pub limits: Limits,
 }
 
-/// Every API write that turns current into desired, in order.
+/// A plan.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     /// The writes, by stage and then by name.
     pub changes: Vec<Change>,
-    /// CIDRs that stay for this run, because what replaces them is not in force yet, an earlier scan wanted them, or there
-    /// is no second scan that confirms their removal.
+    /// CIDRs that stay for this run, because what replaces them is not in force yet, an earlier scan wants them, or no second
+    /// scan confirms their removal.
     pub deferred: Vec<Cidr>,
-    /// Wanted CIDRs for which there is no room: sorted.
+    /// Wanted CIDRs without room, sorted.
     pub unplaced: Vec<Cidr>,
-    /// The fewest writes that any plan could need, from counts alone.
+    /// A lower bound on the writes of any plan.
     pub minimum: usize,
 }
 
 impl Plan {
-    /// How many API writes it takes.
+    /// The number of API writes.
     #[must_use]
     pub fn writes(&self) -> usize {
         self.changes.len()
     }
 
-    /// The plan for this basis under this restraint.
+    /// Makes the plan.
     #[must_use]
     pub fn new(basis: Basis<'_>, restraint: Restraint<'_>) -> Self {
         let input = layout_input(basis, restraint);
@@ -190,7 +190,7 @@ impl Plan {
         Self { changes, deferred: deferred.into_iter().collect(), unplaced: layout.unplaced, minimum }
     }
 
-    /// Seconds that the writes take at least, and the reads that check them.
+    /// The least time in seconds for the writes and the reads that verify them.
     #[must_use]
     pub fn estimate_seconds(&self, read_rate: f64, write_rate: f64) -> f64 {
         let mut seconds = 0.0;
@@ -205,7 +205,7 @@ impl Plan {
     }
 }
 
-/// The numbers of the rule groups there will be: those that the limits ask for, and any others of ours.
+/// The numbers of all rule groups: those that the limits require, and any others of ours.
 fn group_numbers(basis: Basis<'_>) -> Vec<usize> {
     let existing = basis.current.groups.iter().map(|group| group.number);
     (1..=basis.limits.rule_groups()).chain(existing).collect::<BTreeSet<_>>().into_iter().collect()
@@ -224,7 +224,7 @@ fn layout_input<'a>(basis: Basis<'a>, restraint: Restraint<'a>) -> Input<'a> {
     let shards: Vec<ShardInput<'a>> = (basis.current.shards.iter().zip(&basis.diff.unwanted).enumerate())
         .map(|(index, (shard, unwanted))| {
             let closed = restraint.closed.contains(&index);
-            // The same CIDR may be drift here and held in another shard; then it stays in both.
+            // A CIDR that is drift here and held in another shard stays in both.
             let free = |cidr: Cidr| restraint.held.binary_search(&cidr).is_err();
             let may_leave = |class: Class, cidr: Cidr| match class {
                 Class::Unwired => free(cidr),
@@ -232,7 +232,7 @@ fn layout_input<'a>(basis: Basis<'a>, restraint: Restraint<'a>) -> Input<'a> {
                 Class::Unsettled => false,
             };
             let leaving = unwanted.iter().filter(|u| !closed && may_leave(u.class, u.cidr)).map(|u| u.cidr).collect();
-            // A write would take off the sign that nobody has approved what goes from it.
+            // A write would mark the set, and its removals are not approved yet.
             let unsure = !restraint.proven || unwanted.iter().any(|unwanted| unwanted.class == Class::Unsettled);
             let waits = shard.is_unapproved() && !unwanted.is_empty() && unsure;
             ShardInput {
@@ -265,16 +265,16 @@ fn layout_input<'a>(basis: Basis<'a>, restraint: Restraint<'a>) -> Input<'a> {
     Input { limits: basis.limits, shards, groups, desired, waiting: restraint.waiting, new_sets }
 }
 
-/// Whether the description of this shard has another sum than its contents, which are all wanted.
+/// Whether this shard's contents are all wanted but its description has another sum.
 ///
-/// A hand added what the table has come to ask for, or removed what it no longer asks for. With a true sum, what the table
-/// ceases to ask for later is not taken for drift. A description without a sum proves nothing and is left.
+/// It was edited by hand, and the table now agrees. With a true sum, later changes of the table are not mistaken for
+/// drift. A description without a sum proves nothing and stays.
 fn needs_seal(shard: &Shard, unwanted: &[Unwanted]) -> bool {
     let written = shard.mark.and_then(|mark| mark.fingerprint).filter(|_| unwanted.is_empty());
     written.is_some_and(|written| written != Fingerprint::of(&shard.cidrs))
 }
 
-/// What this shard has brought into force since then.
+/// The CIDRs that this shard has brought into force since the run began.
 fn fresh(shard: &Shard, start: &Current) -> Vec<Cidr> {
     let was_in_force = |then: &&Shard| then.arn == shard.arn && then.is_in_force();
     match start.shards.iter().find(was_in_force) {
@@ -283,7 +283,7 @@ fn fresh(shard: &Shard, start: &Current) -> Vec<Cidr> {
     }
 }
 
-/// Shards to which this group refers although another one counts as theirs: such a reference is kept.
+/// Shards that this group refers to although they count as another group's: the reference is kept.
 fn extra_references<'a>(current: &'a Current, index: usize, group: &RuleGroup) -> Vec<&'a Shard> {
     let refers = |shard: &&Shard| shard.group != Some(index) && group.rule.references().contains(&shard.arn);
     current.shards.iter().filter(refers).collect()
@@ -294,7 +294,7 @@ fn referred(current: &Current, group: &RuleGroup) -> bool {
     current.web_acls.as_ref().is_none_or(refers)
 }
 
-/// The names of the layout's new shards: of each family the lowest free numbers.
+/// The names of the layout's new shards, with the lowest free numbers of each family.
 fn new_names(basis: Basis<'_>, layout: &Layout) -> Vec<String> {
     let taken: BTreeSet<&str> = (basis.current.shards.iter().map(|shard| shard.name.as_str()))
         .chain(basis.current.foreign.iter().map(String::as_str))
@@ -356,7 +356,7 @@ fn set_changes(basis: Basis<'_>, layout: &Layout, names: &[String]) -> Vec<Chang
     changes
 }
 
-/// `cidrs` with `add` and without `remove`, which are sorted.
+/// `cidrs` with `add` and without `remove`, all of them sorted.
 fn updated(cidrs: &Cidrs, add: &[Cidr], remove: &[Cidr]) -> Cidrs {
     let kept = cidrs.iter().filter(|cidr| remove.binary_search(cidr).is_err());
     kept.chain(add.iter().copied()).collect()

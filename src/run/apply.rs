@@ -1,8 +1,8 @@
-//! Carries out an approved plan, stage by stage, and says what happened.
+//! Carries out an approved plan, stage by stage, and records what was written.
 //!
-//! It decides nothing about *what* is written: a change is sent as it stands, with the lock token of the read that it
-//! rests on, or not at all. It never reads, never plans again and never repeats a write that was refused, but for rule
-//! groups that wait until AWS has spread what they refer to.
+//! It does not decide *what* to write: a change is sent as planned, with the lock token of the read that it is based on, or
+//! not at all. It never plans again and never repeats a rejected write, except for rule groups that wait until AWS has
+//! propagated what they refer to.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -25,23 +25,23 @@ use crate::run::end::{Fault, Trouble};
 use crate::run::observation::{Job, Observation, Sight};
 use crate::stop::Stop;
 
-/// Between two tries of a rule group whose IP sets are not available yet; what mature clients wait.
+/// The pause between attempts at a rule group whose IP sets are not available yet; other clients wait as long.
 const PROPAGATION_POLL: Duration = Duration::from_secs(10);
 
-/// Tries of such a rule group before it is left to the next run: about fifteen minutes.
+/// The most attempts at such a rule group before it is left to the next run: about fifteen minutes.
 const PROPAGATION_POLLS: usize = 90;
 
-/// Between two lists while they do not show an IP set as it was written: most lists are old for a moment only.
+/// The pause between lists that do not show an IP set as it was written: most are stale only for a moment.
 const LIST_POLL: Duration = Duration::from_secs(2);
 
-/// Such short pauses; after them the pause is that of [`PROPAGATION_POLL`].
+/// The number of such short pauses, after which the pause is [`PROPAGATION_POLL`].
 const LIST_POLLS: usize = 5;
 
-/// CIDRs in one line of the log.
+/// The most CIDRs in one line of the log.
 pub(crate) const CIDRS_PER_LINE: usize = 100;
 
-/// Carries out `plan`; answers what was written, and why the rest was not. It ends early only at a safe point: between
-/// two calls. `until`: what waits for AWS to spread something is tried again until then only.
+/// Carries out `plan`. Returns what was written, and why the rest was not. It ends early only between two calls. `until`:
+/// when to stop waiting for propagation.
 pub(super) async fn apply(
     plan: &ApprovedPlan,
     writer: &Writer,
@@ -59,7 +59,7 @@ pub(super) async fn apply(
     }
     run.write_sets(plan.stage(Stage::Add)).await;
     let mut waiting = run.wire(plan.stage(Stage::Wire)).await;
-    // What could not be brought into force may be in force through what these let go: then that is for the next plan.
+    // What could not be wired may be in force through the references that these drop: then the next plan decides.
     let mut letting_go = plan.stage(Stage::Unwire);
     if run.troubles.is_empty() {
         waiting.extend(run.wire(std::mem::take(&mut letting_go)).await);
@@ -90,28 +90,28 @@ struct Applying<'a, 'j> {
     applied: Applied,
     /// Why the rest was not written.
     troubles: Vec<Trouble>,
-    /// IP sets to which no rule may newly refer: they were not written, so what they hold may not be wanted.
+    /// IP sets that were not written and may hold unwanted CIDRs: no rule may newly refer to them.
     unwritten: BTreeSet<String>,
-    /// A rule group waits for a list that shows what it is to refer to.
+    /// Whether a rule group waits for a list that shows its IP sets as they were written.
     waits_for_list: bool,
 }
 
-/// Why a write was not made, as far as that is known.
+/// Why a write failed.
 struct Refusal {
     trouble: Trouble,
-    /// It may have had its effect all the same.
+    /// Whether it may have taken effect.
     unsure: bool,
-    /// It met somebody else's write.
+    /// Whether it was a write conflict.
     conflict: bool,
-    /// Every other call of the same action would meet it too.
+    /// Whether every other call of the same action would fail too.
     concerns_action: bool,
 }
 
 impl Applying<'_, '_> {
-    /// Sends these changes side by side; answers those that wait for AWS to spread what they refer to.
+    /// Sends these changes concurrently. Returns those that wait for propagation.
     async fn send_all<'c>(&mut self, changes: Vec<&'c Change>) -> Vec<&'c Change> {
         let mut waiting = Vec::new();
-        // After a refusal that concerns the action as a whole, its other calls would only be refused as well.
+        // After an error that concerns the whole action, its other calls would fail too.
         let mut closed: BTreeSet<WriteKind> = BTreeSet::new();
         let mut queue = changes.into_iter();
         let mut calls = stream::FuturesUnordered::new();
@@ -156,8 +156,8 @@ impl Applying<'_, '_> {
         }
     }
 
-    /// Sends creations and updates of IP sets. Those that rely on other IP sets go last and one by one, each right after a
-    /// list that shows the others with the lock tokens that this run knows, and only if nothing has gone wrong so far.
+    /// Sends creations and updates of IP sets. Those that rely on other IP sets are sent last and one by one, each right after
+    /// a list that shows those with the known lock tokens, and only if nothing has failed so far.
     async fn write_sets(&mut self, changes: Vec<&Change>) {
         let (relying, others): (Vec<_>, Vec<_>) = changes.into_iter().partition(|change| !change.relies_on.is_empty());
         self.send_all(others).await;
@@ -175,7 +175,7 @@ impl Applying<'_, '_> {
         }
     }
 
-    /// Whether lists show the IP sets on which a change relies, and the rule groups that refer to them, as they are known.
+    /// Checks that lists show the IP sets that a change relies on, and their rule groups, with the known lock tokens.
     async fn check_relied(&self, change: &Change) -> Result<(), Trouble> {
         let (waf, stop) = (self.job.waf, self.job.stop);
         let listed = tokio::try_join!(waf.list_lock_tokens(stop), waf.list_rule_group_tokens(stop));
@@ -239,16 +239,16 @@ impl Applying<'_, '_> {
         waiting
     }
 
-    /// The IP sets to which a rule group is to refer newly, without those that were not written.
+    /// The IP sets that a rule group newly refers to, without those that were not written.
     fn to_be_wired(&self, change: &Change) -> impl Iterator<Item = &Shard> {
         let names = change.refer.iter().filter(|name| !self.unwritten.contains(*name));
         names.filter_map(|name| self.observation.seen.current.shards.iter().find(|shard| shard.name == *name))
     }
 
-    /// The write with the ARNs of what this run created. New references to IP sets that were not written are left out;
+    /// The write with the ARNs of IP sets that this run created, without new references to IP sets that were not written.
     /// `None` if that leaves nothing to write.
     fn with_arns(&self, change: &Change) -> Option<Write> {
-        // Others refer to sets that are wired already: those stay, whatever became of their own writes.
+        // References to sets that are wired already stay, even if writing the set failed.
         let refused = |name: &String| self.unwritten.contains(name) && change.refer.contains(name);
         let arn = |name: &str| {
             let shards = &self.observation.seen.current.shards;
@@ -278,7 +278,7 @@ impl Applying<'_, '_> {
         }
     }
 
-    /// The ARN of what is updated; empty for what is created.
+    /// The ARN of the updated resource; empty for a creation.
     fn arn_of(&self, write: &Write) -> String {
         let current = &self.observation.seen.current;
         let arn = match write {
@@ -306,7 +306,7 @@ impl Applying<'_, '_> {
     }
 }
 
-/// The first of these IP sets that the list does not show as it is known.
+/// An IP set that the list does not show with the known lock token, preferring one that was changed.
 fn unlike<'s>(
     shards: &[&'s Shard],
     observation: &Observation,
@@ -316,7 +316,7 @@ fn unlike<'s>(
     seen.filter(|(sight, _)| *sight != Sight::Current).max_by_key(|(sight, _)| *sight == Sight::Changed)
 }
 
-/// `fresh`: it refers to an IP set that this run has created.
+/// Sends one change. `fresh`: it refers to an IP set that this run has created.
 async fn send(
     writer: &Writer,
     stop: &Stop,
@@ -371,7 +371,7 @@ async fn send(
     })
 }
 
-/// References that are new to the rule group: those that were left out of what was sent do not count.
+/// The number of new references that were sent.
 fn new_references(change: &Change, write: &Write) -> usize {
     match write {
         Write::CreateRuleGroup(spec) | Write::UpdateRuleGroup { spec, .. } => {
@@ -381,32 +381,32 @@ fn new_references(change: &Change, write: &Write) -> usize {
     }
 }
 
-/// What an error means for the run.
+/// Classifies an error for the run.
 fn trouble(error: &AwsError, fresh: bool) -> Trouble {
     let fault = || Fault::from(error);
     match error.class() {
         Class::Stopped(reason) => Trouble::Stopped(reason),
-        // Only rule groups refer to something that has to spread first, and only they are tried again.
+        // Only rule groups refer to something that has to propagate first.
         Class::Unavailable if error.operation().ends_with("RuleGroup") => Trouble::Propagating(fault()),
-        // AWS does not know everywhere yet what this run has created.
+        // What this run has created has not propagated everywhere yet.
         Class::NotFound if fresh => Trouble::Propagating(fault()),
         Class::Unavailable | Class::Conflict | Class::Duplicate | Class::NotFound | Class::Again => {
             Trouble::Outdated(fault())
         }
-        // The refusal of its repetition says nothing about an attempt whose answer was lost: look before believing it.
+        // The error of a retry says nothing about an attempt whose answer was lost: read WAF first.
         Class::Final if error.may_have_happened() => Trouble::Outdated(fault()),
         Class::Final => Trouble::Failed(fault()),
     }
 }
 
-/// The way back: what is about to be removed, in lines of bounded length.
+/// Logs what is about to be removed, in lines of bounded length, so that it can be restored.
 fn log_removals(change: &Change) {
     for line in lines(&change.remove) {
         info!(target = change.write.target(), cidrs = line, "removing");
     }
 }
 
-/// CIDRs as the log has them.
+/// Formats CIDRs as lines of the log.
 pub(crate) fn lines(cidrs: &[Cidr]) -> impl Iterator<Item = String> {
     cidrs.chunks(CIDRS_PER_LINE).map(|cidrs| cidrs.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
 }

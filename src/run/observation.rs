@@ -1,4 +1,4 @@
-//! What scans of the table and reads of WAF have shown: both, once there is an observation at all.
+//! The observation of a run: its scans of the table and its view of WAF.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ use crate::run::record::{Scans, Seen};
 use crate::stop::Stop;
 use crate::text::number::counted;
 
-/// What a run works with: settings, what it reads with, and its limits.
+/// What a run works with: settings, readers, cache, deadline and signal.
 pub(super) struct Job<'a> {
     pub(super) settings: &'a Settings,
     pub(super) target: Target,
@@ -28,36 +28,36 @@ pub(super) struct Job<'a> {
     pub(super) stop: &'a Stop,
 }
 
-/// How an IP set in a list compares with what the run knows of it.
+/// How an IP set in a list compares with the run's view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sight {
-    /// As it is known.
+    /// Unchanged.
     Current,
-    /// Written by somebody else since.
+    /// Written by others since.
     Changed,
-    /// As it was before, or not yet there: the list is old.
+    /// As it was before, or missing: the list is stale.
     Old,
 }
 
-/// What was seen so far, and what this run has made of it.
+/// What a run has observed and written so far.
 pub(super) struct Observation {
     pub(super) seen: Seen,
-    /// What WAF held when the run began, once it was written or read again.
+    /// The state of WAF when the run began; `None` until WAF is written or read again.
     pub(super) at_start: Option<Current>,
     /// When the first scan began.
     pub(super) scan_began: Instant,
-    /// Lock tokens that guard nothing any more: a read that shows one of them is old.
+    /// Lock tokens that this run has used up: a read that shows one of them is stale.
     spent: BTreeSet<LockToken>,
-    /// ARNs of what this run has written: a read that lacks one of them is old.
+    /// ARNs of what this run has written: a read that lacks one of them is stale.
     written: BTreeSet<String>,
     /// Names of the IP sets that this run has created.
     created: BTreeSet<String>,
-    /// ARNs of the IP sets that this run has sent to be wired, whatever became of it.
+    /// ARNs of the IP sets that this run has tried to wire, even if that seemed to fail.
     wired: BTreeSet<String>,
 }
 
 impl Observation {
-    /// Scans the table and reads WAF, at the same time.
+    /// Scans the table and reads WAF concurrently.
     pub(super) async fn take(job: &mut Job<'_>) -> Result<Self, End> {
         let (table, settings, stop) = (job.table, &job.settings.table, job.stop);
         let scan = table.timed_scan(settings, stop);
@@ -75,7 +75,7 @@ impl Observation {
         Ok(Self { seen, at_start: None, scan_began, spent, written, created, wired })
     }
 
-    /// Scans the table once more.
+    /// Scans the table again.
     pub(super) async fn scan_again(&mut self, job: &Job<'_>) -> Result<(), AwsError> {
         let view = job.table.scan(&job.settings.table, job.stop).await?;
         self.seen.consumed_capacity += view.consumed_capacity;
@@ -84,7 +84,7 @@ impl Observation {
         Ok(())
     }
 
-    /// Reads WAF once more. `None` if the read is old: it lacks or undoes what this run knows.
+    /// Reads WAF again. `None` if the read is stale: it lacks something that this run has written.
     pub(super) async fn read_again(&mut self, job: &mut Job<'_>) -> Result<Option<&Current>, AwsError> {
         let mut current = job.waf.read_waf(&job.settings.waf, job.cache, job.stop).await?;
         if self.is_old(&current) {
@@ -99,7 +99,7 @@ impl Observation {
         Ok(Some(&self.seen.current))
     }
 
-    /// Takes over a write that AWS has confirmed.
+    /// Records a confirmed write.
     pub(super) fn wrote(&mut self, job: &mut Job<'_>, write: &Write, receipt: &Receipt) {
         self.at_start.get_or_insert_with(|| self.seen.current.clone());
         match write {
@@ -116,7 +116,7 @@ impl Observation {
         effect::remember(job.cache, &self.seen.current, write, receipt);
     }
 
-    /// Notes that rules are asked to refer to these IP sets.
+    /// Records an attempt to wire these IP sets.
     pub(super) fn sent_to_be_wired<'a>(&mut self, arns: impl Iterator<Item = &'a String>) {
         self.wired.extend(arns.cloned());
         for shard in &mut self.seen.current.shards {
@@ -129,17 +129,17 @@ impl Observation {
         self.created.contains(name)
     }
 
-    /// What a list of lock tokens says of an IP set.
+    /// Compares an IP set with its lock token in a list.
     pub(super) fn compare(&self, shard: &Shard, listed: Option<&LockToken>) -> Sight {
         match listed {
             Some(token) if *token == shard.token => Sight::Current,
             Some(token) if !self.spent.contains(token) => Sight::Changed,
-            // What this run has written or created spreads for a while.
+            // What this run has written or created takes a while to propagate.
             Some(_) | None => Sight::Old,
         }
     }
 
-    /// Whether a read shows something as it was before what this run knows.
+    /// Whether a read is older than this run's writes.
     fn is_old(&self, read: &Current) -> bool {
         let sets = || read.shards.iter().map(|shard| (&shard.arn, &shard.token));
         let groups = || read.groups.iter().map(|group| (&group.arn, &group.token));
@@ -147,12 +147,12 @@ impl Observation {
         sets().chain(groups()).any(|(_, token)| self.spent.contains(token)) || !self.written.iter().all(is_there)
     }
 
-    /// Rejections that count, of whichever scan had more of them.
+    /// The number of rejections that count, in the scan that had the most.
     pub(super) fn rejections(&self) -> usize {
         self.seen.scans.all().map(|scan| scan.view().rejections_that_hold()).max().unwrap_or_default()
     }
 
-    /// Ends the run if `--on-rejection abort` says so.
+    /// Fails under `--on-rejection abort` if there are rejections.
     pub(super) fn abort_on_rejections(&self, settings: &Settings) -> Result<(), End> {
         match (settings.guards.on_rejection, self.rejections()) {
             (OnRejection::Abort, rejections) if rejections > 0 => Err(End::failed(Failure::Rejections(rejections))),
@@ -174,7 +174,7 @@ impl From<&AwsError> for Fault {
     }
 }
 
-/// What an error at the first reads means for the run.
+/// How a run ends after an error of the first reads.
 fn unread_at_first(error: &AwsError) -> End {
     let fault = || Fault::from(error);
     match error.class() {
@@ -184,7 +184,7 @@ fn unread_at_first(error: &AwsError) -> End {
     }
 }
 
-/// What an error at reading again means, when AWS has answered before: what may pass is left to the next run.
+/// How a run ends after an error of a later read, when AWS has answered before: transient errors leave it to the next run.
 pub(super) fn unread_later(error: &AwsError) -> End {
     match error.class() {
         Class::Again => End::partial(Why::Unread(Fault::from(error))),

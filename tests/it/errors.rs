@@ -35,7 +35,7 @@ async fn error_of(operation: &str, kind: FaultKind) -> String {
 #[tokio::test(start_paused = true)]
 async fn access_denied_names_the_call_and_the_way_out() {
     let hint = "AccessDeniedException: User is not authorized to perform this action; hint: `wafsync iam-policy` prints \
-                what the role has to allow; a service control policy can forbid it too";
+                the policy that the role needs; a service control policy can deny it too";
     for (operation, resource) in [
         ("Scan", "table clusters"),
         ("ListIPSets", "all"),

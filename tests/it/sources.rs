@@ -93,8 +93,10 @@ fn paths(text: &str) -> Vec<String> {
     let mut paths = Vec::new();
     for start in ["crate::", "super::", "self::"] {
         for (at, _) in code.match_indices(start) {
-            let before = code[..at].chars().next_back();
-            if !before.is_some_and(|c| c.is_alphanumeric() || "_:".contains(c)) {
+            let before = &code[..at];
+            let inside = before.ends_with(|c: char| c.is_alphanumeric() || "_:".contains(c));
+            // A visibility imports nothing.
+            if !inside && !before.ends_with("pub(in ") {
                 expand(String::new(), &code[at..], &mut paths);
             }
         }

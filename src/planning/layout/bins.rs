@@ -1,15 +1,15 @@
-//! Things with room, and the fewest of them that are enough.
+//! Bins with room, and the fewest of them that suffice.
 
-/// Something with room: a set for CIDRs or a rule group for references.
+/// A bin: an IP set with room for CIDRs, or a rule group with room for references.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Bin {
     /// Its index.
     pub(super) id: usize,
-    /// How much fits.
+    /// Its room.
     pub(super) room: usize,
 }
 
-/// The fewest bins that hold `need` together; among equals those that come first. All of them if they cannot hold it.
+/// The fewest bins that hold `need` together, preferring earlier ones. All of them if they do not suffice.
 pub(super) fn fewest(bins: &[Bin], need: usize) -> Vec<Bin> {
     let Some(count) = (0..=bins.len()).find(|&count| largest(bins.iter(), count) >= need) else {
         return bins.to_vec();
@@ -26,7 +26,7 @@ pub(super) fn fewest(bins: &[Bin], need: usize) -> Vec<Bin> {
     picked
 }
 
-/// What the `count` largest of these hold together.
+/// The total room of the `count` largest.
 pub(super) fn largest<'a>(bins: impl Iterator<Item = &'a Bin>, count: usize) -> usize {
     let mut rooms: Vec<usize> = bins.map(|bin| bin.room).collect();
     rooms.sort_unstable_by(|a, b| b.cmp(a));

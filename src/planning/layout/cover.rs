@@ -1,8 +1,7 @@
-//! Which unwanted CIDRs leave a set that then still covers every wanted address that it covers now.
+//! Cover: the unwanted CIDRs that can leave a set which still covers every wanted address that it covers now.
 //!
-//! A lock token guards one set, and AWS spreads each set on its own. So a CIDR through which wanted addresses are in
-//! force leaves only if the same set covers them once it is written: with CIDRs that stay in it, or that the same update
-//! adds.
+//! A lock token guards one set, and AWS propagates each set separately. So a CIDR that keeps wanted addresses in force
+//! leaves only if the same set covers them after the update, with CIDRs that stay in it or that the update adds.
 
 use std::collections::BTreeSet;
 
@@ -12,19 +11,19 @@ use crate::model::cidr::Cidr;
 use crate::model::cidrs::{Cidrs, Slice};
 use crate::model::coverage;
 
-/// What becomes of the CIDRs that may leave one shard.
+/// The decision about the CIDRs that may leave one shard.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Cover {
-    /// Those that leave.
+    /// CIDRs that leave.
     pub(super) going: Vec<Cidr>,
-    /// Those that stay, because what would have to be added in their place does not fit or has to wait.
+    /// CIDRs that stay because what must be added in their place does not fit or has to wait.
     pub(super) stuck: Vec<Cidr>,
-    /// Wanted CIDRs that are added in their place: missing ones, or copies of what other sets hold.
+    /// Wanted CIDRs that are added in their place: missing ones, or copies of those in other sets.
     pub(super) add: BTreeSet<Cidr>,
 }
 
 impl Cover {
-    /// Decides for one shard, whatever the others hold.
+    /// Decides for one shard independently of others.
     pub(super) fn of(shard: &ShardInput<'_>, input: &Input<'_>) -> Self {
         let is_free = !shard.in_force && shard.group.is_none();
         if shard.closed {
@@ -37,14 +36,14 @@ impl Cover {
         if first.stuck.is_empty() {
             return first;
         }
-        // What is stuck stays and covers what lies in it, so that less has to be added for the rest.
+        // Stuck CIDRs cover addresses too, so that less has to be added for the rest.
         let rest = Self::with_staying(shard, input, &first.stuck);
         let mut stuck: Vec<Cidr> = first.stuck.into_iter().chain(rest.stuck).collect();
         stuck.sort_unstable();
         Self { stuck, ..rest }
     }
 
-    /// Decides for one shard in which `stuck`, of what may leave, stays: sorted.
+    /// Decides for one shard in which the `stuck` CIDRs, sorted, stay.
     fn with_staying(shard: &ShardInput<'_>, input: &Input<'_>, stuck: &[Cidr]) -> Self {
         let is_leaving = |cidr: &Cidr| shard.leaving.binary_search(cidr).is_ok() && stuck.binary_search(cidr).is_err();
         let (leaving, stays): (Vec<Cidr>, Vec<Cidr>) = shard.cidrs.iter().partition(is_leaving);
@@ -64,7 +63,7 @@ impl Cover {
             cover.going.extend(replaced.into_iter().map(|(_, cidr, _)| cidr));
             cover.add = all;
         } else {
-            // What needs the least goes first, because what has gone makes room for the rest.
+            // Those that need the fewest additions go first, because they make room for the rest.
             replaced.sort_unstable();
             for (_, cidr, needs) in replaced {
                 let further = needs.iter().filter(|need| !cover.add.contains(need)).count();
@@ -83,8 +82,8 @@ impl Cover {
     }
 }
 
-/// The wanted CIDRs without which a set with `stays` in it would no longer cover what is wanted of `leaving`. `None` if
-/// they are more than `most`, or one of them is `waiting`.
+/// The wanted CIDRs that a set with `stays` needs to still cover what is wanted of `leaving`. `None` if they are more than
+/// `most`, or one of them is `waiting`.
 fn needed(leaving: Cidr, desired: Slice<'_>, stays: Slice<'_>, waiting: &[Cidr], most: usize) -> Option<Vec<Cidr>> {
     let mut needs: Vec<Cidr> = Vec::new();
     for wanted in widest(desired, leaving) {
@@ -100,7 +99,7 @@ fn needed(leaving: Cidr, desired: Slice<'_>, stays: Slice<'_>, waiting: &[Cidr],
     Some(needs)
 }
 
-/// The wanted CIDRs that have an address in common with `cidr`, without those that lie in another of them: sorted.
+/// The wanted CIDRs that share an address with `cidr`, without those covered by another of them, sorted.
 pub(super) fn widest(desired: Slice<'_>, cidr: Cidr) -> impl Iterator<Item = Cidr> {
     let mut last: Option<Cidr> = None;
     coverage::overlapping(desired, cidr).filter(move |wanted| {

@@ -1,4 +1,4 @@
-//! What has been decided so far about each existing shard.
+//! Drafts: what has been decided so far about each existing shard.
 
 use std::collections::BTreeSet;
 
@@ -6,12 +6,12 @@ use super::cover::Cover;
 use super::input::{ShardInput, ShardLayout};
 use crate::model::cidr::Cidr;
 
-/// How what a shard holds at the start of the run counts. In the order in which a copy of a wanted CIDR is kept.
+/// How certain it is that a shard's contents are in force, in the order in which copies of a wanted CIDR are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Force {
     /// One of our rules refers to the shard.
     Wired,
-    /// No rule of ours was seen to refer to it, but one may, or somebody else's.
+    /// No rule of ours was seen to refer to it, but some rule may.
     Possible,
     /// Nothing in it is in force.
     Idle,
@@ -29,13 +29,13 @@ impl Force {
     }
 }
 
-/// What has been decided so far about one existing shard.
+/// A draft of one existing shard.
 #[derive(Debug)]
 pub(super) struct Draft<'a> {
     pub(super) shard: &'a ShardInput<'a>,
     pub(super) force: Force,
     pub(super) ends_wired: bool,
-    /// Wanted CIDRs that another shard (its index) surely keeps: they may leave if this shard needs their room.
+    /// Wanted CIDRs that another shard (its index) certainly keeps: they may leave if this shard needs their room.
     pub(super) doubled: Vec<(Cidr, usize)>,
     /// Whether they may leave in this run.
     pub(super) spares: bool,
@@ -43,9 +43,9 @@ pub(super) struct Draft<'a> {
     pub(super) pinned: BTreeSet<Cidr>,
     /// Unwanted CIDRs that leave.
     pub(super) going: Vec<Cidr>,
-    /// Those of them for which only other shards cover what is wanted.
+    /// Those of them whose wanted addresses only other shards cover.
     pub(super) relying: Vec<Cidr>,
-    /// Those shards.
+    /// The shards that cover them.
     pub(super) relies_on: BTreeSet<usize>,
     /// Unwanted CIDRs that cannot leave yet.
     pub(super) stuck: Vec<Cidr>,
@@ -83,28 +83,28 @@ impl<'a> Draft<'a> {
         self.shard.seal || !self.going.is_empty() || !self.add.is_empty()
     }
 
-    /// How many more CIDRs one update of it can add.
+    /// The number of CIDRs that one update can still add.
     pub(super) fn room(&self, capacity: usize) -> usize {
         let leaving = self.going.len() + self.spare().count();
         (capacity + leaving).saturating_sub(self.shard.cidrs.len() + self.add.len())
     }
 
-    /// Whether an update would leave nothing of what it holds now.
+    /// Whether an update would remove everything that it holds now.
     pub(super) fn is_empty(&self) -> bool {
         self.shard.cidrs.len() == self.going.len() + self.spare().count()
     }
 
-    /// How this CIDR of the shard counts.
+    /// How certain it is that this CIDR of the shard is in force.
     pub(super) fn force_of(&self, cidr: Cidr) -> Force {
         if self.shard.fresh.binary_search(&cidr).is_ok() { Force::Idle } else { self.force }
     }
 
-    /// Whether this CIDR of the shard does not leave, as far as has been decided.
+    /// Whether this CIDR of the shard stays, as decided so far.
     pub(super) fn keeps(&self, cidr: Cidr) -> bool {
         self.going.binary_search(&cidr).is_err()
     }
 
-    /// Whether this CIDR of the shard has been in force since the run began, and stays whatever is decided.
+    /// Whether this CIDR of the shard has been in force since the run began and certainly stays.
     pub(super) fn stays_for_sure(&self, cidr: Cidr) -> bool {
         let leaves = !self.shard.closed && self.shard.leaving.binary_search(&cidr).is_ok();
         !leaves && self.force_of(cidr) == Force::Wired

@@ -1,14 +1,13 @@
-//! Desired × current → the contents of every shard, by the fewest API writes.
+//! The layout: the contents of every shard, from desired and current state, with the fewest API writes.
 //!
-//! An address stays where it is. What must go goes, what is missing fills the sets that are written anyway, and only
-//! the rest costs writes of its own. Nothing here looks at AWS, time or settings: the same [`Input`] gives the same
-//! [`Layout`].
+//! A wanted address stays where it is. Missing ones go into sets that are written anyway, and only the rest costs
+//! additional writes. The same [`Input`] always gives the same [`Layout`].
 //!
 //! 1. `cover`: what can leave each shard, and which copies it needs to still cover itself;
-//! 2. `slots`: which shards end wired, and to which rule group a new reference goes;
-//! 3. `reliance`: what can leave a shard without room for that, because others cover it;
-//! 4. `survey`: which wanted CIDRs are missing, and which are doubled;
-//! 5. `packing`: which sets take what is missing.
+//! 2. `slots`: which shards are wired afterwards, and which rule group gets a new reference;
+//! 3. `reliance`: what can leave a full shard because other shards cover it;
+//! 4. `survey`: which wanted CIDRs are missing, and which are duplicated;
+//! 5. `packing`: which sets take the missing CIDRs.
 
 mod bins;
 mod cover;

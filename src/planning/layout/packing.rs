@@ -1,4 +1,4 @@
-//! Which sets take the wanted CIDRs that are still missing, by the fewest API writes.
+//! Packing: which sets take the missing CIDRs, with the fewest API writes.
 
 use super::bins::{Bin, fewest, largest};
 use super::draft::Draft;
@@ -6,21 +6,21 @@ use super::input::Input;
 use super::slots::Slots;
 use crate::model::cidr::{Cidr, Family, PerFamily};
 
-/// Which existing sets take additions, in the order in which they are filled, and how many new ones come after them.
+/// The existing sets that take additions, in filling order, and the number of new ones after them.
 #[derive(Debug)]
 pub(super) struct Packing {
     existing: PerFamily<Vec<Bin>>,
     new: PerFamily<usize>,
-    /// CIDRs that find no place, IPv4 and IPv6.
+    /// The number of CIDRs without a place, IPv4 and IPv6.
     pub(super) unplaced: (usize, usize),
 }
 
-/// What could be done about one family.
+/// The options for one family.
 #[derive(Debug)]
 struct Options {
     /// Sets that are written anyway.
     free: Vec<Bin>,
-    /// How many CIDRs those cannot take.
+    /// The number of CIDRs that do not fit into those.
     rest: usize,
     /// Sets that would cost an update: those that keep something, the fullest first.
     filled: Vec<Bin>,
@@ -29,9 +29,9 @@ struct Options {
 }
 
 impl Packing {
-    /// The way that places most, IPv4 before IPv6, and of those the one with the fewest writes.
+    /// Chooses the option that places the most CIDRs, IPv4 first, with the fewest writes.
     ///
-    /// Both families are weighed together, because they share the sets that may be created and the references.
+    /// Both families are considered together, because they share the sets that may be created and the references.
     pub(super) fn best(input: &Input<'_>, drafts: &[Draft<'_>], missing: &PerFamily<Vec<Cidr>>, slots: &Slots) -> Self {
         let capacity = input.limits.set_capacity;
         let options = PerFamily::from_fn(|family| Options::of(family, drafts, missing.get(family).len(), capacity));
@@ -58,7 +58,7 @@ impl Packing {
         Self { existing, new, unplaced }
     }
 
-    /// Hands the missing CIDRs out in their order. Returns the contents of the new sets and what found no place.
+    /// Distributes the missing CIDRs in order. Returns the contents of the new sets and the CIDRs without a place.
     pub(super) fn fill(
         &self,
         drafts: &mut [Draft<'_>],
@@ -83,10 +83,10 @@ impl Packing {
     }
 }
 
-/// What a number of new sets leaves to be done in one family.
+/// The cost of a number of new sets in one family.
 #[derive(Debug)]
 struct Cost {
-    /// CIDRs that find no place.
+    /// The number of CIDRs without a place.
     unplaced: usize,
     /// Existing sets that have to be written beyond those written anyway.
     updates: usize,
@@ -114,7 +114,7 @@ impl Options {
         Self { free: fewest(&free, missing), rest, filled, empty }
     }
 
-    /// The cost for no new set, one, two and so on, as far as more can be of use.
+    /// The cost for zero, one, two and more new sets, as far as more can help.
     fn costs(&self, most: usize, capacity: usize) -> Vec<Cost> {
         let useful = self.rest.div_ceil(capacity.max(1)).min(most);
         let costs = (0..=useful).map(|new| {
@@ -126,13 +126,13 @@ impl Options {
         costs.collect()
     }
 
-    /// The existing sets to fill if there are so many new ones.
+    /// The existing sets to fill for this number of new ones.
     fn choose(&self, new: usize, capacity: usize) -> Vec<Bin> {
         let further = self.choose_further(self.rest.saturating_sub(new * capacity), capacity);
         self.free.iter().copied().chain(further).collect()
     }
 
-    /// The fewest further sets with room for `need`; of those with as few empty sets as possible, the fullest.
+    /// The fewest further sets with room for `need`, with as few empty ones as possible, the fullest first.
     fn choose_further(&self, need: usize, capacity: usize) -> Vec<Bin> {
         let all: Vec<Bin> = self.filled.iter().chain(&self.empty).copied().collect();
         let count = fewest(&all, need).len();

@@ -1,7 +1,7 @@
-//! What leaves a set although only other sets cover what is wanted of it: where the set itself has no room for that.
+//! Reliance: what leaves a full set although only other sets cover its wanted addresses.
 //!
-//! It relies on CIDRs of wired sets that stay in this run and were in force when it began, so that AWS has spread them.
-//! The plan names these sets: they are listed once more right before the write.
+//! It relies on CIDRs in wired sets that stay in this run and were in force when it began, so that AWS has propagated
+//! them. The plan names these sets, which are checked by a list right before the write.
 
 use super::cover::widest;
 use super::draft::{Draft, Force};
@@ -9,16 +9,15 @@ use super::input::Input;
 use crate::model::cidr::{Cidr, Family};
 use crate::model::coverage;
 
-/// Lets leave what is stuck in one family's sets and what other sets cover, or can cover but for what this set has room
-/// for.
+/// Lets stuck CIDRs of one family leave whose wanted addresses other sets cover, together with what fits into this set.
 pub(super) fn release(drafts: &mut [Draft<'_>], input: &Input<'_>, family: Family) {
-    // First by what stays whatever is decided; then by what is stuck as well, and therefore stays in this run. Without
-    // that, full sets could wait for each other's room for ever.
+    // First rely on what certainly stays, then also on what is stuck and therefore stays in this run. Otherwise full sets
+    // could wait for each other's room forever.
     for by_stuck in [false, true] {
         let ours = drafts.iter().enumerate().filter(|(_, draft)| draft.shard.family == family);
         let mut stuck: Vec<(Cidr, usize)> =
             ours.flat_map(|(index, draft)| draft.stuck.iter().map(move |cidr| (*cidr, index))).collect();
-        // The narrowest first: the wider ones are what it can rely on.
+        // The narrowest first: they can rely on wider ones.
         stuck.sort_unstable_by_key(|(cidr, index)| (u8::MAX - cidr.prefix(), *cidr, *index));
         for (cidr, index) in stuck {
             if let Some(ways) = rely(drafts, input, index, cidr, by_stuck) {
@@ -35,16 +34,16 @@ struct Stay {
     shard: usize,
 }
 
-/// What has to hold for a CIDR to leave.
+/// The conditions for a CIDR to leave.
 #[derive(Debug, Default)]
 struct Ways {
-    /// These stay in other shards.
+    /// CIDRs that stay in other shards.
     relied: Vec<Stay>,
-    /// These are added to its own.
+    /// CIDRs that are added to its own shard.
     add: Vec<Cidr>,
 }
 
-/// How everything wanted of `leaving` stays in force without it; `None` if it does not.
+/// The conditions under which everything wanted of `leaving` stays in force without it; `None` if there are none.
 fn rely(drafts: &[Draft<'_>], input: &Input<'_>, index: usize, leaving: Cidr, by_stuck: bool) -> Option<Ways> {
     let draft = drafts.get(index)?;
     if draft.pinned.contains(&leaving) {
@@ -62,7 +61,7 @@ fn rely(drafts: &[Draft<'_>], input: &Input<'_>, index: usize, leaving: Cidr, by
         };
         coverage::overlapping(draft.shard.cidrs, leaving).filter(stays).map(move |cidr| Stay { cidr, shard })
     });
-    // Its own come first, then the lowest names.
+    // Prefer its own, then the lowest names.
     let candidates: Vec<Stay> = own.chain(others).collect();
     let mut ways = Ways::default();
     for wanted in widest(*input.desired.get(leaving.family()), leaving) {
@@ -79,13 +78,13 @@ fn rely(drafts: &[Draft<'_>], input: &Input<'_>, index: usize, leaving: Cidr, by
     (fits && (ways.add.is_empty() || !ways.relied.is_empty())).then_some(ways)
 }
 
-/// Those of the candidates in other shards than `index` that, with those in it, cover `common`.
+/// The candidates in shards other than `index` that, with those in it, cover `common`.
 fn covering(candidates: &[Stay], common: Cidr, index: usize) -> Option<Vec<Stay>> {
     let mut found = Vec::new();
     let mut next = common.first();
     loop {
         let reaches = |stay: &&Stay| stay.cidr.first() <= next && next <= stay.cidr.last();
-        // The set's own where there is one, else the one that reaches furthest, of the lowest name.
+        // The set's own if there is one, otherwise the one that reaches furthest, with the lowest name.
         let best = candidates.iter().filter(reaches).max_by_key(|stay| {
             let own = stay.shard == index;
             (own, if own { 0 } else { stay.cidr.last() }, std::cmp::Reverse(stay.shard))

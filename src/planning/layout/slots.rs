@@ -1,4 +1,4 @@
-//! References: which shards end wired, and which rule groups take new references, by the fewest group writes.
+//! Slots: which shards are wired afterwards, and which rule groups get new references, with the fewest group writes.
 
 use super::bins::{Bin, fewest};
 use super::cover::Cover;
@@ -29,15 +29,15 @@ impl Slots {
         Self { groups: groups.collect() }
     }
 
-    /// How many more references the groups can take together.
+    /// The number of free references in all groups.
     pub(super) fn total(&self) -> usize {
         self.groups.iter().map(|group| group.free.room).sum()
     }
 
-    /// The rule group of each of `count` new references, or of as many as there is room for.
+    /// The rule group for each of `count` new references, or of as many as there is room for.
     ///
-    /// Groups that every web ACL refers to come first, for elsewhere a shard would not be enforced. Among them those that
-    /// are written anyway and the fewest others are used, the lowest numbers first.
+    /// Groups that every web ACL refers to come first, because a shard in another group would not be enforced. Of those, it
+    /// uses the ones that are written anyway and the fewest others, lowest numbers first.
     pub(super) fn take(&self, count: usize) -> Vec<usize> {
         let mut taken = Vec::new();
         for referred in [true, false] {
@@ -56,7 +56,7 @@ impl Slots {
         taken
     }
 
-    /// How many rule groups have to be written for `count` new references and would not be otherwise.
+    /// The number of additional rule group writes for `count` new references.
     pub(super) fn further_writes(&self, count: usize) -> usize {
         let mut groups = self.take(count);
         groups.sort_unstable();
@@ -66,7 +66,7 @@ impl Slots {
     }
 }
 
-/// Decides which shards end wired, in the order of their names, while there are slots.
+/// Decides which shards are wired, in order of name, while there are slots.
 pub(super) fn wire<'a>(input: &'a Input<'a>, mut slots: usize) -> Vec<Draft<'a>> {
     let draft = |shard: &'a ShardInput<'a>| {
         let cover = Cover::of(shard, input);
@@ -77,7 +77,7 @@ pub(super) fn wire<'a>(input: &'a Input<'a>, mut slots: usize) -> Vec<Draft<'a>>
     input.shards.iter().map(draft).collect()
 }
 
-/// A shard must not come into force with anything unwanted, or with what waits for approval.
+/// Whether a shard may come into force: not with anything unwanted or waiting for approval.
 fn may_be_wired(shard: &ShardInput<'_>, cover: &Cover, input: &Input<'_>) -> bool {
     let desired = *input.desired.get(shard.family);
     let goes = |cidr: &Cidr| cover.going.binary_search(cidr).is_ok();

@@ -1,4 +1,4 @@
-//! What is where: which wanted CIDRs are missing, and which are doubled.
+//! Survey: which wanted CIDRs are missing, and which are duplicated.
 
 use super::draft::{Draft, Force};
 use super::input::Input;
@@ -6,8 +6,8 @@ use crate::model::cidr::{Cidr, Family};
 use crate::model::cidrs::Slice;
 use crate::model::merged::Merged;
 
-/// Merges what is wanted with what the shards of this family hold. Returns the wanted CIDRs that no shard holds or takes
-/// that ends wired, sorted, and notes in the drafts which copies of doubled CIDRs can be spared.
+/// Merges the wanted CIDRs with the contents of this family's shards. Returns the wanted CIDRs that no wired shard will
+/// hold, sorted, and notes in the drafts which duplicates are not needed.
 pub(super) fn missing(input: &Input<'_>, family: Family, drafts: &mut [Draft<'_>]) -> Vec<Cidr> {
     let ours = drafts.iter().enumerate().filter(|(_, draft)| draft.shard.family == family);
     let (indices, lists): (Vec<usize>, Vec<Slice<'_>>) = ours.map(|(index, draft)| (index, draft.shard.cidrs)).unzip();
@@ -33,7 +33,7 @@ pub(super) fn missing(input: &Input<'_>, family: Family, drafts: &mut [Draft<'_>
     missing
 }
 
-/// Whether one of these shards ends wired and keeps this wanted CIDR. Notes in the others that they need not.
+/// Whether one of these shards is wired and keeps this wanted CIDR. Notes in the others that they need not keep it.
 fn has_keeper(cidr: Cidr, holders: &[usize], drafts: &mut [Draft<'_>]) -> bool {
     let ranked = holders.iter().filter_map(|&index| {
         let draft = drafts.get(index).filter(|draft| draft.ends_wired)?;
@@ -41,7 +41,7 @@ fn has_keeper(cidr: Cidr, holders: &[usize], drafts: &mut [Draft<'_>]) -> bool {
     });
     let Some((force, _, keeper)) = ranked.min() else { return false };
     for &index in holders.iter().filter(|index| **index != keeper) {
-        // A copy that may be in force goes only where another one surely is.
+        // A copy that may be in force may go only if another one certainly is.
         let spare = |draft: &&mut Draft<'_>| draft.force == Force::Idle || force == Force::Wired;
         if let Some(draft) = drafts.get_mut(index).filter(|draft| draft.takes_more()).filter(spare) {
             draft.doubled.push((cidr, keeper));
