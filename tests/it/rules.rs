@@ -151,8 +151,8 @@ async fn a_rule_group_under_our_name_that_is_not_ours_fails_the_run() {
     world.aws.put_rule_group("REGIONAL", GROUP, 10, Some("of another team"), json!([]));
     world.items(1..=1);
     let document = world.apply().await;
-    let error = "GetRuleGroup wafsync-1: it is foreign: its description does not begin with \"wafsync wafsync \", so it is \
-                 left alone; hint: choose another --name, or delete that rule group if it is not in use";
+    let error = "GetRuleGroup wafsync-1: it is foreign: its description does not begin with \"wafsync wafsync \", so wafsync \
+                 leaves it alone; hint: choose another --name, or delete that rule group if it is not in use";
     assert_eq!((document.outcome, document.error.as_deref()), (Outcome::Failed, Some(error)));
     assert_eq!(world.aws.ip_sets().len(), 0);
 }
