@@ -14,7 +14,9 @@ use crate::model::cidr::Family;
 use crate::model::current::{Current, RuleGroup};
 use crate::model::naming::set_name;
 use crate::model::settings::{Scope, Settings, WafSettings};
-use crate::preflight::facts::{AclState, Answer, Ours, Search, Seen, Stage, TableState, Totals, Trouble, WebAcls};
+use crate::preflight::facts::{
+    AclState, Answer, CheckStage, Facts, Ours, ReadError, Search, TableState, Totals, WebAcls,
+};
 use crate::stop::Stop;
 
 /// What a web ACL of one Region can protect (AWS WAF API: `ListResourcesForWebACL`); each has to be asked for.
@@ -31,7 +33,7 @@ const RESOURCE_TYPES: [ResourceType; 7] = [
 /// An id that nothing in WAF has: whoever may read what it names is told that there is nothing.
 const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
 
-impl From<AwsError> for Trouble {
+impl From<AwsError> for ReadError {
     fn from(error: AwsError) -> Self {
         let (denied, credentials) = (error.is_denied(), error.is_about_credentials());
         Self { message: error.to_string(), hint: error.hint().map(ToOwned::to_owned), denied, credentials }
@@ -39,7 +41,7 @@ impl From<AwsError> for Trouble {
 }
 
 /// Looks at everything that the preflight judges. Nothing in AWS changes.
-pub async fn look(connection: &Connection, settings: &Settings, stop: &Stop) -> Seen {
+pub async fn look(connection: &Connection, settings: &Settings, stop: &Stop) -> Facts {
     look_and_tell(connection, settings, stop, &|_| ()).await
 }
 
@@ -48,25 +50,25 @@ pub async fn look_and_tell(
     connection: &Connection,
     settings: &Settings,
     stop: &Stop,
-    known: &dyn Fn(Stage<'_>),
-) -> Seen {
+    known: &dyn Fn(CheckStage<'_>),
+) -> Facts {
     let (table_reader, reader) = (connection.table_reader(), connection.waf_reader());
     // Each web ACL is looked at for itself: one that is not there should not hide the rest.
     let without_web_acls = WafSettings { web_acls: Vec::new(), ..settings.waf.clone() };
     let mut cache = ReadCache::default();
     let identity = async {
         let identity = identity(connection).await;
-        known(Stage::Identity(&identity));
+        known(CheckStage::Identity(&identity));
         identity
     };
     let table = async {
         let table = state(&table_reader, &settings.table.table, stop).await;
-        known(Stage::Table(&table));
+        known(CheckStage::Table(&table));
         table
     };
     let sample = async {
-        let sample = table_reader.sample(&settings.table, stop).await.map_err(Trouble::from);
-        known(Stage::Sample(&sample));
+        let sample = table_reader.sample(&settings.table, stop).await.map_err(ReadError::from);
+        known(CheckStage::Sample(&sample));
         sample
     };
     // Boxed: with all its calls it is large.
@@ -74,11 +76,11 @@ pub async fn look_and_tell(
         let (table, sample, waf, totals, named) = tokio::join!(
             table,
             sample,
-            async { reader.read_waf(&without_web_acls, &mut cache, stop).await.map_err(Trouble::from) },
-            async { reader.totals(stop).await.map_err(Trouble::from) },
+            async { reader.read_waf(&without_web_acls, &mut cache, stop).await.map_err(ReadError::from) },
+            async { reader.totals(stop).await.map_err(ReadError::from) },
             reader.named_web_acls(&settings.waf, stop),
         );
-        known(Stage::Ours(Ours { table: &table, sample: &sample, waf: &waf, totals: &totals }));
+        known(CheckStage::Ours(Ours { table: &table, sample: &sample, waf: &waf, totals: &totals }));
         let nothing = Current::default();
         let installed = match &waf {
             Ok(current) => Some(current),
@@ -101,14 +103,14 @@ pub async fn look_and_tell(
             } else {
                 WebAcls::Searched(reader.search_web_acls(groups, &settings.waf, stop).await)
             };
-            known(Stage::WebAcls(&web_acls, &waf));
+            known(CheckStage::WebAcls(&web_acls, &waf));
             web_acls
         };
         let (probes, web_acls) = tokio::join!(probe, search);
         (table, sample, waf, totals, probes, web_acls)
     });
     let (identity, (table, sample, waf, totals, probes, web_acls)) = tokio::join!(identity, others);
-    Seen { identity, table, sample, waf, probes, totals, web_acls }
+    Facts { identity, table, sample, waf, probes, totals, web_acls }
 }
 
 /// The ARN of the caller. STS stands beside the services that a run needs, so it has no governor.
@@ -146,7 +148,7 @@ async fn state(reader: &TableReader, table: &str, stop: &Stop) -> Answer<TableSt
 
 impl WafReader {
     /// Tries to read what is not there yet, for nothing is known of the permission to; gives what speaks against it.
-    async fn probe(&self, current: &Current, settings: &WafSettings, stop: &Stop) -> Vec<Trouble> {
+    async fn probe(&self, current: &Current, settings: &WafSettings, stop: &Stop) -> Vec<ReadError> {
         let sets = async {
             for family in Family::ALL {
                 if !current.shards.iter().any(|shard| !shard.adopted && shard.family == family) {
@@ -179,7 +181,7 @@ impl WafReader {
         for named in &settings.web_acls {
             acls.push(match self.whole_web_acl(named, stop).await {
                 Ok(acl) => Ok(self.state_of(acl, settings.scope, stop).await),
-                Err(error) => Err(Trouble::from(error)),
+                Err(error) => Err(ReadError::from(error)),
             });
         }
         acls
@@ -198,7 +200,7 @@ impl WafReader {
 
     async fn state_of(&self, acl: aws_sdk_wafv2::types::WebAcl, scope: Scope, stop: &Stop) -> AclState {
         let resources = match scope {
-            Scope::Regional => Some(self.resources(&acl.name, &acl.arn, stop).await.map_err(Trouble::from)),
+            Scope::Regional => Some(self.resources(&acl.name, &acl.arn, stop).await.map_err(ReadError::from)),
             Scope::Cloudfront => None,
         };
         AclState {

@@ -19,7 +19,7 @@ use super::page;
 use super::read_budget::{Budget, MOST_ITEMS};
 use crate::model::item::{ItemRules, TableView};
 use crate::model::settings::TableSettings;
-use crate::preflight::facts::Sample;
+use crate::preflight::facts::TableSample;
 use crate::stop::Stop;
 
 /// Items of a sample: a handful of read units, and enough to see what they look like.
@@ -122,12 +122,12 @@ impl TableReader {
     /// # Errors
     ///
     /// If they cannot be read.
-    pub(super) async fn sample(&self, settings: &TableSettings, stop: &Stop) -> Result<Sample, AwsError> {
+    pub(super) async fn sample(&self, settings: &TableSettings, stop: &Stop) -> Result<TableSample, AwsError> {
         let request = self.request(settings, Some(SAMPLE));
         let (page, next) = request.page(Cursor { segment: 0, key: None, pages: 0 }, stop).await?;
         let mut view = TableView::default();
         page.read(settings, &ItemRules::new(settings, page.time), &mut view)?;
-        Ok(Sample { view, whole: next.is_none() })
+        Ok(TableSample { view, whole: next.is_none() })
     }
 
     fn request(&self, settings: &TableSettings, sample: Option<i32>) -> Request {

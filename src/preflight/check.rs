@@ -10,40 +10,40 @@ use crate::model::settings::Settings;
 use crate::text;
 use crate::text::number::{counted, grouped};
 
-use super::facts::{Answer, Sample, Seen, Stage, TableState, Trouble};
-use super::line::{Line, Report, Verdict, failed, failure, ok, shown, unknown, warning};
+use super::facts::{Answer, CheckStage, Facts, ReadError, TableSample, TableState};
+use super::line::{CheckReport, Line, Severity, failed, failure, ok, shown, unknown, warning};
 use super::{quotas, search};
 
 /// The preflight of a process that could not even begin to look.
 #[must_use]
-pub fn without_connection(error: &str) -> Report {
-    let line = Line { subject: "connection", verdict: Verdict::Failure, finding: error.to_owned(), mend: None };
-    Report { version: 1, ok: false, lines: vec![line] }
+pub fn without_connection(error: &str) -> CheckReport {
+    let line = Line { subject: "connection", verdict: Severity::Failure, finding: error.to_owned(), mend: None };
+    CheckReport { version: 1, ok: false, lines: vec![line] }
 }
 
 /// Judges one stage of what is looked at.
 #[must_use]
-pub fn judge_stage(settings: &Settings, stage: Stage<'_>) -> Vec<Line> {
+pub fn judge_stage(settings: &Settings, stage: CheckStage<'_>) -> Vec<Line> {
     match stage {
-        Stage::Identity(identity) => vec![credentials(identity)],
-        Stage::Table(described) => vec![table(described)],
-        Stage::Sample(sample) => vec![attributes(settings, sample)],
-        Stage::Ours(ours) => vec![
+        CheckStage::Identity(identity) => vec![credentials(identity)],
+        CheckStage::Table(described) => vec![table(described)],
+        CheckStage::Sample(sample) => vec![attributes(settings, sample)],
+        CheckStage::Ours(ours) => vec![
             quotas::ip_sets(settings, &ours),
             quotas::rule_groups(settings, &ours),
             rule_groups(settings, ours.waf),
             rule(settings, ours.waf),
         ],
-        Stage::WebAcls(web_acls, waf) => search::lines(settings, web_acls, waf.as_ref().ok()),
-        Stage::All(seen) => vec![permissions(seen)],
+        CheckStage::WebAcls(web_acls, waf) => search::lines(settings, web_acls, waf.as_ref().ok()),
+        CheckStage::All(seen) => vec![permissions(seen)],
     }
 }
 
 /// Judges everything that was seen.
 #[must_use]
-pub fn judge(settings: &Settings, seen: &Seen) -> Report {
+pub fn judge(settings: &Settings, seen: &Facts) -> CheckReport {
     let lines: Vec<Line> = seen.stages().into_iter().flat_map(|stage| judge_stage(settings, stage)).collect();
-    Report { version: 1, ok: lines.iter().all(|line| line.verdict != Verdict::Failure), lines }
+    CheckReport { version: 1, ok: lines.iter().all(|line| line.verdict != Severity::Failure), lines }
 }
 
 fn credentials(identity: &Answer<String>) -> Line {
@@ -86,7 +86,7 @@ fn table(table: &Answer<TableState>) -> Line {
     }
 }
 
-fn attributes(settings: &Settings, sample: &Answer<Sample>) -> Line {
+fn attributes(settings: &Settings, sample: &Answer<TableSample>) -> Line {
     const SUBJECT: &str = "attributes";
     let view = match sample {
         Ok(sample) => &sample.view,
@@ -116,7 +116,7 @@ fn attributes(settings: &Settings, sample: &Answer<Sample>) -> Line {
 }
 
 /// What every run calls must be allowed; what only this check calls should be.
-fn permissions(seen: &Seen) -> Line {
+fn permissions(seen: &Facts) -> Line {
     const SUBJECT: &str = "permissions";
     const MEND: &str = "`wafsync iam-policy` prints what the role has to allow, with --for plan, apply or check; a service \
                         control policy can forbid it too";
@@ -145,7 +145,7 @@ fn permissions(seen: &Seen) -> Line {
 }
 
 /// What AWS said of each permission that is missing, each once.
-fn denied<'a>(troubles: impl Iterator<Item = &'a Trouble>) -> Vec<&'a str> {
+fn denied<'a>(troubles: impl Iterator<Item = &'a ReadError>) -> Vec<&'a str> {
     let mut said = Vec::new();
     for trouble in troubles.filter(|trouble| trouble.denied) {
         if !said.contains(&trouble.message.as_str()) {

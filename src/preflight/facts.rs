@@ -9,7 +9,7 @@ use crate::text;
 
 /// A call that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trouble {
+pub struct ReadError {
     /// What AWS said.
     pub message: String,
     /// What a person can do about it.
@@ -20,7 +20,7 @@ pub struct Trouble {
     pub credentials: bool,
 }
 
-impl Trouble {
+impl ReadError {
     /// The message and its hint on one line.
     #[must_use]
     pub fn with_hint(&self) -> String {
@@ -29,21 +29,21 @@ impl Trouble {
 }
 
 /// What AWS answered.
-pub type Answer<T> = Result<T, Trouble>;
+pub type Answer<T> = Result<T, ReadError>;
 
 /// Everything that was looked at.
 #[derive(Debug)]
-pub struct Seen {
+pub struct Facts {
     /// Who is calling: an ARN.
     pub identity: Answer<String>,
     /// The table.
     pub table: Answer<TableState>,
     /// Some of its items.
-    pub sample: Answer<Sample>,
+    pub sample: Answer<TableSample>,
     /// Our IP sets and rule groups.
     pub waf: Answer<Current>,
     /// What was said to reads of what is not there yet, other than that it is not there.
-    pub probes: Vec<Trouble>,
+    pub probes: Vec<ReadError>,
     /// Everybody's.
     pub totals: Answer<Totals>,
     /// Web ACLs.
@@ -52,35 +52,35 @@ pub struct Seen {
 
 /// A part of what was looked at, told as soon as it is known; in the order of the report.
 #[derive(Clone, Copy, Debug)]
-pub enum Stage<'a> {
-    /// [`Seen::identity`]
+pub enum CheckStage<'a> {
+    /// [`Facts::identity`]
     Identity(&'a Answer<String>),
-    /// [`Seen::table`]
+    /// [`Facts::table`]
     Table(&'a Answer<TableState>),
-    /// [`Seen::sample`]
-    Sample(&'a Answer<Sample>),
+    /// [`Facts::sample`]
+    Sample(&'a Answer<TableSample>),
     /// What tells whether ours fits.
     Ours(Ours<'a>),
-    /// [`Seen::web_acls`], and our rule groups to which they may refer.
+    /// [`Facts::web_acls`], and our rule groups to which they may refer.
     WebAcls(&'a WebAcls, &'a Answer<Current>),
     /// Everything.
-    All(&'a Seen),
+    All(&'a Facts),
 }
 
 /// What is ours in WAF, what the table needs, and what others have.
 #[derive(Clone, Copy, Debug)]
 pub struct Ours<'a> {
-    /// [`Seen::table`]
+    /// [`Facts::table`]
     pub table: &'a Answer<TableState>,
-    /// [`Seen::sample`]
-    pub sample: &'a Answer<Sample>,
-    /// [`Seen::waf`]
+    /// [`Facts::sample`]
+    pub sample: &'a Answer<TableSample>,
+    /// [`Facts::waf`]
     pub waf: &'a Answer<Current>,
-    /// [`Seen::totals`]
+    /// [`Facts::totals`]
     pub totals: &'a Answer<Totals>,
 }
 
-impl Stage<'_> {
+impl CheckStage<'_> {
     /// Its place in the report.
     #[must_use]
     pub const fn place(self) -> usize {
@@ -95,25 +95,25 @@ impl Stage<'_> {
     }
 }
 
-impl Seen {
+impl Facts {
     /// Every stage, in order.
     #[must_use]
-    pub const fn stages(&self) -> [Stage<'_>; 6] {
+    pub const fn stages(&self) -> [CheckStage<'_>; 6] {
         let Self { identity, table, sample, waf, totals, web_acls, .. } = self;
         [
-            Stage::Identity(identity),
-            Stage::Table(table),
-            Stage::Sample(sample),
-            Stage::Ours(Ours { table, sample, waf, totals }),
-            Stage::WebAcls(web_acls, waf),
-            Stage::All(self),
+            CheckStage::Identity(identity),
+            CheckStage::Table(table),
+            CheckStage::Sample(sample),
+            CheckStage::Ours(Ours { table, sample, waf, totals }),
+            CheckStage::WebAcls(web_acls, waf),
+            CheckStage::All(self),
         ]
     }
 }
 
 /// Some items of the table.
 #[derive(Clone, Debug)]
-pub struct Sample {
+pub struct TableSample {
     /// What they ask for.
     pub view: TableView,
     /// There are no others.
@@ -159,7 +159,7 @@ pub struct Search {
     /// Those that refer to a rule group of ours.
     pub referring: Vec<AclState>,
     /// What ended it early.
-    pub trouble: Option<Trouble>,
+    pub trouble: Option<ReadError>,
 }
 
 impl WebAcls {
@@ -181,7 +181,7 @@ impl WebAcls {
     }
 
     /// What ended the search early.
-    pub(super) fn trouble(&self) -> Option<&Trouble> {
+    pub(super) fn trouble(&self) -> Option<&ReadError> {
         match self {
             Self::Searched(search) => search.trouble.as_ref(),
             Self::Named(_) | Self::NotSearched => None,

@@ -5,7 +5,7 @@ use std::fmt::{Display, Write as _};
 
 use serde::Serialize;
 
-use super::facts::Trouble;
+use super::facts::ReadError;
 use crate::text::number::counted;
 use crate::text::wrap::wrap;
 
@@ -18,7 +18,7 @@ const INDENT: &str = "                           ";
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Verdict {
+pub enum Severity {
     /// As it should be.
     Ok,
     /// A person should look.
@@ -33,7 +33,7 @@ pub struct Line {
     /// What was looked at; the same words at every run.
     pub subject: &'static str,
     /// How bad it is.
-    pub verdict: Verdict,
+    pub verdict: Severity,
     /// What was found.
     pub finding: String,
     /// What to do about it.
@@ -43,7 +43,7 @@ pub struct Line {
 
 /// The preflight as one document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Report {
+pub struct CheckReport {
     /// The version of this document.
     pub version: u32,
     /// Whether nothing failed.
@@ -53,24 +53,24 @@ pub struct Report {
 }
 
 pub(super) fn ok(subject: &'static str, finding: impl Into<String>) -> Line {
-    Line { subject, verdict: Verdict::Ok, finding: finding.into(), mend: None }
+    Line { subject, verdict: Severity::Ok, finding: finding.into(), mend: None }
 }
 
 pub(super) fn warning(subject: &'static str, finding: impl Into<String>, mend: impl Into<String>) -> Line {
-    Line { subject, verdict: Verdict::Warning, finding: finding.into(), mend: Some(mend.into()) }
+    Line { subject, verdict: Severity::Warning, finding: finding.into(), mend: Some(mend.into()) }
 }
 
 pub(super) fn failure(subject: &'static str, finding: impl Into<String>, mend: impl Into<String>) -> Line {
-    Line { subject, verdict: Verdict::Failure, finding: finding.into(), mend: Some(mend.into()) }
+    Line { subject, verdict: Severity::Failure, finding: finding.into(), mend: Some(mend.into()) }
 }
 
 /// A call failed; its error brings its own hint.
-pub(super) fn failed(subject: &'static str, trouble: &Trouble) -> Line {
-    Line { subject, verdict: Verdict::Failure, finding: trouble.message.clone(), mend: trouble.hint.clone() }
+pub(super) fn failed(subject: &'static str, trouble: &ReadError) -> Line {
+    Line { subject, verdict: Severity::Failure, finding: trouble.message.clone(), mend: trouble.hint.clone() }
 }
 
 /// For lack of what is ours in WAF: another line says why.
-pub(super) fn unknown(subject: &'static str, trouble: &Trouble) -> Line {
+pub(super) fn unknown(subject: &'static str, trouble: &ReadError) -> Line {
     let mend = if trouble.denied { "see permissions" } else { "see rule groups" };
     failure(subject, "could not read wafsync's IP sets and rule groups", mend)
 }
@@ -86,7 +86,7 @@ pub(super) fn shown(separator: &str, list: impl IntoIterator<Item: Display>) -> 
     items.join(separator)
 }
 
-impl Verdict {
+impl Severity {
     /// The word that begins a line.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -117,7 +117,7 @@ impl Printer {
     }
 }
 
-impl Report {
+impl CheckReport {
     /// For a person at a terminal: all lines and a total.
     #[must_use]
     pub fn to_text(&self) -> String {
@@ -129,10 +129,10 @@ impl Report {
     /// How many lines have each verdict.
     #[must_use]
     pub fn total(&self) -> String {
-        let count = |verdict: Verdict| self.lines.iter().filter(|line| line.verdict == verdict).count();
-        let (failures, warnings) = (count(Verdict::Failure), count(Verdict::Warning));
+        let count = |verdict: Severity| self.lines.iter().filter(|line| line.verdict == verdict).count();
+        let (failures, warnings) = (count(Severity::Failure), count(Severity::Warning));
         let (failures, warnings) = (counted(failures, "failure"), counted(warnings, "warning"));
-        format!("{} ok, {warnings}, {failures}", count(Verdict::Ok))
+        format!("{} ok, {warnings}, {failures}", count(Severity::Ok))
     }
 
     /// 0, or 1 if something failed.

@@ -2,7 +2,7 @@
 //!
 //! What a quota was raised to cannot be seen from here, only that it was: by there being more than the usual number.
 
-use super::facts::{Ours, Sample, TableState};
+use super::facts::{Ours, TableSample, TableState};
 use super::line::{Line, failed, failure, ok, unknown, warning};
 use crate::model::cidr::{Family, PerFamily};
 use crate::model::current::Current;
@@ -141,7 +141,7 @@ fn finding(standing: Standing, missing: usize, cidrs: PerFamily<usize>, known: K
 }
 
 /// How many CIDRs WAF should hold: of a table that is larger than the sample as many more as it has more items.
-fn wanted(settings: &Settings, sample: &Sample, table: Option<&TableState>) -> (PerFamily<usize>, Known) {
+fn wanted(settings: &Settings, sample: &TableSample, table: Option<&TableState>) -> (PerFamily<usize>, Known) {
     let rules = &settings.table;
     let desired = |always| Desired::new(sample.view.clone(), always, rules.aggregate, rules.widest);
     let count = |desired: &Desired| PerFamily::from_fn(|family| desired.cidrs(family).len());

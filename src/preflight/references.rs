@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::facts::Priority;
-use super::line::{Line, Verdict, ok, warning};
+use super::line::{Line, Severity, ok, warning};
 use super::view::View;
 use crate::model::current::RuleGroup;
 use crate::model::policy::Action;
@@ -39,10 +39,10 @@ impl Flaw {
         })
     }
 
-    const fn verdict(self) -> Verdict {
+    const fn verdict(self) -> Severity {
         match self {
-            Self::MissingUnused | Self::AllowedAtOnce => Verdict::Warning,
-            _ => Verdict::Failure,
+            Self::MissingUnused | Self::AllowedAtOnce => Severity::Warning,
+            _ => Severity::Failure,
         }
     }
 
@@ -86,8 +86,8 @@ pub(super) fn references(view: &View<'_>) -> Line {
             flaws.entry(flaw).or_default().push(&our.group.name);
         }
     }
-    let verdict = flaws.keys().map(|flaw| flaw.verdict()).max().unwrap_or(Verdict::Ok);
-    if verdict == Verdict::Ok {
+    let verdict = flaws.keys().map(|flaw| flaw.verdict()).max().unwrap_or(Severity::Ok);
+    if verdict == Severity::Ok {
         let places = ours.iter().filter_map(|our| Some(place(our.group, our.place?)));
         return ok(SUBJECT, format!("{name} refers to {}", places.collect::<Vec<_>>().join(", ")));
     }
@@ -119,7 +119,7 @@ mod tests {
         for with in overrides {
             for action in [Action::Allow, Action::Count] {
                 let verdict = Flaw::of(Some((Priority::own(0), with)), true, action).map(Flaw::verdict);
-                assert_eq!(verdict == Some(Verdict::Failure), !with.lets_in(action), "{with:?} of {action:?}");
+                assert_eq!(verdict == Some(Severity::Failure), !with.lets_in(action), "{with:?} of {action:?}");
             }
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use wafsync::preflight::check::judge;
 use wafsync::preflight::iam_policy::Access;
-use wafsync::preflight::line::{Line, Report, Verdict};
+use wafsync::preflight::line::{CheckReport, Line, Severity};
 use wafsync_test_aws::{Config, Fault, FaultKind, When};
 
 use crate::iam::assert_allowed;
@@ -17,7 +17,7 @@ const WEB_ACL: &str = include_str!("../../docs/web-acl.md");
 const LOAD_BALANCER: &str =
     "arn:aws:elasticloadbalancing:eu-central-1:111122223333:loadbalancer/app/front/0123456789abcdef";
 
-pub(crate) async fn check(world: &World) -> Report {
+pub(crate) async fn check(world: &World) -> CheckReport {
     let before = world.aws.log().len();
     let seen = wafsync::aws::look(&world.connection(), &world.settings, &world.signal.stop(None)).await;
     assert_allowed(Access::Check, &world.settings, world.aws.log().get(before..).unwrap_or_default());
@@ -25,8 +25,8 @@ pub(crate) async fn check(world: &World) -> Report {
 }
 
 /// The verdicts that are not ok.
-fn complaints(report: &Report) -> Vec<(&'static str, Verdict)> {
-    let lines = report.lines.iter().filter(|line| line.verdict != Verdict::Ok);
+fn complaints(report: &CheckReport) -> Vec<(&'static str, Severity)> {
+    let lines = report.lines.iter().filter(|line| line.verdict != Severity::Ok);
     lines.map(|line| (line.subject, line.verdict)).collect()
 }
 
@@ -100,15 +100,15 @@ async fn before_the_first_apply_there_are_only_warnings() {
     world.item("a", &["198.51.100.7/32"]);
     world.aws.put_web_acl("REGIONAL", "front", "Block", json!([]));
     let report = check(&world).await;
-    let warnings = ["rule groups", "references", "association"].map(|subject| (subject, Verdict::Warning));
+    let warnings = ["rule groups", "references", "association"].map(|subject| (subject, Severity::Warning));
     assert_eq!(complaints(&report), warnings, "{}", report.to_text());
     assert_eq!(report.exit_code(), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_is_not_allowed_shows_where_it_is_needed() {
-    use Verdict::{Failure, Warning};
-    const WITHOUT_WAF: &[(&str, Verdict)] = &[
+    use Severity::{Failure, Warning};
+    const WITHOUT_WAF: &[(&str, Severity)] = &[
         ("IP sets", Failure),
         ("rule group quota", Failure),
         ("rule groups", Failure),
@@ -117,7 +117,7 @@ async fn what_is_not_allowed_shows_where_it_is_needed() {
         ("permissions", Failure),
     ];
 
-    let all: [(&str, &[(&str, Verdict)]); 8] = [
+    let all: [(&str, &[(&str, Severity)]); 8] = [
         ("GetCallerIdentity", &[("credentials", Warning)]),
         ("DescribeTable", &[("table", Warning), ("permissions", Warning)]),
         ("Scan", &[("attributes", Failure), ("IP sets", Warning), ("permissions", Failure)]),
@@ -144,7 +144,7 @@ async fn that_reads_are_allowed_is_known_before_there_is_anything_to_read() {
     };
     let empty = world();
     let report = check(&empty).await;
-    assert_eq!(line(&report, "permissions").verdict, Verdict::Ok, "{}", report.to_text());
+    assert_eq!(line(&report, "permissions").verdict, Severity::Ok, "{}", report.to_text());
     assert_eq!((empty.calls("GetIPSet"), empty.calls("GetRuleGroup")), (2, 3), "each name that will be read");
     assert!(empty.aws.log().iter().all(|attempt| !attempt.effect), "it changes nothing");
     assert_eq!(empty.aws.violations(), Vec::<String>::new());
@@ -154,11 +154,11 @@ async fn that_reads_are_allowed_is_known_before_there_is_anything_to_read() {
         let report = check(&denying).await;
         let line = line(&report, "permissions");
         let said = format!("{operation} {target}: AccessDeniedException: ");
-        assert!(line.verdict == Verdict::Failure && line.finding.starts_with(&said), "{}", report.to_text());
+        assert!(line.verdict == Severity::Failure && line.finding.starts_with(&said), "{}", report.to_text());
     }
     let silent = world();
     silent.fail_times("GetRuleGroup", 3, When::Before, FaultKind::InternalError);
-    assert_eq!(line(&check(&silent).await, "permissions").verdict, Verdict::Warning);
+    assert_eq!(line(&check(&silent).await, "permissions").verdict, Severity::Warning);
 }
 
 #[tokio::test(start_paused = true)]
@@ -171,10 +171,10 @@ async fn what_a_table_larger_than_the_sample_needs_is_held_against_the_quota() {
     let report = check(&world).await;
     let fits = "0 there, 15 more needed for about 150 CIDRs by a sample and the last count; 85 of others; the usual quota of \
                 100 leaves room for 15 more";
-    assert_eq!((line(&report, "IP sets").verdict, line(&report, "IP sets").finding.as_str()), (Verdict::Ok, fits));
+    assert_eq!((line(&report, "IP sets").verdict, line(&report, "IP sets").finding.as_str()), (Severity::Ok, fits));
     world.later().await;
     world.aws.put_ip_set("REGIONAL", "one-more", "IPV4", &[], None);
-    assert_eq!(line(&check(&world).await, "IP sets").verdict, Verdict::Failure);
+    assert_eq!(line(&check(&world).await, "IP sets").verdict, Severity::Failure);
 }
 
 #[tokio::test(start_paused = true)]
@@ -193,35 +193,35 @@ async fn every_permission_that_is_missing_is_said_at_once() {
 #[tokio::test(start_paused = true)]
 async fn mistakes_are_found_where_they_are() {
     let root = Config { caller_arn: "arn:aws:iam::111122223333:root".to_owned(), ..Config::default() };
-    assert_eq!(complaints(&check(&installed(root).await).await), [("credentials", Verdict::Warning)]);
+    assert_eq!(complaints(&check(&installed(root).await).await), [("credentials", Severity::Warning)]);
 
     let mut world = installed(Config::default()).await;
     world.settings.table.table = "absent".to_owned();
     let absent = [
-        ("table", Verdict::Failure),
-        ("attributes", Verdict::Failure),
-        ("IP sets", Verdict::Warning),
-        ("permissions", Verdict::Warning),
+        ("table", Severity::Failure),
+        ("attributes", Severity::Failure),
+        ("IP sets", Severity::Warning),
+        ("permissions", Severity::Warning),
     ];
     assert_eq!(complaints(&check(&world).await), absent);
 
     let mut world = installed(Config::default()).await;
     world.settings.table.cidr_attribute = "addresses".to_owned();
-    assert_eq!(complaints(&check(&world).await), [("attributes", Verdict::Failure)]);
+    assert_eq!(complaints(&check(&world).await), [("attributes", Severity::Failure)]);
 
     let mut world = installed(Config::default()).await;
     world.settings.waf.web_acls = vec!["absent".to_owned()];
-    assert_eq!(complaints(&check(&world).await), [("web ACL", Verdict::Failure)]);
+    assert_eq!(complaints(&check(&world).await), [("web ACL", Severity::Failure)]);
 
     let world = installed(Config::default()).await;
     world.aws.edit_web_acl("front", |rules| rules[0]["OverrideAction"] = json!({"Count": {}}));
-    assert_eq!(complaints(&check(&world).await), [("references", Verdict::Failure)]);
+    assert_eq!(complaints(&check(&world).await), [("references", Severity::Failure)]);
 
     let world = installed(Config::default()).await;
     for number in 0..98 {
         world.aws.put_ip_set("REGIONAL", &format!("others-{number}"), "IPV4", &[], None);
     }
-    assert_eq!(complaints(&check(&world).await), [("IP sets", Verdict::Warning)]);
+    assert_eq!(complaints(&check(&world).await), [("IP sets", Severity::Warning)]);
 }
 
 /// An installation as [`installed`], whose settings name no web ACL, and so many other web ACLs.
@@ -234,7 +234,7 @@ async fn unnamed(config: Config, others: usize) -> World {
     world
 }
 
-fn line<'a>(report: &'a Report, subject: &str) -> &'a Line {
+fn line<'a>(report: &'a CheckReport, subject: &str) -> &'a Line {
     report.lines.iter().find(|line| line.subject == subject).unwrap()
 }
 
@@ -246,7 +246,7 @@ async fn where_none_is_named_the_web_acls_that_refer_to_us_are_found_on_every_pa
     world.aws.put_web_acl("REGIONAL", "last", "Block", json!([reference_to(&group, 1)]));
     world.aws.clear_log();
     let report = check(&world).await;
-    let expected = [("web ACL", Verdict::Warning), ("association", Verdict::Warning)];
+    let expected = [("web ACL", Severity::Warning), ("association", Severity::Warning)];
     assert_eq!(complaints(&report), expected, "{}", report.to_text());
     let mend = "set --web-acl=front --web-acl=last, so that each run looks at it";
     assert_eq!(line(&report, "web ACL").mend.as_deref(), Some(mend));
@@ -259,7 +259,7 @@ async fn where_none_is_named_and_none_refers_to_us_that_is_a_failure() {
     let world = unnamed(Config::default(), 1).await;
     world.aws.edit_web_acl("front", |rules| *rules = json!([]));
     let report = check(&world).await;
-    assert_eq!(complaints(&report), [("web ACL", Verdict::Failure)]);
+    assert_eq!(complaints(&report), [("web ACL", Severity::Failure)]);
     assert!(
         line(&report, "web ACL").finding.contains(" refers to our rule groups (2 web ACLs read)"),
         "{}",
@@ -273,7 +273,7 @@ async fn a_search_ends_at_the_limit_and_at_the_first_refusal_and_not_at_one_that
     world.aws.edit_web_acl("front", |rules| *rules = json!([]));
     world.aws.clear_log();
     let report = check(&world).await;
-    assert_eq!(complaints(&report), [("web ACL", Verdict::Warning)]);
+    assert_eq!(complaints(&report), [("web ACL", Severity::Warning)]);
     assert!(line(&report, "web ACL").finding.ends_with("only 100 of 121 web ACLs were read"), "{}", report.to_text());
     assert_eq!(world.calls("GetWebACL"), 100);
 
@@ -281,7 +281,7 @@ async fn a_search_ends_at_the_limit_and_at_the_first_refusal_and_not_at_one_that
     world.fail_target("GetWebACL", "other-0", 1, When::Before, FaultKind::NonexistentItem);
     world.fail_target("GetWebACL", "other-1", 1, When::Before, FaultKind::AccessDenied);
     let report = check(&world).await;
-    let expected = [("web ACL", Verdict::Warning), ("permissions", Verdict::Warning)];
+    let expected = [("web ACL", Severity::Warning), ("permissions", Severity::Warning)];
     assert_eq!(complaints(&report), expected, "{}", report.to_text());
     let finding = &line(&report, "web ACL").finding;
     let refused = "none was named; found to refer to our rule groups: front; only 2 of 3 web ACLs could be read, for the next was refused";
@@ -301,7 +301,7 @@ async fn count_and_label_with_the_rule_of_the_readme_has_no_complaints() {
     let args = ["--web-acl=front", "--action=count"];
     let world = installed_with(Config::default(), &args, "Allow").await;
     let missing = complaints(&check(&world).await);
-    assert_eq!(missing, [("default action", Verdict::Failure)], "nothing blocks");
+    assert_eq!(missing, [("default action", Severity::Failure)], "nothing blocks");
     add_rule(&world, block_unless());
     world.later().await;
     let report = check(&world).await;
@@ -309,7 +309,7 @@ async fn count_and_label_with_the_rule_of_the_readme_has_no_complaints() {
     insta::assert_snapshot!(report.to_text());
     world.later().await;
     world.aws.edit_web_acl("front", |rules| rules[2]["Priority"] = json!(1));
-    assert_eq!(complaints(&check(&world).await), [("order", Verdict::Failure)]);
+    assert_eq!(complaints(&check(&world).await), [("order", Severity::Failure)]);
     world.settled().await;
 }
 
@@ -320,7 +320,7 @@ async fn count_and_label_of_one_rule_group_is_a_plain_match_or_its_negation() {
     let matching = |key: &str| json!({"LabelMatchStatement": {"Scope": "LABEL", "Key": key}});
     let block = |key| json!({"Name": "block", "Priority": 9, "Action": {"Block": {}}, "VisibilityConfig": visibility(), "Statement": {"NotStatement": {"Statement": matching(key)}}});
     let allow = |key| json!({"Name": "allow", "Priority": 9, "Action": {"Allow": {}}, "VisibilityConfig": visibility(), "Statement": matching(key)});
-    let failure = [("default action", Verdict::Failure)];
+    let failure = [("default action", Severity::Failure)];
     for (default_action, rule, expected) in [
         ("Allow", block(LABEL), &[][..]),
         ("Allow", block("wafsync"), &failure),
@@ -344,7 +344,7 @@ async fn a_rule_that_blocks_before_the_references_is_named() {
     add_rule(&world, rate);
     add_rule(&world, managed);
     let report = check(&world).await;
-    assert_eq!(complaints(&report), [("order", Verdict::Warning)]);
+    assert_eq!(complaints(&report), [("order", Severity::Warning)]);
     let line = line(&report, "order");
     assert!(line.finding.contains(" rate (priority 3), common (priority 4) "), "{}", line.finding);
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use wafsync::aws::ReadCache;
 use wafsync::model::cidr::Cidr;
 use wafsync::model::desired::Desired;
-use wafsync::preflight::explain::{Acls, Explanation, Link, Report, Seen, explain};
+use wafsync::preflight::explain::{Acls, Answers, Explanation, Input, Link, explain};
 use wafsync_test_aws::Config;
 
 use crate::world::{World, ip, reference_to};
@@ -14,7 +14,7 @@ impl World {
         self.ask(|seen| explain(Cidr::parse(address).unwrap(), seen)).await
     }
 
-    async fn ask<T>(&self, ask: impl FnOnce(&Seen<'_>) -> T) -> T {
+    async fn ask<T>(&self, ask: impl FnOnce(&Input<'_>) -> T) -> T {
         let (connection, stop) = (self.connection(), self.signal.stop(None));
         let table = &self.settings.table;
         let view = connection.table_reader().scan(table, &stop).await.unwrap();
@@ -22,7 +22,7 @@ impl World {
             connection.waf_reader().read_waf(&self.settings.waf, &mut ReadCache::default(), &stop).await.unwrap();
         let desired = Desired::new(view, &table.always, table.aggregate, table.widest);
         let acls = current.web_acls.clone().map_or(Acls::NotLooked(None), Acls::Named);
-        ask(&Seen { desired: &desired, current: &current, acls: &acls, policy: &self.settings.waf.policy })
+        ask(&Input { desired: &desired, current: &current, acls: &acls, policy: &self.settings.waf.policy })
     }
 }
 
@@ -139,7 +139,7 @@ async fn items_are_answered_for_with_all_their_addresses() {
     let ask = async |keys: &[&str]| {
         world.later().await;
         let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
-        world.ask(|seen| Report::new(&[], &keys, seen)).await
+        world.ask(|seen| Answers::new(&[], &keys, seen)).await
     };
     let edge = ask(&["edge"]).await;
     assert_eq!((edge.exit_code(), edge.answers.len(), edge.wanted, edge.in_force), (0, 2, true, true));

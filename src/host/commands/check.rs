@@ -11,8 +11,8 @@ use crate::host::screen::{self, Paint};
 use crate::host::session::connect;
 use crate::model::settings::{Output, Settings, ViewSettings};
 use crate::preflight::check;
-use crate::preflight::facts::Stage;
-use crate::preflight::line::{Line, Printer, Verdict};
+use crate::preflight::facts::CheckStage;
+use crate::preflight::line::{Line, Printer, Severity};
 use crate::stop::Signal;
 
 pub(in crate::host) async fn run(settings: Settings, view: &ViewSettings, signal: Signal, out: &mut impl Write) -> u8 {
@@ -25,14 +25,14 @@ pub(in crate::host) async fn run(settings: Settings, view: &ViewSettings, signal
         Ok(connection) => {
             let line = progress::Line::start(settings.run.read_rate);
             let stop = signal.stop_within(settings.run.deadline).telling(line.progress());
-            let known = |stage: Stage<'_>| {
+            let known = |stage: CheckStage<'_>| {
                 if text {
                     shown.borrow_mut().take(stage.place(), check::judge_stage(&settings, stage));
                 }
             };
             let seen = aws::look_and_tell(&connection, &settings, &stop, &known).await;
             drop(line);
-            known(Stage::All(&seen));
+            known(CheckStage::All(&seen));
             check::judge(&settings, &seen)
         }
         Err(error) => {
@@ -78,9 +78,9 @@ impl<'a, W: Write> Shown<'a, W> {
         let text = self.printer.print(line);
         let verdict = line.verdict.as_str();
         let colored = match line.verdict {
-            Verdict::Ok => self.paint.good(verdict),
-            Verdict::Warning => self.paint.warning(verdict),
-            Verdict::Failure => self.paint.bad(verdict),
+            Severity::Ok => self.paint.good(verdict),
+            Severity::Warning => self.paint.warning(verdict),
+            Severity::Failure => self.paint.bad(verdict),
         };
         let text = text.replacen(verdict, &colored, 1);
         // A reader that is gone is noticed when the total is written.
@@ -96,7 +96,7 @@ mod tests {
     #[test]
     fn stages_are_printed_in_their_order_each_as_soon_as_it_can_be() {
         let mut out = Vec::new();
-        let line = |subject| Line { subject, verdict: Verdict::Ok, finding: String::new(), mend: None };
+        let line = |subject| Line { subject, verdict: Severity::Ok, finding: String::new(), mend: None };
         let mut shown = Shown::new(&mut out, screen::paint(Color::Never));
         let mut printed = Vec::new();
         for (place, subject) in [(2, "c"), (0, "a"), (1, "b"), (3, "d")] {

@@ -15,7 +15,7 @@ use crate::model::current::Current;
 use crate::model::desired::Desired;
 use crate::model::item::TableView;
 use crate::model::settings::{Output, Settings, TableSettings, ViewSettings, WafSettings};
-use crate::preflight::explain::{Acls, Report, Seen};
+use crate::preflight::explain::{Acls, Answers, Input};
 use crate::run::outcome::Outcome;
 use crate::stop::{Signal, Stop};
 use crate::text::with_hint;
@@ -53,7 +53,7 @@ pub(in crate::host) async fn run(
 }
 
 /// The text with a colored verdict, where there is one for all of it.
-fn colored(text: &str, report: &Report, view: &ViewSettings) -> String {
+fn colored(text: &str, report: &Answers, view: &ViewSettings) -> String {
     let paint = screen::paint(view.color);
     match (report.single(), text.split_once('\n')) {
         (Some(answer), Some((verdict, rest))) if answer.exit_code() == 0 => format!("{}\n{rest}", paint.good(verdict)),
@@ -97,7 +97,7 @@ impl<'a> Explainer<'a> {
 
     /// The answer now; with `--wait` the first that has all of it wanted and in force, or the last before the time is up
     /// or a signal.
-    async fn answer(mut self, question: &Question, signal: &Signal) -> Result<Report, Obstacle> {
+    async fn answer(mut self, question: &Question, signal: &Signal) -> Result<Answers, Obstacle> {
         let limit = Instant::now() + question.wait.unwrap_or_default();
         let mut said = None;
         loop {
@@ -133,7 +133,7 @@ impl<'a> Explainer<'a> {
         }
     }
 
-    async fn look(&mut self, question: &Question, stop: &Stop) -> Result<Report, Obstacle> {
+    async fn look(&mut self, question: &Question, stop: &Stop) -> Result<Answers, Obstacle> {
         let Settings { table, waf, .. } = self.settings;
         // After a search, only what it has found is read again.
         let web_acls = if waf.web_acls.is_empty() { self.found.clone() } else { waf.web_acls.clone() };
@@ -149,8 +149,8 @@ impl<'a> Explainer<'a> {
         let ((), mut current) = tokio::try_join!(scan, read)?;
         let acls = self.acls(&mut current, stop).await?;
         let desired: &Desired = self.desired.get_or_insert_default();
-        let seen = Seen { desired, current: &current, acls: &acls, policy: &waf.policy };
-        Ok(Report::new(&question.addresses, &question.items, &seen))
+        let seen = Input { desired, current: &current, acls: &acls, policy: &waf.policy };
+        Ok(Answers::new(&question.addresses, &question.items, &seen))
     }
 
     /// The web ACLs that are named; else those that refer to a rule group of ours.

@@ -37,8 +37,8 @@ fn view(items: &[&str]) -> TableView {
 }
 
 /// These items, and no others.
-fn sample(items: &[&str]) -> Sample {
-    Sample { view: view(items), whole: true }
+fn sample(items: &[&str]) -> TableSample {
+    TableSample { view: view(items), whole: true }
 }
 
 fn arn(number: usize) -> String {
@@ -86,16 +86,16 @@ fn reference(number: usize) -> AclRule {
     AclRule { name: format!("our-{number}"), priority: Priority::own(priority), kind }
 }
 
-fn trouble(text: &str) -> Trouble {
-    Trouble { message: text.to_owned(), hint: None, denied: false, credentials: false }
+fn trouble(text: &str) -> ReadError {
+    ReadError { message: text.to_owned(), hint: None, denied: false, credentials: false }
 }
 
-fn denied() -> Trouble {
-    Trouble { denied: true, ..trouble("it is denied") }
+fn denied() -> ReadError {
+    ReadError { denied: true, ..trouble("it is denied") }
 }
 
 /// Everything as it should be, with two rule groups and one web ACL.
-fn good() -> Seen {
+fn good() -> Facts {
     let acl = AclState {
         name: "front".to_owned(),
         blocks: true,
@@ -104,7 +104,7 @@ fn good() -> Seen {
     };
     let mut first = group(1);
     first.rule = standard(None);
-    Seen {
+    Facts {
         identity: Ok("arn:aws:sts::111122223333:assumed-role/wafsync/job".to_owned()),
         table: Ok(TableState { status: "ACTIVE".to_owned(), items: 2 }),
         sample: Ok(sample(&["198.51.100.7", "[]"])),
@@ -119,7 +119,7 @@ fn good() -> Seen {
     }
 }
 
-fn report(args: &[&str], edit: impl FnOnce(&mut Seen)) -> Report {
+fn report(args: &[&str], edit: impl FnOnce(&mut Facts)) -> CheckReport {
     let mut seen = good();
     edit(&mut seen);
     judge(&settings(&[&["--web-acl=front"], args].concat()), &seen)
@@ -127,26 +127,26 @@ fn report(args: &[&str], edit: impl FnOnce(&mut Seen)) -> Report {
 
 /// The one line about this subject, and whether it comes with a remedy where one is due.
 #[track_caller]
-fn expect(subject: &str, verdict: Verdict, finding: &str, args: &[&str], edit: impl FnOnce(&mut Seen)) {
+fn expect(subject: &str, verdict: Severity, finding: &str, args: &[&str], edit: impl FnOnce(&mut Facts)) {
     let report = report(args, edit);
     let lines: Vec<&Line> = report.lines.iter().filter(|line| line.subject == subject).collect();
     let [line] = lines.as_slice() else { panic!("{report:?}") };
     assert_eq!((line.verdict, line.finding.as_str()), (verdict, finding));
     // AWS's own words bring their own hint, but for permissions, of which there may be several.
-    let own_words = verdict == Verdict::Failure && finding.starts_with("it is ") && subject != "permissions";
-    assert_eq!(line.mend.is_none(), verdict == Verdict::Ok || own_words, "{line:?}");
-    let failed = report.lines.iter().any(|line| line.verdict == Verdict::Failure);
+    let own_words = verdict == Severity::Failure && finding.starts_with("it is ") && subject != "permissions";
+    assert_eq!(line.mend.is_none(), verdict == Severity::Ok || own_words, "{line:?}");
+    let failed = report.lines.iter().any(|line| line.verdict == Severity::Failure);
     assert_eq!((report.ok, report.exit_code()), (!failed, u8::from(failed)));
 }
 
-fn acl(seen: &mut Seen) -> &mut AclState {
+fn acl(seen: &mut Facts) -> &mut AclState {
     match &mut seen.web_acls {
         WebAcls::Named(acls) => acls[0].as_mut().unwrap(),
         other => panic!("{other:?}"),
     }
 }
 
-fn groups(seen: &mut Seen) -> &mut Vec<RuleGroup> {
+fn groups(seen: &mut Facts) -> &mut Vec<RuleGroup> {
     &mut seen.waf.as_mut().unwrap().groups
 }
 
@@ -158,7 +158,7 @@ fn all_is_well() {
 #[test]
 fn without_a_connection_that_is_all_there_is_to_say() {
     let report = without_connection("no AWS Region is set; hint: set AWS_REGION, or `region` in the profile");
-    assert_eq!((report.ok, report.exit_code(), report.lines[0].verdict), (false, 1, Verdict::Failure));
+    assert_eq!((report.ok, report.exit_code(), report.lines[0].verdict), (false, 1, Severity::Failure));
     let text = "failure  connection        no AWS Region is set; hint: set AWS_REGION, or\n                           \
                 `region` in the profile\n\n0 ok, 0 warnings, 1 failure\n";
     assert_eq!(report.to_text(), text);
@@ -167,16 +167,16 @@ fn without_a_connection_that_is_all_there_is_to_say() {
 #[test]
 fn credentials_are_known() {
     const SUBJECT: &str = "credentials";
-    expect(SUBJECT, Verdict::Ok, "arn:aws:sts::111122223333:assumed-role/wafsync/job", &[], |_| ());
+    expect(SUBJECT, Severity::Ok, "arn:aws:sts::111122223333:assumed-role/wafsync/job", &[], |_| ());
     let root = "arn:aws:iam::111122223333:root";
-    expect(SUBJECT, Verdict::Warning, &format!("{root} is the root user of the account"), &[], |seen| {
+    expect(SUBJECT, Severity::Warning, &format!("{root} is the root user of the account"), &[], |seen| {
         seen.identity = Ok(root.to_owned());
     });
-    expect(SUBJECT, Verdict::Warning, "it is not known who they are: no way", &[], |seen| {
+    expect(SUBJECT, Severity::Warning, "it is not known who they are: no way", &[], |seen| {
         seen.identity = Err(trouble("no way"));
     });
-    expect(SUBJECT, Verdict::Failure, "it is expired", &[], |seen| {
-        seen.identity = Err(Trouble { credentials: true, ..trouble("it is expired") });
+    expect(SUBJECT, Severity::Failure, "it is expired", &[], |seen| {
+        seen.identity = Err(ReadError { credentials: true, ..trouble("it is expired") });
     });
 }
 
@@ -184,30 +184,30 @@ fn credentials_are_known() {
 fn the_table_can_be_read() {
     const SUBJECT: &str = "table";
     let state = |status: &str| Ok(TableState { status: status.to_owned(), items: 1 });
-    expect(SUBJECT, Verdict::Ok, "it is there, with 2 items at the last count", &[], |_| ());
+    expect(SUBJECT, Severity::Ok, "it is there, with 2 items at the last count", &[], |_| ());
     let changing = report(&[], |seen| seen.table = state("UPDATING"));
-    assert_eq!((changing.lines[1].verdict, changing.ok), (Verdict::Warning, true));
+    assert_eq!((changing.lines[1].verdict, changing.ok), (Severity::Warning, true));
     let unknown = report(&[], |seen| seen.table = Err(denied()));
-    assert_eq!((unknown.lines[1].verdict, unknown.ok), (Verdict::Warning, true));
+    assert_eq!((unknown.lines[1].verdict, unknown.ok), (Severity::Warning, true));
     let archived = report(&[], |seen| seen.table = state("ARCHIVED"));
-    assert_eq!((archived.lines[1].verdict, archived.ok), (Verdict::Failure, false));
-    expect(SUBJECT, Verdict::Failure, "it is not there", &[], |seen| seen.table = Err(trouble("it is not there")));
+    assert_eq!((archived.lines[1].verdict, archived.ok), (Severity::Failure, false));
+    expect(SUBJECT, Severity::Failure, "it is not there", &[], |seen| seen.table = Err(trouble("it is not there")));
 }
 
 #[test]
 fn attributes_are_right_on_a_sample() {
     const SUBJECT: &str = "attributes";
-    expect(SUBJECT, Verdict::Ok, "of a sample of 2 items, all can be used", &[], |_| ());
-    expect(SUBJECT, Verdict::Warning, "there is no item to look at", &[], |seen| seen.sample = Ok(sample(&[])));
+    expect(SUBJECT, Severity::Ok, "of a sample of 2 items, all can be used", &[], |_| ());
+    expect(SUBJECT, Severity::Warning, "there is no item to look at", &[], |seen| seen.sample = Ok(sample(&[])));
     let line = |items: &[&str]| report(&[], |seen| seen.sample = Ok(sample(items))).lines.swap_remove(2);
-    assert_eq!(line(&["198.51.100.7", "10.0.0.5/24"]).verdict, Verdict::Warning);
+    assert_eq!(line(&["198.51.100.7", "10.0.0.5/24"]).verdict, Severity::Warning);
     let nothing = line(&["x", "y", "z", "10.0.0.5/24"]);
-    assert_eq!(nothing.verdict, Verdict::Failure);
+    assert_eq!(nothing.verdict, Severity::Failure);
     assert!(nothing.finding.starts_with("of a sample of 4 items, 4 values cannot be used: a: "), "{nothing:?}");
     assert!(nothing.finding.ends_with("; and 1 more"), "{nothing:?}");
-    expect(SUBJECT, Verdict::Failure, "it is denied", &[], |seen| seen.sample = Err(denied()));
+    expect(SUBJECT, Severity::Failure, "it is denied", &[], |seen| seen.sample = Err(denied()));
     let unnamed = "of a sample of 2 items, 1 without a key in id: reports cannot name them";
-    expect(SUBJECT, Verdict::Warning, unnamed, &[], |seen| {
+    expect(SUBJECT, Severity::Warning, unnamed, &[], |seen| {
         if let Ok(sample) = &mut seen.sample {
             sample.view.unnamed = 1;
         }
@@ -219,27 +219,27 @@ fn permissions_are_those_of_plan_at_least() {
     const SUBJECT: &str = "permissions";
     let well = "all that plan reads may be read; what apply writes was not tried: CreateIPSet, UpdateIPSet, CreateRuleGroup, \
                 UpdateRuleGroup, TagResource";
-    expect(SUBJECT, Verdict::Ok, well, &[], |_| ());
+    expect(SUBJECT, Severity::Ok, well, &[], |_| ());
     let few = "enough for plan, but not for all of this check: it is denied";
-    expect(SUBJECT, Verdict::Warning, few, &[], |seen| seen.table = Err(denied()));
-    expect(SUBJECT, Verdict::Warning, few, &[], |seen| acl(seen).resources = Some(Err(denied())));
+    expect(SUBJECT, Severity::Warning, few, &[], |seen| seen.table = Err(denied()));
+    expect(SUBJECT, Severity::Warning, few, &[], |seen| acl(seen).resources = Some(Err(denied())));
     let unknown = "some reads failed";
-    expect(SUBJECT, Verdict::Warning, unknown, &[], |seen| seen.sample = Err(trouble("no connection")));
-    expect(SUBJECT, Verdict::Warning, unknown, &[], |seen| seen.probes.push(trouble("no connection")));
-    let twice = Trouble { message: "it is denied too".to_owned(), ..denied() };
-    expect(SUBJECT, Verdict::Failure, "it is denied; it is denied too", &[], |seen| {
+    expect(SUBJECT, Severity::Warning, unknown, &[], |seen| seen.sample = Err(trouble("no connection")));
+    expect(SUBJECT, Severity::Warning, unknown, &[], |seen| seen.probes.push(trouble("no connection")));
+    let twice = ReadError { message: "it is denied too".to_owned(), ..denied() };
+    expect(SUBJECT, Severity::Failure, "it is denied; it is denied too", &[], |seen| {
         seen.sample = Err(denied());
         seen.probes = vec![twice, denied()];
     });
     for deny in [
-        (|seen| seen.sample = Err(denied())) as fn(&mut Seen),
+        (|seen| seen.sample = Err(denied())) as fn(&mut Facts),
         |seen| seen.waf = Err(denied()),
         |seen| seen.totals = Err(denied()),
         |seen| seen.probes.push(denied()),
         |seen| seen.web_acls = WebAcls::Named(vec![Err(denied())]),
     ] {
         let line = report(&[], deny).lines.pop().unwrap();
-        assert_eq!((line.subject, line.verdict), (SUBJECT, Verdict::Failure));
+        assert_eq!((line.subject, line.verdict), (SUBJECT, Severity::Failure));
     }
 }
 
@@ -247,54 +247,55 @@ fn permissions_are_those_of_plan_at_least() {
 fn why_waf_is_not_known_is_said_once() {
     const UNKNOWN: &str = "could not read wafsync's IP sets and rule groups";
     for subject in ["IP sets", "rule group quota", "rule groups", "match"] {
-        expect(subject, Verdict::Failure, UNKNOWN, &[], |seen| seen.waf = Err(denied()));
+        expect(subject, Severity::Failure, UNKNOWN, &[], |seen| seen.waf = Err(denied()));
     }
-    expect("permissions", Verdict::Failure, "it is denied", &[], |seen| seen.waf = Err(denied()));
+    expect("permissions", Severity::Failure, "it is denied", &[], |seen| seen.waf = Err(denied()));
     for subject in ["IP sets", "rule group quota", "match"] {
-        expect(subject, Verdict::Failure, UNKNOWN, &[], |seen| seen.waf = Err(trouble("it is broken")));
+        expect(subject, Severity::Failure, UNKNOWN, &[], |seen| seen.waf = Err(trouble("it is broken")));
     }
-    expect("rule groups", Verdict::Failure, "it is broken", &[], |seen| seen.waf = Err(trouble("it is broken")));
+    expect("rule groups", Severity::Failure, "it is broken", &[], |seen| seen.waf = Err(trouble("it is broken")));
 }
 
 #[test]
 fn a_line_with_a_remedy_of_its_own_leaves_out_the_hint_of_the_error() {
-    let hinted = || Trouble { message: "Scan: denied".to_owned(), hint: Some("see elsewhere".to_owned()), ..denied() };
-    expect("permissions", Verdict::Failure, "Scan: denied", &[], |seen| seen.sample = Err(hinted()));
-    expect("table", Verdict::Warning, "Scan: denied", &[], |seen| seen.table = Err(hinted()));
+    let hinted =
+        || ReadError { message: "Scan: denied".to_owned(), hint: Some("see elsewhere".to_owned()), ..denied() };
+    expect("permissions", Severity::Failure, "Scan: denied", &[], |seen| seen.sample = Err(hinted()));
+    expect("table", Severity::Warning, "Scan: denied", &[], |seen| seen.table = Err(hinted()));
     let unknown = "it is not known who they are: Scan: denied";
-    expect("credentials", Verdict::Warning, unknown, &[], |seen| seen.identity = Err(hinted()));
-    expect("association", Verdict::Warning, "Scan: denied", &[], |seen| acl(seen).resources = Some(Err(hinted())));
+    expect("credentials", Severity::Warning, unknown, &[], |seen| seen.identity = Err(hinted()));
+    expect("association", Severity::Warning, "Scan: denied", &[], |seen| acl(seen).resources = Some(Err(hinted())));
 }
 
 #[test]
 fn rule_groups_are_there_and_large_enough() {
     const SUBJECT: &str = "rule groups";
-    expect(SUBJECT, Verdict::Ok, "all are there, of 120 WCU or more", &[], |_| ());
-    expect(SUBJECT, Verdict::Warning, "not there yet: wafsync-2", &[], |seen| drop(groups(seen).pop()));
+    expect(SUBJECT, Severity::Ok, "all are there, of 120 WCU or more", &[], |_| ());
+    expect(SUBJECT, Severity::Warning, "not there yet: wafsync-2", &[], |seen| drop(groups(seen).pop()));
     let finding = "too small for 120 WCU, which can never be changed: wafsync-2 (119 WCU)";
-    expect(SUBJECT, Verdict::Failure, finding, &[], |seen| groups(seen)[1].capacity = 119);
+    expect(SUBJECT, Severity::Failure, finding, &[], |seen| groups(seen)[1].capacity = 119);
     let any = ["--forwarded-ip-header=X-Client", "--forwarded-ip-position=any"];
     let small = report(&any, |_| ()).lines.swap_remove(5);
-    assert_eq!((small.subject, small.verdict), (SUBJECT, Verdict::Failure), "320 are needed then");
+    assert_eq!((small.subject, small.verdict), (SUBJECT, Severity::Failure), "320 are needed then");
 }
 
 #[test]
 fn what_the_rules_match_is_what_the_settings_say_and_cannot_be_forged() {
     const SUBJECT: &str = "match";
-    expect(SUBJECT, Verdict::Ok, "\"allow\" by the address of the connection", &[], |_| ());
+    expect(SUBJECT, Severity::Ok, "\"allow\" by the address of the connection", &[], |_| ());
     let header = "--forwarded-ip-header=X-Client";
     let forwarded = |position| Some(Forwarded { header: "X-Client".to_owned(), position });
     let last =
         "\"allow by the last address in X-Client\"; every request has to pass a proxy that appends to the header";
-    expect(SUBJECT, Verdict::Ok, last, &[header, "--forwarded-ip-position=last"], |seen| {
+    expect(SUBJECT, Severity::Ok, last, &[header, "--forwarded-ip-position=last"], |seen| {
         groups(seen)[0].rule = standard(forwarded(Position::Last));
     });
     let first = "\"allow by the first address in X-Client\": a client can forge that address and let itself in";
-    expect(SUBJECT, Verdict::Warning, first, &[header], |seen| {
+    expect(SUBJECT, Severity::Warning, first, &[header], |seen| {
         groups(seen)[0].rule = standard(forwarded(Position::First));
     });
     let other = "rule group wafsync-1 does \"allow\", the settings say \"allow by the first address in X-Client\"";
-    expect(SUBJECT, Verdict::Failure, other, &[header], |_| ());
+    expect(SUBJECT, Severity::Failure, other, &[header], |_| ());
 }
 
 #[test]

@@ -39,7 +39,7 @@ impl Acls {
 
 /// What was read to answer.
 #[derive(Clone, Copy, Debug)]
-pub struct Seen<'a> {
+pub struct Input<'a> {
     /// A complete scan of the table.
     pub desired: &'a Desired,
     /// Our IP sets and rule groups.
@@ -73,7 +73,7 @@ pub struct Explanation {
     /// Whether `--always` asks for some of its addresses.
     pub always: bool,
     /// Rejected values that hold some of its addresses, at most a hundred.
-    pub rejections: Vec<Rejected>,
+    pub rejections: Vec<RejectedValue>,
     /// How many rejections there are.
     pub rejections_total: usize,
     /// The IP sets that hold some of its addresses.
@@ -82,7 +82,7 @@ pub struct Explanation {
     pub web_acls_seen: &'static str,
     /// The web ACLs that were looked at; absent if none was.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub web_acls: Option<Vec<Enforcement>>,
+    pub web_acls: Option<Vec<AclEnforcement>>,
     /// The first link that is missing between the table and the web ACLs; absent if none is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub missing: Option<Link>,
@@ -96,7 +96,7 @@ pub struct Explanation {
 
 /// A rejected value that holds the address.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Rejected {
+pub struct RejectedValue {
     /// The key of the item.
     pub key: String,
     /// The value, cut to 128 characters.
@@ -122,7 +122,7 @@ pub struct Place {
 
 /// What a web ACL does with the rule groups in question.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Enforcement {
+pub struct AclEnforcement {
     /// Its name.
     pub name: String,
     /// Rule groups in question that it refers to and does not override.
@@ -153,8 +153,8 @@ pub enum Link {
 
 /// Looks up an address or CIDR.
 #[must_use]
-pub fn explain(address: Cidr, seen: &Seen<'_>) -> Explanation {
-    let Seen { desired, current, .. } = seen;
+pub fn explain(address: Cidr, seen: &Input<'_>) -> Explanation {
+    let Input { desired, current, .. } = seen;
     let found: Vec<(&Shard, Vec<Cidr>)> = (current.shards.iter())
         .filter(|shard| shard.family == address.family())
         .map(|shard| (shard, shard.cidrs.iter().filter(|cidr| cidr.overlaps(address)).collect()))
@@ -186,7 +186,7 @@ pub fn explain(address: Cidr, seen: &Seen<'_>) -> Explanation {
         items: items.into_iter().take(LISTED).collect(),
         always: desired.wanted_by_always(address),
         rejections_total: rejections.len(),
-        rejections: rejections.into_iter().take(LISTED).map(Rejected::from).collect(),
+        rejections: rejections.into_iter().take(LISTED).map(RejectedValue::from).collect(),
         ip_sets: found.iter().map(place).collect(),
         web_acls_seen: match seen.acls {
             Acls::Named(_) => "named",
@@ -224,7 +224,7 @@ fn group<'a>(shard: &Shard, current: &'a Current) -> Option<&'a RuleGroup> {
     shard.group.and_then(|index| current.groups.get(index))
 }
 
-impl Seen<'_> {
+impl Input<'_> {
     /// Whether the rule of this rule group does what it should.
     fn is_intact(&self, group: &RuleGroup) -> bool {
         matches!(&group.rule, GroupRule::Standard { policy, .. } if policy == self.policy)
@@ -241,7 +241,7 @@ impl Seen<'_> {
     }
 
     /// What each web ACL does with the rule groups of these IP sets.
-    fn enforcement(&self, found: &[(&Shard, Vec<Cidr>)]) -> Vec<Enforcement> {
+    fn enforcement(&self, found: &[(&Shard, Vec<Cidr>)]) -> Vec<AclEnforcement> {
         let in_question: Vec<&RuleGroup> = (self.current.groups.iter().enumerate())
             .filter(|(index, _)| found.iter().any(|(shard, _)| shard.group == Some(*index)))
             .map(|(_, group)| group)
@@ -252,7 +252,7 @@ impl Seen<'_> {
                 in_question.iter().copied().partition(|group| acl.refers_to.contains(&group.arn));
             let overridden: Vec<_> =
                 missing.iter().copied().filter(|group| acl.overridden.contains(&group.arn)).collect();
-            Enforcement {
+            AclEnforcement {
                 name: acl.name.clone(),
                 referred: names(&referred),
                 missing: names(&missing),
@@ -263,7 +263,7 @@ impl Seen<'_> {
     }
 }
 
-impl From<&Rejection> for Rejected {
+impl From<&Rejection> for RejectedValue {
     fn from(rejection: &Rejection) -> Self {
         Self { key: rejection.key.to_string(), value: rejection.value.clone(), reason: rejection.reason.to_string() }
     }
@@ -287,7 +287,7 @@ impl Explanation {
 
     /// The names of web ACLs with a missing rule group, and of those rule groups.
     fn missing_references(&self) -> (String, String) {
-        let acls: Vec<&Enforcement> = self.web_acls.iter().flatten().filter(|acl| !acl.missing.is_empty()).collect();
+        let acls: Vec<&AclEnforcement> = self.web_acls.iter().flatten().filter(|acl| !acl.missing.is_empty()).collect();
         let names = |list: Vec<&str>| {
             let mut list = list;
             list.sort_unstable();

@@ -6,5 +6,5 @@ mod mentions;
 mod report;
 mod text;
 
-pub use self::answer::{Acls, Enforcement, Explanation, Link, Place, Rejected, Seen, explain};
-pub use self::report::{ItemAnswer, Report};
+pub use self::answer::{AclEnforcement, Acls, Explanation, Input, Link, Place, RejectedValue, explain};
+pub use self::report::{Answers, ItemAnswer};

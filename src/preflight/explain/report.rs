@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 
-use super::answer::{Explanation, LISTED, Rejected, Seen, explain};
+use super::answer::{Explanation, Input, LISTED, RejectedValue, explain};
 use crate::model::cidr::Cidr;
 
 /// All answers to one question.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Report {
+pub struct Answers {
     /// The version of this document.
     pub version: u32,
     /// Whether all of it is wanted.
@@ -28,7 +28,7 @@ pub struct ItemAnswer {
     /// The addresses that it asks for; none if it is not in the table.
     pub addresses: Vec<Cidr>,
     /// What was rejected in it, at most a hundred.
-    pub rejections: Vec<Rejected>,
+    pub rejections: Vec<RejectedValue>,
     /// How many rejections there are.
     pub rejections_total: usize,
 }
@@ -40,10 +40,10 @@ impl ItemAnswer {
     }
 }
 
-impl Report {
+impl Answers {
     /// Looks up addresses, and all addresses of the items with these keys.
     #[must_use]
-    pub fn new(addresses: &[Cidr], keys: &[String], seen: &Seen<'_>) -> Self {
+    pub fn new(addresses: &[Cidr], keys: &[String], seen: &Input<'_>) -> Self {
         let items: Vec<ItemAnswer> = keys.iter().map(|key| item(key, seen)).collect();
         let mut asked = addresses.to_vec();
         for cidr in items.iter().flat_map(|item| &item.addresses) {
@@ -89,10 +89,10 @@ impl Report {
     }
 }
 
-fn item(key: &str, seen: &Seen<'_>) -> ItemAnswer {
-    let rejections: Vec<Rejected> = (seen.desired.view().rejections.iter())
+fn item(key: &str, seen: &Input<'_>) -> ItemAnswer {
+    let rejections: Vec<RejectedValue> = (seen.desired.view().rejections.iter())
         .filter(|rejection| &*rejection.key == key)
-        .map(Rejected::from)
+        .map(RejectedValue::from)
         .collect();
     ItemAnswer {
         key: key.to_owned(),

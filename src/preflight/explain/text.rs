@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::answer::{Enforcement, Explanation, Place, Rejected};
-use super::report::{ItemAnswer, Report};
+use super::answer::{AclEnforcement, Explanation, Place, RejectedValue};
+use super::report::{Answers, ItemAnswer};
 use crate::text;
 use crate::text::number::counted;
 
@@ -13,7 +13,7 @@ const SHOWN: usize = 5;
 /// Items and rejections that a terminal shows; the others are counted. The JSON has more of them.
 const LINES: usize = 20;
 
-impl Report {
+impl Answers {
     /// For a person at a terminal.
     #[must_use]
     pub fn to_text(&self) -> String {
@@ -35,7 +35,7 @@ fn item(item: &ItemAnswer) -> String {
     out
 }
 
-fn rejected(out: &mut String, rejections: &[Rejected], total: usize, with_key: bool) {
+fn rejected(out: &mut String, rejections: &[RejectedValue], total: usize, with_key: bool) {
     if total == 0 {
         return;
     }
@@ -138,7 +138,7 @@ impl Place {
     }
 }
 
-impl Enforcement {
+impl AclEnforcement {
     fn lines(&self) -> Vec<String> {
         let name = text::line(&self.name);
         let absent: Vec<&str> =

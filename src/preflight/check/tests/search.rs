@@ -5,7 +5,7 @@ use super::*;
 const SUBJECT: &str = "web ACL";
 
 /// The line on web ACLs where none was named and these were found; `edit` comes last.
-fn searched(search: Search, edit: impl FnOnce(&mut Seen)) -> (Report, Line) {
+fn searched(search: Search, edit: impl FnOnce(&mut Facts)) -> (CheckReport, Line) {
     let mut seen = good();
     seen.web_acls = WebAcls::Searched(search);
     edit(&mut seen);
@@ -19,13 +19,13 @@ fn found(name: &str) -> AclState {
     AclState { name: name.to_owned(), ..acl(&mut good()).clone() }
 }
 
-fn said(line: &Line) -> (Verdict, &str) {
+fn said(line: &Line) -> (Severity, &str) {
     (line.verdict, line.finding.as_str())
 }
 
 #[test]
 fn a_web_acl_that_was_named_has_to_be_there() {
-    expect(SUBJECT, Verdict::Failure, "it is not there", &[], |seen| {
+    expect(SUBJECT, Severity::Failure, "it is not there", &[], |seen| {
         seen.web_acls = WebAcls::Named(vec![Err(trouble("it is not there"))]);
     });
     let named = report(&[], |_| ());
@@ -36,11 +36,11 @@ fn a_web_acl_that_was_named_has_to_be_there() {
 fn those_that_refer_to_us_without_being_named_are_named_and_judged() {
     let one = Search { listed: 3, read: 3, referring: vec![found("front")], trouble: None };
     let (report, line) = searched(one.clone(), |_| ());
-    assert_eq!(said(&line), (Verdict::Warning, "none was named; found to refer to our rule groups: front"));
+    assert_eq!(said(&line), (Severity::Warning, "none was named; found to refer to our rule groups: front"));
     assert_eq!(line.mend.as_deref(), Some("set --web-acl=front, so that each run looks at it"));
     let subjects: Vec<_> = report.lines.iter().skip(7).map(|line| (line.subject, line.verdict)).collect();
-    let ok = |subject| (subject, Verdict::Ok);
-    let web_acl = (SUBJECT, Verdict::Warning);
+    let ok = |subject| (subject, Severity::Ok);
+    let web_acl = (SUBJECT, Severity::Warning);
     let own = [web_acl, ok("references"), ok("default action"), ok("order"), ok("association")];
     assert_eq!(subjects.strip_suffix(&[ok("permissions")]), Some(&own[..]));
 
@@ -48,7 +48,7 @@ fn those_that_refer_to_us_without_being_named_are_named_and_judged() {
     let (_, line) = searched(four, |_| ());
     let finding =
         "none was named; found to refer to our rule groups: a, b, c, and 1 more; only 2 of 3 web ACLs were read";
-    assert_eq!(said(&line), (Verdict::Warning, finding));
+    assert_eq!(said(&line), (Severity::Warning, finding));
     let mend = "set --web-acl=a --web-acl=b --web-acl=c and 1 more, so that each run looks at it";
     assert_eq!(line.mend.as_deref(), Some(mend));
 }
@@ -59,38 +59,38 @@ fn where_none_refers_to_us_nobody_gets_in() {
     let (report, line) = searched(none.clone(), |_| ());
     let finding =
         "none was named, and none of those there are refers to our rule groups (2 web ACLs read): they let nobody in";
-    assert_eq!((said(&line), report.exit_code()), ((Verdict::Failure, finding), 1));
+    assert_eq!((said(&line), report.exit_code()), ((Severity::Failure, finding), 1));
     let (report, line) = searched(none, |seen| groups(seen)[0].rule = GroupRule::Empty);
     let finding = "none was named, and none of those there are refers to our rule groups (2 web ACLs read); no IP set is in these yet";
-    assert_eq!((said(&line), report.exit_code()), ((Verdict::Warning, finding), 0));
+    assert_eq!((said(&line), report.exit_code()), ((Severity::Warning, finding), 0));
 }
 
 #[test]
 fn a_search_that_did_not_see_all_fails_nothing() {
     let (report, line) = searched(Search { listed: 130, read: 100, ..Search::default() }, |_| ());
     let finding = "none was named, and none was found to refer to our rule groups; only 100 of 130 web ACLs were read";
-    assert_eq!((said(&line), report.exit_code()), ((Verdict::Warning, finding), 0));
+    assert_eq!((said(&line), report.exit_code()), ((Severity::Warning, finding), 0));
     let broken = Search { listed: 3, read: 1, trouble: Some(trouble("no connection")), ..Search::default() };
     let (_, line) = searched(broken, |_| ());
     let finding = "none was named, and none was found to refer to our rule groups; only 1 of 3 web ACLs could be read: \
                    no connection";
-    assert_eq!(said(&line), (Verdict::Warning, finding));
+    assert_eq!(said(&line), (Severity::Warning, finding));
     assert!(!line.mend.unwrap().contains("allow"));
     let broken = Search { trouble: Some(trouble("no connection")), ..Search::default() };
     let finding =
         "none was named, and none was found to refer to our rule groups; they could not be listed: no connection";
-    assert_eq!(said(&searched(broken, |_| ()).1), (Verdict::Warning, finding));
+    assert_eq!(said(&searched(broken, |_| ()).1), (Severity::Warning, finding));
 }
 
 #[test]
 fn a_search_that_is_not_allowed_says_what_to_allow() {
     let (report, line) = searched(Search { trouble: Some(denied()), ..Search::default() }, |_| ());
     let finding = "none was named, and none was found to refer to our rule groups; they may not be listed";
-    assert_eq!((said(&line), report.exit_code()), ((Verdict::Warning, finding), 0));
+    assert_eq!((said(&line), report.exit_code()), ((Severity::Warning, finding), 0));
     let mend = line.mend.unwrap();
     assert!(mend.contains("allow wafv2:ListWebACLs and wafv2:GetWebACL"), "{mend}");
     let permissions = report.lines.iter().find(|line| line.subject == "permissions").unwrap();
-    assert_eq!(permissions.verdict, Verdict::Warning, "a run needs neither");
+    assert_eq!(permissions.verdict, Severity::Warning, "a run needs neither");
 }
 
 #[test]
@@ -99,11 +99,11 @@ fn without_rule_groups_there_is_nothing_to_look_for() {
     seen.web_acls = WebAcls::NotSearched;
     groups(&mut seen).clear();
     let line_of =
-        |seen: &Seen| judge(&settings(&[]), seen).lines.into_iter().find(|line| line.subject == SUBJECT).unwrap();
+        |seen: &Facts| judge(&settings(&[]), seen).lines.into_iter().find(|line| line.subject == SUBJECT).unwrap();
     let line = line_of(&seen);
     let finding = "none was named, and there is no rule group of ours yet to which one could refer";
-    assert_eq!(said(&line), (Verdict::Warning, finding));
+    assert_eq!(said(&line), (Severity::Warning, finding));
     seen.waf = Err(denied());
     let line = line_of(&seen);
-    assert_eq!(said(&line), (Verdict::Warning, "none was named, and our rule groups are not known"));
+    assert_eq!(said(&line), (Severity::Warning, "none was named, and our rule groups are not known"));
 }

@@ -40,7 +40,7 @@ fn allow_if(name: &str, keys: &[LabelKey]) -> AclRule {
     plain(name, 10, Effect::Allow, Condition::Any(keys.to_vec()))
 }
 
-fn set_override(seen: &mut Seen, number: usize, to: Override) {
+fn set_override(seen: &mut Facts, number: usize, to: Override) {
     for rule in &mut acl(seen).rules {
         match &mut rule.kind {
             RuleKind::Group { arn: of, with } if *of == arn(number) => *with = to,
@@ -50,7 +50,7 @@ fn set_override(seen: &mut Seen, number: usize, to: Override) {
 }
 
 /// The same installation in the other style, with these further rules.
-fn counting(seen: &mut Seen, default_blocks: bool, rules: &[AclRule]) {
+fn counting(seen: &mut Facts, default_blocks: bool, rules: &[AclRule]) {
     let policy = RulePolicy { action: Action::Count, forwarded: None };
     groups(seen)[0].rule = GroupRule::Standard {
         labels: policy.labels("wafsync"),
@@ -66,20 +66,20 @@ fn counting(seen: &mut Seen, default_blocks: bool, rules: &[AclRule]) {
 fn the_web_acl_refers_to_the_rule_groups() {
     const SUBJECT: &str = "references";
     let all = "web ACL front refers to wafsync-1 at priority 1, wafsync-2 at priority 2";
-    expect(SUBJECT, Verdict::Ok, all, &[], |_| ());
+    expect(SUBJECT, Severity::Ok, all, &[], |_| ());
     let empty = "web ACL front does not refer to wafsync-2, which has no IP set yet";
-    expect(SUBJECT, Verdict::Warning, empty, &[], |seen| drop(acl(seen).rules.pop()));
-    expect(SUBJECT, Verdict::Warning, "web ACL front: there is no rule group of ours yet", &[], |seen| {
+    expect(SUBJECT, Severity::Warning, empty, &[], |seen| drop(acl(seen).rules.pop()));
+    expect(SUBJECT, Severity::Warning, "web ACL front: there is no rule group of ours yet", &[], |seen| {
         groups(seen).clear();
     });
     let unknown = report(&[], |seen| seen.waf = Err(denied()));
     let line = unknown.lines.iter().find(|line| line.subject == SUBJECT).unwrap();
     assert_eq!(
         (line.verdict, line.finding.as_str()),
-        (Verdict::Warning, "web ACL front: our rule groups are not known")
+        (Severity::Warning, "web ACL front: our rule groups are not known")
     );
     let used = "web ACL front does not refer to wafsync-1";
-    expect(SUBJECT, Verdict::Failure, used, &[], |seen| drop(acl(seen).rules.remove(0)));
+    expect(SUBJECT, Severity::Failure, used, &[], |seen| drop(acl(seen).rules.remove(0)));
 }
 
 #[test]
@@ -87,14 +87,14 @@ fn an_override_is_judged_by_what_it_leaves_of_our_rule() {
     const SUBJECT: &str = "references";
     let refers = "web ACL front refers to wafsync-1 at priority 1, wafsync-2 at priority 2";
     let allow = format!("{refers} (the override to Allow changes nothing)");
-    expect(SUBJECT, Verdict::Ok, &allow, &[], |seen| set_override(seen, 2, Override::To(Effect::Allow)));
+    expect(SUBJECT, Severity::Ok, &allow, &[], |seen| set_override(seen, 2, Override::To(Effect::Allow)));
     let count = format!("{refers} (the override to Count changes nothing)");
-    expect(SUBJECT, Verdict::Ok, &count, &[COUNT], |seen| {
+    expect(SUBJECT, Severity::Ok, &count, &[COUNT], |seen| {
         counting(seen, false, &[]);
         set_override(seen, 2, Override::To(Effect::Count));
     });
     let at_once = "web ACL front overrides wafsync-2 to Allow: whom it lets in meets no later rule";
-    expect(SUBJECT, Verdict::Warning, at_once, &[COUNT], |seen| {
+    expect(SUBJECT, Severity::Warning, at_once, &[COUNT], |seen| {
         counting(seen, false, &[]);
         set_override(seen, 2, Override::To(Effect::Allow));
     });
@@ -108,9 +108,9 @@ fn an_override_is_judged_by_what_it_leaves_of_our_rule() {
         (Override::To(Effect::Other), "overrides wafsync-2 to an action that is not known here"),
     ] {
         let finding = format!("web ACL front {finding}");
-        expect(SUBJECT, Verdict::Failure, &finding, &[], |seen| set_override(seen, 2, with));
+        expect(SUBJECT, Severity::Failure, &finding, &[], |seen| set_override(seen, 2, with));
         if with != Override::To(Effect::Count) {
-            expect(SUBJECT, Verdict::Failure, &finding, &[COUNT], |seen| {
+            expect(SUBJECT, Severity::Failure, &finding, &[COUNT], |seen| {
                 counting(seen, false, &[]);
                 set_override(seen, 2, with);
             });
@@ -127,7 +127,7 @@ fn all_that_is_wrong_with_the_references_stands_in_one_line_the_worst_first() {
         set_override(seen, 1, Override::WholeToCount);
     });
     let line = report.lines.iter().find(|line| line.subject == "references").unwrap();
-    assert_eq!((line.verdict, line.finding.as_str()), (Verdict::Failure, finding));
+    assert_eq!((line.verdict, line.finding.as_str()), (Severity::Failure, finding));
     let mend = "take that override away in the web ACL; add a rule that refers to each of them, before every rule that \
                 blocks, with the override None";
     assert_eq!(line.mend.as_deref(), Some(mend));
@@ -137,7 +137,7 @@ fn all_that_is_wrong_with_the_references_stands_in_one_line_the_worst_first() {
 fn of_two_references_to_a_rule_group_the_one_that_serves_counts() {
     let again = AclRule { priority: Priority::own(7), ..reference(1) };
     let finding = "web ACL front refers to wafsync-1 at priority 7, wafsync-2 at priority 2";
-    expect("references", Verdict::Ok, finding, &[], |seen| {
+    expect("references", Severity::Ok, finding, &[], |seen| {
         set_override(seen, 1, Override::WholeToCount);
         acl(seen).rules.push(again);
     });
@@ -146,9 +146,9 @@ fn of_two_references_to_a_rule_group_the_one_that_serves_counts() {
 #[test]
 fn the_default_action_of_an_allow_list_blocks() {
     const SUBJECT: &str = "default action";
-    expect(SUBJECT, Verdict::Ok, "web ACL front blocks what no rule lets in", &[], |_| ());
+    expect(SUBJECT, Severity::Ok, "web ACL front blocks what no rule lets in", &[], |_| ());
     let open = "web ACL front lets in what no rule blocks: an allow-list protects nothing then";
-    expect(SUBJECT, Verdict::Failure, open, &[], |seen| acl(seen).blocks = false);
+    expect(SUBJECT, Severity::Failure, open, &[], |seen| acl(seen).blocks = false);
 }
 
 #[test]
@@ -159,29 +159,29 @@ fn under_count_and_default_allow_a_rule_has_to_block_whoever_lacks_our_labels() 
         expect(SUBJECT, verdict, &finding, &[COUNT], |seen| counting(seen, false, rules));
     };
     let well = ", and block-unless blocks whoever has none of our labels";
-    expect(Verdict::Ok, well, &[block_unless(&[label(1), label(2)])]);
+    expect(Severity::Ok, well, &[block_unless(&[label(1), label(2)])]);
     let namespaces = [1, 2].map(|n| LabelKey::Namespace(format!("awswaf:111122223333:rulegroup:wafsync-{n}:")));
-    expect(Verdict::Ok, well, &[block_unless(&namespaces)]);
-    expect(Verdict::Ok, well, &[block_unless(&[label(1), label(2), short("of-others")])]);
+    expect(Severity::Ok, well, &[block_unless(&namespaces)]);
+    expect(Severity::Ok, well, &[block_unless(&[label(1), label(2), short("of-others")])]);
 
     let nothing = ", and no rule blocks whoever has none of our labels: it protects nothing";
-    expect(Verdict::Failure, nothing, &[]);
+    expect(Severity::Failure, nothing, &[]);
     let of_another = LabelKey::Label("awswaf:444455556666:rulegroup:wafsync-1:wafsync".to_owned());
     let unrelated = plain("other", 3, Effect::Block, Condition::Other(Vec::new()));
-    expect(Verdict::Failure, nothing, &[block_unless(&[of_another]), unrelated, managed("aws", 4, false)]);
+    expect(Severity::Failure, nothing, &[block_unless(&[of_another]), unrelated, managed("aws", 4, false)]);
     let shut_out =
         |number| format!("; whom wafsync-{number} labels is shut out, for block-unless does not ask for that label");
-    expect(Verdict::Failure, &shut_out(1), &[block_unless(&[label(2)])]);
-    expect(Verdict::Warning, &shut_out(2), &[block_unless(&[label(1)])]);
+    expect(Severity::Failure, &shut_out(1), &[block_unless(&[label(2)])]);
+    expect(Severity::Warning, &shut_out(2), &[block_unless(&[label(1)])]);
 
     let unclear = |rule: &str| format!("; what {rule} makes of our labels cannot be judged from here");
     let both = vec![label(1), label(2)];
     let challenge = plain("challenge", 9, Effect::Challenge, Condition::None(both.clone()));
-    expect(Verdict::Warning, &unclear("challenge"), &[challenge]);
+    expect(Severity::Warning, &unclear("challenge"), &[challenge]);
     let nested = plain("nested", 9, Effect::Block, Condition::Other(both.clone()));
-    expect(Verdict::Warning, &unclear("nested, theirs"), &[nested, theirs(11, Override::None)]);
-    expect(Verdict::Warning, &unclear("allow"), &[allow_if("allow", &both)]);
-    expect(Verdict::Failure, nothing, &[theirs(11, Override::WholeToCount)]);
+    expect(Severity::Warning, &unclear("nested, theirs"), &[nested, theirs(11, Override::None)]);
+    expect(Severity::Warning, &unclear("allow"), &[allow_if("allow", &both)]);
+    expect(Severity::Failure, nothing, &[theirs(11, Override::WholeToCount)]);
 }
 
 #[test]
@@ -192,16 +192,16 @@ fn under_count_and_default_block_a_rule_has_to_let_in_whoever_has_our_labels() {
         expect(SUBJECT, verdict, &finding, &[COUNT], |seen| counting(seen, true, rules));
     };
     let well = |rules: &str| format!(", and {rules} lets in whoever has one of our labels");
-    expect(Verdict::Ok, &well("allow"), &[allow_if("allow", &[label(1), label(2)])]);
-    expect(Verdict::Ok, &well("one, two"), &[allow_if("one", &[label(1)]), allow_if("two", &[label(2)])]);
+    expect(Severity::Ok, &well("allow"), &[allow_if("allow", &[label(1), label(2)])]);
+    expect(Severity::Ok, &well("one, two"), &[allow_if("one", &[label(1)]), allow_if("two", &[label(2)])]);
     let nobody = ", and no rule lets in whoever has one of our labels: nobody gets in";
-    expect(Verdict::Failure, nobody, &[]);
+    expect(Severity::Failure, nobody, &[]);
     let shut_out =
         |number| format!("; whom wafsync-{number} labels is shut out, for allow does not ask for that label");
-    expect(Verdict::Failure, &shut_out(1), &[allow_if("allow", &[label(2)])]);
-    expect(Verdict::Warning, &shut_out(2), &[allow_if("allow", &[label(1)])]);
+    expect(Severity::Failure, &shut_out(1), &[allow_if("allow", &[label(2)])]);
+    expect(Severity::Warning, &shut_out(2), &[allow_if("allow", &[label(1)])]);
     let unclear = "; what block-unless makes of our labels cannot be judged from here";
-    expect(Verdict::Warning, unclear, &[block_unless(&[label(1), label(2)])]);
+    expect(Severity::Warning, unclear, &[block_unless(&[label(1), label(2)])]);
 }
 
 #[test]
@@ -209,7 +209,7 @@ fn a_label_without_its_prefix_is_not_ours_and_the_remedy_says_why() {
     for key in ["wafsync", "wafsync-1:wafsync", "rulegroup:wafsync-1:wafsync"] {
         let report = report(&[COUNT], |seen| counting(seen, false, &[block_unless(&[short(key), label(2)])]));
         let line = report.lines.iter().find(|line| line.subject == "default action").unwrap();
-        assert_eq!(line.verdict, Verdict::Failure, "{key}");
+        assert_eq!(line.verdict, Severity::Failure, "{key}");
         let mend = "let it ask for awswaf:111122223333:rulegroup:wafsync-1:wafsync too, in full: without that prefix it is a \
                     label of the web ACL itself";
         assert_eq!(line.mend.as_deref(), Some(mend), "{key}");
@@ -219,21 +219,21 @@ fn a_label_without_its_prefix_is_not_ours_and_the_remedy_says_why() {
 #[test]
 fn before_there_are_rule_groups_nothing_can_ask_for_their_labels() {
     let finding = "web ACL front lets in what no rule blocks, and there is no rule group of ours yet whose labels it could ask for";
-    expect("default action", Verdict::Warning, finding, &[COUNT], |seen| {
+    expect("default action", Severity::Warning, finding, &[COUNT], |seen| {
         counting(seen, false, &[]);
         groups(seen).clear();
     });
     let unknown = report(&[COUNT], |seen| seen.waf = Err(denied()));
     let line = unknown.lines.iter().find(|line| line.subject == "default action").unwrap();
     let finding = "web ACL front: the labels of our rule groups are not known";
-    assert_eq!((line.verdict, line.finding.as_str()), (Verdict::Warning, finding));
+    assert_eq!((line.verdict, line.finding.as_str()), (Severity::Warning, finding));
 }
 
 #[test]
 fn what_may_block_comes_after_an_allow_list() {
     const SUBJECT: &str = "order";
     let other = || Condition::Other(Vec::new());
-    expect(SUBJECT, Verdict::Ok, "web ACL front asks our rule groups before every rule that may block", &[], |seen| {
+    expect(SUBJECT, Severity::Ok, "web ACL front asks our rule groups before every rule that may block", &[], |seen| {
         acl(seen).rules.extend([
             plain("allow", 0, Effect::Allow, other()),
             plain("count", -1, Effect::Count, other()),
@@ -244,7 +244,7 @@ fn what_may_block_comes_after_an_allow_list() {
     });
     let finding = "web ACL front asks fms (priority 3 of Firewall Manager's first rule groups), theirs (priority -1), rate (priority 0), and 2 more first, \
                    which may block whom our rule groups let in";
-    expect(SUBJECT, Verdict::Warning, finding, &[], |seen| {
+    expect(SUBJECT, Severity::Warning, finding, &[], |seen| {
         let priority = Priority { phase: Phase::FirewallManagerFirst, number: 3 };
         acl(seen).rules.push(AclRule { priority, ..managed("fms", 3, false) });
         acl(seen).rules[1].priority = Priority::own(9);
@@ -265,7 +265,7 @@ fn a_rule_that_asks_for_our_labels_comes_after_the_rule_groups() {
     let both = [label(1), label(2)];
     expect(
         SUBJECT,
-        Verdict::Ok,
+        Severity::Ok,
         "web ACL front asks for our labels in block-unless, after the rule groups",
         &[COUNT],
         |seen| {
@@ -274,18 +274,18 @@ fn a_rule_that_asks_for_our_labels_comes_after_the_rule_groups() {
         },
     );
     let early = "web ACL front asks for our labels in block-unless before all rule groups have made them";
-    expect(SUBJECT, Verdict::Failure, early, &[COUNT], |seen| {
+    expect(SUBJECT, Severity::Failure, early, &[COUNT], |seen| {
         counting(seen, false, &[AclRule { priority: Priority::own(1), ..block_unless(&both) }]);
         acl(seen).rules[0].priority = Priority::own(0);
     });
     let early = "web ACL front asks for our labels in one before all rule groups have made them";
-    expect(SUBJECT, Verdict::Failure, early, &[COUNT], |seen| {
+    expect(SUBJECT, Severity::Failure, early, &[COUNT], |seen| {
         let one = AclRule { priority: Priority::own(0), ..allow_if("one", &[label(1)]) };
         counting(seen, true, &[one, allow_if("two", &[label(2)])]);
     });
     expect(
         SUBJECT,
-        Verdict::Ok,
+        Severity::Ok,
         "web ACL front asks for our labels in one, two, after the rule groups",
         &[COUNT],
         |seen| {
@@ -300,17 +300,17 @@ fn a_rule_that_asks_for_our_labels_comes_after_the_rule_groups() {
 #[test]
 fn the_web_acl_protects_something() {
     const SUBJECT: &str = "association";
-    expect(SUBJECT, Verdict::Ok, "web ACL front protects arn:load-balancer", &[], |_| ());
+    expect(SUBJECT, Severity::Ok, "web ACL front protects arn:load-balancer", &[], |_| ());
     let many = "web ACL front protects arn:0, arn:1, arn:2, and 7 more";
-    expect(SUBJECT, Verdict::Ok, many, &[], |seen| {
+    expect(SUBJECT, Severity::Ok, many, &[], |seen| {
         acl(seen).resources = Some(Ok((0..10).map(|number| format!("arn:{number}")).collect()));
     });
-    expect(SUBJECT, Verdict::Warning, "web ACL front protects nothing", &[], |seen| {
+    expect(SUBJECT, Severity::Warning, "web ACL front protects nothing", &[], |seen| {
         acl(seen).resources = Some(Ok(Vec::new()));
     });
     let cloudfront = "web ACL front: WAF does not list the distributions of a web ACL for CloudFront";
-    expect(SUBJECT, Verdict::Warning, cloudfront, &["--scope=cloudfront"], |seen| acl(seen).resources = None);
-    expect(SUBJECT, Verdict::Failure, "it is broken", &[], |seen| {
+    expect(SUBJECT, Severity::Warning, cloudfront, &["--scope=cloudfront"], |seen| acl(seen).resources = None);
+    expect(SUBJECT, Severity::Failure, "it is broken", &[], |seen| {
         acl(seen).resources = Some(Err(trouble("it is broken")));
     });
 }
