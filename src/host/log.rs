@@ -1,11 +1,16 @@
 //! The log on stderr: text in a terminal, one JSON object per line elsewhere. Credentials and account ids never appear in
 //! it, whichever crate logs.
 
+use std::fmt;
 use std::io::{self, IsTerminal as _, Write};
+use std::time::SystemTime;
 
 use tracing::Level;
+use tracing::field::Field;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::format::{Writer, debug_fn};
+use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -32,12 +37,31 @@ pub(super) fn start(settings: LogSettings, timestamps: bool) {
     let _ = if json {
         registry.with(layer.json().flatten_event(true).with_span_list(false)).try_init()
     } else if timestamps {
-        registry.with(layer.with_ansi(false)).try_init()
+        registry.with(layer.with_ansi(false).fmt_fields(debug_fn(field)).with_timer(Seconds)).try_init()
     } else {
         // A terminal needs no timestamps.
-        registry.with(layer.with_ansi(false).without_time()).try_init()
+        registry.with(layer.with_ansi(false).fmt_fields(debug_fn(field)).without_time()).try_init()
     };
     panics::log_panics();
+}
+
+/// The time of a line for people.
+struct Seconds;
+
+impl FormatTime for Seconds {
+    fn format_time(&self, writer: &mut Writer<'_>) -> fmt::Result {
+        write!(writer, "{}", humantime::format_rfc3339_seconds(SystemTime::now()))
+    }
+}
+
+/// Writes a field of a line for people: the message as it is, then what is not zero.
+fn field(writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
+    let text = format!("{value:?}");
+    match (field.name(), text.as_str()) {
+        ("message", message) => writer.write_str(message),
+        (_, "0") => Ok(()),
+        (name, text) => write!(writer, " {name}={text}"),
+    }
 }
 
 /// The dependencies that log neither credentials nor signed requests; they are logged at `trace` only.

@@ -17,8 +17,8 @@ pub(super) struct Range {
 enum Extent {
     /// Every address from the first CIDR through the last.
     From(Cidr, Cidr),
-    /// Some addresses of a network.
-    Within(Cidr),
+    /// Some addresses of a network: its only CIDR or the first, and the network.
+    Within(Cidr, Cidr),
 }
 
 /// Prefix lengths of the networks for counting scattered CIDRs, narrowest first.
@@ -79,8 +79,8 @@ fn within(cidrs: &[Cidr], prefix: u8) -> Vec<Range> {
     for cidr in cidrs {
         let network = cidr.widened(prefix).unwrap_or(*cidr);
         match ranges.last_mut() {
-            Some(Range { extent: Extent::Within(last), cidrs }) if *last == network => *cidrs += 1,
-            _ => ranges.push(Range { extent: Extent::Within(network), cidrs: 1 }),
+            Some(Range { extent: Extent::Within(_, last), cidrs }) if *last == network => *cidrs += 1,
+            _ => ranges.push(Range { extent: Extent::Within(*cidr, network), cidrs: 1 }),
         }
     }
     ranges
@@ -95,7 +95,8 @@ impl fmt::Display for Range {
                 write!(f, "{}–{}", first.network(), last.network())
             }
             Extent::From(first, last) => write!(f, "{first}–{last}"),
-            Extent::Within(network) => write!(f, "{} in {network}", grouped(self.cidrs)),
+            Extent::Within(only, _) if self.cidrs == 1 => only.fmt(f),
+            Extent::Within(_, network) => write!(f, "{} in {network}", grouped(self.cidrs)),
         }
     }
 }
@@ -134,13 +135,13 @@ mod tests {
     #[test]
     fn scattered_addresses_are_counted_in_the_narrowest_networks_that_are_few_enough() {
         let scattered = ["198.51.100.1", "198.51.100.3", "198.51.7.1", "203.0.113.1", "203.0.113.3"];
-        check(&scattered, 3, &["1 in 198.51.7.0/24", "2 in 198.51.100.0/24", "2 in 203.0.113.0/24"]);
+        check(&scattered, 3, &["198.51.7.1/32", "2 in 198.51.100.0/24", "2 in 203.0.113.0/24"]);
         check(&scattered, 2, &["3 in 198.51.0.0/16", "2 in 203.0.0.0/16"]);
         check(&scattered, 1, &["3 in 198.0.0.0/8", "2 in 203.0.0.0/8"]);
     }
 
     #[test]
     fn a_network_wider_than_the_blocks_keeps_its_own_width() {
-        check(&["10.0.0.0/7", "198.51.100.1", "198.51.100.3"], 2, &["1 in 10.0.0.0/7", "2 in 198.51.100.0/24"]);
+        check(&["10.0.0.0/7", "198.51.100.1", "198.51.100.3"], 2, &["10.0.0.0/7", "2 in 198.51.100.0/24"]);
     }
 }

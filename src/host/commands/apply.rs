@@ -18,6 +18,9 @@ use crate::stop::Signal;
 
 const QUESTION: &str = "Apply this plan? Only yes applies it:";
 
+/// The question about a plan of which a guard holds a part.
+const QUESTION_IN_PART: &str = "Apply the part that needs no approval? Only yes applies it:";
+
 pub(in crate::host) async fn run(
     settings: Settings,
     view: &ViewSettings,
@@ -81,7 +84,8 @@ impl Asking<'_> {
         if deliver(out, &page, 0) != 0 {
             return Some(Outcome::Failed.exit_code());
         }
-        match screen::ask(QUESTION, self.signal, out).await {
+        let question = if document.is_guarded() { QUESTION_IN_PART } else { QUESTION };
+        match screen::ask(question, self.signal, out).await {
             Answer::Yes => {}
             Answer::No => return Some(deliver(out, b"Nothing was written.\n", 0)),
             Answer::Signal => return Some(deliver(out, b"\nNothing was written.\n", Outcome::Partial.exit_code())),

@@ -70,16 +70,15 @@ pub(super) fn short(foreign: &str, columns: usize) -> String {
     }
 }
 
-/// `all` joined with commas, as many as fit into this width, and the number of the rest.
+/// `all` joined with commas, as many as fit into this width; an ellipsis stands for the rest.
 pub(super) fn joined(all: &[String], columns: usize) -> String {
+    const REST: &str = ", …";
     let mut line = String::new();
     for (index, one) in all.iter().enumerate() {
         let comma = if index == 0 { "" } else { ", " };
-        let left = all.len() - index - 1;
-        let more = if left == 0 { 0 } else { format!(", {left} more").len() };
-        if display_width(&line) + comma.len() + display_width(one) + more > columns {
-            let left = left + 1;
-            return if index == 0 { String::new() } else { format!("{line}, {left} more") };
+        let rest = if index + 1 == all.len() { 0 } else { display_width(REST) };
+        if display_width(&line) + comma.len() + display_width(one) + rest > columns {
+            return if index == 0 { String::new() } else { format!("{line}{REST}") };
         }
         line.push_str(comma);
         line.push_str(one);
@@ -95,8 +94,8 @@ mod tests {
     fn a_list_is_cut_between_its_entries() {
         let all = ["10.0.0.0/24", "10.0.1.0/24", "10.0.2.0/24"].map(String::from);
         assert_eq!(joined(&all, 80), "10.0.0.0/24, 10.0.1.0/24, 10.0.2.0/24");
-        assert_eq!(joined(&all, 36), "10.0.0.0/24, 10.0.1.0/24, 1 more");
-        assert_eq!(joined(&all, 24), "10.0.0.0/24, 2 more");
+        assert_eq!(joined(&all, 36), "10.0.0.0/24, 10.0.1.0/24, …");
+        assert_eq!(joined(&all, 24), "10.0.0.0/24, …");
         assert_eq!(joined(&all, 8), "");
     }
 
