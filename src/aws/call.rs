@@ -23,8 +23,11 @@ use serde_json::Value;
 use tokio::time::Instant;
 use tracing::debug;
 
-use super::error::{AwsError, Class, is_denied};
-use super::governor::{Action, Governor};
+use super::caller::Caller;
+use super::codes::{is_denied, is_outdated};
+use super::error::{AwsError, Class};
+use super::governor::Action;
+use super::hints::Asked;
 use crate::stop::{EPILOGUE, Stop};
 use crate::text;
 
@@ -49,7 +52,7 @@ pub(super) struct Call<'a> {
     action: Action,
     resource: &'a str,
     region: &'a str,
-    governor: &'a Arc<Governor>,
+    caller: &'a Arc<Caller>,
     timeouts: TimeoutConfig,
     /// The time of its turn.
     began: Instant,
@@ -61,7 +64,7 @@ pub(super) struct Call<'a> {
 impl<'a> Call<'a> {
     /// Waits for the turn of this action.
     pub(super) async fn begin(
-        governor: &'a Arc<Governor>,
+        caller: &'a Arc<Caller>,
         action: Action,
         resource: &'a str,
         region: &'a str,
@@ -71,7 +74,7 @@ impl<'a> Call<'a> {
         if let Some(reason) = stop.reason() {
             return Err(stopped(reason));
         }
-        governor.turn(action, stop).await.map_err(stopped)?;
+        caller.governor.turn(action, stop).await.map_err(stopped)?;
         let left = stop.left().saturating_sub(EPILOGUE);
         let operation = left.min(OPERATION_TIMEOUT);
         let began = Instant::now();
@@ -80,7 +83,7 @@ impl<'a> Call<'a> {
             .operation_timeout(operation)
             .operation_attempt_timeout(operation.min(ATTEMPT_TIMEOUT))
             .build();
-        Ok(Self { action, resource, region, governor, timeouts, began, until, retries: Arc::default() })
+        Ok(Self { action, resource, region, caller, timeouts, began, until, retries: Arc::default() })
     }
 
     /// The configuration of this call to WAF.
@@ -98,7 +101,7 @@ impl<'a> Call<'a> {
     }
 
     fn pacer(&self) -> Pacer {
-        Pacer { action: self.action, governor: Arc::clone(self.governor), retries: Arc::clone(&self.retries) }
+        Pacer { action: self.action, caller: Arc::clone(self.caller), retries: Arc::clone(&self.retries) }
     }
 
     /// Logs and returns the result.
@@ -123,6 +126,11 @@ impl<'a> Call<'a> {
         retries.failed + u32::from(retries.said.is_none())
     }
 
+    fn asked(&self) -> Asked<'a> {
+        let policy_command = self.caller.policy_command.as_deref();
+        Asked { operation: self.action.name(), resource: self.resource, region: self.region, policy_command }
+    }
+
     /// Classifies the result.
     fn judge<T, E>(self, result: Result<T, SdkError<E, HttpResponse>>) -> Result<T, AwsError>
     where
@@ -130,12 +138,12 @@ impl<'a> Call<'a> {
     {
         match result {
             Ok(answer) => {
-                self.governor.succeeded(self.action);
+                self.caller.governor.succeeded(self.action);
                 Ok(answer)
             }
             Err(error) => {
                 let timed_out = matches!(error, SdkError::TimeoutError(_));
-                let error = AwsError::new(self.action.name(), self.resource, self.region, &error);
+                let error = AwsError::new(self.asked(), &error);
                 let retries = self.retries.lock().unwrap_or_else(PoisonError::into_inner);
                 // If time runs out while a throttled attempt waits for its retry, nothing is in flight.
                 let under_way = retries.said.is_none() && error.class() == Class::Again && !error.is_throttled();
@@ -176,14 +184,9 @@ const fn kind_of(action: &RetryAction) -> Option<ErrorKind> {
     }
 }
 
-/// The code of an error that the SDK attributes to this machine's clock being wrong.
-///
-/// Only its status distinguishes it from a failing server.
-fn refusal(context: &InterceptorContext, kind: ErrorKind) -> Option<String> {
+/// The code with which AWS refuses the request of this attempt, if it does.
+fn refusal(context: &InterceptorContext) -> Option<String> {
     let response = context.response().filter(|response| response.status().is_client_error())?;
-    if kind != ErrorKind::ServerError {
-        return None;
-    }
     let body: Option<Value> = response.body().bytes().and_then(|bytes| serde_json::from_slice(bytes).ok());
     let code = body.as_ref().and_then(|body| body.get("__type")?.as_str()).unwrap_or_default();
     Some(code.rsplit('#').next().unwrap_or(code).to_owned())
@@ -196,7 +199,7 @@ fn refusal(context: &InterceptorContext, kind: ErrorKind) -> Option<String> {
 #[derive(Clone, Debug)]
 struct Pacer {
     action: Action,
-    governor: Arc<Governor>,
+    caller: Arc<Caller>,
     retries: Arc<Mutex<Retries>>,
 }
 
@@ -209,6 +212,10 @@ struct Retries {
     lost: bool,
     /// The answer about the last failed attempt, until the next one starts.
     said: Option<RetryAction>,
+    /// Which credentials the newest attempt uses.
+    generation: u64,
+    /// Whether new credentials were asked for.
+    renewed: bool,
 }
 
 impl Pacer {
@@ -219,13 +226,13 @@ impl Pacer {
     /// Decides about an attempt that failed with a transient error.
     fn pace(&self, kind: ErrorKind, retry_after: Option<Duration>, failed: u32) -> RetryAction {
         if kind == ErrorKind::ThrottlingError {
-            self.governor.throttled(self.action);
+            self.caller.governor.throttled(self.action);
         }
         if failed >= ATTEMPTS {
             return RetryAction::NoActionIndicated;
         }
         let backoff = BACKOFF.mul_f64(fastrand::f64()) * 2_u32.saturating_pow(failed - 1);
-        let wait = self.governor.reserve(self.action, backoff.max(retry_after.unwrap_or_default()));
+        let wait = self.caller.governor.reserve(self.action, backoff.max(retry_after.unwrap_or_default()));
         RetryAction::RetryIndicated(RetryReason::RetryableError { kind, retry_after: Some(wait) })
     }
 }
@@ -242,7 +249,8 @@ impl Intercept for Pacer {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        self.with(|retries| retries.said = None);
+        let generation = self.caller.credentials.generation();
+        self.with(|retries| (retries.said, retries.generation) = (None, generation));
         Ok(())
     }
 }
@@ -253,17 +261,29 @@ impl ClassifyRetry for Pacer {
     }
 
     fn classify_retry_v2(&self, context: &InterceptorContext, previous: &RetryAction) -> RetryAction {
-        let RetryAction::RetryIndicated(RetryReason::RetryableError { kind, retry_after }) = previous else {
-            return RetryAction::NoActionIndicated;
+        let refusal = refusal(context);
+        let outdated = refusal.as_deref().is_some_and(is_outdated);
+        let (kind, retry_after) = match previous {
+            RetryAction::RetryIndicated(RetryReason::RetryableError { kind, retry_after }) => (*kind, *retry_after),
+            _ if outdated => (ErrorKind::ClientError, None),
+            _ => return RetryAction::NoActionIndicated,
         };
-        let refusal = refusal(context, *kind);
+        // The SDK takes a refusal for an effect of this machine's clock when it sees that to be wrong, and tells such a one
+        // from a failing server by nothing but the status.
+        let refusal = refusal.filter(|_| outdated || kind == ErrorKind::ServerError);
         self.with(|retries| {
             if retries.said.is_none() {
                 retries.failed += 1;
-                retries.lost |= *kind != ErrorKind::ThrottlingError && refusal.is_none();
+                retries.lost |= kind != ErrorKind::ThrottlingError && (refusal.is_none() || outdated);
                 retries.said = Some(match &refusal {
-                    Some(code) if is_denied(code) => RetryAction::RetryForbidden,
-                    _ => self.pace(*kind, *retry_after, retries.failed),
+                    Some(code) if is_denied(code) || (outdated && retries.renewed) => RetryAction::RetryForbidden,
+                    _ => {
+                        if outdated {
+                            self.caller.credentials.renew(retries.generation);
+                            retries.renewed = true;
+                        }
+                        self.pace(kind, retry_after, retries.failed)
+                    }
                 });
             }
             retries.said.clone().unwrap_or(RetryAction::NoActionIndicated)

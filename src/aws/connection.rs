@@ -11,11 +11,13 @@ use aws_sdk_dynamodb::config::Region;
 use aws_smithy_types::retry::{RetryConfig, RetrySpec};
 
 use super::call::{ATTEMPT_TIMEOUT, ATTEMPTS, OPERATION_TIMEOUT};
+use super::caller::{Caller, Renewable};
 use super::governor::Governor;
 use super::interceptors;
 use super::read_budget::Budget;
 use crate::model::naming::{Target, account_of};
 use crate::model::settings::{Scope, Settings, is_region};
+use crate::preflight::iam_policy::{Access, IamScope};
 
 /// The Region of WAF's resources for `CloudFront`.
 pub const CLOUDFRONT_REGION: &str = "us-east-1";
@@ -28,7 +30,7 @@ pub struct Connection {
     pub(super) target: Target,
     pub(super) scope: Scope,
     pub(super) tags: BTreeMap<String, String>,
-    pub(super) governor: Arc<Governor>,
+    pub(super) caller: Arc<Caller>,
     pub(super) budget: Option<Arc<Budget>>,
 }
 
@@ -36,7 +38,7 @@ pub struct Connection {
 #[derive(Clone, Debug)]
 pub struct TableReader {
     pub(super) dynamodb: aws_sdk_dynamodb::Client,
-    pub(super) governor: Arc<Governor>,
+    pub(super) caller: Arc<Caller>,
     pub(super) budget: Option<Arc<Budget>>,
     pub(super) region: String,
 }
@@ -45,7 +47,7 @@ pub struct TableReader {
 #[derive(Clone, Debug)]
 pub struct WafReader {
     pub(super) waf: aws_sdk_wafv2::Client,
-    pub(super) governor: Arc<Governor>,
+    pub(super) caller: Arc<Caller>,
     pub(super) target: Target,
     pub(super) scope: Scope,
 }
@@ -54,7 +56,7 @@ pub struct WafReader {
 #[derive(Clone, Debug)]
 pub struct Writer {
     pub(super) waf: aws_sdk_wafv2::Client,
-    pub(super) governor: Arc<Governor>,
+    pub(super) caller: Arc<Caller>,
     pub(super) scope: Scope,
     pub(super) region: String,
     pub(super) tags: BTreeMap<String, String>,
@@ -83,12 +85,21 @@ impl NoRegion {
 }
 
 impl Connection {
-    /// Creates clients for these settings, with Region, credentials and endpoints from the environment.
+    /// Creates the clients of `apply` for these settings, with Region, credentials, and endpoints from the environment.
     ///
     /// # Errors
     ///
     /// [`NoRegion`] if neither the settings nor the environment name a valid Region for the table or for WAF.
     pub fn new(sdk: SdkConfig, settings: &Settings) -> Result<Self, NoRegion> {
+        Self::with_access(sdk, settings, Access::Apply)
+    }
+
+    /// The same for another command: what AWS denies comes with the command that prints the policy for it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Connection::new`].
+    pub fn with_access(sdk: SdkConfig, settings: &Settings, access: Access) -> Result<Self, NoRegion> {
         let environment = sdk.region().map(ToString::to_string);
         if let Some(region) = environment.as_ref().filter(|region| !is_region(region)) {
             return Err(NoRegion::Malformed(region.clone()));
@@ -101,10 +112,14 @@ impl Connection {
         let table = format!("{table_region}/{}", settings.table.name());
         let table_account = account_of(&settings.table.table).map(ToOwned::to_owned);
         let target = Target { scope, region, name: settings.waf.name.clone(), table, table_account };
-        let governor = Arc::new(Governor::new(settings.run.read_rate, settings.run.write_rate));
+        let credentials = Renewable::default();
+        let sdk = sdk.into_builder().identity_cache(credentials.clone()).build();
+        let governor = Governor::new(settings.run.read_rate, settings.run.write_rate);
+        let policy_command = IamScope::of(settings, sdk.region().map(AsRef::as_ref)).command(access);
+        let caller = Arc::new(Caller { governor, credentials, policy_command });
         let tags = settings.waf.tags.clone();
         let budget = settings.table.read_capacity.map(|units| Arc::new(Budget::new(units)));
-        Ok(Self { sdk, table_region, target, scope: settings.waf.scope, tags, governor, budget })
+        Ok(Self { sdk, table_region, target, scope: settings.waf.scope, tags, caller, budget })
     }
 
     /// A reader of the table. It cannot change anything in AWS.
@@ -118,7 +133,7 @@ impl Connection {
             .build();
         TableReader {
             dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb),
-            governor: Arc::clone(&self.governor),
+            caller: Arc::clone(&self.caller),
             budget: self.budget.clone(),
             region: self.table_region.clone(),
         }
@@ -129,7 +144,7 @@ impl Connection {
     pub fn waf_reader(&self) -> WafReader {
         WafReader {
             waf: aws_sdk_wafv2::Client::from_conf(self.waf_config().interceptor(interceptors::ReadOnly).build()),
-            governor: Arc::clone(&self.governor),
+            caller: Arc::clone(&self.caller),
             target: self.target.clone(),
             scope: self.scope,
         }
@@ -140,7 +155,7 @@ impl Connection {
     pub fn writer(&self) -> Writer {
         Writer {
             waf: aws_sdk_wafv2::Client::from_conf(self.waf_config().build()),
-            governor: Arc::clone(&self.governor),
+            caller: Arc::clone(&self.caller),
             scope: self.scope,
             region: self.target.region.clone(),
             tags: self.tags.clone(),
@@ -150,7 +165,7 @@ impl Connection {
     /// The number of throttled calls since the clients were created.
     #[must_use]
     pub fn throttled_attempts(&self) -> u64 {
-        self.governor.throttled_attempts()
+        self.caller.governor.throttled_attempts()
     }
 
     fn waf_config(&self) -> aws_sdk_wafv2::config::Builder {

@@ -2,12 +2,15 @@
 
 use std::path::PathBuf;
 
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use aws_smithy_http_client::tls::{TlsContext, TrustStore};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
+use super::no_proxy::NoProxy;
+use super::proxy::{BadProxy, Proxy};
 use super::transport;
 
 /// The variable with the file of CA certificates, as in AWS's own tools.
@@ -18,7 +21,7 @@ pub(super) const UNSENDABLE: &str = "holds a line break or another character tha
 
 /// The error that there are no usable CA certificates.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NoTrust {
+pub enum BadEnvironment {
     /// No CA certificates were found.
     #[error("no CA certificates found")]
     NoRoots,
@@ -30,15 +33,26 @@ pub enum NoTrust {
         /// The problem.
         problem: String,
     },
+    /// A variable names no proxy that can be used.
+    #[error("{variable} {problem}")]
+    Proxy {
+        /// The variable.
+        variable: &'static str,
+        /// What is wrong with its value.
+        problem: &'static str,
+    },
 }
 
-impl NoTrust {
+impl BadEnvironment {
     /// How to fix it.
     #[must_use]
     pub const fn hint(&self) -> &'static str {
         match self {
             Self::NoRoots => "install ca-certificates, or name a file of them in SSL_CERT_FILE",
             Self::Unusable { .. } => "name a file of CA certificates in PEM format, or unset it",
+            Self::Proxy { .. } => {
+                "set it to a URL such as http://proxy.example.com:3128, with special characters of a password as %40 for @, or unset it"
+            }
         }
     }
 }
@@ -47,61 +61,79 @@ impl NoTrust {
 ///
 /// # Errors
 ///
-/// [`NoTrust`] without usable certificates, with which the SDK would panic at its first call.
-pub async fn environment() -> Result<SdkConfig, NoTrust> {
-    let client = transport::http_client(&trusted()?);
-    let sdk = aws_config::defaults(BehaviorVersion::latest()).http_client(client).load().await;
-    Ok(match sdk.credentials_provider() {
-        Some(provider) => {
-            sdk.into_builder().credentials_provider(SharedCredentialsProvider::new(Sound(provider))).build()
-        }
-        None => sdk,
-    })
+/// [`BadEnvironment`] without usable certificates, with which the SDK would panic at its first call, or with a proxy that
+/// cannot be used, which the SDK would ignore.
+pub async fn environment() -> Result<SdkConfig, BadEnvironment> {
+    let variable = |name: &str| std::env::var(name).ok();
+    let proxy =
+        Proxy::of(variable).map_err(|BadProxy { variable, problem }| BadEnvironment::Proxy { variable, problem })?;
+    // Tools differ in which of the two they read, so each counts.
+    let no_proxy = ["NO_PROXY", "no_proxy"].into_iter().filter_map(variable).collect::<Vec<_>>().join(",");
+    let client = transport::http_client(&trusted()?, proxy, NoProxy::parse(&no_proxy));
+    let sdk = aws_config::defaults(BehaviorVersion::latest()).http_client(client.clone()).load().await;
+    let fresh = Fresh { client, region: sdk.region().cloned() };
+    Ok(sdk.into_builder().credentials_provider(SharedCredentialsProvider::new(fresh)).build())
 }
 
 /// The certificates of `AWS_CA_BUNDLE`, `SSL_CERT_FILE` and `SSL_CERT_DIR`; the system's if none of them is set.
-fn trusted() -> Result<TlsContext, NoTrust> {
+fn trusted() -> Result<TlsContext, BadEnvironment> {
     let bundle = std::env::var_os(CA_BUNDLE).filter(|file| !file.is_empty()).map(PathBuf::from);
     let others = ["SSL_CERT_FILE", "SSL_CERT_DIR"].into_iter().any(|name| std::env::var_os(name).is_some());
     let native = bundle.is_none() || others;
     let roots = if native { rustls_native_certs::load_native_certs().certs.len() } else { 0 };
     if roots == 0 && bundle.is_none() {
-        return Err(NoTrust::NoRoots);
+        return Err(BadEnvironment::NoRoots);
     }
     let mut store = TrustStore::empty().with_native_roots(roots > 0);
     if let Some(file) = bundle {
-        let unusable = |problem: String| NoTrust::Unusable { file: file.clone(), problem };
+        let unusable = |problem: String| BadEnvironment::Unusable { file: file.clone(), problem };
         let pem = std::fs::read(&file).map_err(|error| unusable(error.to_string()))?;
-        // The SDK panics if the file cannot be parsed.
         let read = rustls_native_certs::load_certs_from_paths(Some(&file), None);
         if read.certs.is_empty() || !read.errors.is_empty() {
             return Err(unusable("not a list of certificates in PEM format".to_owned()));
         }
+        // The SDK panics at a certificate that it cannot read.
+        for (number, certificate) in (1..).zip(read.certs) {
+            let added = rustls::RootCertStore::empty().add(certificate);
+            added.map_err(|error| unusable(format!("certificate {number} in it cannot be used: {error}")))?;
+        }
         store = store.with_pem_certificate(pem);
     }
-    TlsContext::builder().with_trust_store(store).build().map_err(|_| NoTrust::NoRoots)
+    TlsContext::builder().with_trust_store(store).build().map_err(|_| BadEnvironment::NoRoots)
 }
 
+/// Loads credentials from the environment and the files of AWS, anew each time: the SDK's own providers read a file once
+/// and never see that its keys were rotated.
+///
 /// Rejects credentials that cannot be sent: the SDK panics if a key contains a line break, as one from `echo` does.
 #[derive(Debug)]
-struct Sound(SharedCredentialsProvider);
+struct Fresh {
+    client: SharedHttpClient,
+    region: Option<Region>,
+}
 
-impl ProvideCredentials for Sound {
+impl Fresh {
+    async fn credentials(&self) -> Result<Credentials, CredentialsError> {
+        let sdk = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(self.client.clone())
+            .region(self.region.clone())
+            .load()
+            .await;
+        let none = || CredentialsError::not_loaded_no_source();
+        let credentials = sdk.credentials_provider().ok_or_else(none)?.provide_credentials().await?;
+        match unsendable(&credentials) {
+            Some(part) => Err(CredentialsError::invalid_configuration(format!("the {part} {UNSENDABLE}"))),
+            None => Ok(credentials),
+        }
+    }
+}
+
+impl ProvideCredentials for Fresh {
     fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
     where
         Self: 'a,
     {
-        future::ProvideCredentials::new(async {
-            let credentials = self.0.provide_credentials().await?;
-            match unsendable(&credentials) {
-                Some(part) => Err(CredentialsError::invalid_configuration(format!("the {part} {UNSENDABLE}"))),
-                None => Ok(credentials),
-            }
-        })
-    }
-
-    fn fallback_on_interrupt(&self) -> Option<Credentials> {
-        self.0.fallback_on_interrupt()
+        future::ProvideCredentials::new(self.credentials())
     }
 }
 

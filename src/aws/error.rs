@@ -9,23 +9,13 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use serde_json::Value;
 
-use super::identity::no_credentials;
-use super::throttling::{THROTTLED, is_throttling};
-use super::{environment, transport};
+use super::causes::chain;
+use super::codes::{THROTTLED, is_credentials, is_denied, is_throttling};
+use super::hints::{self, Asked, BAD_ANSWER};
+use super::identity::{no_credentials, nothing};
+use super::unreached::{Unreached, is_about_connecting};
 use crate::stop::StopReason;
 use crate::text;
-
-/// The hint for an answer that AWS would not give.
-pub(super) const BAD_ANSWER: &str = "AWS does not answer like that: check AWS_ENDPOINT_URL, and any proxy in between";
-
-/// The SDK's messages when no source has credentials; a source that fails has another message.
-const NO_CREDENTIALS: [&str; 2] = ["no credentials found in chain", "there was no identity resolver"];
-
-/// Hyper's name for a failed connection.
-const CONNECTING: &str = "client error (Connect)";
-
-/// The SDK's text between the name of an interceptor and its message.
-const INTERCEPTOR: &str = "interceptor encountered an error";
 
 /// The class of an error, which says how to proceed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,19 +52,16 @@ pub struct AwsError {
 
 impl AwsError {
     /// Converts an error of the SDK.
-    pub(super) fn new<E>(
-        operation: &'static str,
-        resource: &str,
-        region: &str,
-        error: &SdkError<E, HttpResponse>,
-    ) -> Self
+    pub(super) fn new<E>(asked: Asked<'_>, error: &SdkError<E, HttpResponse>) -> Self
     where
         E: Error + ProvideErrorMetadata + Send + Sync + 'static,
     {
-        if let Some(none) = no_credentials(error).filter(|_| !matches!(error, SdkError::ServiceError(_))) {
+        let Asked { operation, resource, .. } = asked;
+        let no_credentials = || no_credentials(error, asked.region);
+        if let Some(none) = (!matches!(error, SdkError::ServiceError(_))).then(no_credentials).flatten() {
             let class = if none.passes { Class::Again } else { Class::Final };
             let cause = format!("no credentials: {}", none.cause);
-            return Self { class, hint: Some(none.hint.to_owned()), ..Self::of(operation, resource, &cause) };
+            return Self { class, hint: Some(none.hint), ..Self::of(operation, resource, &cause) };
         }
         let code = error.code().map(ToOwned::to_owned);
         let status = error.raw_response().map(|response| response.status().as_u16());
@@ -94,16 +81,19 @@ impl AwsError {
             SdkError::DispatchFailure(failure)
                 if failure.is_timeout() || failure.is_io() || failure.as_other().is_some() =>
             {
-                (format!("no connection: {}", chain(error)), Class::Again)
+                let chain = chain(error);
+                // A client of the environment says itself whose connection it was.
+                let cause = Unreached::of(error).map_or_else(|| format!("no connection: {chain}"), |_| chain.clone());
+                (cause, Class::Again)
             }
             _ => (chain(error), Class::Final),
         };
-        let hint = hint(operation, code.as_deref(), error, &cause, region);
-        // The SDK's message lists every source that it tried.
-        let cause = if NO_CREDENTIALS.iter().any(|words| cause.contains(words)) {
-            "no credentials were found".to_owned()
-        } else {
-            cause
+        let (cause, hint) = match nothing(&cause) {
+            Some(nothing) => (nothing.cause, Some(nothing.hint)),
+            None => {
+                let hint = hints::hint(asked, code.as_deref(), error, &cause);
+                (cause, hint)
+            }
         };
         let cause = cause.split_whitespace().collect::<Vec<_>>().join(" ");
         let lasting = match error {
@@ -136,7 +126,7 @@ impl AwsError {
     /// The same error for a call that timed out while it waited to retry after throttling.
     pub(super) fn held_up(self) -> Self {
         let cause = "still throttled when the call timed out".to_owned();
-        let hint = Some(throttling_hint(self.operation).to_owned());
+        let hint = Some(hints::throttling(self.operation).to_owned());
         Self { code: Some(THROTTLED.to_owned()), cause, hint, ..self }
     }
 
@@ -242,25 +232,6 @@ impl AwsError {
     }
 }
 
-pub(super) fn is_denied(code: &str) -> bool {
-    matches!(code, "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation" | "NotAuthorized")
-}
-
-fn is_credentials(code: &str) -> bool {
-    matches!(
-        code,
-        "ExpiredTokenException"
-            | "ExpiredToken"
-            | "UnrecognizedClientException"
-            | "InvalidClientTokenId"
-            | "InvalidSignatureException"
-            | "SignatureDoesNotMatch"
-            | "IncompleteSignatureException"
-            | "MissingAuthenticationTokenException"
-            | "MissingAuthenticationToken"
-    )
-}
-
 fn class_of(operation: &str, code: Option<&str>, status: Option<u16>) -> Class {
     match code {
         Some("WAFOptimisticLockException") => Class::Conflict,
@@ -287,71 +258,6 @@ fn class_of(operation: &str, code: Option<&str>, status: Option<u16>) -> Class {
     }
 }
 
-/// The hint for an error code.
-fn hint<E: Error + 'static>(
-    operation: &str,
-    code: Option<&str>,
-    error: &SdkError<E, HttpResponse>,
-    cause: &str,
-    region: &str,
-) -> Option<String> {
-    let code = code.unwrap_or_default();
-    let hint = if code == "ResourceNotFoundException" {
-        format!("check --table, and --table-region or AWS_REGION: it was looked for in {region}")
-    } else if code == "WAFNonexistentItemException" && operation == "GetWebACL" {
-        format!("check --web-acl, --scope and AWS_REGION: it was looked for in {region}")
-    } else if is_denied(code) {
-        "`wafsync iam-policy` prints the policy that the role needs; a service control policy can deny it too"
-            .to_owned()
-    } else if is_credentials(code) {
-        "the credentials have expired or are not valid there: renew them, and check AWS_PROFILE and the clock"
-            .to_owned()
-    } else if code == "WAFLimitsExceededException" && operation.contains("IPSet") {
-        "raise AWS WAF's quota of IP sets for this account and Region, or lower --max-ip-sets".to_owned()
-    } else if code == "WAFLimitsExceededException" {
-        "raise the quota of AWS WAF that the message names, for this account and Region".to_owned()
-    } else if is_throttling(code) {
-        throttling_hint(operation).to_owned()
-    } else if matches!(error, SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_))
-        && cause.to_lowercase().contains("credentials")
-    {
-        credentials_hint(cause).to_owned()
-    } else if cause.contains(transport::NOT_ENCRYPTED) {
-        "give AWS_ENDPOINT_URL as https".to_owned()
-    } else if is_about_the_network(error) {
-        format!("check the network, the Region ({region}) and any AWS_ENDPOINT_URL")
-    } else if code.is_empty() {
-        BAD_ANSWER.to_owned()
-    } else {
-        return None;
-    };
-    Some(hint)
-}
-
-fn is_about_the_network<E>(error: &SdkError<E, HttpResponse>) -> bool {
-    match error {
-        SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) | SdkError::ConstructionFailure(_) => true,
-        SdkError::ResponseError(response) => response.raw().body().bytes().is_none(),
-        _ => false,
-    }
-}
-
-fn credentials_hint(cause: &str) -> &'static str {
-    if cause.contains(environment::UNSENDABLE) {
-        "remove it: a Secret made with `echo` ends in a line break, one made with `printf` does not"
-    } else {
-        "give the job a role, or set AWS_PROFILE to a profile that has some"
-    }
-}
-
-fn throttling_hint(operation: &str) -> &'static str {
-    if matches!(operation, "Scan" | "Query") {
-        "give the table more read capacity, or limit wafsync with --read-capacity"
-    } else {
-        "other callers share the rate of this action: lower --read-rate or --write-rate"
-    }
-}
-
 /// The field and reason that WAF reports for an invalid parameter, unless the message has them.
 fn parameter(response: &HttpResponse, message: &str) -> String {
     let body: Option<Value> = response.body().bytes().and_then(|bytes| serde_json::from_slice(bytes).ok());
@@ -359,40 +265,6 @@ fn parameter(response: &HttpResponse, message: &str) -> String {
     let field = |name| text(name).map(|text| format!("{name} {text}"));
     let known: Vec<String> = ["Field", "Parameter", "Reason"].into_iter().filter_map(field).collect();
     if known.is_empty() { String::new() } else { format!(" ({})", known.join(", ")) }
-}
-
-/// The distinct causes of an error, outermost first, without the SDK's wrappers.
-fn chain(error: &dyn Error) -> String {
-    let mut parts: Vec<String> = Vec::new();
-    let mut next = error.source();
-    while let Some(error) = next {
-        let part = error.to_string();
-        let part = without_insides(&part);
-        let wrapper = matches!(part, "" | "dispatch failure" | CONNECTING | "io error" | "other");
-        if !wrapper && !parts.iter().any(|known| known.contains(part)) {
-            parts.push(part.to_owned());
-        }
-        next = error.source();
-    }
-    if parts.is_empty() { error.to_string() } else { parts.join(": ") }
-}
-
-/// Whether this or one of its causes is a failed connection.
-fn is_about_connecting(error: &dyn Error) -> bool {
-    let mut next = error.source();
-    while let Some(error) = next {
-        if error.to_string() == CONNECTING {
-            return true;
-        }
-        next = error.source();
-    }
-    false
-}
-
-/// Removes the SDK's internals from a cause: the name of the interceptor, and the request as a value.
-fn without_insides(part: &str) -> &str {
-    let cause = part.split_once(INTERCEPTOR).map_or(part, |(_, cause)| cause.trim_start_matches([':', ' ']));
-    cause.split_once(" to request `").map_or(cause, |(cause, _)| cause)
 }
 
 #[cfg(test)]

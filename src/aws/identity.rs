@@ -1,6 +1,7 @@
-//! Errors of credential providers: AWS STS for a role, or the agent of ECS and EKS Pod Identity.
+//! Errors of credential providers: AWS STS for a role, the agent of ECS and EKS Pod Identity, and files.
 
 use std::error::Error;
+use std::io;
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_sts::operation::assume_role::AssumeRoleError;
@@ -9,11 +10,27 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use super::throttling::is_throttling;
-use super::transport::origin;
+use super::causes::chain;
+use super::codes::is_throttling;
+use super::hints;
+use super::unreached::Unreached;
+use super::url::origin;
+use crate::text;
 
 /// The SDK's message about an agent's answer, before the status.
 const AGENT_STATUS: &str = "Non-success status from HTTP credential provider: ";
+
+/// What the SDK says when every source of credentials is empty; a source that failed says something else.
+const NOTHING: [&str; 2] = ["no credentials found in chain", "there was no identity resolver"];
+
+/// What the SDK says around the name of a profile that no file has.
+const UNDEFINED: [&str; 2] = ["profile `", "` was not defined"];
+
+/// The variable that names a profile.
+const PROFILE: &str = "AWS_PROFILE";
+
+/// Variables that name a file with a token that stands for the job.
+const TOKEN_FILES: [&str; 2] = ["AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"];
 
 /// Why there are no credentials.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,22 +40,31 @@ pub(super) struct NoCredentials {
     /// Whether it is transient: throttled, unavailable or slow.
     pub(super) passes: bool,
     /// How to fix it.
-    pub(super) hint: &'static str,
+    pub(super) hint: String,
 }
 
-/// Finds the answer of STS or an agent among the causes of an error.
-pub(super) fn no_credentials(error: &dyn Error) -> Option<NoCredentials> {
+/// Finds STS, an agent, or a file among the causes of an error.
+pub(super) fn no_credentials(error: &dyn Error, region: &str) -> Option<NoCredentials> {
     let mut next = error.source();
+    let mut about_credentials = false;
     while let Some(cause) = next {
-        let of_sts = of_sts::<AssumeRoleWithWebIdentityError>(cause).or_else(|| of_sts::<AssumeRoleError>(cause));
+        let of_sts = of_sts::<AssumeRoleWithWebIdentityError>(cause, region)
+            .or_else(|| of_sts::<AssumeRoleError>(cause, region));
         if of_sts.is_some() {
             return of_sts;
         }
+        about_credentials |= cause.is::<CredentialsError>();
         if let Some(CredentialsError::ProviderTimedOut(_)) = cause.downcast_ref() {
             return Some(slow("the source of credentials gave no answer in time".to_owned()));
         }
-        let text = cause.to_string();
-        if let Some((_, status)) = text.split_once(AGENT_STATUS) {
+        if let Some(unreached) = cause.downcast_ref().filter(|_| about_credentials) {
+            return Some(unreached_by("the source of credentials", unreached, region));
+        }
+        if let Some(problem) = cause.downcast_ref().filter(|_| about_credentials) {
+            return Some(of_file(problem));
+        }
+        let said = cause.to_string();
+        if let Some((_, status)) = said.split_once(AGENT_STATUS) {
             let digits = status.chars().skip_while(|c| !c.is_ascii_digit()).take_while(char::is_ascii_digit);
             return Some(of_agent(digits.collect::<String>().parse().unwrap_or_default()));
         }
@@ -47,7 +73,50 @@ pub(super) fn no_credentials(error: &dyn Error) -> Option<NoCredentials> {
     None
 }
 
-fn of_sts<E>(error: &(dyn Error + 'static)) -> Option<NoCredentials>
+/// What to say of an error of this text that means that every source of credentials is empty.
+pub(super) fn nothing(text: &str) -> Option<NoCredentials> {
+    if !NOTHING.iter().any(|words| text.contains(words)) {
+        return None;
+    }
+    // The SDK lists all that it tried, a line each.
+    let undefined = text.split_once(UNDEFINED[0]).and_then(|(_, rest)| rest.split_once(UNDEFINED[1]));
+    let profile = undefined.map(|(profile, _)| profile.to_owned()).or_else(|| std::env::var(PROFILE).ok());
+    let (cause, hint) = match profile.filter(|profile| !profile.is_empty() && profile != "default") {
+        Some(profile) => {
+            let profile = text::key(&profile).into_owned();
+            let hint = "check its name in AWS_PROFILE and in the files of AWS_CONFIG_FILE and \
+                        AWS_SHARED_CREDENTIALS_FILE, or give the job a role";
+            (format!("no credentials were found, and the profile {profile} has none"), hint)
+        }
+        None => {
+            let hint = "give the job a role, or set AWS_PROFILE to a profile that has some";
+            ("no credentials were found".to_owned(), hint)
+        }
+    };
+    Some(NoCredentials { cause, passes: false, hint: hint.to_owned() })
+}
+
+/// A file that credentials need and that cannot be read.
+fn of_file(problem: &io::Error) -> NoCredentials {
+    let unread = |variable: &&str| {
+        let file = std::env::var(variable).ok()?;
+        let error = std::fs::File::open(&file).err()?;
+        Some(format!("{variable} {}: {error}", text::key(&file)))
+    };
+    let cause = TOKEN_FILES.iter().find_map(unread).unwrap_or_else(|| format!("a file of the profile: {problem}"));
+    let hint = "the platform mounts this file for a job with a role: check the service account, or unset the variable";
+    NoCredentials { cause, passes: false, hint: hint.to_owned() }
+}
+
+/// A connection to a source of credentials that did not come about, which lasts, or broke, which passes.
+fn unreached_by(source: &str, unreached: &Unreached, region: &str) -> NoCredentials {
+    let causes = chain(unreached);
+    let cause = format!("{source}: {unreached}: {causes}");
+    let hint = hints::connection(unreached, &cause, region);
+    NoCredentials { cause, passes: !unreached.connecting, hint }
+}
+
+fn of_sts<E>(error: &(dyn Error + 'static), region: &str) -> Option<NoCredentials>
 where
     E: Error + ProvideErrorMetadata + Send + Sync + 'static,
 {
@@ -60,7 +129,7 @@ where
             let message = error.message().map(|message| format!(": {message}")).unwrap_or_default();
             Some(answered(format!("AWS STS answered {code}{message}"), &code, status))
         }
-        _ => None,
+        error => Unreached::of(error).map(|unreached| unreached_by("AWS STS", unreached, region)),
     }
 }
 
@@ -75,14 +144,14 @@ fn answered(cause: String, code: &str, status: u16) -> NoCredentials {
         return slow(cause);
     }
     let hint = "check the trust policy of the role, and that the job's service account or token is the one it names";
-    NoCredentials { cause, passes: false, hint }
+    NoCredentials { cause, passes: false, hint: hint.to_owned() }
 }
 
 fn slow(cause: String) -> NoCredentials {
     NoCredentials {
         cause,
         passes: true,
-        hint: "the next run tries again; spread the starts of many jobs over the minute",
+        hint: "the next run tries again; spread the starts of many jobs over the minute".to_owned(),
     }
 }
 

@@ -158,7 +158,7 @@ mod tests {
         let stop = Signal::default().stop(None);
         let writer = Writer {
             waf: reader.waf.clone(),
-            governor: reader.governor.clone(),
+            caller: reader.caller.clone(),
             scope: Scope::Regional,
             region: target.region.clone(),
             tags: BTreeMap::new(),

@@ -51,7 +51,7 @@ impl WafReader {
         let mut pages = Pages::default();
         let mut sets = Vec::new();
         while let Some(Next(marker)) = pages.next(Action::ListIpSets)? {
-            let call = Call::begin(&self.governor, Action::ListIpSets, "all", &self.target.region, stop).await?;
+            let call = Call::begin(&self.caller, Action::ListIpSets, "all", &self.target.region, stop).await?;
             let request =
                 self.waf.list_ip_sets().scope(waf_scope(self.scope)).limit(LIST_LIMIT).set_next_marker(marker);
             let sent = request.customize().config_override(call.waf()).send().await;
@@ -64,7 +64,7 @@ impl WafReader {
 
     /// Reads one IP set with all of its addresses.
     pub(super) async fn get_ip_set(&self, name: &str, id: &str, stop: &Stop) -> Result<IpSet, AwsError> {
-        let call = Call::begin(&self.governor, Action::GetIpSet, name, &self.target.region, stop).await?;
+        let call = Call::begin(&self.caller, Action::GetIpSet, name, &self.target.region, stop).await?;
         let lift = Lift::new(&["IPSet", "Addresses"]);
         let request = self.waf.get_ip_set().scope(waf_scope(self.scope)).name(name).id(id);
         let sent = request.customize().config_override(call.waf().interceptor(lift.clone())).send().await;
@@ -106,7 +106,7 @@ impl Writer {
     ///
     /// Any error of AWS. After one of [`Class::Again`](super::Class) it may exist.
     pub async fn create_ip_set(&self, spec: &IpSetSpec, stop: &Stop) -> Result<Receipt, AwsError> {
-        let call = Call::begin(&self.governor, Action::CreateIpSet, &spec.name, &self.region, stop).await?;
+        let call = Call::begin(&self.caller, Action::CreateIpSet, &spec.name, &self.region, stop).await?;
         let request = self
             .waf
             .create_ip_set()
@@ -137,7 +137,7 @@ impl Writer {
         spec: &IpSetSpec,
         stop: &Stop,
     ) -> Result<LockToken, AwsError> {
-        let call = Call::begin(&self.governor, Action::UpdateIpSet, &spec.name, &self.region, stop).await?;
+        let call = Call::begin(&self.caller, Action::UpdateIpSet, &spec.name, &self.region, stop).await?;
         let request = self
             .waf
             .update_ip_set()

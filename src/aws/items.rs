@@ -59,7 +59,7 @@ impl TableReader {
     ) -> Result<(Page, Option<Row>), AwsError> {
         let action = Action::Query;
         let resource = format!("table {}", settings.table);
-        let call = Call::begin(&self.governor, action, &resource, &self.region, stop).await?;
+        let call = Call::begin(&self.caller, action, &resource, &self.region, stop).await?;
         let (clock, lift) = (AwsClock::default(), Lift::new(&["Items"]));
         let (names, projection) = projection(settings);
         let sent = self
@@ -92,7 +92,7 @@ impl TableReader {
     pub(super) async fn describe_table(&self, table: &str, stop: &Stop) -> Result<TableDescription, AwsError> {
         let action = Action::DescribeTable;
         let resource = format!("table {table}");
-        let call = Call::begin(&self.governor, action, &resource, &self.region, stop).await?;
+        let call = Call::begin(&self.caller, action, &resource, &self.region, stop).await?;
         let sent =
             self.dynamodb.describe_table().table_name(table).customize().config_override(call.dynamodb()).send().await;
         let answer = call.end(sent)?;

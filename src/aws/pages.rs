@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::error::{AwsError, BAD_ANSWER};
+use super::error::AwsError;
 use super::governor::Action;
+use super::hints::BAD_ANSWER;
 
 /// The most pages of one list: a hundred thousand IP sets, a thousand times AWS's quota.
 const MAX_LIST_PAGES: usize = 1000;

@@ -1,13 +1,16 @@
 //! What the preflight looks at: reads alone, and each answer for itself, for one that is refused says something too.
 
 use aws_sdk_wafv2::types::ResourceType;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata as _;
 use aws_smithy_types::timeout::TimeoutConfig;
 
 use super::cache::ReadCache;
 use super::call::{ATTEMPT_TIMEOUT, Call, OPERATION_TIMEOUT};
+use super::codes::is_outdated;
 use super::connection::{Connection, TableReader, WafReader, retries};
 use super::error::{AwsError, Class};
 use super::governor::Action;
+use super::hints::Asked;
 use super::interceptors;
 use super::web_acl_rules::rules;
 use crate::model::cidr::Family;
@@ -132,9 +135,17 @@ async fn identity(connection: &Connection) -> Answer<String> {
         .interceptor(interceptors::ReadOnly)
         .interceptor(interceptors::EncryptedUnlessLoopback)
         .build();
-    let answer = aws_sdk_sts::Client::from_conf(config).get_caller_identity().send().await;
-    let operation = "GetCallerIdentity";
-    let answer = answer.map_err(|error| AwsError::new(operation, "caller", &connection.target.region, &error))?;
+    let (client, credentials) = (aws_sdk_sts::Client::from_conf(config), &connection.caller.credentials);
+    let generation = credentials.generation();
+    let mut answer = client.get_caller_identity().send().await;
+    if answer.as_ref().is_err_and(|error| error.code().is_some_and(is_outdated)) {
+        credentials.renew(generation);
+        answer = client.get_caller_identity().send().await;
+    }
+    let (operation, region) = ("GetCallerIdentity", connection.target.region.as_str());
+    // Nobody can be denied this call, so there is no policy to print.
+    let asked = Asked { operation, resource: "caller", region, policy_command: None };
+    let answer = answer.map_err(|error| AwsError::new(asked, &error))?;
     let unusable = || AwsError::unusable(operation, "caller", "the answer lacks the ARN", None);
     Ok(answer.arn.ok_or_else(unusable)?)
 }
@@ -215,7 +226,7 @@ impl WafReader {
         let mut resources = Vec::new();
         for kind in RESOURCE_TYPES {
             let action = Action::ListResourcesForWebAcl;
-            let call = Call::begin(&self.governor, action, named, &self.target.region, stop).await?;
+            let call = Call::begin(&self.caller, action, named, &self.target.region, stop).await?;
             let request = self.waf.list_resources_for_web_acl().web_acl_arn(arn).resource_type(kind);
             let sent = request.customize().config_override(call.waf()).send().await;
             let answer = call.end(sent)?;

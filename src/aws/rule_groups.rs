@@ -49,7 +49,7 @@ impl WafReader {
         let mut groups = Vec::new();
         while let Some(Next(marker)) = pages.next(governor::Action::ListRuleGroups)? {
             let call =
-                Call::begin(&self.governor, governor::Action::ListRuleGroups, "all", &self.target.region, stop).await?;
+                Call::begin(&self.caller, governor::Action::ListRuleGroups, "all", &self.target.region, stop).await?;
             let request =
                 self.waf.list_rule_groups().scope(waf_scope(self.scope)).limit(LIST_LIMIT).set_next_marker(marker);
             let sent = request.customize().config_override(call.waf()).send().await;
@@ -62,7 +62,7 @@ impl WafReader {
 
     /// Reads one rule group with its rules.
     pub(super) async fn get_rule_group(&self, name: &str, id: &str, stop: &Stop) -> Result<Group, AwsError> {
-        let call = Call::begin(&self.governor, governor::Action::GetRuleGroup, name, &self.target.region, stop).await?;
+        let call = Call::begin(&self.caller, governor::Action::GetRuleGroup, name, &self.target.region, stop).await?;
         let request = self.waf.get_rule_group().scope(waf_scope(self.scope)).name(name).id(id);
         let sent = request.customize().config_override(call.waf()).send().await;
         let answer = call.end(sent)?;
@@ -93,8 +93,7 @@ impl Writer {
     ///
     /// Any error of AWS. After one of [`Class::Again`](super::Class) it may exist.
     pub async fn create_rule_group(&self, spec: &RuleGroupSpec, stop: &Stop) -> Result<Receipt, AwsError> {
-        let call =
-            Call::begin(&self.governor, governor::Action::CreateRuleGroup, &spec.name, &self.region, stop).await?;
+        let call = Call::begin(&self.caller, governor::Action::CreateRuleGroup, &spec.name, &self.region, stop).await?;
         let request = self
             .waf
             .create_rule_group()
@@ -124,8 +123,7 @@ impl Writer {
         spec: &RuleGroupSpec,
         stop: &Stop,
     ) -> Result<LockToken, AwsError> {
-        let call =
-            Call::begin(&self.governor, governor::Action::UpdateRuleGroup, &spec.name, &self.region, stop).await?;
+        let call = Call::begin(&self.caller, governor::Action::UpdateRuleGroup, &spec.name, &self.region, stop).await?;
         let request = self
             .waf
             .update_rule_group()

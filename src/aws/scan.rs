@@ -9,10 +9,11 @@ use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use super::call::Call;
+use super::caller::Caller;
 use super::connection::TableReader;
 use super::error::AwsError;
-use super::error::BAD_ANSWER;
-use super::governor::{Action, Governor};
+use super::governor::Action;
+use super::hints::BAD_ANSWER;
 use super::interceptors::AwsClock;
 use super::lift::{Lift, Lifted};
 use super::page;
@@ -37,7 +38,7 @@ pub(super) type Row = HashMap<String, AttributeValue>;
 #[derive(Debug)]
 struct Request {
     dynamodb: aws_sdk_dynamodb::Client,
-    governor: Arc<Governor>,
+    caller: Arc<Caller>,
     region: String,
     table: String,
     names: HashMap<String, String>,
@@ -135,7 +136,7 @@ impl TableReader {
         let segments = if sample.is_some() { 1 } else { i32::try_from(settings.segments).unwrap_or(1) };
         Request {
             dynamodb: self.dynamodb.clone(),
-            governor: Arc::clone(&self.governor),
+            caller: Arc::clone(&self.caller),
             region: self.region.clone(),
             table: settings.table.clone(),
             names,
@@ -187,7 +188,7 @@ impl Request {
             }
             None => None,
         };
-        let call = Call::begin(&self.governor, action, &resource, &self.region, stop).await?;
+        let call = Call::begin(&self.caller, action, &resource, &self.region, stop).await?;
         let (clock, lift) = (AwsClock::default(), Lift::new(&["Items"]));
         let parallel = (self.segments > 1).then_some((cursor.segment, self.segments));
         let sent = self

@@ -1,6 +1,8 @@
-//! The HTTP client of the SDK and its credential providers, which sends nothing unencrypted to another machine.
+//! The HTTP client of the SDK and its credential providers, which sends nothing unencrypted to another machine and names
+//! the host that it cannot reach.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
@@ -16,6 +18,11 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::{RuntimeComponents, RuntimeComponentsBuilder};
 use aws_smithy_types::config_bag::ConfigBag;
 
+use super::no_proxy::NoProxy;
+use super::proxy::Proxy;
+use super::unreached::Unreached;
+use super::url::{host_and_port, origin, scheme_and_host};
+
 /// The message about an endpoint that is rejected.
 pub(super) const NOT_ENCRYPTED: &str = "is not https, and not this machine";
 
@@ -23,9 +30,9 @@ pub(super) const NOT_ENCRYPTED: &str = "is not https, and not this machine";
 /// ECS tasks ("Task IAM role"), EKS Pod Identity ("How EKS Pod Identity works").
 const METADATA: [&str; 5] = ["169.254.169.254", "fd00:ec2::254", "169.254.170.2", "169.254.170.23", "fd00:ec2::23"];
 
-/// The SDK's client with these certificates and the environment's proxies. Requests to this machine and for credentials
-/// bypass proxies.
-pub(super) fn http_client(tls: &TlsContext) -> SharedHttpClient {
+/// The SDK's client with these certificates and this proxy. Requests to this machine, for credentials, and to what
+/// `NO_PROXY` names bypass the proxy.
+pub(super) fn http_client(tls: &TlsContext, proxy: Option<Proxy>, no_proxy: NoProxy) -> SharedHttpClient {
     let client = |proxies: ProxyConfig| {
         let tls = tls.clone();
         Builder::new().build_with_connector_fn(move |settings, components| {
@@ -37,33 +44,37 @@ pub(super) fn http_client(tls: &TlsContext) -> SharedHttpClient {
             connector.build()
         })
     };
-    let no_proxy = ["NO_PROXY", "no_proxy"].into_iter().find_map(|name| std::env::var(name).ok());
-    SharedHttpClient::new(Guarded {
-        proxied: client(ProxyConfig::from_env()),
-        direct: client(ProxyConfig::disabled()),
-        all_direct: no_proxy.is_some_and(|list| names_all(&list)),
-    })
-}
-
-/// Whether `NO_PROXY` names every host.
-fn names_all(no_proxy: &str) -> bool {
-    no_proxy.split(',').any(|entry| entry.trim() == "*")
+    let direct = client(ProxyConfig::disabled());
+    let proxied = proxy.map(|proxy| Proxied { client: client(proxy.config), name: proxy.name });
+    SharedHttpClient::new(Guarded { direct, proxied, no_proxy: Arc::new(no_proxy) })
 }
 
 /// A client whose connectors reject plain HTTP over a network and use a proxy only for hosts that need one.
 #[derive(Debug)]
 struct Guarded<T> {
-    proxied: T,
     direct: T,
-    all_direct: bool,
+    proxied: Option<Proxied<T>>,
+    no_proxy: Arc<NoProxy>,
+}
+
+/// What goes over a proxy.
+#[derive(Debug)]
+struct Proxied<T> {
+    client: T,
+    /// The proxy's, for messages.
+    name: String,
 }
 
 impl HttpClient for Guarded<SharedHttpClient> {
     fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
+        let proxied = self.proxied.as_ref().map(|proxied| Proxied {
+            client: proxied.client.http_connector(settings, components),
+            name: proxied.name.clone(),
+        });
         SharedHttpConnector::new(Guarded {
-            proxied: self.proxied.http_connector(settings, components),
             direct: self.direct.http_connector(settings, components),
-            all_direct: self.all_direct,
+            proxied,
+            no_proxy: Arc::clone(&self.no_proxy),
         })
     }
 
@@ -72,34 +83,39 @@ impl HttpClient for Guarded<SharedHttpClient> {
         components: &RuntimeComponentsBuilder,
         config: &ConfigBag,
     ) -> Result<(), BoxError> {
-        self.proxied.validate_base_client_config(components, config)?;
         self.direct.validate_base_client_config(components, config)
     }
 
     fn validate_final_config(&self, components: &RuntimeComponents, config: &ConfigBag) -> Result<(), BoxError> {
-        self.proxied.validate_final_config(components, config)?;
         self.direct.validate_final_config(components, config)
     }
 
     fn connector_metadata(&self) -> Option<ConnectorMetadata> {
-        self.proxied.connector_metadata()
+        self.direct.connector_metadata()
     }
 }
 
 impl HttpConnector for Guarded<SharedHttpConnector> {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        if !is_safe(request.uri()) {
-            let refusal = format!("{} {NOT_ENCRYPTED}", origin(request.uri()));
+        let uri = request.uri();
+        let target = host_and_port(uri).filter(|_| is_safe(uri));
+        let Some((host, port)) = target else {
+            let refusal = format!("{} {NOT_ENCRYPTED}", origin(uri));
             return HttpConnectorFuture::ready(Err(ConnectorError::user(refusal.into())));
-        }
-        let direct = self.all_direct || is_near(request.uri());
-        if direct { self.direct.call(request) } else { self.proxied.call(request) }
+        };
+        let direct = is_near(host) || self.no_proxy.names(host, port);
+        let authority = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+        let proxied = self.proxied.as_ref().filter(|_| !direct);
+        let (called, proxy) = match proxied {
+            Some(proxied) => (proxied.client.call(request), Some(proxied.name.clone())),
+            None => (self.direct.call(request), None),
+        };
+        HttpConnectorFuture::new(async move { called.await.map_err(|error| Unreached::name(error, authority, proxy)) })
     }
 }
 
 /// Whether the host is this machine or link-local, which no proxy can reach or may see.
-fn is_near(uri: &str) -> bool {
-    let Some((_, host)) = scheme_and_host(uri) else { return false };
+fn is_near(host: &str) -> bool {
     if METADATA.contains(&host) {
         return true;
     }
@@ -122,24 +138,6 @@ pub(super) fn is_encrypted_or_loopback(uri: &str) -> bool {
 
 fn is_safe(uri: &str) -> bool {
     is_encrypted_or_loopback(uri) || scheme_and_host(uri).is_some_and(|(_, host)| METADATA.contains(&host))
-}
-
-fn scheme_and_host(uri: &str) -> Option<(&str, &str)> {
-    let (scheme, rest) = uri.split_once("://")?;
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    let host = match host.strip_prefix('[') {
-        Some(ipv6) => ipv6.split(']').next().unwrap_or_default(),
-        None => host.split(':').next().unwrap_or_default(),
-    };
-    Some((scheme, host))
-}
-
-/// The URI without path and query, which could contain a token.
-pub(super) fn origin(uri: &str) -> &str {
-    let start = uri.find("://").map_or(0, |at| at + 3);
-    let end = uri.get(start..).and_then(|rest| rest.find(['/', '?', '#'])).map_or(uri.len(), |at| start + at);
-    uri.get(..end).unwrap_or(uri)
 }
 
 #[cfg(test)]
@@ -193,7 +191,7 @@ mod tests {
             "https://LOCALHOST:8000/",
             "https://aws.localhost./",
         ] {
-            assert!(is_near(uri), "{uri}");
+            assert!(is_near(scheme_and_host(uri).unwrap().1), "{uri}");
         }
         for uri in [
             "https://wafv2.eu-central-1.amazonaws.com/",
@@ -203,19 +201,7 @@ mod tests {
             "https://127.0.0.1.example.com/",
             "https://127.0.0.1@192.0.2.1/",
         ] {
-            assert!(!is_near(uri), "{uri}");
+            assert!(!is_near(scheme_and_host(uri).unwrap().1), "{uri}");
         }
-    }
-
-    #[test]
-    fn a_star_in_no_proxy_means_all() {
-        assert!(names_all("*") && names_all("example.com, *"));
-        assert!(!names_all("") && !names_all("*.example.com,10.0.0.0/8"));
-    }
-
-    #[test]
-    fn what_is_refused_is_named_without_what_could_be_secret() {
-        assert_eq!(origin("http://192.0.2.1:80/path?token=x"), "http://192.0.2.1:80");
-        assert_eq!(origin("http://192.0.2.1"), "http://192.0.2.1");
     }
 }

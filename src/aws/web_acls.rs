@@ -150,7 +150,7 @@ impl WafReader {
         let mut pages = Pages::default();
         let mut acls = Vec::new();
         while let Some(Next(marker)) = pages.next(Action::ListWebAcls)? {
-            let call = Call::begin(&self.governor, Action::ListWebAcls, "all", &self.target.region, stop).await?;
+            let call = Call::begin(&self.caller, Action::ListWebAcls, "all", &self.target.region, stop).await?;
             let request =
                 self.waf.list_web_acls().scope(waf_scope(self.scope)).limit(LIST_LIMIT).set_next_marker(marker);
             let sent = request.customize().config_override(call.waf()).send().await;
@@ -167,7 +167,7 @@ impl WafReader {
         arn: &str,
         stop: &Stop,
     ) -> Result<aws_sdk_wafv2::types::WebAcl, AwsError> {
-        let call = Call::begin(&self.governor, Action::GetWebAcl, named, &self.target.region, stop).await?;
+        let call = Call::begin(&self.caller, Action::GetWebAcl, named, &self.target.region, stop).await?;
         let sent = self.waf.get_web_acl().arn(arn).customize().config_override(call.waf()).send().await;
         let answer = call.end(sent)?;
         let unusable = || AwsError::unusable(Action::GetWebAcl.name(), named, "the answer lacks the web ACL", None);

@@ -80,16 +80,55 @@ fn filter(level: LogLevel) -> Targets {
     Targets::new().with_target("wafsync", own).with_targets(others.map(|target| (target, Level::TRACE)))
 }
 
+/// How the field of an event begins that holds the key of an item. Quotation marks inside a JSON string are escaped, so no
+/// text can hold it.
+const ITEM_KEY: &str = "\"key\":\"";
+
+/// The event without account ids. The key of an item stays whole, also one that is an account id: it says whose item is bad.
+fn masked(event: &str) -> String {
+    let Some((before, rest)) = event.split_once(ITEM_KEY) else {
+        return text::without_account_ids(event).into_owned();
+    };
+    let mut escaped = false;
+    let end = rest.find(|character| {
+        let ends = character == '"' && !escaped;
+        escaped = character == '\\' && !escaped;
+        ends
+    });
+    let (key, after) = rest.split_at(end.unwrap_or(rest.len()));
+    format!("{}{ITEM_KEY}{key}{}", text::without_account_ids(before), text::without_account_ids(after))
+}
+
 /// Each event is written as a whole.
 struct WithoutAccountIds<W>(W);
 
 impl<W: Write> Write for WithoutAccountIds<W> {
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
-        self.0.write_all(text::without_account_ids(&String::from_utf8_lossy(event)).as_bytes())?;
+        self.0.write_all(masked(&String::from_utf8_lossy(event)).as_bytes())?;
         Ok(event.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         self.0.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn account_ids_are_masked_and_the_key_of_an_item_is_not() {
+        for (event, expected) in [
+            (r#"{"message":"arn:aws:x::111122223333:y"}"#, r#"{"message":"arn:aws:x::************:y"}"#),
+            (
+                r#"{"message":"rejected 111122223333","key":"111122223333","value":"111122223333"}"#,
+                r#"{"message":"rejected ************","key":"111122223333","value":"************"}"#,
+            ),
+            (r#"{"key":"a\"111122223333","a":111122223333}"#, r#"{"key":"a\"111122223333","a":************}"#),
+            (r#"{"key":"111122223333"#, r#"{"key":"111122223333"#),
+        ] {
+            assert_eq!(masked(event), expected, "{event}");
+        }
     }
 }

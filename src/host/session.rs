@@ -14,6 +14,7 @@ use tracing::{Instrument as _, error_span, info};
 use crate::aws::{self, Connection, NoRegion, ReadCache, TableReader, WafReader, Writer};
 use crate::metrics::Facts;
 use crate::model::settings::Settings;
+use crate::preflight::iam_policy::Access;
 use crate::report::{Approving, Command, Document};
 use crate::run::reconcile::reconcile;
 use crate::run::record::Run;
@@ -64,18 +65,22 @@ async fn environment() -> Result<SdkConfig, String> {
     aws::environment().await.map_err(|error| with_hint(&error.to_string(), Some(error.hint())))
 }
 
-/// Creates clients for these settings from the environment. The error is a message for people.
-pub(super) async fn connect(settings: &Settings) -> Result<Connection, String> {
+/// Creates clients for this command with these settings from the environment. The error is a message for people.
+pub(super) async fn connect(settings: &Settings, access: Access) -> Result<Connection, String> {
     let sdk = environment().await?;
-    Connection::new(sdk, settings).map_err(|error| with_hint(&error.to_string(), Some(error.hint())))
+    let connection = Connection::with_access(sdk, settings, access);
+    connection.map_err(|error| with_hint(&error.to_string(), Some(error.hint())))
 }
 
 impl Session {
-    /// Creates a session with clients from the environment. The error is a message for people.
-    pub(super) async fn from_environment(settings: Settings, approving: Approving) -> Result<Self, String> {
-        let sdk = environment().await?;
-        let session = Self::new(sdk, settings).map_err(|error| with_hint(&error.to_string(), Some(error.hint())))?;
-        Ok(session.approved_by(approving))
+    /// Creates a session for this command with clients from the environment. The error is a message for people.
+    pub(super) async fn from_environment(
+        settings: Settings,
+        access: Access,
+        approving: Approving,
+    ) -> Result<Self, String> {
+        let connection = connect(&settings, access).await?;
+        Ok(Self::over(connection, settings).approved_by(approving))
     }
 
     /// Creates a session.
@@ -84,20 +89,22 @@ impl Session {
     ///
     /// As [`Connection::new`].
     pub fn new(sdk: SdkConfig, settings: Settings) -> Result<Self, NoRegion> {
-        let connection = Connection::new(sdk, &settings)?;
+        Ok(Self::over(Connection::new(sdk, &settings)?, settings))
+    }
+
+    fn over(connection: Connection, settings: Settings) -> Self {
         let (table, waf) = (connection.table_reader(), connection.waf_reader());
-        let (cache, approving) = (ReadCache::default(), Approving::Command(None));
-        Ok(Self {
+        Self {
             settings,
             connection,
             table,
             waf,
             writer: None,
-            cache,
+            cache: ReadCache::default(),
             throttled: 0,
-            approving,
+            approving: Approving::Command(None),
             said: log::Said::default(),
-        })
+        }
     }
 
     /// Sets how this host approves a plan, which the log shows.

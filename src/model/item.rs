@@ -36,6 +36,8 @@ pub enum Attribute {
     TextSet(Vec<String>),
     /// `L`
     List(Vec<Attribute>),
+    /// `B`, in base64, as DynamoDB's API has it
+    Binary(String),
     /// Any other type, by name.
     Other(&'static str),
 }
@@ -47,13 +49,14 @@ impl Attribute {
             Self::Number(_) => "number",
             Self::TextSet(_) => "string set",
             Self::List(_) => "list",
+            Self::Binary(_) => "binary",
             Self::Other(name) => name,
         }
     }
 
     fn text(&self) -> &str {
         match self {
-            Self::Text(text) | Self::Number(text) => text,
+            Self::Text(text) | Self::Number(text) | Self::Binary(text) => text,
             _ => "",
         }
     }
@@ -262,7 +265,7 @@ pub struct TableView {
     pub expired: u64,
     /// Valid items that ask for nothing.
     pub empty: u64,
-    /// Items without a usable key: the attribute is missing, or neither a string nor a number.
+    /// Items without a usable key: the attribute is missing, or none of string, number, and binary.
     pub unnamed: u64,
     /// A buffer for the CIDRs of one item.
     plain: Vec<Cidr>,
@@ -440,7 +443,7 @@ impl Found {
                     }
                 }
             }
-            Some(other @ (Attribute::Number(_) | Attribute::Other(_))) => {
+            Some(other @ (Attribute::Number(_) | Attribute::Binary(_) | Attribute::Other(_))) => {
                 let found = other.type_name();
                 self.reject(other.text(), RejectionReason::WrongType { attribute: name(), found });
             }

@@ -6,6 +6,7 @@ pub mod facts;
 pub mod iam_policy;
 mod labels;
 pub mod line;
+mod policy_command;
 mod quotas;
 mod references;
 mod search;

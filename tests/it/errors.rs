@@ -34,8 +34,9 @@ async fn error_of(operation: &str, kind: FaultKind) -> String {
 
 #[tokio::test(start_paused = true)]
 async fn access_denied_names_the_call_and_the_way_out() {
-    let hint = "AccessDeniedException: User is not authorized to perform this action; hint: `wafsync iam-policy` prints \
-                the policy that the role needs; a service control policy can deny it too";
+    let hint = "AccessDeniedException: User is not authorized to perform this action; hint: `AWS_REGION=eu-central-1 \
+                wafsync iam-policy --for=apply --table=clusters` prints the policy that the role needs; a service control \
+                policy can deny it too";
     for (operation, resource) in [
         ("Scan", "table clusters"),
         ("ListIPSets", "all"),

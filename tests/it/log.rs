@@ -202,6 +202,20 @@ async fn what_goes_in_a_later_run_is_listed() {
 }
 
 #[tokio::test]
+async fn items_with_binary_keys_and_account_ids_for_keys_are_told_apart() {
+    let process = Process::new().await;
+    process.item("111122223333", &["nonsense"]);
+    for key in ["AAEC", "AAED"] {
+        process.aws.put_item(TABLE, key, json!({"id": {"B": key}, "ips": {"S": "nonsense"}}));
+    }
+    let events = apply(&process, &["--ignore-item=AAEC", "--on-rejection=skip"]).await;
+    let told = |event: &&Value| (event["key"].as_str().unwrap().to_owned(), event["ignored"].clone());
+    let rejected: Vec<_> = messages(&events, "rejected").iter().map(told).collect();
+    let expected = [("111122223333", false), ("AAED", false), ("AAEC", true)];
+    assert_eq!(rejected, expected.map(|(key, ignored)| (key.to_owned(), json!(ignored))));
+}
+
+#[tokio::test]
 async fn rejections_are_listed_those_that_hold_something_back_first() {
     let process = Process::new().await;
     let long = "x".repeat(200);

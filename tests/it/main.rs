@@ -44,6 +44,7 @@ mod pages;
 mod process;
 mod readme;
 mod rendered;
+mod rotation;
 mod rules;
 mod running;
 mod scanning;

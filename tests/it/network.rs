@@ -5,6 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::process::Process;
 
@@ -117,4 +121,222 @@ async fn credentials_that_are_throttled_are_partial_and_a_refusal_is_failed() {
     let all = ended.stdout + &ended.stderr;
     let said = format!("the credential agent at http://{address} answered HTTP 503");
     assert!(ended.code == Some(4) && all.contains(&said), "{all}");
+}
+
+/// What `plan` says with these variables besides those of the stand-in; it fails.
+async fn failure(process: &Process, env: &[(&str, &str)]) -> String {
+    let ended = process.start_with(&["plan", "--output=json"], env).end().await;
+    assert_eq!(ended.code, Some(1), "{env:?}: {}", ended.stderr);
+    let document: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    let error = document["error"].as_str().unwrap().to_owned();
+    assert!(!error.contains(" { ") && !error.contains("Error("), "{error}");
+    error
+}
+
+/// A port of this machine at which nothing listens.
+fn closed() -> String {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_refuses_a_connection_is_named_with_its_port() {
+    let process = Process::new().await;
+    let token = std::env::temp_dir().join(format!("wafsync-token-refused-{}", std::process::id()));
+    std::fs::write(&token, "token").unwrap();
+    let endpoint = closed();
+    let url = format!("http://{endpoint}");
+    for (env, said) in [
+        (vec![("AWS_ENDPOINT_URL", url.as_str())], format!(": no connection to {endpoint}: ")),
+        (
+            vec![("AWS_ACCESS_KEY_ID", ""), ("AWS_CONTAINER_CREDENTIALS_FULL_URI", &url)],
+            format!(": no credentials: the source of credentials: no connection to {endpoint}: "),
+        ),
+        (
+            vec![
+                ("AWS_ACCESS_KEY_ID", ""),
+                ("AWS_ROLE_ARN", "arn:aws:iam::111122223333:role/wafsync"),
+                ("AWS_WEB_IDENTITY_TOKEN_FILE", token.to_str().unwrap()),
+                ("AWS_ENDPOINT_URL_STS", &url),
+            ],
+            format!(": no credentials: AWS STS: no connection to {endpoint}: "),
+        ),
+    ] {
+        let error = failure(&process, &env).await;
+        assert!(error.contains(&said) && error.contains("refused"), "{error}");
+        assert!(error.contains("; hint: check the network"), "{error}");
+    }
+    std::fs::remove_file(&token).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_no_name_server_knows_is_named_with_the_variable_that_chose_it() {
+    let process = Process::new().await;
+    // A name of which everybody knows that there is none; the second label is what the hint looks at.
+    for (host, hint) in [
+        ("wafv2.eu-central-1.invalid", "check the network, the Region (eu-central-1)"),
+        ("111122223333.ddb.eu-central-1.invalid", "AWS_ACCOUNT_ID_ENDPOINT_MODE"),
+        ("wafv2-fips.eu-central-1.invalid", "AWS_USE_FIPS_ENDPOINT"),
+        ("wafv2.eu-central-1.api.aws.invalid", "AWS_USE_DUALSTACK_ENDPOINT"),
+    ] {
+        let error = failure(&process, &[("AWS_ENDPOINT_URL", &format!("https://{host}"))]).await;
+        let shown = host.replace("111122223333", "************");
+        assert!(error.contains(&format!("no connection to {shown}:443: ")) && error.contains(hint), "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_in_between_is_named_without_its_password() {
+    let process = Process::new().await;
+    let (refusing, asked) = server("403 Forbidden", String::new()).await;
+    let closed = closed();
+    for (variable, address) in [("HTTPS_PROXY", &refusing), ("https_proxy", &closed), ("ALL_PROXY", &closed)] {
+        let proxy = format!("http://user:secret@{address}");
+        let env = [("AWS_ENDPOINT_URL", "https://wafv2.invalid"), (variable, proxy.as_str())];
+        let error = failure(&process, &env).await;
+        let said = format!("no connection to wafv2.invalid:443 over the proxy http://{address} ({variable}): ");
+        assert!(error.contains(&said) && error.contains("NO_PROXY"), "{error}");
+        assert!(!error.contains("secret"), "{error}");
+    }
+    assert!(asked.load(Ordering::Relaxed) > 0);
+    let ended = process.start_with(&["plan"], &[("HTTPS_PROXY", "socks5://user:secret@192.0.2.1")]).end().await;
+    let said = "HTTPS_PROXY names a SOCKS proxy, and only HTTP proxies are supported; hint: set it to a URL";
+    assert!(ended.code == Some(1) && ended.stderr.contains(said), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("secret"), "{}", ended.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_proxy_names_is_reached_without_the_proxy() {
+    let process = Process::new().await;
+    let (proxy, asked) = server("502 Bad Gateway", String::new()).await;
+    let proxy = format!("http://{proxy}");
+    for (variable, list) in [
+        ("NO_PROXY", "*"),
+        ("no_proxy", "wafv2.invalid"),
+        ("NO_PROXY", "example.com, .invalid"),
+        ("NO_PROXY", "*.invalid"),
+        ("NO_PROXY", "wafv2.invalid:443"),
+    ] {
+        let env = [("AWS_ENDPOINT_URL", "https://wafv2.invalid"), ("HTTPS_PROXY", proxy.as_str()), (variable, list)];
+        let error = failure(&process, &env).await;
+        assert!(error.contains("no connection to wafv2.invalid:443: dns error"), "{variable}={list}: {error}");
+    }
+    assert_eq!(asked.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_profile_or_a_token_file_that_there_is_not_is_named() {
+    let process = Process::new().await;
+    let error = failure(&process, &[("AWS_ACCESS_KEY_ID", ""), ("AWS_PROFILE", "nowhere")]).await;
+    assert!(error.contains("no credentials were found, and the profile nowhere has none; hint: "), "{error}");
+    let env = [
+        ("AWS_ACCESS_KEY_ID", ""),
+        ("AWS_ROLE_ARN", "arn:aws:iam::111122223333:role/wafsync"),
+        ("AWS_WEB_IDENTITY_TOKEN_FILE", "/nowhere/token"),
+    ];
+    let error = failure(&process, &env).await;
+    let said = "no credentials: AWS_WEB_IDENTITY_TOKEN_FILE /nowhere/token: No such file or directory";
+    assert!(error.contains(said), "{error}");
+    let env = [
+        ("AWS_ACCESS_KEY_ID", ""),
+        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:1/"),
+        ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "/nowhere/token"),
+    ];
+    let error = failure(&process, &env).await;
+    assert!(error.contains("/nowhere/token"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn variables_that_exclude_each_other_are_named() {
+    let process = Process::new().await;
+    for variable in ["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"] {
+        let error = failure(&process, &[(variable, "true")]).await;
+        assert!(
+            error.contains(&format!("hint: unset {variable} (")) && error.ends_with("or AWS_ENDPOINT_URL"),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_denied_comes_with_the_command_that_prints_the_policy() {
+    let process = Process::new().await;
+    for (command, access) in [("plan", "plan"), ("apply", "apply")] {
+        process.aws.fail(wafsync_test_aws::Fault {
+            operation: Some("Scan".to_owned()),
+            target: None,
+            skip: 0,
+            times: 3,
+            when: wafsync_test_aws::When::Before,
+            kind: wafsync_test_aws::FaultKind::AccessDenied,
+        });
+        let args = [command, "--output=json", "--web-acl=front", "--table-region=eu-central-1"];
+        let ended = process.start_with(&args, &[]).end().await;
+        let hint = format!(
+            "hint: `AWS_REGION=eu-central-1 wafsync iam-policy --for={access} --table=clusters \
+             --table-region=eu-central-1 --web-acl=front` prints what the role has to allow"
+        );
+        assert!(ended.code == Some(1) && ended.stdout.contains(&hint), "{}{}", ended.stdout, ended.stderr);
+        process.aws.clear_faults();
+    }
+}
+
+/// A server over TLS in front of the stand-in at this address, with a certificate that the test authority has signed.
+async fn tls(stand_in: &str) -> String {
+    let pem = include_bytes!("certificates/server.pem");
+    let certificate = CertificateDer::from_pem_slice(pem).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(pem).unwrap();
+    let config = ServerConfig::builder().with_no_client_auth().with_single_cert(vec![certificate], key).unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
+    let stand_in = stand_in.trim_start_matches("http://").to_owned();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let (acceptor, stand_in) = (acceptor.clone(), stand_in.clone());
+            tokio::spawn(async move {
+                // A client that does not trust the certificate hangs up.
+                let Ok(mut stream) = acceptor.accept(stream).await else { return };
+                let mut behind = tokio::net::TcpStream::connect(stand_in).await.unwrap();
+                let _ = tokio::io::copy_bidirectional(&mut stream, &mut behind).await;
+            });
+        }
+    });
+    url
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_is_trusted_only_with_its_authority() {
+    let process = Process::new().await;
+    process.item("a", &["198.51.100.7/32"]);
+    let url = tls(&process.url()).await;
+    let authority = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/certificates/authority.pem");
+    let error = failure(&process, &[("AWS_ENDPOINT_URL", &url)]).await;
+    assert!(error.contains("invalid peer certificate: UnknownIssuer; hint: "), "{error}");
+    assert!(error.contains("AWS_CA_BUNDLE or SSL_CERT_FILE"), "{error}");
+    for variable in ["AWS_CA_BUNDLE", "SSL_CERT_FILE"] {
+        let env = [("AWS_ENDPOINT_URL", url.as_str()), (variable, authority)];
+        let ended = process.start_with(&["plan"], &env).end().await;
+        assert_eq!(ended.code, Some(0), "{variable}: {}", ended.stderr);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_that_is_none_is_said_to_be_so() {
+    let process = Process::new().await;
+    let file = std::env::temp_dir().join(format!("wafsync-bundle-{}.pem", std::process::id()));
+    std::fs::write(&file, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
+    let ended = process.start_with(&["plan"], &[("AWS_CA_BUNDLE", file.to_str().unwrap())]).end().await;
+    std::fs::remove_file(&file).unwrap();
+    let said = ": certificate 1 in it cannot be used: ";
+    assert!(ended.code == Some(1) && ended.stderr.contains(said), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("internal error"), "{}", ended.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_of_a_dependency_is_one_line_that_names_the_cause() {
+    let process = Process::new().await;
+    // The runtime client of AWS Lambda panics without the name of the function.
+    let ended = process.start_with(&[], &[("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:1")]).end().await;
+    assert_eq!((ended.code, ended.stdout.as_str(), ended.stderr.lines().count()), (Some(1), "", 1), "{}", ended.stderr);
+    assert!(ended.stderr.contains("internal error: Missing AWS_LAMBDA_FUNCTION_NAME"), "{}", ended.stderr);
 }

@@ -50,6 +50,11 @@ impl Process {
         Self { aws, server }
     }
 
+    /// Where the stand-in listens.
+    pub(crate) fn url(&self) -> String {
+        self.server.url()
+    }
+
     /// An item as Crossplane writes it.
     pub(crate) fn item(&self, key: &str, ips: &[&str]) {
         self.aws.put_item(TABLE, key, json!({"id": {"S": key}, "ips": {"S": json!(ips).to_string()}}));

@@ -12,6 +12,7 @@ use crate::metrics::health::Health;
 use crate::metrics::samples;
 use crate::model::settings::{MetricsSettings, Settings, ViewSettings};
 use crate::planning::guard::Verdict;
+use crate::preflight::iam_policy::Access;
 use crate::report::Command;
 use crate::run::outcome::Outcome;
 use crate::stop::Signal;
@@ -33,7 +34,7 @@ pub(in crate::host) async fn run(
     let exporter = Exporter::new(metrics, &settings.waf.name, Health::default());
     let deadline = settings.run.deadline;
     let digest = settings.guards.approve.clone();
-    let mut session = match Session::from_environment(settings, approving(approve)).await {
+    let mut session = match Session::from_environment(settings, Access::Apply, approving(approve)).await {
         Ok(session) => session,
         Err(error) => return not_started(out, &error, Some(view), Some(&exporter)).await,
     };

@@ -12,6 +12,7 @@ use crate::host::session::connect;
 use crate::model::settings::{Output, Settings, ViewSettings};
 use crate::preflight::check;
 use crate::preflight::facts::CheckStage;
+use crate::preflight::iam_policy::Access;
 use crate::preflight::line::{Line, Printer, Severity};
 use crate::stop::Signal;
 
@@ -21,7 +22,7 @@ pub(in crate::host) async fn run(settings: Settings, view: &ViewSettings, signal
         Output::Text | Output::Markdown | Output::Html => true,
     };
     let shown = RefCell::new(Shown::new(out, screen::paint(view.color)));
-    let report = match connect(&settings).await {
+    let report = match connect(&settings, Access::Check).await {
         Ok(connection) => {
             let line = progress::Line::start(settings.run.read_rate);
             let stop = signal.stop_within(settings.run.deadline).telling(line.progress());

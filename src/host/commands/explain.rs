@@ -16,6 +16,7 @@ use crate::model::desired::Desired;
 use crate::model::item::TableView;
 use crate::model::settings::{Output, Settings, TableSettings, ViewSettings, WafSettings};
 use crate::preflight::explain::{Acls, Answers, Input};
+use crate::preflight::iam_policy::Access;
 use crate::run::outcome::Outcome;
 use crate::stop::{Signal, Stop};
 use crate::text::with_hint;
@@ -30,7 +31,7 @@ pub(in crate::host) async fn run(
     signal: Signal,
     out: &mut impl Write,
 ) -> u8 {
-    let report = match connect(&settings).await {
+    let report = match connect(&settings, Access::Check).await {
         Ok(connection) => {
             let explainer = Explainer::new(&settings, &connection);
             explainer.answer(&question, &signal).await.map_err(|error| error.text)

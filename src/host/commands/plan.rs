@@ -7,6 +7,7 @@ use crate::host::result::{deliver, leave, not_started, render};
 use crate::host::session::{Finished, Session};
 use crate::host::{clock, progress};
 use crate::model::settings::{Settings, ViewSettings};
+use crate::preflight::iam_policy::Access;
 use crate::report::{Command, Names};
 use crate::run::outcome::Outcome;
 use crate::stop::Signal;
@@ -25,7 +26,7 @@ pub(in crate::host) async fn run(
 ) -> u8 {
     let line = progress::Line::start(settings.run.read_rate);
     let stop = signal.stop_within(settings.run.deadline).telling(line.progress());
-    let mut session = match Session::from_environment(settings, approving(approve)).await {
+    let mut session = match Session::from_environment(settings, Access::Plan, approving(approve)).await {
         Ok(session) => session,
         Err(error) => return not_started(out, &error, Some(view), None).await,
     };

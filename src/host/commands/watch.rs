@@ -12,6 +12,7 @@ use crate::metrics::export::Exporter;
 use crate::metrics::health::Health;
 use crate::metrics::samples;
 use crate::model::settings::{MetricsSettings, Output, Settings, ViewSettings};
+use crate::preflight::iam_policy::Access;
 use crate::report::{Command, Document};
 use crate::run::outcome::Outcome;
 use crate::stop::Signal;
@@ -37,7 +38,7 @@ pub(in crate::host) async fn run(
             }
         }
     }
-    let mut session = match Session::from_environment(settings.clone(), approving(approve)).await {
+    let mut session = match Session::from_environment(settings.clone(), Access::Apply, approving(approve)).await {
         Ok(session) => session,
         Err(error) => return not_started(out, &error, None, Some(&exporter)).await,
     };

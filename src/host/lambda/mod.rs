@@ -25,6 +25,7 @@ use crate::host::clock;
 use crate::host::session::Session;
 use crate::metrics::{self, Sample, cloudwatch, samples};
 use crate::model::settings::LogSettings;
+use crate::preflight::iam_policy::Access;
 use crate::report::{Approving, Command, Document};
 use crate::run::outcome::Outcome;
 use crate::stop::Signal;
@@ -93,7 +94,10 @@ impl Function {
         for warning in warnings {
             warn!("{warning}");
         }
-        Self { name: settings.waf.name.clone(), session: Session::from_environment(settings, Approving::Event).await }
+        Self {
+            name: settings.waf.name.clone(),
+            session: Session::from_environment(settings, Access::Apply, Approving::Event).await,
+        }
     }
 
     async fn invoke(&mut self, event: &str, left: Duration) -> Result<Answer, Diagnostic> {

@@ -115,6 +115,12 @@ impl Aws {
         self.state().faults.add(fault);
     }
 
+    /// Refuses every request that this access key has signed from now on, with this code: it has expired, or somebody has
+    /// deleted it.
+    pub fn refuse_key(&self, access_key: &str, code: &'static str) {
+        self.state().refused_keys.insert(access_key.to_owned(), code);
+    }
+
     /// Forgets all faults.
     pub fn clear_faults(&self) {
         self.state().faults.clear();

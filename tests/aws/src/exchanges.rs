@@ -1,16 +1,17 @@
-//! A record of every exchange for a judge outside this program: one JSON object a line, in the file that the environment
-//! variable `WAFSYNC_EXCHANGES` names.
+//! A record of every kind of exchange for a judge outside this program: one JSON object a line, in the file that the
+//! environment variable `WAFSYNC_EXCHANGES` names.
 //!
-//! `tests/witness/model.py` holds it to AWS's own model of its APIs. An answer that a fault replaced with what AWS would
-//! never say is left out, and so are requests that may repeat it.
+//! `tests/witness/model.py` holds it to AWS's own model of its APIs. Simulations make millions of exchanges that differ in
+//! ids, tokens, and addresses alone; of those with the same [`shape`], a process records the first. An answer that a fault
+//! replaced with what AWS would never say is left out, and so are requests that may repeat it.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::fs::{File, OpenOptions};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::Write as _;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::fault::FaultKind;
 use crate::state::Answer;
@@ -19,13 +20,14 @@ use crate::wire::{Reply, Request, Service};
 /// Names the file; without it nothing is recorded.
 const VARIABLE: &str = "WAFSYNC_EXCHANGES";
 
-/// Exchanges of one operation and status that a process records; simulations make millions that differ in tokens alone.
-const OF_A_KIND: usize = 2_000;
+/// The most characters of a word that is taken as it is.
+const WORD: usize = 32;
 
 struct Recorder {
     file: File,
-    seen: HashSet<u64>,
-    kinds: BTreeMap<(String, u16), usize>,
+    /// Exchanges as they are: of two that are the same in every byte, not even the shape is looked at.
+    known: HashSet<u64>,
+    shapes: HashSet<u64>,
 }
 
 fn recorder() -> Option<&'static Mutex<Recorder>> {
@@ -34,7 +36,7 @@ fn recorder() -> Option<&'static Mutex<Recorder>> {
         let path = std::env::var_os(VARIABLE)?;
         let file =
             OpenOptions::new().create(true).append(true).open(path).expect("the file of exchanges can be opened");
-        Some(Mutex::new(Recorder { file, seen: HashSet::new(), kinds: BTreeMap::new() }))
+        Some(Mutex::new(Recorder { file, known: HashSet::new(), shapes: HashSet::new() }))
     };
     RECORDER.get_or_init(open).as_ref()
 }
@@ -49,15 +51,13 @@ pub(crate) fn record(request: &Request, answer: &Answer, fault: Option<&FaultKin
         _ => None,
     };
     let status = reply.map_or(0, |reply| reply.status);
-    let mut recorder = recorder.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut hash = DefaultHasher::new();
-    (&request.operation, request.hash, reply.map(|reply| &reply.body)).hash(&mut hash);
-    if !recorder.seen.insert(hash.finish()) {
+    let exchange = hash(&(&request.operation, request.hash, reply.map(|reply| &reply.body)));
+    if !recorder.lock().unwrap_or_else(PoisonError::into_inner).known.insert(exchange) {
         return;
     }
-    let kind = recorder.kinds.entry((request.operation.clone(), status)).or_default();
-    *kind += 1;
-    if *kind > OF_A_KIND {
+    let shape = shape_of(request, reply, garbled);
+    let mut recorder = recorder.lock().unwrap_or_else(PoisonError::into_inner);
+    if !recorder.shapes.insert(shape) {
         return;
     }
     let text = |reply: &Reply| String::from_utf8_lossy(&reply.body).into_owned();
@@ -71,4 +71,81 @@ pub(crate) fn record(request: &Request, answer: &Answer, fault: Option<&FaultKin
     // One write for each line: several processes append to the same file.
     let line = format!("{line}\n");
     recorder.file.write_all(line.as_bytes()).expect("an exchange can be recorded");
+}
+
+fn hash(value: &impl std::hash::Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// What a judge of an exchange looks at, as a number.
+fn shape_of(request: &Request, reply: Option<&Reply>, garbled: bool) -> u64 {
+    let answer = reply.map(|reply| match serde_json::from_slice(&reply.body) {
+        Ok(value) => shape(&value),
+        Err(_) => hash(&classes(&String::from_utf8_lossy(&reply.body))),
+    });
+    let asked = (!garbled).then(|| shape_of_members(&request.body));
+    hash(&(request.service.name(), &request.operation, asked, reply.map(|reply| reply.status), answer))
+}
+
+/// Two values have the same shape if no model of types, members, enums, patterns, and lengths could tell them apart: ids,
+/// tokens, addresses, and the order and number of alike entries of a list make no difference.
+fn shape(value: &Value) -> u64 {
+    match value {
+        Value::Null => hash(&0),
+        Value::Bool(_) => hash(&1),
+        Value::Number(number) => hash(&(2, number.as_i64().map(|number| number.min(1_000)))),
+        Value::String(text) => hash(&(3, classes(text))),
+        Value::Array(list) => {
+            let entries: BTreeSet<u64> = list.iter().map(shape).collect();
+            hash(&(4, entries, list.len().next_power_of_two()))
+        }
+        Value::Object(members) => shape_of_members(members),
+    }
+}
+
+fn shape_of_members(members: &Map<String, Value>) -> u64 {
+    let members: BTreeSet<(u64, u64)> =
+        members.iter().map(|(name, value)| (hash(&classes(name)), shape(value))).collect();
+    hash(&(5, members))
+}
+
+/// The text with each character as its class; a word in capitals, as enums have them, as it is.
+fn classes(text: &str) -> String {
+    let capital = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    if text.len() <= WORD && text.chars().all(capital) {
+        return text.to_owned();
+    }
+    let class = |c: char| match c {
+        '0'..='9' | 'a'..='f' => 'x',
+        'g'..='z' => 'z',
+        'A'..='Z' => 'Z',
+        other => other,
+    };
+    text.chars().map(class).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exchanges_that_a_model_could_tell_apart_have_different_shapes() {
+        let like = |a: Value, b: Value| assert_eq!(shape(&a), shape(&b), "{a} {b}");
+        let unlike = |a: Value, b: Value| assert_ne!(shape(&a), shape(&b), "{a} {b}");
+        like(json!({"Id": "0f3a"}), json!({"Id": "9999"}));
+        like(
+            json!({"Addresses": ["192.0.2.1/32", "192.0.2.7/32"]}),
+            json!({"Addresses": ["192.0.2.9/32", "192.0.2.3/32"]}),
+        );
+        like(json!({"b": 1, "a": 2}), json!({"a": 2, "b": 1}));
+        unlike(json!({"Id": "0f3a"}), json!({"Id": "0f3"}));
+        unlike(json!({"Id": "0f3a"}), json!({"Ids": "0f3a"}));
+        unlike(json!({"Scope": "REGIONAL"}), json!({"Scope": "REGIONAM"}));
+        unlike(json!({"Limit": 100}), json!({"Limit": 101}));
+        unlike(json!({"Limit": 100}), json!({"Limit": "100"}));
+        unlike(json!({"Addresses": []}), json!({"Addresses": ["192.0.2.1/32"]}));
+        unlike(json!({"Addresses": null}), json!({}));
+    }
 }

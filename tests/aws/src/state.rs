@@ -121,6 +121,8 @@ pub(crate) struct State {
     pub(crate) violations: Vec<String>,
     /// Whether an answer was replaced by what AWS would not say: what a caller sends afterwards may repeat it.
     pub(crate) garbled: bool,
+    /// The access keys that are refused, and with which code.
+    pub(crate) refused_keys: BTreeMap<String, &'static str>,
     /// Attempts so far.
     attempts: usize,
     /// When each operation was called in each region, as far back as its rate looks.
@@ -138,6 +140,7 @@ impl State {
             log: Vec::new(),
             violations: Vec::new(),
             garbled: false,
+            refused_keys: BTreeMap::new(),
             attempts: 0,
             windows: BTreeMap::new(),
         }
@@ -236,6 +239,9 @@ impl State {
         }
         if let Some(flaw) = &request.flaw {
             return Err(flaw.clone());
+        }
+        if let Some(code) = self.refused_keys.get(&request.caller) {
+            return Err(ApiError::framework(code, "The security token included in the request is not valid any more"));
         }
         let config = &self.waf.config;
         let rate = match waf::rate_of(&request.operation).filter(|_| request.service == Service::Waf) {
