@@ -5,8 +5,9 @@ use std::error::Error;
 /// What the SDK puts between the name of one of its hooks and what that hook said.
 const INTERCEPTOR: &str = "interceptor encountered an error";
 
-/// What the SDK wraps errors in that say something.
-const WRAPPERS: [&str; 6] = ["", "dispatch failure", "client error (Connect)", "io error", "timeout", "other"];
+/// What the SDK says of the layer an error passed through, which says nothing of the error.
+const WRAPPERS: [&str; 7] =
+    ["", "dispatch failure", "client error (Connect)", "client error (SendRequest)", "io error", "timeout", "other"];
 
 /// The causes of an error, each once, outermost first; the SDK's own wrappers say nothing.
 pub(super) fn chain(error: &dyn Error) -> String {

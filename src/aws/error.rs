@@ -88,12 +88,11 @@ impl AwsError {
             }
             _ => (chain(error), Class::Final),
         };
-        let (cause, hint) = match nothing(&cause) {
-            Some(nothing) => (nothing.cause, Some(nothing.hint)),
-            None => {
-                let hint = hints::hint(asked, code.as_deref(), error, &cause);
-                (cause, hint)
-            }
+        let (cause, hint) = if let Some(nothing) = nothing(&cause) {
+            (nothing.cause, Some(nothing.hint))
+        } else {
+            let hint = hints::hint(asked, code.as_deref(), error, &cause);
+            (cause, hint)
         };
         let cause = cause.split_whitespace().collect::<Vec<_>>().join(" ");
         let lasting = match error {

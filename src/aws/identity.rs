@@ -81,17 +81,14 @@ pub(super) fn nothing(text: &str) -> Option<NoCredentials> {
     // The SDK lists all that it tried, a line each.
     let undefined = text.split_once(UNDEFINED[0]).and_then(|(_, rest)| rest.split_once(UNDEFINED[1]));
     let profile = undefined.map(|(profile, _)| profile.to_owned()).or_else(|| std::env::var(PROFILE).ok());
-    let (cause, hint) = match profile.filter(|profile| !profile.is_empty() && profile != "default") {
-        Some(profile) => {
-            let profile = text::key(&profile).into_owned();
-            let hint = "check its name in AWS_PROFILE and in the files of AWS_CONFIG_FILE and \
-                        AWS_SHARED_CREDENTIALS_FILE, or give the job a role";
-            (format!("no credentials were found, and the profile {profile} has none"), hint)
-        }
-        None => {
-            let hint = "give the job a role, or set AWS_PROFILE to a profile that has some";
-            ("no credentials were found".to_owned(), hint)
-        }
+    let profile = profile.filter(|profile| !profile.is_empty() && profile != "default");
+    let (cause, hint) = if let Some(profile) = profile {
+        let hint = "check its name in AWS_PROFILE and in the files of AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE, or \
+                    give the job a role";
+        (format!("no credentials were found, and the profile {} has none", text::key(&profile)), hint)
+    } else {
+        let hint = "give the job a role, or set AWS_PROFILE to a profile that has some";
+        ("no credentials were found".to_owned(), hint)
     };
     Some(NoCredentials { cause, passes: false, hint: hint.to_owned() })
 }

@@ -4,8 +4,9 @@ use aws_sdk_dynamodb::types::{AttributeValue, KeyType, ReturnConsumedCapacity, S
 
 use super::call::Call;
 use super::connection::TableReader;
-use super::error::{AwsError, BAD_ANSWER};
+use super::error::AwsError;
 use super::governor::Action;
+use super::hints::BAD_ANSWER;
 use super::interceptors::AwsClock;
 use super::lift::Lift;
 use super::scan::{KEY, MAX_PAGES, Page, Row, projection};

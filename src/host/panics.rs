@@ -27,7 +27,9 @@ fn line(info: &PanicHookInfo<'_>) -> String {
 }
 
 fn short(path: &str) -> String {
-    let parts: Vec<&str> = path.rsplit(['/', '\\']).take(PATH_PARTS).collect();
+    // The folder of a registry says nothing about the crate in it.
+    let parts = path.rsplit(['/', '\\']).take(PATH_PARTS).take_while(|part| !part.starts_with("index."));
+    let parts: Vec<&str> = parts.collect();
     parts.into_iter().rev().collect::<Vec<_>>().join("/")
 }
 
@@ -47,6 +49,7 @@ mod tests {
             short("/home/a/registry/src/index/some-crate-1.0.0/src/http/sign.rs"),
             "some-crate-1.0.0/src/http/sign.rs"
         );
+        assert_eq!(short("/registry/src/index.example.com-0123/a-crate-1.0.0/src/lib.rs"), "a-crate-1.0.0/src/lib.rs");
         assert_eq!(short("src/lib.rs"), "src/lib.rs");
     }
 }

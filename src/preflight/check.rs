@@ -118,21 +118,17 @@ fn attributes(settings: &Settings, sample: &Answer<TableSample>) -> Line {
 /// What every run calls must be allowed; what only this check calls should be.
 fn permissions(seen: &Facts) -> Line {
     const SUBJECT: &str = "permissions";
-    const MEND: &str = "`wafsync iam-policy` prints what the role has to allow, with --for plan, apply or check; a service \
-                        control policy can forbid it too";
     let needed =
         [seen.sample.as_ref().err(), seen.waf.as_ref().err(), seen.totals.as_ref().err()].into_iter().flatten();
     let needed = needed.chain(&seen.probes).chain(seen.web_acls.named().iter().filter_map(|acl| acl.as_ref().err()));
     let resources = seen.web_acls.read().filter_map(|acl| acl.resources.as_ref()?.as_ref().err());
     let further = seen.table.as_ref().err().into_iter().chain(seen.web_acls.trouble()).chain(resources);
-    let refused = denied(needed);
-    if !refused.is_empty() {
-        return failure(SUBJECT, refused.join("; "), MEND);
+    if let Some(denied) = Denied::of(needed) {
+        return failure(SUBJECT, denied.said.join("; "), denied.mend);
     }
-    let refused = denied(further);
-    if !refused.is_empty() {
-        let finding = format!("enough for plan, but not for all of this check: {}", refused.join("; "));
-        return warning(SUBJECT, finding, MEND);
+    if let Some(denied) = Denied::of(further) {
+        let finding = format!("enough for plan, but not for all of this check: {}", denied.said.join("; "));
+        return warning(SUBJECT, finding, denied.mend);
     }
     if seen.sample.is_err() || seen.waf.is_err() || seen.totals.is_err() || !seen.probes.is_empty() {
         return warning(SUBJECT, "some reads failed", "fix those first");
@@ -144,15 +140,29 @@ fn permissions(seen: &Facts) -> Line {
     )
 }
 
-/// What AWS said of each permission that is missing, each once.
-fn denied<'a>(troubles: impl Iterator<Item = &'a ReadError>) -> Vec<&'a str> {
-    let mut said = Vec::new();
-    for trouble in troubles.filter(|trouble| trouble.denied) {
-        if !said.contains(&trouble.message.as_str()) {
-            said.push(trouble.message.as_str());
+/// Permissions that are missing.
+struct Denied<'a> {
+    /// What AWS said of each, each once.
+    said: Vec<&'a str>,
+    /// What to do about all of them.
+    mend: &'a str,
+}
+
+impl<'a> Denied<'a> {
+    /// `None` if none is.
+    fn of(troubles: impl Iterator<Item = &'a ReadError>) -> Option<Self> {
+        const MEND: &str = "`wafsync iam-policy` prints what the role has to allow, with --for plan, apply or check; a \
+                            service control policy can forbid it too";
+        let mut said = Vec::new();
+        let mut hint = None;
+        for trouble in troubles.filter(|trouble| trouble.denied) {
+            if !said.contains(&trouble.message.as_str()) {
+                said.push(trouble.message.as_str());
+            }
+            hint = hint.or(trouble.hint.as_deref());
         }
+        (!said.is_empty()).then(|| Self { said, mend: hint.unwrap_or(MEND) })
     }
-    said
 }
 
 fn rule_groups(settings: &Settings, waf: &Answer<Current>) -> Line {

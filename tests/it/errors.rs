@@ -242,7 +242,7 @@ async fn a_connection_that_is_closed_without_an_answer_is_left_to_the_next_run()
         let ended = process.start(&["apply", "--output=json"]).end().await;
         let document: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
         assert_eq!((ended.code, document["outcome"].as_str()), (Some(4), Some("partial")), "{operation:?} {document}");
-        assert!(document["reason"].as_str().unwrap().contains("no connection: "), "{document}");
+        assert!(document["reason"].as_str().unwrap().contains("the connection to 127.0.0.1:"), "{document}");
     }
     assert_eq!(process.start(&["apply"]).end().await.code, Some(0));
 }

@@ -1,6 +1,6 @@
 """Holds recorded exchanges to AWS's own model of its APIs, as botocore carries it: `model.py FILE`.
 
-Each line is an exchange as tests/aws/src/exchanges.rs writes it. Checked are members, required members, types, enums,
+Each line is an exchange as tests/aws/src/exchanges.rs writes it, one of each shape. Checked are members, required members, types, enums,
 patterns, lengths and ranges of every request and every answer, errors included. It checks itself, too: it breaks an exchange
 of each operation in every one of these ways, and fails if one goes unnoticed.
 """
@@ -30,7 +30,7 @@ EXPECTED = {
 COMMON = {
     "AccessDeniedException", "ExpiredTokenException", "ThrottlingException", "UnrecognizedClientException",
     "ValidationException", "SerializationException", "UnknownOperationException", "InvalidSignatureException",
-    "MissingAuthenticationTokenException",
+    "MissingAuthenticationTokenException", "ExpiredToken", "InvalidClientTokenId",
 }
 
 # Structures of which one member is there, though the model does not say so.

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs::{File, OpenOptions};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::io::Write as _;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -73,7 +73,7 @@ pub(crate) fn record(request: &Request, answer: &Answer, fault: Option<&FaultKin
     recorder.file.write_all(line.as_bytes()).expect("an exchange can be recorded");
 }
 
-fn hash(value: &impl std::hash::Hash) -> u64 {
+fn hash(value: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);
     hasher.finish()
