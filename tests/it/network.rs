@@ -273,7 +273,7 @@ async fn what_is_denied_comes_with_the_command_that_prints_the_policy() {
         let ended = process.start_with(&args, &[]).end().await;
         let hint = format!(
             "hint: `AWS_REGION=eu-central-1 wafsync iam-policy --for={access} --table=clusters \
-             --table-region=eu-central-1 --web-acl=front` prints what the role has to allow"
+             --table-region=eu-central-1 --web-acl=front` prints the policy that the role needs"
         );
         assert!(ended.code == Some(1) && ended.stdout.contains(&hint), "{}{}", ended.stdout, ended.stderr);
         process.aws.clear_faults();
