@@ -54,8 +54,8 @@ struct Ours {
 #[derive(Debug)]
 enum Look {
     Agrees(Ours),
-    /// Two reads contradict each other, so one of them is stale.
-    Contradicts(AwsError),
+    /// A read seems to be stale: two contradict each other, or a list lacks what `--adopt` names.
+    Doubtful(AwsError),
 }
 
 impl WafReader {
@@ -63,8 +63,9 @@ impl WafReader {
     ///
     /// # Errors
     ///
-    /// Any call that fails, but one for a web ACL ([`Current::unread_web_acls`]), a rule group of our name that is foreign, an `--adopt` that does not exist, and reads that
-    /// still contradict each other after a minute ([`Class::Again`]).
+    /// Any call that fails, but one for a web ACL ([`Current::unread_web_acls`]), a rule group of our name that is
+    /// foreign, an `--adopt` that no list of a minute shows, and reads that still contradict each other after a minute
+    /// ([`Class::Again`]).
     pub async fn read_waf(
         &self,
         settings: &WafSettings,
@@ -96,7 +97,7 @@ impl WafReader {
         loop {
             let doubt = match self.look(settings, cache, stop).await? {
                 Look::Agrees(ours) => return Ok(ours),
-                Look::Contradicts(doubt) => doubt,
+                Look::Doubtful(doubt) => doubt,
             };
             looks += 1;
             if looks == LOOKS {
@@ -117,16 +118,19 @@ impl WafReader {
         let (sets, groups) = tokio::try_join!(self.list_ip_sets(stop), self.list_rule_groups(stop))?;
         let groups = match self.rule_groups(groups, settings, cache, stop).await? {
             Ok(groups) => groups,
-            Err(doubt) => return Ok(Look::Contradicts(doubt)),
+            Err(doubt) => return Ok(Look::Doubtful(doubt)),
         };
         let referred: BTreeSet<&String> = groups.iter().flat_map(|group| group.rule.references()).collect();
         let listed: Vec<Wanted> = sets.into_iter().filter_map(wanted).collect();
         let arns = groups.iter().map(|group| &group.arn).chain(listed.iter().map(|set| &set.arn));
         let account = arns.into_iter().find_map(|arn| naming::account_of(arn)).map(ToOwned::to_owned);
-        let (wanted, foreign) = candidates(&listed, &referred, settings)?;
+        let (wanted, foreign) = match candidates(&listed, &referred, settings) {
+            Ok(candidates) => candidates,
+            Err(doubt) => return Ok(Look::Doubtful(doubt)),
+        };
         Ok(match self.ip_sets(wanted, cache, stop).await? {
             Ok(sets) => Look::Agrees(Ours { groups, sets, foreign, account }),
-            Err(doubt) => Look::Contradicts(doubt),
+            Err(doubt) => Look::Doubtful(doubt),
         })
     }
 
@@ -240,7 +244,7 @@ fn fits(name: &str, installation: &str) -> bool {
 }
 
 /// The IP sets to read: ours, the adopted ones and those that our rules refer to; and the names of foreign ones with names
-/// like ours.
+/// like ours. Fails if the list lacks one to adopt: it does not exist, or the list is stale.
 fn candidates(
     listed: &[Wanted],
     referred: &BTreeSet<&String>,

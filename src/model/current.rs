@@ -90,6 +90,13 @@ impl GroupRule {
             Self::Standard { references, .. } | Self::Edited { references, .. } => references,
         }
     }
+
+    /// Whether it lets clients in as the settings say: by their policy, and with the label that a web ACL asks for.
+    #[must_use]
+    pub fn lets_in(&self, policy: &RulePolicy, installation: &str) -> bool {
+        let Self::Standard { policy: now, labels, .. } = self else { return false };
+        now == policy && policy.labels(installation).iter().all(|label| labels.contains(label))
+    }
 }
 
 /// Everything that was read from WAF.

@@ -274,9 +274,11 @@ fn needs_seal(shard: &Shard, unwanted: &[Unwanted]) -> bool {
     written.is_some_and(|written| written != Fingerprint::of(&shard.cidrs))
 }
 
-/// The CIDRs that this shard has brought into force since the run began.
+/// The CIDRs that this shard has brought into force since the run began. One that no rule was seen to refer to then was not
+/// surely in force.
 fn fresh(shard: &Shard, start: &Current) -> Vec<Cidr> {
-    let was_in_force = |then: &&Shard| then.arn == shard.arn && then.is_in_force();
+    let is_as_sure = |then: &Shard| if shard.group.is_some() { then.group.is_some() } else { then.is_in_force() };
+    let was_in_force = |then: &&Shard| then.arn == shard.arn && is_as_sure(then);
     match start.shards.iter().find(was_in_force) {
         Some(then) => shard.cidrs.iter().filter(|cidr| !then.cidrs.contains(*cidr)).collect(),
         None => shard.cidrs.iter().collect(),

@@ -89,7 +89,9 @@ impl fmt::Display for RuleChange {
     }
 }
 
-fn labels(labels: &[String]) -> String {
+/// These labels in words.
+#[must_use]
+pub fn labels(labels: &[String]) -> String {
     match labels {
         [] => "no label".to_owned(),
         [only] => format!("the label {only}"),

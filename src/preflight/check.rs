@@ -7,6 +7,7 @@ use crate::model::current::{Current, GroupRule, RuleGroup};
 use crate::model::limits::{GROUP_CAPACITY, GROUP_CAPACITY_ANY};
 use crate::model::policy::Position;
 use crate::model::settings::Settings;
+use crate::planning::rule_changes;
 use crate::text;
 use crate::text::number::{counted, grouped};
 
@@ -219,6 +220,19 @@ fn rule(settings: &Settings, waf: &Answer<Current>) -> Line {
             SUBJECT,
             finding,
             "apply is blocked: correct --action and --forwarded-ip-…, or approve the plan",
+        );
+    }
+    let expected = policy.labels(&settings.waf.name);
+    let labelled = current.groups.iter().find_map(|group| match &group.rule {
+        GroupRule::Standard { labels, .. } if *labels != expected => Some((group, labels)),
+        _ => None,
+    });
+    if let Some((group, now)) = labelled {
+        let (now, expected) = (rule_changes::labels(now), rule_changes::labels(&expected));
+        return failure(
+            SUBJECT,
+            format!("rule group {} adds {now}, the settings say {expected}", group.name),
+            "undo the change in the rule group, or approve the plan that restores the rule: apply is blocked until then",
         );
     }
     match &policy.forwarded {

@@ -64,6 +64,19 @@ pub(super) fn take_over(current: &mut Current, write: &Write, receipt: &Receipt,
     }
 }
 
+/// Removes from the state at the start what is not there now. If it comes back, AWS has to propagate it anew.
+pub(super) fn keep_what_stays(at_start: &mut Current, now: &Current) {
+    at_start.shards.retain_mut(|then| {
+        let Some(now) = now.shards.iter().find(|now| now.arn == then.arn) else { return false };
+        then.group = then.group.filter(|_| now.group.is_some());
+        if then.token != now.token {
+            then.cidrs = then.cidrs.iter().filter(|cidr| now.cidrs.contains(*cidr)).collect();
+            then.token.clone_from(&now.token);
+        }
+        true
+    });
+}
+
 /// Adds a confirmed write to the cache: a list that shows the receipt's token then proves the contents without a read.
 pub(super) fn remember(cache: &mut ReadCache, current: &Current, write: &Write, receipt: &Receipt) {
     match write {

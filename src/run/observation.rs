@@ -42,7 +42,7 @@ pub(super) enum Sight {
 /// What a run has observed and written so far.
 pub(super) struct Observation {
     pub(super) seen: Seen,
-    /// The state of WAF when the run began; `None` until WAF is written or read again.
+    /// What WAF held when the run began and in every read since; `None` until WAF is written or read again.
     pub(super) at_start: Option<Current>,
     /// When the first scan began.
     pub(super) scan_began: Instant,
@@ -95,7 +95,8 @@ impl Observation {
             shard.created = self.created.contains(&shard.name) && !self.wired.contains(&shard.arn);
         }
         let before = std::mem::replace(&mut self.seen.current, current);
-        self.at_start.get_or_insert(before);
+        let at_start = self.at_start.get_or_insert(before);
+        effect::keep_what_stays(at_start, &self.seen.current);
         Ok(Some(&self.seen.current))
     }
 

@@ -2,6 +2,8 @@
 
 use wafsync::run::outcome::Outcome;
 
+use wafsync_test_aws::{FaultKind, When};
+
 use crate::world::{World, changes, ended, ip, texts};
 
 /// A hand-made set with an address that the table wants and one that it does not.
@@ -95,6 +97,25 @@ async fn a_set_to_adopt_that_there_is_not_fails() {
         "ListIPSets offices: there is no IP set of this name to adopt; hint: check --adopt, --scope and AWS_REGION";
     assert_eq!((document.outcome, document.error.as_deref()), (Outcome::Failed, Some(error)));
     assert_eq!(world.aws.rule_groups().len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_set_to_adopt_that_an_old_list_leaves_out_is_looked_for_again() {
+    let world = world();
+    world.fail_times("ListIPSets", 2, When::Before, FaultKind::Omits("offices".into()));
+    let document = world.apply().await;
+    assert_eq!((ended(&document), texts(&document.held)), ((Outcome::Held, 3, 3), vec!["203.0.113.0/24".to_owned()]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_set_to_adopt_that_stays_left_out_fails_within_about_a_minute_and_nothing_is_written() {
+    let world = world();
+    world.fail_times("ListIPSets", 1000, When::Before, FaultKind::Omits("offices".into()));
+    let began = tokio::time::Instant::now();
+    let document = world.apply().await;
+    assert_eq!(ended(&document), (Outcome::Failed, 0, 0), "{}", document.reason);
+    assert_eq!(world.calls("ListIPSets"), 6);
+    assert!((60..70).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
 }
 
 #[tokio::test(start_paused = true)]

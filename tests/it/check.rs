@@ -335,6 +335,17 @@ async fn count_and_label_of_one_rule_group_is_a_plain_match_or_its_negation() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_label_that_a_hand_has_changed_is_a_failure() {
+    let world =
+        installed_with(Config::default(), &["--web-acl=front", "--action=count", "--max-ip-sets=50"], "Allow").await;
+    world.aws.edit_rule_group("wafsync-1", |rules| rules[0]["RuleLabels"] = json!([{"Name": "other"}]));
+    let report = check(&world).await;
+    let line = line(&report, "match");
+    let finding = "rule group wafsync-1 adds the label other, the settings say the label wafsync";
+    assert_eq!((line.verdict, line.finding.as_str()), (Severity::Failure, finding));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_rule_that_blocks_before_the_references_is_named() {
     let world = installed(Config::default()).await;
     let rate = json!({"RateBasedStatement": {"Limit": 100, "AggregateKeyType": "IP", "EvaluationWindowSec": 300}});

@@ -22,7 +22,8 @@ impl World {
             connection.waf_reader().read_waf(&self.settings.waf, &mut ReadCache::default(), &stop).await.unwrap();
         let desired = Desired::new(view, &table.always, table.aggregate, table.widest);
         let acls = current.web_acls.clone().map_or(Acls::NotLooked(None), Acls::Named);
-        ask(&Input { desired: &desired, current: &current, acls: &acls, policy: &self.settings.waf.policy })
+        let (policy, installation) = (&self.settings.waf.policy, &self.settings.waf.name);
+        ask(&Input { desired: &desired, current: &current, acls: &acls, policy, installation })
     }
 }
 
@@ -201,4 +202,19 @@ async fn a_query_that_does_not_end_is_an_error() {
     let reader = world.connection().table_reader();
     let read = reader.items(&world.settings.table, &["edge".to_owned()], &world.signal.stop(None)).await;
     assert_eq!(read.unwrap_err().to_string(), "Query table clusters: the query does not end");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_label_that_a_hand_has_taken_from_our_rule_lets_nobody_in() {
+    let world = World::new(&["--action=count"]);
+    world.items(1..=1);
+    world.apply().await;
+    world.later().await;
+    assert_eq!(world.explain(&ip(1)).await.exit_code(), 0);
+    let relabel = |labels: Value| world.aws.edit_rule_group("wafsync-1", |rules| rules[0]["RuleLabels"] = labels);
+    relabel(json!([{"Name": "other"}, {"Name": "wafsync"}]));
+    assert_eq!(world.explain(&ip(1)).await.exit_code(), 0, "the web ACL finds the label that it asks for");
+    relabel(json!([{"Name": "other"}]));
+    let explanation = world.explain(&ip(1)).await;
+    assert_eq!((explanation.exit_code(), explanation.missing), (5, Some(Link::Rule)));
 }

@@ -48,6 +48,7 @@ async fn everything(args: &[&str]) -> BTreeSet<iam::Call> {
     world.set_approval().await;
     world.later().await;
     world.apply().await;
+    world.aws.edit_rule_group(&format!("{name}-1"), |rules| *rules = json!([]));
     world.aws.remove_ip_set(&format!("{name}-ipv4-000"));
     world.item("bad", &["hello", &ip(9)]);
     world.later().await;

@@ -43,6 +43,7 @@ mod pace;
 mod pages;
 mod process;
 mod readme;
+mod relying;
 mod rendered;
 mod rotation;
 mod rules;

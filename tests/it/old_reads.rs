@@ -1,8 +1,11 @@
 //! Reads of WAF that are old, each by itself: what contradicts another read is read again, and nothing is concluded
 //! from it.
 
+use std::time::Duration;
 use wafsync::run::outcome::Outcome;
-use wafsync_test_aws::{FaultKind, Phase, When};
+
+use tokio::time::Instant;
+use wafsync_test_aws::{Fault, FaultKind, Phase, When};
 
 use crate::world::{World, changes, ended, ip, ips};
 
@@ -14,6 +17,13 @@ async fn world() -> World {
     world.items(1..=20);
     assert_eq!(world.apply().await.outcome, Outcome::Changed);
     world
+}
+
+/// No read finds the set from now on.
+fn hide(world: &World) {
+    for operation in ["ListIPSets", "GetIPSet"] {
+        world.fail_times(operation, 1000, When::Before, FaultKind::Omits(SET.into()));
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -30,7 +40,7 @@ async fn a_set_that_a_rule_refers_to_is_read_again_when_aws_does_not_find_it() {
 async fn a_set_that_stays_hidden_loses_no_reference_and_the_next_run_goes_on() {
     let world = world().await;
     let rules = world.aws.rule_group("wafsync-1").unwrap().rules;
-    world.aws.remove_ip_set(SET);
+    hide(&world);
     let document = world.next_apply().await;
     assert_eq!(ended(&document), (Outcome::Partial, 0, 0), "{}", document.reason);
     let cause = "GetIPSet wafsync-ipv4-000: AWS WAF does not find it although a rule group refers to it: the answer is \
@@ -68,9 +78,35 @@ async fn lists_and_reads_that_never_agree_end_the_run_before_it_writes() {
 #[tokio::test(start_paused = true)]
 async fn a_signal_ends_the_wait_for_reads_that_agree() {
     let world = world().await;
-    world.aws.remove_ip_set(SET);
+    hide(&world);
     let raise = world.signal.clone();
     world.once("GetIPSet", Phase::After, move |_, _| raise.raise());
     let document = world.next_apply().await;
     assert_eq!((document.outcome, world.calls("GetIPSet")), (Outcome::Partial, 1), "{}", document.reason);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_does_not_show_within_a_minute_ends_the_run_as_partial_and_the_next_one_converges() {
+    let world = world().await;
+    world.item("new", &["203.0.113.7"]);
+    tokio::time::advance(Duration::from_mins(30)).await;
+    world.once("UpdateIPSet", Phase::After, |aws, _| {
+        for operation in ["ListIPSets", "GetIPSet"] {
+            aws.fail(Fault {
+                operation: Some(operation.to_owned()),
+                target: None,
+                skip: 0,
+                times: 1000,
+                when: When::Before,
+                kind: FaultKind::Old(Duration::from_mins(10)),
+            });
+        }
+    });
+    let began = Instant::now();
+    let document = world.next_apply().await;
+    assert_eq!(ended(&document), (Outcome::Partial, 1, 1), "{}", document.reason);
+    assert!(document.reason.contains("does not show"), "{}", document.reason);
+    assert!((120..140).contains(&began.elapsed().as_secs()), "a minute after the first one: {:?}", began.elapsed());
+    world.aws.clear_faults();
+    assert_eq!(ended(&world.next_apply().await), (Outcome::Converged, 0, 0));
 }

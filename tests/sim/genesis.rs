@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use wafsync::model::policy::Action;
 use wafsync_test_aws::{Aws, Config, Fault, FaultKind, Phase, When};
 
 use crate::careless::Careless;
@@ -35,6 +36,13 @@ pub(crate) fn cidr(chance: &mut Chance) -> String {
     }
 }
 
+/// What somebody asks about: what a cluster may ask for, and what nobody wants.
+pub(crate) fn addresses(chance: &mut Chance) -> Vec<String> {
+    let mut asked: BTreeSet<String> = (0..4).map(|_| cidr(chance)).collect();
+    asked.insert((*chance.pick(&STRANGERS)).to_owned());
+    asked.into_iter().collect()
+}
+
 /// One item's CIDRs, few of them and each once.
 fn cidrs(chance: &mut Chance) -> Vec<String> {
     let some: BTreeSet<String> = (0..chance.below(4)).map(|_| cidr(chance)).collect();
@@ -53,6 +61,7 @@ pub(crate) async fn world(
     operation: &str,
     careless: Option<Careless>,
     mut richer: Option<&mut Chance>,
+    mut richest: Option<&mut Chance>,
 ) -> (World, Duration) {
     let adopting = chance.one_in(4);
     let acl = operation.contains("WebACL") || chance.one_in(6);
@@ -77,6 +86,10 @@ pub(crate) async fn world(
     let propagation = config.propagation;
     let mut world = World::new(config, &args);
     world.careless = careless;
+    if richest.as_mut().is_some_and(|richest| richest.one_in(4)) {
+        world.settings.waf.policy.action = Action::Count;
+        world.tell();
+    }
     world.settings.waf.limits.max_ip_sets = MAX_IP_SETS;
     world.aws.put_ip_set("REGIONAL", "somebody-elses", "IPV4", &["192.0.2.0/24"], None);
     world.aws.put_rule_group("REGIONAL", "other-rules", 10, None, json!([]));
@@ -256,7 +269,9 @@ fn web_acl(world: &mut World, chance: &mut Chance) {
             })
         })
         .collect();
-    world.aws.put_web_acl("REGIONAL", "edge", "Block", Value::Array(groups));
+    // With labels it would be Allow and a rule that blocks what has none; only `check` looks at that.
+    let default = if world.settings.waf.policy.action == Action::Count { "Allow" } else { "Block" };
+    world.aws.put_web_acl("REGIONAL", "edge", default, Value::Array(groups));
     world.settings.waf.web_acls = vec!["edge".to_owned()];
 }
 

@@ -3,6 +3,7 @@
 //!
 //! While runs overlap they are seen as one: "before the run" is before the first of them began.
 
+mod answers;
 mod approval;
 mod honesty;
 mod promise;
@@ -19,6 +20,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 use wafsync_test_aws::{Attempt, Aws, Call, FaultKind, IpSetView, Outcome, Phase, RuleGroupView};
 
+pub(crate) use self::answers::{Checked, Explained};
 use self::approval::Approval;
 pub(crate) use self::promise::Promise;
 pub(crate) use self::table::Expiry;
@@ -31,6 +33,8 @@ use crate::snapshot::{NAME, Snapshot, is_our_group, is_set_name};
 pub(crate) struct Terms {
     /// `--adopt`.
     pub(crate) adopted: BTreeSet<String>,
+    /// `--action count`.
+    pub(crate) counts: bool,
     /// `--always`.
     pub(crate) always: Vec<String>,
     /// `--max-removals`, always a count.
@@ -167,6 +171,8 @@ struct Watched {
     newest_list: usize,
     /// At which attempt the newest list of IP sets and that of rule groups began, and when.
     lists: BTreeMap<String, (usize, Instant)>,
+    /// Which of them shows what is no longer so.
+    old_lists: BTreeSet<String>,
     /// When the first list of IP sets was: it shows what has not been read anew since.
     first_set_list: Option<Duration>,
     /// What was read since the newest list of its kind.
@@ -207,11 +213,11 @@ impl Observer {
     /// Watches every call from now on.
     pub(crate) fn new(aws: &Aws, terms: Terms) -> Self {
         let observer = Self(Arc::new(Mutex::new(State {
+            now: Snapshot::take(aws, terms.counts),
             terms,
             table: Table::default(),
             foreign_sets: Vec::new(),
             foreign_groups: Vec::new(),
-            now: Snapshot::take(aws),
             by_hand: BTreeSet::new(),
             attempts: 0,
             newest: 0,
@@ -240,7 +246,10 @@ impl Observer {
     /// Somebody edits WAF in the console.
     pub(crate) fn by_hand(&self, aws: &Aws, edit: impl FnOnce(&Aws)) {
         edit(aws);
-        self.with(|state| state.waf_was_edited(Snapshot::take(aws), true));
+        self.with(|state| {
+            let new = Snapshot::take(aws, state.terms.counts);
+            state.waf_was_edited(new, true);
+        });
     }
 
     /// What is there now and is not ours has to stay as it is. `strangers` are named like ours, but are not ours.
@@ -258,7 +267,7 @@ impl Observer {
         self.with(|state| {
             state.reads_the_clock(aws);
             if state.runs.is_empty() {
-                state.now = Snapshot::take(aws);
+                state.now = Snapshot::take(aws, state.terms.counts);
                 state.begin();
             }
             let (began, began_at, hanging) = (state.newest, Some(Instant::now()), state.hanging);
@@ -417,19 +426,19 @@ impl State {
         self.newest = self.newest.max(self.attempts);
         if self.is_of_the_past(&attempt.caller, self.attempts) {
             if attempt.effect {
-                self.waf_was_edited(Snapshot::take(aws), false);
+                self.waf_was_edited(Snapshot::take(aws, self.terms.counts), false);
             }
             return;
         }
         self.leaves_alone(aws, &attempt);
         self.keeps_pace(&attempt);
-        let reads = ["Get", "List", "Scan"].iter().any(|verb| call.operation.starts_with(verb));
+        let reads = ["Get", "List", "Scan", "Describe"].iter().any(|verb| call.operation.starts_with(verb));
         let writes = ["CreateIPSet", "UpdateIPSet", "CreateRuleGroup", "UpdateRuleGroup"];
         if !reads && !writes.contains(&call.operation.as_str()) {
             self.says(Promise::NeverCalled, format!("call {}: {}", call.index, call.operation));
         }
         // What had no effect leaves everything as it was looked at before.
-        let old = attempt.effect.then(|| std::mem::replace(&mut self.now, Snapshot::take(aws)));
+        let old = attempt.effect.then(|| std::mem::replace(&mut self.now, Snapshot::take(aws, self.terms.counts)));
         self.follows(&attempt);
         if let Some(old) = old {
             self.notes_waf(&attempt.caller, &old);
@@ -539,6 +548,10 @@ impl State {
             let ours = ["ListIPSets", "ListRuleGroups"].contains(&operation.as_str());
             if ours && attempt.request.get("NextMarker").is_none() {
                 run.lists.insert(operation.clone(), (index, Instant::now()));
+                run.old_lists.remove(operation);
+            }
+            if ours && attempt.stale {
+                run.old_lists.insert(operation.clone());
             }
         }
         if ok && operation == "ListIPSets" {
@@ -546,8 +559,12 @@ impl State {
         }
         let apart = run.reads.follow(attempt);
         // Its own writes it knows without reading them.
-        if ok && operation == "ListRuleGroups" || attempt.effect && operation.ends_with("RuleGroup") {
+        if ok && (operation == "ListRuleGroups" || attempt.effect && operation.ends_with("RuleGroup")) {
             run.wired.clone_from(&self.now.wired);
+        }
+        // An old read can hide any reference.
+        if ok && attempt.stale && operation.contains("RuleGroup") {
+            run.wired.clear();
         }
         let key = (caller.clone(), target.clone());
         if operation.starts_with("Update") {
@@ -573,7 +590,10 @@ impl State {
     fn keeps_invariants(&mut self, attempt: &Attempt, old: &Snapshot) {
         let (effective, wanted) = (self.effective(), self.wanted());
         let before = old.with_adopted(&self.terms.adopted);
+        let trusted = self.trusted_in_vain(attempt, old);
         let Some(epoch) = &mut self.epoch else { return };
+        epoch.protected = epoch.protected.without(&trusted);
+        epoch.fresh = epoch.fresh.without(&trusted);
         let what =
             format!("after call {}, {} {} by {}", self.attempts - 1, attempt.operation, attempt.target, attempt.caller);
         let mut found = vec![
@@ -592,6 +612,20 @@ impl State {
         for (promise, ranges) in found.into_iter().filter(|(_, ranges)| !ranges.is_empty()) {
             self.says(promise, format!("{what}: {ranges:?}"));
         }
+    }
+
+    /// What a write has taken from a set that had no room for what would replace it there: other sets had it in force as
+    /// the newest lists showed, and one of these was old. AWS has nothing that would tell; the same run puts it right.
+    fn trusted_in_vain(&self, attempt: &Attempt, old: &Snapshot) -> Ranges {
+        let none = Ranges::default();
+        let Some(run) = self.runs.get(&attempt.caller).filter(|run| !run.old_lists.is_empty()) else { return none };
+        let (Some(before), Some(after)) = (old.sets.get(&attempt.target), self.now.sets.get(&attempt.target)) else {
+            return none;
+        };
+        let gone = Ranges::of(before.difference(after)).without(&Ranges::of(after)).and(&self.wanted());
+        let needed =
+            self.wanted_cidrs(run.errand.aggregates).into_iter().filter(|wanted| gone.touches(*wanted)).count();
+        if after.len() + needed > self.terms.set_capacity { gone } else { none }
     }
 
     fn leaves_alone(&mut self, aws: &Aws, attempt: &Attempt) {

@@ -81,6 +81,11 @@ impl Ranges {
         self.without(other).is_empty()
     }
 
+    /// Whether it has an address of this CIDR.
+    pub(crate) fn touches(&self, (family, first, last): Bounds) -> bool {
+        self.0[family].iter().any(|range| range.0 <= last && first <= range.1)
+    }
+
     fn combine(&self, other: &Self, f: impl Fn(&[(u128, u128)], &[(u128, u128)]) -> Vec<(u128, u128)>) -> Self {
         Self([f(&self.0[0], &other.0[0]), f(&self.0[1], &other.0[1])])
     }

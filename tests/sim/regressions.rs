@@ -132,3 +132,20 @@ fn what_a_hand_added_inside_of_what_is_wanted_is_not_held_by_rejections() {
         relive_in(Third, seed, false);
     }
 }
+
+#[test]
+fn each_item_that_expires_is_something_new_to_bring_in_step() {
+    relive_in(Third, 802_838, false);
+}
+
+#[test]
+fn a_full_set_that_relies_on_another_trusts_a_list_that_may_be_old() {
+    for seed in [804_514, 805_171] {
+        relive_in(Third, seed, false);
+    }
+}
+
+#[test]
+fn what_an_old_list_of_rule_groups_shows_as_not_wired_is_stripped_first() {
+    relive_in(Third, 804_706, false);
+}

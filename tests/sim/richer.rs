@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde_json::json;
+use wafsync::model::policy::Action;
 use wafsync::model::settings::{MaxRemovals, OnRejection};
 use wafsync_test_aws::{Aws, Config, Fault, FaultKind, Phase, When};
 
@@ -167,7 +168,29 @@ fn hand(aws: &Aws, observer: &Observer, chance: &mut Chance) {
 }
 
 /// The installation gets other settings.
-pub(crate) fn resettle(world: &mut World, chance: &mut Chance) {
+pub(crate) fn resettle(world: &mut World, chance: &mut Chance, richest: Option<&mut Chance>) {
+    if let Some(chance) = richest
+        && chance.one_in(4)
+    {
+        let settings = &mut world.settings;
+        match chance.below(3) {
+            0 => {
+                settings.waf.policy.action = match settings.waf.policy.action {
+                    Action::Allow => Action::Count,
+                    Action::Count => Action::Allow,
+                };
+            }
+            1 => settings.table.settle = Duration::from_secs(1 + chance.draw_below(20)),
+            _ if world.aws.web_acls().is_empty() => {}
+            _ => {
+                let named = std::mem::take(&mut settings.waf.web_acls);
+                if named.is_empty() {
+                    settings.waf.web_acls = vec!["edge".to_owned()];
+                }
+            }
+        }
+        world.tell();
+    }
     if !chance.one_in(3) {
         return;
     }

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::panic::AssertUnwindSafe;
 use std::sync::Mutex;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -42,14 +43,20 @@ pub(crate) enum Generation {
     Second,
     /// With everything in `richer`.
     Third,
+    /// With rules that count and label, whole processes that live on with an approval, and questions by `explain` and
+    /// `check`.
+    Fourth,
 }
 
 impl Generation {
-    pub(crate) const NEWEST: Self = Self::Third;
+    pub(crate) const NEWEST: Self = Self::Fourth;
 }
 
 /// Parts the chance for what the third generation has besides from the others.
 const RICHER: u64 = 0x0071_1c4e_7000;
+
+/// Parts the chance for what the fourth generation has besides from the others.
+const RICHEST: u64 = 0x00f0_0724_0000;
 
 /// How a world is made.
 #[derive(Clone, Copy, Debug)]
@@ -86,8 +93,14 @@ async fn live(lot: Lot) -> (World, Tally) {
     let mut tally = Tally::default();
     let (struck, operation, when) = lot.cell();
     let mut richer = (lot.generation >= Generation::Third).then(|| Chance::new(lot.seed ^ RICHER));
-    let (mut world, propagation) = genesis::world(&mut chance, operation, lot.careless, richer.as_mut()).await;
-    world.warm = lot.lives_on.then(Mutex::default);
+    let mut richest = (lot.generation >= Generation::Fourth).then(|| Chance::new(lot.seed ^ RICHEST));
+    let (mut world, propagation) =
+        genesis::world(&mut chance, operation, lot.careless, richer.as_mut(), richest.as_mut()).await;
+    if lot.generation >= Generation::Fourth {
+        world.sessions = lot.lives_on.then(Mutex::default);
+    } else {
+        world.warm = lot.lives_on.then(Mutex::default);
+    }
     world.later().await;
     world.aws.clear_log();
 
@@ -156,14 +169,7 @@ async fn live(lot: Lot) -> (World, Tally) {
             world.sound();
             world.later().await;
         }
-        if let Some(richer) = &mut richer {
-            richer::resettle(&mut world, richer);
-            richer::expiries(&world.aws, &world.observer, richer);
-            richer::reads(&world, richer);
-            if richer.one_in(3) {
-                richer::hands(&world, richer);
-            }
-        }
+        between_rounds(&mut world, richer.as_mut(), richest.as_mut()).await;
         for _ in 0..chance.below(4) {
             world.aws.fail(genesis::fault(&mut chance, lot.generation));
         }
@@ -172,9 +178,39 @@ async fn live(lot: Lot) -> (World, Tally) {
         }
     }
     tally.struck(&world, propagation);
+    if let Some(richest) = &mut richest {
+        ask_in_peace(&world, richest).await;
+    }
     world.converges_with(&mut |run, process| tally.ended(run, process)).await;
     tally.did(&world.lived.lock().unwrap());
     (world, tally)
+}
+
+/// What happens between two rounds of runs.
+async fn between_rounds(world: &mut World, richer: Option<&mut Chance>, mut richest: Option<&mut Chance>) {
+    if let Some(richer) = richer {
+        richer::resettle(world, richer, richest.as_deref_mut());
+        richer::expiries(&world.aws, &world.observer, richer);
+        richer::reads(world, richer);
+        if richer.one_in(3) {
+            richer::hands(world, richer);
+        }
+    }
+    if let Some(richest) = richest
+        && richest.one_in(3)
+    {
+        world.later().await;
+        world.asks(&genesis::addresses(richest)).await;
+    }
+}
+
+/// Asks what is so once nobody interferes any more, whatever state all is in.
+async fn ask_in_peace(world: &World, chance: &mut Chance) {
+    world.aws.clear_faults();
+    world.calm.store(true, Ordering::Relaxed);
+    world.later().await;
+    world.asks(&genesis::addresses(chance)).await;
+    world.sound();
 }
 
 /// What else comes before the later runs: a hand on the rules, a digest that is not this plan's, a call that hangs until
@@ -230,7 +266,7 @@ fn hurry(world: &World, chance: &mut Chance, number: usize) -> Process {
 
 /// Lives through a seed with a careless program, in a runtime of its own, so that nothing of one seed reaches another.
 pub(crate) fn relive_carelessly(seed: u64, careless: Careless) {
-    live_alone(Lot { seed, lives_on: false, generation: Generation::NEWEST, careless: Some(careless) });
+    live_alone(Lot { seed, lives_on: false, generation: Generation::Third, careless: Some(careless) });
 }
 
 /// Lives through a seed in the world that it means in a generation.

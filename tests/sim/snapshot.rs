@@ -45,12 +45,15 @@ pub(crate) struct Group {
     pub(crate) is_ours: bool,
     /// The names of the IP sets to which it refers.
     pub(crate) references: BTreeSet<String>,
+    /// Its rule should count and label, not allow.
+    counts: bool,
 }
 
 impl Snapshot {
-    pub(crate) fn take(aws: &Aws) -> Self {
+    /// `counts`: our rules count and label.
+    pub(crate) fn take(aws: &Aws, counts: bool) -> Self {
         let (sets, groups) = (aws.ip_sets(), aws.rule_groups());
-        let groups: Vec<Group> = groups.into_iter().map(|group| Group::new(group, &sets)).collect();
+        let groups: Vec<Group> = groups.into_iter().map(|group| Group::new(group, &sets, counts)).collect();
         let referred: BTreeSet<&String> =
             groups.iter().filter(|group| group.is_ours).flat_map(|group| &group.references).collect();
         let wired: Vec<&IpSetView> = sets.iter().filter(|set| referred.contains(&set.name)).collect();
@@ -152,17 +155,17 @@ impl Snapshot {
 }
 
 impl Group {
-    fn new(group: RuleGroupView, sets: &[IpSetView]) -> Self {
+    fn new(group: RuleGroupView, sets: &[IpSetView], counts: bool) -> Self {
         let mut arns = BTreeSet::new();
         references(&group.rules, &mut arns);
         let references = sets.iter().filter(|set| arns.contains(&set.arn)).map(|set| set.name.clone()).collect();
         let is_ours = is_our_group(&group);
         let RuleGroupView { name, arn, description, rules, .. } = group;
-        Self { name, arn, description, rules, is_ours, references }
+        Self { name, arn, description, rules, is_ours, references, counts }
     }
 
-    /// Whether its one rule allows whoever is in one of its sets, and does nothing else.
-    fn is_standard(&self) -> bool {
+    /// Whether its one rule does what it should with what is in one of its sets, and nothing else.
+    pub(crate) fn is_standard(&self) -> bool {
         let Some([rule]) = self.rules.as_array().map(Vec::as_slice) else { return false };
         let statement = &rule["Statement"];
         let parts = statement["OrStatement"]["Statements"].as_array().cloned();
@@ -171,8 +174,13 @@ impl Group {
             let arn = &part["IPSetReferenceStatement"]["ARN"];
             *part == json!({"IPSetReferenceStatement": {"ARN": arn}})
         };
-        let further = ["OverrideAction", "RuleLabels"].iter().any(|member| rule.get(*member).is_some());
-        rule["Action"] == json!({"Allow": {}}) && !further && parts.iter().all(plain)
+        let (action, labels) = if self.counts {
+            (json!({"Count": {}}), json!([{"Name": NAME}]))
+        } else {
+            (json!({"Allow": {}}), json!([]))
+        };
+        let labelled = *rule.get("RuleLabels").unwrap_or(&json!([])) == labels;
+        rule["Action"] == action && labelled && rule.get("OverrideAction").is_none() && parts.iter().all(plain)
     }
 
     /// Whether nothing about it is to be put right but references that are missing.
@@ -185,7 +193,7 @@ impl Group {
 }
 
 /// Whether the web ACL refers to this rule group as it is.
-fn refers(acl: &WebAclView, arn: &str) -> bool {
+pub(crate) fn refers(acl: &WebAclView, arn: &str) -> bool {
     acl.rules.as_array().into_iter().flatten().any(|rule| {
         let group = &rule["Statement"]["RuleGroupReferenceStatement"];
         let named = |member: &str| group[member].as_array().into_iter().flatten().any(|rule| rule["Name"] == NAME);
@@ -209,7 +217,7 @@ pub(crate) fn is_set_name(name: &str) -> bool {
     ["-ipv4-", "-ipv6-"].iter().any(|family| rest.strip_prefix(family).is_some_and(|number| number.len() == 3))
 }
 
-fn is_shard(set: &str, adopted: &BTreeSet<String>) -> bool {
+pub(crate) fn is_shard(set: &str, adopted: &BTreeSet<String>) -> bool {
     is_set_name(set) || adopted.contains(set)
 }
 

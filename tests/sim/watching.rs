@@ -5,11 +5,11 @@ use aws_sdk_wafv2::Client;
 use aws_sdk_wafv2::types::{DefaultAction, IpAddressVersion, Scope};
 use serde_json::{Value, json};
 
-use crate::observer::{Errand, Promise};
+use crate::observer::{Checked, Errand, Explained, Promise};
 use crate::world::{TABLE, World, small};
 
 /// What is proven to be seen here, and by no defect of the program.
-pub(crate) const DIRECT: [Promise; 17] = [
+pub(crate) const DIRECT: [Promise; 19] = [
     Promise::NeverCalled,
     Promise::KnownCaller,
     Promise::Foreign,
@@ -27,6 +27,8 @@ pub(crate) const DIRECT: [Promise; 17] = [
     Promise::BlockedReason,
     Promise::PartialReason,
     Promise::FailedReason,
+    Promise::Explains,
+    Promise::Checks,
 ];
 
 /// A world in step, and a caller of which a run is under way: whoever holds the client can do what wafsync never does.
@@ -153,4 +155,28 @@ async fn a_run_that_has_written_and_says_that_it_has_not_is_noticed() {
     create.ip_address_version(IpAddressVersion::Ipv4).set_addresses(Some(Vec::new())).send().await.unwrap();
     world.observer.end("run", Some(&json!({"outcome": "converged", "writes": {"done": 0}, "exit_code": 0})));
     noticed(&world, Promise::NothingWritten);
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_that_are_not_so_are_noticed() {
+    let (world, _) = under_way().await;
+    let explained = Explained { address: "198.51.100.1/32".to_owned(), wanted: true, in_force: true };
+    let checked = Checked { bad_rule: false, missing: false };
+    let ask = || world.observer.begin(&world.aws, "asks", Errand { max_ip_sets: 6, ..Errand::default() });
+    world.observer.end("run", None);
+    world.by_hand(|aws| aws.edit_web_acl("edge", |rules| *rules = json!([])));
+    world.later().await;
+    ask();
+    world.observer.explained("asks", &[Explained { in_force: false, ..explained.clone() }]);
+    ask();
+    world.observer.checked("asks", checked);
+    world.sound();
+    ask();
+    world.observer.explained("asks", &[explained]);
+    noticed(&world, Promise::Explains);
+    world.by_hand(|aws| aws.edit_rule_group("wafsync-1", |rules| rules[0]["Action"] = json!({"Block": {}})));
+    world.later().await;
+    ask();
+    world.observer.checked("asks", checked);
+    noticed(&world, Promise::Checks);
 }

@@ -12,19 +12,26 @@ use aws_sdk_wafv2::config::{Credentials, SharedCredentialsProvider};
 use aws_smithy_async::time::TimeSource;
 use serde_json::{Value, json};
 use tokio::time::Instant;
-use wafsync::aws::{Connection, ReadCache};
+use wafsync::aws::{self, AwsError, Connection, ReadCache};
 use wafsync::cli::{self, Invocation};
+use wafsync::host::session::{Finished, Session};
+use wafsync::model::cidr::Cidr;
+use wafsync::model::desired::Desired;
+use wafsync::model::policy::Action;
 use wafsync::model::settings::{MaxRemovals, OnRejection, Settings};
 use wafsync::planning::plan::{Stage, Write};
+use wafsync::preflight::check;
+use wafsync::preflight::explain::{Acls, Input, explain};
 use wafsync::preflight::iam_policy::{self, Access, IamScope};
+use wafsync::preflight::line::Severity;
 use wafsync::report::{Command, Document};
 use wafsync::run::outcome::Outcome;
 use wafsync::run::record::Run;
-use wafsync::stop::Signal;
+use wafsync::stop::{Signal, Stop};
 use wafsync_test_aws::{Aws, Config, iam};
 
 use crate::careless::Careless;
-use crate::observer::{Errand, Observer, Promise, Terms};
+use crate::observer::{Checked, Errand, Explained, Observer, Promise, Terms};
 use crate::running;
 
 /// The table of every world.
@@ -55,6 +62,9 @@ pub(crate) struct World {
     pub(crate) calm: Arc<AtomicBool>,
     /// What each caller has read, where processes live on from run to run: one that is killed forgets it.
     pub(crate) warm: Option<Mutex<BTreeMap<String, ReadCache>>>,
+    /// The processes of each caller, where they live on whole: with an approval that they were started with, and until the
+    /// settings change.
+    pub(crate) sessions: Option<Mutex<BTreeMap<String, Session>>>,
     /// What is wrong with every process.
     pub(crate) careless: Option<Careless>,
     /// Every run that came to its end.
@@ -109,6 +119,7 @@ impl World {
             started: Instant::now(),
             calm: Arc::default(),
             warm: None,
+            sessions: None,
             careless: None,
             lived: Mutex::default(),
         }
@@ -186,8 +197,20 @@ impl World {
 
     /// A run with settings of which the observer need not know.
     async fn run_with(&self, process: &Process, settings: &Settings, command: Command) -> Document {
-        let connection = Connection::new(self.sdk(&process.caller), settings).unwrap();
         let stop = process.signal.stop(Some(Instant::now() + process.settings.run.deadline));
+        if let Some(sessions) = &self.sessions {
+            let before = self.aws.log().len();
+            let living = sessions.lock().unwrap().remove(&process.caller);
+            let mut session = match living.filter(|session| lives_on(session, settings)) {
+                Some(session) => session,
+                None => Session::new(self.sdk(&process.caller), settings.clone()).unwrap(),
+            };
+            let Finished { run, document, .. } = session.run(command, NOW, &stop).await;
+            sessions.lock().unwrap().insert(process.caller.clone(), session);
+            self.has_run(&run, &document, settings, before);
+            return document;
+        }
+        let connection = Connection::new(self.sdk(&process.caller), settings).unwrap();
         let warm = |edit: &mut dyn FnMut(&mut BTreeMap<String, ReadCache>)| {
             self.warm.iter().for_each(|caches| edit(&mut caches.lock().unwrap()));
         };
@@ -195,14 +218,72 @@ impl World {
         warm(&mut |caches| cache = caches.remove(&process.caller).unwrap_or_default());
         let before = self.aws.log().len();
         let run = running::run(&connection, settings, command, &mut cache, &stop).await;
-        let policy = iam_policy::policy(Access::Apply, &IamScope::of(settings, Some("eu-central-1")));
-        for call in self.aws.log().get(before..).unwrap_or_default().iter().flat_map(iam::calls) {
-            assert!(iam::allows(&policy, &call), "the policy does not allow {call:?}");
-        }
         warm(&mut |caches| drop(caches.insert(process.caller.clone(), std::mem::take(&mut cache))));
         let document = Document::new(&run, settings);
-        self.lived.lock().unwrap().push(Lived::new(&run, &document, settings));
+        self.has_run(&run, &document, settings, before);
         document
+    }
+
+    /// Takes down what a run did whose first call was that of this number in the log.
+    fn has_run(&self, run: &Run, document: &Document, settings: &Settings, first: usize) {
+        let policy = iam_policy::policy(Access::Apply, &IamScope::of(settings, Some("eu-central-1")));
+        for call in self.aws.log().get(first..).unwrap_or_default().iter().flat_map(iam::calls) {
+            assert!(iam::allows(&policy, &call), "the policy does not allow {call:?}");
+        }
+        self.lived.lock().unwrap().push(Lived::new(run, document, settings));
+    }
+
+    /// Asks `explain` for these addresses, and `check`, and has the observer judge the answers.
+    pub(crate) async fn asks(&self, addresses: &[String]) {
+        let stop = Signal::default().stop(Some(Instant::now() + self.settings.run.deadline));
+        let begin = |caller: &str| self.observer.begin(&self.aws, caller, self.process(caller).errand());
+        begin("explains");
+        let connection = Connection::new(self.sdk("explains"), &self.settings).unwrap();
+        match self.explain(&connection, addresses, &stop).await {
+            Ok(answers) => self.observer.explained("explains", &answers),
+            Err(_) => self.observer.end("explains", None),
+        }
+        begin("checks");
+        let connection = Connection::new(self.sdk("checks"), &self.settings).unwrap();
+        let report = check::judge(&self.settings, &aws::look(&connection, &self.settings, &stop).await);
+        let verdict = |subject: &str| report.lines.iter().find(|line| line.subject == subject).map(|line| line.verdict);
+        let answer = Checked {
+            bad_rule: verdict("match") == Some(Severity::Failure),
+            missing: verdict("rule groups") == Some(Severity::Warning),
+        };
+        self.observer.checked("checks", answer);
+    }
+
+    async fn explain(
+        &self,
+        connection: &Connection,
+        addresses: &[String],
+        stop: &Stop,
+    ) -> Result<Vec<Explained>, AwsError> {
+        let (table, waf) = (&self.settings.table, &self.settings.waf);
+        let reader = connection.waf_reader();
+        let view = connection.table_reader().scan(table, stop).await?;
+        let desired = Desired::new(view, &table.always, table.aggregate, table.widest);
+        let mut current = reader.read_waf(waf, &mut ReadCache::default(), stop).await?;
+        let acls = match current.web_acls.take() {
+            Some(named) => Acls::Named(named),
+            None if current.groups.is_empty() => Acls::NotLooked(None),
+            None => {
+                let referring = reader.referring_web_acls(&current.groups, waf, stop).await?;
+                match (referring.web_acls.is_empty(), referring.listed) {
+                    (false, _) => Acls::Found(referring.web_acls),
+                    (true, 0) => Acls::NotLooked(None),
+                    (true, listed) => Acls::NoneRefers(listed),
+                }
+            }
+        };
+        let seen =
+            Input { desired: &desired, current: &current, acls: &acls, policy: &waf.policy, installation: &waf.name };
+        let answer = |address: &String| {
+            let explanation = explain(Cidr::parse(address).unwrap(), &seen);
+            Explained { address: address.clone(), wanted: explanation.wanted, in_force: explanation.in_force }
+        };
+        Ok(addresses.iter().map(answer).collect())
     }
 
     pub(crate) fn sdk(&self, caller: &str) -> SdkConfig {
@@ -238,10 +319,15 @@ impl World {
         self.calm.store(true, Ordering::Relaxed);
         let mut process = self.process("after");
         let (mut runs, mut waited) = (0, 0);
+        let mut asked_before = None;
         loop {
             self.later().await;
             let before = self.aws.log().len();
             let asked = self.observer.wanted(&self.aws);
+            if asked_before.replace(asked.clone()).is_some_and(|before| before != asked) {
+                // An item has expired since: there is something new to bring in step.
+                runs = 0;
+            }
             let run = self.apply(&process).await;
             show(&run, &process);
             process.settings.guards.approve = None;
@@ -334,6 +420,17 @@ pub(crate) fn settings(args: &[&str]) -> Settings {
     }
 }
 
+/// Whether a process goes on with these settings: an approval is given to a new one.
+fn lives_on(session: &Session, settings: &Settings) -> bool {
+    let of = |settings: &Settings| {
+        let mut settings = settings.clone();
+        settings.guards.approve = None;
+        settings.run.deadline = Duration::ZERO;
+        format!("{settings:?}")
+    };
+    settings.guards.approve.is_none() && of(session.settings()) == of(settings)
+}
+
 /// This machine's clock.
 #[derive(Debug)]
 struct Clock(Instant);
@@ -377,6 +474,7 @@ impl Lived {
 fn terms(settings: &Settings, config: &Config) -> Terms {
     Terms {
         adopted: settings.waf.adopt.clone(),
+        counts: settings.waf.policy.action == Action::Count,
         always: settings.table.always.iter().map(ToString::to_string).collect(),
         max_removals: match settings.guards.max_removals {
             MaxRemovals::Count(count) => count,

@@ -150,7 +150,7 @@ impl<'a> Explainer<'a> {
         let ((), mut current) = tokio::try_join!(scan, read)?;
         let acls = self.acls(&mut current, stop).await?;
         let desired: &Desired = self.desired.get_or_insert_default();
-        let seen = Input { desired, current: &current, acls: &acls, policy: &waf.policy };
+        let seen = Input { desired, current: &current, acls: &acls, policy: &waf.policy, installation: &waf.name };
         Ok(Answers::new(&question.addresses, &question.items, &seen))
     }
 

@@ -75,13 +75,12 @@ impl Case {
         }
     }
 
-    fn judge_after(&self, approval: Option<&Approval>) -> Judgement {
-        let diff = Diff::new(&self.wanted, &[], &self.always, &self.current);
-        let evidence = Evidence {
+    fn evidence<'a>(&'a self, diff: &'a Diff) -> Evidence<'a> {
+        Evidence {
             settings: &self.settings,
             target: &self.target,
             desired: &self.wanted,
-            diff: &diff,
+            diff,
             current: &self.current,
             always: &self.always,
             rejections: self.rejections,
@@ -89,8 +88,12 @@ impl Case {
             in_force_at_start: self.in_force_at_start.unwrap_or(diff.in_force_by_table),
             removed: &self.removed,
             added: &self.added,
-        };
-        judge(&evidence, approval)
+        }
+    }
+
+    fn judge_after(&self, approval: Option<&Approval>) -> Judgement {
+        let diff = Diff::new(&self.wanted, &[], &self.always, &self.current);
+        judge(&self.evidence(&diff), approval)
     }
 
     fn judge(&self) -> Judgement {
@@ -154,6 +157,8 @@ fn what_earlier_rounds_removed_counts_against_the_same_budget() {
     assert_eq!(said(&case.judge()), held(&[reason], 4));
     case.removed = (100..104).map(host).collect();
     assert_eq!(said(&case.judge()), PASS, "what is still to come is not counted twice");
+    case.removed = (200..206).map(host).chain([Cidr::parse("2001:db8::/48").unwrap()]).collect();
+    assert_eq!(said(&case.judge()), PASS, "each family has a budget of its own");
 }
 
 #[test]
@@ -183,6 +188,10 @@ fn a_table_without_any_entry_blocks_while_something_is_in_force() {
         "all 100 IPv4 CIDRs would be removed, and the table asks for no other",
     ];
     assert_eq!(said(&case.approved().judge()), approved(&reasons));
+    let mut both = Case::wanting(0..0);
+    let ipv6 = Cidr::parse("2001:db8::/48").unwrap();
+    both.current.shards.push(Shard { family: Family::Ipv6, ..shard("wafsync-ipv6-000", [ipv6]) });
+    assert_eq!(both.judge().reasons.first(), Some(&Reason::EmptyTable { in_force: 101 }), "of both families");
     let mut nothing = Case::wanting(0..0);
     nothing.current.shards.clear();
     assert_eq!(said(&nothing.judge()), PASS);
@@ -476,7 +485,23 @@ fn an_approval_names_additions_and_few_more_pass_beside_them() {
     let digests: BTreeSet<String> =
         [110, 111].map(|upto| limited(MaxAdditions::Count(5), 0..upto).judge().digest).into();
     assert_eq!(digests.len(), 2, "additions that wait are part of the digest");
-    assert_eq!(limited(MaxAdditions::Count(20), 0..110).judge().digest, Case::wanting(0..100).judge().digest);
+    for enough in [20, 10] {
+        let digest = limited(MaxAdditions::Count(enough), 0..110).judge().digest;
+        assert_eq!(digest, Case::wanting(0..100).judge().digest, "no addition waits");
+    }
+}
+
+#[test]
+fn what_earlier_rounds_added_counts_beside_what_an_approval_names() {
+    let case = limited(MaxAdditions::Count(5), 0..110).approved();
+    let first = case.judge();
+    let mut later = limited(MaxAdditions::Count(5), 0..113);
+    later.settings.approve = case.settings.approve;
+    // Named, and not: two of the five that may come beside it have come.
+    later.added = [host(105), host(200), host(201)].into();
+    assert_eq!(later.judge_after(first.approval.as_ref()).verdict, Verdict::Approved);
+    later.added.insert(host(202));
+    assert_eq!(later.judge_after(first.approval.as_ref()).verdict, Verdict::Held);
 }
 
 #[test]
@@ -498,4 +523,46 @@ fn a_plan_that_adds_what_waits_cannot_be_approved_by_mistake() {
     };
     assert!(ApprovedPlan::new(add(host(100)), &judgement).is_err());
     assert!(ApprovedPlan::new(add(host(0)), &judgement).is_ok());
+}
+
+#[test]
+fn an_approved_plan_shows_its_stages_and_both_of_its_parts_are_approved() {
+    let spec = |name: &str| IpSetSpec {
+        name: name.into(),
+        family: Family::Ipv4,
+        cidrs: vec![].into(),
+        description: String::new(),
+    };
+    let change = |stage, name: &str| Change {
+        stage,
+        write: crate::planning::plan::Write::CreateIpSet(spec(name)),
+        add: vec![host(0)],
+        remove: vec![],
+        relies_on: vec![],
+        refer: vec![],
+        unrefer: vec![],
+    };
+    let changes = vec![change(Stage::Strip, "a"), change(Stage::Add, "b"), change(Stage::Add, "c")];
+    let plan = Plan { changes: changes.clone(), deferred: vec![host(1)], unplaced: vec![host(2)], minimum: 2 };
+    let approved = ApprovedPlan::new(plan.clone(), &Case::wanting(0..100).judge()).unwrap();
+    assert_eq!((approved.stage(Stage::Add), approved.stage(Stage::Wire)), (vec![&changes[1], &changes[2]], vec![]));
+    assert!(!approved.is_empty() && approved.plan() == &plan);
+    let (first, rest) = approved.partition(|change| change.stage == Stage::Strip);
+    assert_eq!(first.into_plan(), Plan { changes: changes[..1].to_vec(), minimum: 1, ..plan.clone() });
+    assert_eq!(rest.into_plan(), Plan { changes: changes[1..].to_vec(), minimum: 1, ..plan });
+    let nothing = ApprovedPlan::new(Plan::default(), &Case::wanting(0..100).judge()).unwrap();
+    assert!(nothing.is_empty());
+}
+
+#[test]
+fn the_digest_of_the_rest_is_that_of_a_plan_made_now() {
+    let case = Case::wanting(0..50);
+    let diff = Diff::new(&case.wanted, &[], &case.always, &case.current);
+    assert_eq!(digest_of_the_rest(&case.evidence(&diff)), case.judge().digest);
+}
+
+#[test]
+fn verdicts_have_names_that_last() {
+    let names = [Verdict::Pass, Verdict::Held, Verdict::Blocked, Verdict::Approved].map(|verdict| verdict.to_string());
+    assert_eq!(names, ["pass", "held", "blocked", "approved"]);
 }

@@ -6,7 +6,7 @@ use super::mentions::mentions;
 use crate::model::cidr::Cidr;
 use crate::model::cidrs::Cidrs;
 use crate::model::coverage;
-use crate::model::current::{Current, GroupRule, RuleGroup, Shard};
+use crate::model::current::{Current, RuleGroup, Shard};
 use crate::model::desired::Desired;
 use crate::model::item::Rejection;
 use crate::model::policy::RulePolicy;
@@ -48,6 +48,8 @@ pub struct Input<'a> {
     pub acls: &'a Acls,
     /// What our rules should do.
     pub policy: &'a RulePolicy,
+    /// `--name`
+    pub installation: &'a str,
 }
 
 /// What is known of an address or CIDR.
@@ -227,7 +229,7 @@ fn group<'a>(shard: &Shard, current: &'a Current) -> Option<&'a RuleGroup> {
 impl Input<'_> {
     /// Whether the rule of this rule group does what it should.
     fn is_intact(&self, group: &RuleGroup) -> bool {
-        matches!(&group.rule, GroupRule::Standard { policy, .. } if policy == self.policy)
+        group.rule.lets_in(self.policy, self.installation)
     }
 
     /// Whether clients get in by this rule group: its rule is intact, and every web ACL that was looked at uses it.

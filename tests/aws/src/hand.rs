@@ -149,8 +149,15 @@ impl Aws {
         entity.replace(content, token, Instant::now(), Duration::ZERO);
     }
 
-    /// Deletes an IP set, gone at once. Rules may still refer to it, as no rule of the service allows.
+    /// Deletes an IP set, gone at once. Panics if a rule refers to it, which the service refuses with
+    /// `WAFAssociatedItemException`.
     pub fn remove_ip_set(&self, name: &str) {
+        let arn = self.ip_set(name).unwrap_or_else(|| panic!("no such IP set: {name}")).arn;
+        let groups = self.rule_groups().into_iter().map(|group| (group.name, group.rules));
+        let acls = self.web_acls().into_iter().map(|acl| (acl.name, acl.rules));
+        for (referring, rules) in groups.chain(acls) {
+            assert!(!rules.to_string().contains(&arn), "{referring} refers to {name}: AWS WAF does not delete it");
+        }
         self.state().waf.ip_sets.remove(name);
     }
 

@@ -132,7 +132,7 @@ impl Bench {
         let run = self.run(Command::Plan, &stop).await;
         if let (Some(desired), Some(current)) = (run.newest(), run.current()) {
             let acls = current.web_acls.clone().map_or(Acls::NotLooked(None), Acls::Named);
-            let seen = Input { desired, current, acls: &acls, policy: &settings.waf.policy };
+            let seen = Input { desired, current, acls: &acls, policy: &settings.waf.policy, installation: &settings.waf.name };
             let report = Answers::new(&[Cidr::parse("198.51.100.0/24").unwrap()], &["a".to_owned()], &seen);
             shown(&report.to_text());
             shown(&text::json(&serde_json::to_string(&report).unwrap()));

@@ -59,5 +59,7 @@ promises! {
     PartialReason = "says partial without a reason",
     FailedReason = "says failed without a reason",
     FailedInPassing = "says failed of what passes",
+    Explains = "explain says what is not so",
+    Checks = "check says what is not so",
     Converges = "does not converge",
 }

@@ -60,7 +60,7 @@ impl State {
     }
 
     /// The CIDRs that should stand in the sets.
-    fn wanted_cidrs(&self, aggregates: bool) -> BTreeSet<Bounds> {
+    pub(super) fn wanted_cidrs(&self, aggregates: bool) -> BTreeSet<Bounds> {
         if aggregates {
             return self.wanted().fewest(self.terms.widest).into_iter().collect();
         }

@@ -1,6 +1,7 @@
 //! What layout promises, checked against naive code on worlds small enough to be searched through.
 
 mod bound;
+mod exhaustive;
 mod replacing;
 mod safety;
 mod scenarios;

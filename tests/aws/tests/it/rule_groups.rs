@@ -284,16 +284,24 @@ async fn a_group_is_read_by_its_arn_alone_and_an_update_drops_what_is_left_out()
 }
 
 #[tokio::test]
-async fn a_reference_to_an_ip_set_that_was_removed_by_hand_is_refused_at_the_next_write() {
+async fn a_reference_to_an_ip_set_that_was_removed_by_hand_is_refused() {
     let (aws, arns) = account(1);
     let rules = vec![rule("rule", 0, reference(&arns[0]))];
     request(&aws).set_rules(Some(rules.clone())).send().await.unwrap();
+    aws.edit_rule_group("group", |rules| *rules = serde_json::json!([]));
     aws.remove_ip_set("set-0");
-    assert_eq!(aws.rule_group("group").unwrap().rules[0]["Name"], "rule");
     let again = request(&aws).name("again").set_rules(Some(rules)).send().await;
     assert_eq!(refusal(again), "WAFNonexistentItemException");
     let version = IpAddressVersion::Ipv4;
     let create = waf(&aws).create_ip_set().name("set-0").scope(Scope::Regional).ip_address_version(version);
     create.set_addresses(Some(Vec::new())).send().await.unwrap();
     assert_ne!(aws.ip_set("set-0").unwrap().arn, arns[0], "the same name is another IP set");
+}
+
+#[tokio::test]
+#[should_panic(expected = "group refers to set-0")]
+async fn an_ip_set_that_a_rule_refers_to_is_not_removed() {
+    let (aws, arns) = account(1);
+    request(&aws).set_rules(Some(vec![rule("rule", 0, reference(&arns[0]))])).send().await.unwrap();
+    aws.remove_ip_set("set-0");
 }
