@@ -107,7 +107,7 @@ pub(super) fn connection(unreached: &Unreached, cause: &str, region: &str) -> St
         return network(region);
     }
     let variables = variables.join(" and ");
-    format!("this host comes from {variables}: unset it where the Region ({region}) or the network does not have it")
+    format!("this host comes from {variables}, which not every Region and network has: check {region}, or unset that")
 }
 
 /// Whether the host is one that `DynamoDB` has for a single account: `ACCOUNT.ddb.REGION.amazonaws.com`.
@@ -153,11 +153,20 @@ fn is_about_the_network<E>(error: &SdkError<E, HttpResponse>) -> bool {
 }
 
 fn credentials(cause: &str) -> &'static str {
-    if cause.contains(environment::UNSENDABLE) {
-        "remove it: a Secret made with `echo` ends in a line break, one made with `printf` does not"
-    } else {
-        "give the job a role, or set AWS_PROFILE to a profile that has some"
-    }
+    let hints = [
+        (
+            environment::UNSENDABLE,
+            "remove it: a Secret made with `echo` ends in a line break, one made with `printf` does not",
+        ),
+        (
+            "invalid full URI",
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI has to be https, or name this machine or the agent of ECS or EKS",
+        ),
+        ("could not parse profile file", "correct the files of AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE"),
+        ("external process", "check credential_process of the profile: it has to run here and print credentials"),
+    ];
+    let known = hints.into_iter().find(|(said, _)| cause.contains(said)).map(|(_, hint)| hint);
+    known.unwrap_or("give the job a role, or set AWS_PROFILE to a profile that has some")
 }
 
 #[cfg(test)]
@@ -179,7 +188,7 @@ mod tests {
             ("111122223333.ddb.eu-central-1.amazonaws.com", None, "AWS_ACCOUNT_ID_ENDPOINT_MODE=disabled"),
             ("wafv2.eu-central-1.api.aws", None, "AWS_USE_DUALSTACK_ENDPOINT"),
             ("dynamodb.cn-north-1.api.amazonwebservices.com.cn", None, "AWS_USE_DUALSTACK_ENDPOINT"),
-            ("wafv2-fips.eu-central-1.amazonaws.com", None, "from AWS_USE_FIPS_ENDPOINT:"),
+            ("wafv2-fips.eu-central-1.amazonaws.com", None, "from AWS_USE_FIPS_ENDPOINT,"),
             ("dynamodb-fips.us-east-1.api.aws", None, "AWS_USE_FIPS_ENDPOINT and AWS_USE_DUALSTACK_ENDPOINT"),
             ("wafv2.eu-central-1.api.aws", Some("http://p:3128 (HTTPS_PROXY)"), "NO_PROXY"),
         ] {

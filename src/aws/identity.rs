@@ -97,7 +97,7 @@ pub(super) fn nothing(text: &str) -> Option<NoCredentials> {
 fn of_file(problem: &io::Error) -> NoCredentials {
     let unread = |variable: &&str| {
         let file = std::env::var(variable).ok()?;
-        let error = std::fs::File::open(&file).err()?;
+        let error = std::fs::read(&file).err()?;
         Some(format!("{variable} {}: {error}", text::key(&file)))
     };
     let cause = TOKEN_FILES.iter().find_map(unread).unwrap_or_else(|| format!("a file of the profile: {problem}"));

@@ -314,6 +314,18 @@ async fn count_and_label_with_the_rule_of_the_readme_has_no_complaints() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_rule_of_ours_that_somebody_changed_is_a_failure() {
+    let world = installed_with(Config::default(), &["--web-acl=front"], "Block").await;
+    assert_eq!(line(&check(&world).await, "match").verdict, Severity::Ok);
+    world.aws.edit_rule_group("wafsync-1", |rules| rules[0]["Action"] = json!({"Block": {}}));
+    world.later().await;
+    let report = check(&world).await;
+    let line = line(&report, "match");
+    assert_eq!(line.verdict, Severity::Failure);
+    assert!(line.finding.contains("changed the rule of wafsync-1 by hand"), "{}", line.finding);
+}
+
+#[tokio::test(start_paused = true)]
 async fn count_and_label_of_one_rule_group_is_a_plain_match_or_its_negation() {
     const LABEL: &str = "awswaf:111122223333:rulegroup:wafsync-1:wafsync";
     let args = ["--web-acl=front", "--action=count", "--max-ip-sets=50"];

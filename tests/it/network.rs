@@ -236,6 +236,24 @@ async fn a_profile_or_a_token_file_that_there_is_not_is_named() {
     let error = failure(&process, &env).await;
     let said = "no credentials: AWS_WEB_IDENTITY_TOKEN_FILE /nowhere/token: No such file or directory";
     assert!(error.contains(said), "{error}");
+    let agent = [("AWS_ACCESS_KEY_ID", ""), ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://192.0.2.1/v1")];
+    let error = failure(&process, &agent).await;
+    assert!(error.contains("hint: AWS_CONTAINER_CREDENTIALS_FULL_URI has to be https"), "{error}");
+    let file = std::env::temp_dir().join(format!("wafsync-profiles-{}", std::process::id()));
+    let profiles = [("AWS_ACCESS_KEY_ID", ""), ("AWS_PROFILE", "a"), ("AWS_CONFIG_FILE", file.to_str().unwrap())];
+    for (text, said) in [
+        (
+            "[profile a]\nrole_arn = arn:aws:iam::111122223333:role/x\nsource_profile = base\n",
+            "the profile base has none",
+        ),
+        ("[profile a]\ncredential_process = exit 7\n", "hint: check credential_process of the profile"),
+        ("[profile a\n", "hint: correct the files of AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE"),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        let error = failure(&process, &profiles).await;
+        assert!(error.contains(said), "{text}: {error}");
+    }
+    std::fs::remove_file(&file).unwrap();
     let env = [
         ("AWS_ACCESS_KEY_ID", ""),
         ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:1/"),
@@ -317,6 +335,50 @@ async fn a_server_is_trusted_only_with_its_authority() {
         let env = [("AWS_ENDPOINT_URL", url.as_str()), (variable, authority)];
         let ended = process.start_with(&["plan"], &env).end().await;
         assert_eq!(ended.code, Some(0), "{variable}: {}", ended.stderr);
+    }
+}
+
+/// A proxy that wants a password and leads every tunnel to this address.
+async fn tunnel(to: &str) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, passed) = (listener.local_addr().unwrap().to_string(), Arc::new(AtomicUsize::new(0)));
+    let (count, to) = (Arc::clone(&passed), to.to_owned());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let (count, to) = (Arc::clone(&count), to.clone());
+            tokio::spawn(async move {
+                let mut head = String::new();
+                while !head.ends_with("\r\n\r\n") {
+                    head.push(char::from(stream.read_u8().await.unwrap()));
+                }
+                let asked = head.starts_with("CONNECT waf.example.com:443 ");
+                if asked && head.to_lowercase().contains("proxy-authorization: basic dxnlcjpzzwnyzxq=") {
+                    count.fetch_add(1, Ordering::Relaxed);
+                    stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+                    let mut behind = tokio::net::TcpStream::connect(to).await.unwrap();
+                    let _ = tokio::io::copy_bidirectional(&mut stream, &mut behind).await;
+                }
+            });
+        }
+    });
+    (address, passed)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn aws_is_reached_over_a_proxy_with_a_password_and_an_authority_of_its_own() {
+    let process = Process::new().await;
+    process.item("a", &["198.51.100.7/32"]);
+    let url = tls(&process.url()).await;
+    let (proxy, passed) = tunnel(url.trim_start_matches("https://")).await;
+    let authority = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/certificates/authority.pem");
+    for (variable, scheme) in [("HTTPS_PROXY", "http://"), ("https_proxy", ""), ("ALL_PROXY", "http://")] {
+        let before = passed.load(Ordering::Relaxed);
+        let proxy = format!("{scheme}user:secret@{proxy}");
+        let env =
+            [("AWS_ENDPOINT_URL", "https://waf.example.com"), ("AWS_CA_BUNDLE", authority), (variable, proxy.as_str())];
+        let ended = process.start_with(&["plan"], &env).end().await;
+        assert_eq!(ended.code, Some(0), "{variable}: {}", ended.stderr);
+        assert!(passed.load(Ordering::Relaxed) > before, "{variable}");
     }
 }
 

@@ -298,6 +298,50 @@ fn a_rule_that_asks_for_our_labels_comes_after_the_rule_groups() {
 }
 
 #[test]
+fn under_count_a_later_rule_may_still_block_labelled_clients() {
+    const SUBJECT: &str = "order";
+    let both = [label(1), label(2)];
+    let other = || Condition::Other(Vec::new());
+    let later = || {
+        vec![
+            plain("rate", 20, Effect::Block, other()),
+            plain("captcha", 30, Effect::Captcha, other()),
+            managed("aws", 40, false),
+            AclRule { priority: Priority::own(50), ..theirs(50, Override::None) },
+        ]
+    };
+    let harmless = [
+        plain("count", 21, Effect::Count, other()),
+        plain("allow", 22, Effect::Allow, other()),
+        managed("counted", 23, true),
+        theirs(24, Override::WholeToCount),
+        plain("exempting", 25, Effect::Block, Condition::None(both.to_vec())),
+    ];
+    let after = "asks for our labels in block-unless, exempting, after the rule groups";
+    let finding = format!(
+        "web ACL front {after}; clients that have one may still be blocked by rate (20), captcha (30), aws (40), and 1 more"
+    );
+    expect(SUBJECT, Severity::Warning, &finding, &[COUNT], |seen| {
+        let rules = [vec![block_unless(&both)], later(), harmless.to_vec()].concat();
+        counting(seen, false, &rules);
+    });
+    expect(SUBJECT, Severity::Ok, &format!("web ACL front {after}"), &[COUNT], |seen| {
+        let rules = [vec![block_unless(&both)], harmless.to_vec()].concat();
+        counting(seen, false, &rules);
+    });
+    // The rule that lets labelled clients in ends the evaluation: what comes behind it blocks none of them.
+    let allowed = "web ACL front asks for our labels in allow, after the rule groups";
+    expect(SUBJECT, Severity::Ok, allowed, &[COUNT], |seen| {
+        counting(seen, true, &[vec![allow_if("allow", &both)], later()].concat());
+    });
+    let between = format!("{allowed}; clients that have one may still be blocked by early (5)");
+    expect(SUBJECT, Severity::Warning, &between, &[COUNT], |seen| {
+        let early = plain("early", 5, Effect::Block, other());
+        counting(seen, true, &[vec![allow_if("allow", &both), early], later()].concat());
+    });
+}
+
+#[test]
 fn the_web_acl_protects_something() {
     const SUBJECT: &str = "association";
     expect(SUBJECT, Severity::Ok, "web ACL front protects arn:load-balancer", &[], |_| ());
