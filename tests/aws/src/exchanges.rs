@@ -20,6 +20,9 @@ use crate::wire::{Reply, Request, Service};
 /// Names the file; without it nothing is recorded.
 const VARIABLE: &str = "WAFSYNC_EXCHANGES";
 
+/// How the types of WAF's errors begin.
+const WAF: &[u8] = b"com.amazonaws.wafv2#";
+
 /// The most characters of a word that is taken as it is.
 const WORD: usize = 32;
 
@@ -46,16 +49,24 @@ pub(crate) fn record(request: &Request, answer: &Answer, fault: Option<&FaultKin
     let Some(recorder) = recorder().filter(|_| request.service != Service::Unknown && request.flaw.is_none()) else {
         return;
     };
+    // Some faults are errors that DynamoDB does not have, whatever the operation.
+    let foreign = |reply: &Reply| {
+        request.service == Service::DynamoDb
+            && reply.status != 200
+            && reply.body.windows(WAF.len()).any(|part| part == WAF)
+    };
     let reply = match answer {
         Answer::Whole(reply) if !matches!(fault, Some(FaultKind::Body(_) | FaultKind::Unavailable503)) => Some(reply),
         _ => None,
     };
+    let reply = reply.filter(|reply| !foreign(reply));
     let status = reply.map_or(0, |reply| reply.status);
     let exchange = hash(&(&request.operation, request.hash, reply.map(|reply| &reply.body)));
     if !recorder.lock().unwrap_or_else(PoisonError::into_inner).known.insert(exchange) {
         return;
     }
-    let shape = shape_of(request, reply, garbled);
+    let injected = fault.is_some_and(|fault| !fault.is_no_failure());
+    let shape = hash(&(shape_of(request, reply, garbled), injected));
     let mut recorder = recorder.lock().unwrap_or_else(PoisonError::into_inner);
     if !recorder.shapes.insert(shape) {
         return;
@@ -67,6 +78,7 @@ pub(crate) fn record(request: &Request, answer: &Answer, fault: Option<&FaultKin
         "request": (!garbled).then(|| Value::Object(request.body.clone())),
         "status": status,
         "answer": reply.map(text),
+        "injected": injected,
     });
     // One write for each line: several processes append to the same file.
     let line = format!("{line}\n");

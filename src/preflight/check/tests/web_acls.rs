@@ -319,7 +319,8 @@ fn under_count_a_later_rule_may_still_block_labelled_clients() {
     ];
     let after = "asks for our labels in block-unless, exempting, after the rule groups";
     let finding = format!(
-        "web ACL front {after}; clients that have one may still be blocked by rate (20), captcha (30), aws (40), and 1 more"
+        "web ACL front {after}; clients that have one may still be blocked by rate (priority 20), captcha (priority 30), aws \
+         (priority 40), and 1 more"
     );
     expect(SUBJECT, Severity::Warning, &finding, &[COUNT], |seen| {
         let rules = [vec![block_unless(&both)], later(), harmless.to_vec()].concat();
@@ -334,7 +335,7 @@ fn under_count_a_later_rule_may_still_block_labelled_clients() {
     expect(SUBJECT, Severity::Ok, allowed, &[COUNT], |seen| {
         counting(seen, true, &[vec![allow_if("allow", &both)], later()].concat());
     });
-    let between = format!("{allowed}; clients that have one may still be blocked by early (5)");
+    let between = format!("{allowed}; clients that have one may still be blocked by early (priority 5)");
     expect(SUBJECT, Severity::Warning, &between, &[COUNT], |seen| {
         let early = plain("early", 5, Effect::Block, other());
         counting(seen, true, &[vec![allow_if("allow", &both), early], later()].concat());
