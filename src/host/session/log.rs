@@ -65,14 +65,19 @@ pub(super) fn ended(said: &mut Said, command: Command, document: &Document, fact
     let (outcome, writes) = (document.outcome, document.writes.done);
     let waiting = Waiting::of(document);
     let again = waiting.is_some() && said.0 == waiting;
-    let as_before = if again { "; as after the run before" } else { "" };
     match (&document.error, command) {
         (Some(error), Command::Plan) => error!("{error}"),
         (Some(error), Command::Apply) => error!(%outcome, writes, "{error}"),
         (None, Command::Plan) => {}
-        (None, Command::Apply) if outcome.exit_code() == 0 => info!(%outcome, writes, "{}", document.reason),
-        // The plan has changes left.
-        (None, Command::Apply) => warn!(%outcome, writes, "{}{as_before}", document.reason),
+        // The result says the same to a person.
+        (None, Command::Apply) if outcome.exit_code() == 0 => {
+            info!(target: FOR_PROGRAMS, %outcome, writes, "{}", document.reason);
+        }
+        (None, Command::Apply) if again => {
+            warn!(target: FOR_PROGRAMS, %outcome, writes, "{}; as after the run before", document.reason);
+        }
+        // A person or the next run has to act.
+        (None, Command::Apply) => warn!(%outcome, writes, "{}", document.reason),
     }
     said.0 = waiting;
     if !again {
