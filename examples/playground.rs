@@ -31,7 +31,7 @@ Keeps a stand-in for AWS up on a loopback port until `quit` or the end of its in
 const HELP: &str = "  put KEY CIDR…    write an item of the table: put edge-1 198.51.100.7
   delete KEY       delete an item
   lose half        delete every second item of the table
-  hand-edit        put a stranger into an IP set, as somebody in the console might
+  hand-edit        put a stranger into an IP set, as someone in the console might
   attach           let the web ACL refer to the rule groups
   count            let the web ACL only count what the first rule group matches
   slow, fast       make every call take 3 s longer, or no longer
@@ -73,7 +73,7 @@ fn port(mut arguments: impl Iterator<Item = String>) -> Result<Option<u16>, Stri
     Ok(Some(port))
 }
 
-/// Prints; an error means that nobody reads any more.
+/// Prints; an error means that the output is closed.
 fn say(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;

@@ -72,7 +72,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints; an error where nobody reads any more.
+/// Prints; an error means that the output is closed.
 fn say(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
@@ -131,7 +131,7 @@ async fn show() -> Result<(), Box<dyn Error>> {
         return Err(format!("that took {writes} writes").into());
     }
 
-    heading("Somebody adds a stranger by hand and deletes two networks: it is put right")?;
+    heading("Someone adds a stranger by hand and deletes two networks: wafsync repairs it")?;
     aws.edit_ip_set("wafsync-ipv4-002", |addresses| addresses.push("192.0.2.66/32".to_owned()));
     aws.edit_ip_set("wafsync-ipv6-000", |addresses| addresses.truncate(2_998));
     stage.run("apply", 0).await?;

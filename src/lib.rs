@@ -25,8 +25,8 @@
 //! |---|---|---|
 //! | `host` | Runs the process: commands, daemon, Lambda function, signals, log, exit code. | `metrics` `report` `run` `aws` `cli` `preflight` `planning` `model` `text` `stop` `progress` |
 //! | `metrics` | Turns a run into numbers and exports them: Prometheus, `CloudWatch`. | `report` `run` `planning` `model` `text` |
-//! | `report` | Turns a run into one document and renders it: JSON, text, Markdown. | `run` `planning` `model` `text` `stop` `defects` |
-//! | `run` | Tells the story of a run. The only layer that sees both AWS and the plan. | `aws` `planning` `model` `text` `stop` `progress` `defects` |
+//! | `report` | Turns a run into one document and renders it: JSON, text, Markdown, HTML. | `run` `planning` `model` `text` `stop` `defects` |
+//! | `run` | Does a run, from the first read to the last write. The only layer that sees both AWS and the plan. | `aws` `planning` `model` `text` `stop` `progress` `defects` |
 //! | `aws` | Calls AWS: clients, rate limits, retries, errors, pages. Decides nothing about content. | `preflight` `model` `text` `stop` `defects` |
 //! | `cli` | Turns arguments and environment into checked settings. | `preflight` `model` `text` |
 //! | `preflight` | Judges what was read for `check`, `explain` and `iam-policy`. | `planning` `model` `text` |
@@ -34,14 +34,14 @@
 //! | `model` | Holds the values: CIDRs, items, desired and current state, settings, names, limits. | `text` |
 //! | `text` | Makes foreign text safe for each output; formats numbers. | |
 //! | `stop` | Carries the deadline and signals to every wait. | `progress` |
-//! | `progress` | Tells how far a run has come to a host that draws it. | |
-//! | `defects` | Lists the deliberate bugs with which the simulation proves that it would notice. Empty in a release. | |
+//! | `progress` | Reports the progress of a run to a host that draws it. | |
+//! | `defects` | Lists the deliberate defects with which the simulation proves that it would notice. Empty in a release. | |
 //!
 //! `report`, `preflight`, `planning`, `model` and `text` are pure: they name no AWS type, no async code, no clock, no
 //! environment, no randomness, and they print nothing. Start reading at [`run::reconcile`].
 //!
 //! The modules are public for tests, benches, fuzz targets and the examples alone; the program is [`host::main`]. CI
-//! compiles them as private as well (`.ci/dead-code`), so that the compiler finds what nobody uses.
+//! also compiles them as private (`.ci/dead-code`), so that the compiler finds unused code.
 //!
 //! # Invariants
 //!
@@ -68,14 +68,15 @@
 //!
 //! # Walkthroughs
 //!
-//! Each step is a function and its file in `src`. A test fails when the function is no longer there.
+//! Each step is a function and its file in `src`; a test fails if one of them is gone. For the files of a common change, see
+//! the recipes in `CONTRIBUTING.md`.
 //!
 //! **An item, from a page to a write**
 //!
 //! 1. `scan` (`aws/scan.rs`) requests the pages of each segment and decodes each item with `read` (`aws/page.rs`).
 //! 2. `read` (`model/item.rs`) turns the item into entries and rejections; `allowed` (`model/item.rs`) judges one value.
 //! 3. `new` (`model/desired.rs`) merges entries and `--always` into the wanted CIDRs.
-//! 4. `new` (`planning/diff.rs`) finds what WAF holds and nobody wants; `judge` (`planning/guard.rs`) says what may go.
+//! 4. `new` (`planning/diff.rs`) finds the unwanted CIDRs; `judge` (`planning/guard.rs`) decides which may be removed.
 //! 5. `lay_out` (`planning/layout/mod.rs`) chooses an IP set for each CIDR; `new` (`planning/plan.rs`) orders the changes.
 //! 6. `apply` (`run/apply.rs`) sends them in stages; `update_ip_set` (`aws/ip_sets.rs`) makes the call.
 //!
@@ -83,7 +84,7 @@
 //!
 //! 1. `get_ip_set` (`aws/ip_sets.rs`) returns addresses and token of one answer.
 //! 2. `read_waf` (`aws/waf.rs`) puts both into the shard of `Current`.
-//! 3. `set_changes` (`planning/plan.rs`) copies the token into the change that its content led to.
+//! 3. `set_changes` (`planning/plan.rs`) copies the token into the change of that IP set.
 //! 4. `send` (`run/apply.rs`) hands it to `update_ip_set` (`aws/ip_sets.rs`).
 //! 5. After a conflict, `converge` (`run/reconcile.rs`) reads, plans and judges again.
 //!
@@ -98,10 +99,9 @@
 //! **An outcome, from an error to the exit code**
 //!
 //! 1. `end` (`aws/call.rs`) turns the SDK's answer into an `AwsError`; `class_of` (`aws/error.rs`) classifies it.
-//! 2. `trouble` (`run/apply.rs`) says what that means for a write, `unread_at_first` (`run/observation.rs`) what it
-//!    means for a read.
+//! 2. `trouble` (`run/apply.rs`) classifies it for a write, `unread_at_first` (`run/observation.rs`) for a read.
 //! 3. `reconcile` (`run/reconcile.rs`) returns the run with its `End`.
-//! 4. `new` (`report/from_run.rs`) makes the document; `of` (`run/outcome.rs`) decides the outcome.
+//! 4. `of` (`run/outcome.rs`) decides the outcome; `new` (`report/from_run.rs`) makes the document.
 //! 5. `exit_code` (`run/outcome.rs`) maps it; `deliver` (`host/result.rs`) returns it to `main` (`host/process.rs`).
 
 pub mod aws;

@@ -1,4 +1,4 @@
-//! Single items, where the table's own key is the key attribute: a question about one of them needs no scan.
+//! Reads single items without a scan, where the key attribute is the table's partition key.
 
 use aws_sdk_dynamodb::types::{AttributeValue, KeyType, ReturnConsumedCapacity, ScalarAttributeType, TableDescription};
 

@@ -1,4 +1,4 @@
-//! What the preflight looks at: reads alone, and each answer for itself, for one that is refused says something too.
+//! Collects the facts for the preflight. It only reads, and keeps each answer, because errors are facts too.
 
 use aws_sdk_wafv2::types::ResourceType;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata as _;
@@ -22,7 +22,7 @@ use crate::preflight::facts::{
 };
 use crate::stop::Stop;
 
-/// What a web ACL of one Region can protect (AWS WAF API: `ListResourcesForWebACL`); each has to be asked for.
+/// The types of resources that a regional web ACL can protect (AWS WAF API: `ListResourcesForWebACL`), one call each.
 const RESOURCE_TYPES: [ResourceType; 7] = [
     ResourceType::ApplicationLoadBalancer,
     ResourceType::ApiGateway,
@@ -33,7 +33,7 @@ const RESOURCE_TYPES: [ResourceType; 7] = [
     ResourceType::Amplify,
 ];
 
-/// An id that nothing in WAF has: whoever may read what it names is told that there is nothing.
+/// An id that no resource has: a caller with permission to read it learns that it does not exist.
 const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
 
 impl From<AwsError> for ReadError {
@@ -43,12 +43,12 @@ impl From<AwsError> for ReadError {
     }
 }
 
-/// Looks at everything that the preflight judges. Nothing in AWS changes.
+/// Collects all facts for the preflight.
 pub async fn look(connection: &Connection, settings: &Settings, stop: &Stop) -> Facts {
     look_and_tell(connection, settings, stop, &|_| ()).await
 }
 
-/// As [`look`], and tells of each stage as soon as it is known, in any order.
+/// Like [`look`], and reports each stage as soon as it is complete, in any order.
 pub async fn look_and_tell(
     connection: &Connection,
     settings: &Settings,
@@ -56,7 +56,7 @@ pub async fn look_and_tell(
     known: &dyn Fn(CheckStage<'_>),
 ) -> Facts {
     let (table_reader, reader) = (connection.table_reader(), connection.waf_reader());
-    // Each web ACL is looked at for itself: one that is not there should not hide the rest.
+    // Each web ACL is read separately: a missing one should not hide the rest.
     let without_web_acls = WafSettings { web_acls: Vec::new(), ..settings.waf.clone() };
     let mut cache = ReadCache::default();
     let identity = async {
@@ -74,7 +74,7 @@ pub async fn look_and_tell(
         known(CheckStage::Sample(&sample));
         sample
     };
-    // Boxed: with all its calls it is large.
+    // Boxed, because it is large.
     let others = Box::pin(async {
         let (table, sample, waf, totals, named) = tokio::join!(
             table,
@@ -87,7 +87,7 @@ pub async fn look_and_tell(
         let nothing = Current::default();
         let installed = match &waf {
             Ok(current) => Some(current),
-            // Which of the reads was refused tells nothing of the others.
+            // An error of one read says nothing about the others.
             Err(trouble) if trouble.denied => Some(&nothing),
             Err(_) => None,
         };
@@ -116,7 +116,7 @@ pub async fn look_and_tell(
     Facts { identity, table, sample, waf, probes, totals, web_acls }
 }
 
-/// The ARN of the caller. STS stands beside the services that a run needs, so it has no governor.
+/// Reads the ARN of the caller. No run needs STS, so it has no governor.
 async fn identity(connection: &Connection) -> Answer<String> {
     let timeouts = TimeoutConfig::builder()
         .operation_timeout(OPERATION_TIMEOUT)
@@ -158,7 +158,7 @@ async fn state(reader: &TableReader, table: &str, stop: &Stop) -> Answer<TableSt
 }
 
 impl WafReader {
-    /// Tries to read what is not there yet, for nothing is known of the permission to; gives what speaks against it.
+    /// Tries to read resources that do not exist yet, to learn whether that is permitted. Returns errors to the contrary.
     async fn probe(&self, current: &Current, settings: &WafSettings, stop: &Stop) -> Vec<ReadError> {
         let sets = async {
             for family in Family::ALL {
@@ -198,7 +198,7 @@ impl WafReader {
         acls
     }
 
-    /// Looks for web ACLs that refer to a rule group of ours.
+    /// Searches for web ACLs that refer to a rule group of ours.
     async fn search_web_acls(&self, groups: &[RuleGroup], settings: &WafSettings, stop: &Stop) -> Search {
         let found = self.search(groups, stop).await;
         let mut referring = Vec::new();
@@ -236,7 +236,7 @@ impl WafReader {
     }
 }
 
-/// Whether a read that finds nothing was allowed.
+/// Whether an error means that the read was allowed and found nothing.
 fn allowed<T>(read: Result<T, AwsError>) -> Answer<()> {
     match read {
         Err(error) if error.class() != Class::NotFound => Err(error.into()),

@@ -1,4 +1,4 @@
-//! The whole table, every page of every segment, or an error: never a part of it.
+//! Scans the whole table: every page of every segment, or an error.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,18 +23,18 @@ use crate::model::settings::TableSettings;
 use crate::preflight::facts::TableSample;
 use crate::stop::Stop;
 
-/// Items of a sample: a handful of read units, and enough to see what they look like.
+/// The size of a sample, in items: a handful of read units, and enough to see their shape.
 const SAMPLE: i32 = 100;
 
 /// The placeholder of the key attribute.
 pub(super) const KEY: &str = "#a0";
 
-/// Pages of one scan segment: a hundred million items; more is a marker that never ends.
+/// The most pages of one scan segment: a hundred million items.
 pub(super) const MAX_PAGES: usize = 100_000;
 
 pub(super) type Row = HashMap<String, AttributeValue>;
 
-/// What every page of one scan has in common.
+/// What all pages of one scan share.
 #[derive(Debug)]
 struct Request {
     dynamodb: aws_sdk_dynamodb::Client,
@@ -45,11 +45,11 @@ struct Request {
     projection: String,
     segments: i32,
     budget: Option<Arc<Budget>>,
-    /// Items of the only page that is read, for a sample.
+    /// For a sample, the number of items of its only page.
     sample: Option<i32>,
 }
 
-/// Where one segment goes on.
+/// The position of one segment.
 #[derive(Debug)]
 struct Cursor {
     segment: i32,
@@ -62,7 +62,7 @@ struct Cursor {
 pub(super) struct Page {
     pub(super) action: Action,
     pub(super) items: Lifted,
-    /// How many the page says that it holds.
+    /// The number of items that the page claims to hold.
     pub(super) count: usize,
     pub(super) consumed: f64,
     /// AWS's time at the answer, in seconds since the epoch.
@@ -70,10 +70,10 @@ pub(super) struct Page {
 }
 
 impl TableReader {
-    /// Reads the whole table; parses a page while the next ones are on their way.
+    /// Scans the whole table, parsing each page while the next are in flight.
     ///
-    /// Items expire by AWS's clock, as the first answer shows it, and never by this machine's. Without it nothing expires:
-    /// access that ends late does less harm than access that ends early.
+    /// Items expire by AWS's clock in the first answer, not by this machine's. Without it nothing expires: access that ends
+    /// late does less harm than access that ends early.
     ///
     /// # Errors
     ///
@@ -82,8 +82,8 @@ impl TableReader {
         self.timed_scan(settings, stop).await.map(|(view, _)| view)
     }
 
-    /// Reads the whole table, and says by when every segment had begun: when the last first page had come. A request that
-    /// was held up or repeated makes that later than the call.
+    /// Scans the whole table, and returns the time by which every segment had begun: when the last of their first pages
+    /// arrived.
     ///
     /// # Errors
     ///
@@ -94,7 +94,7 @@ impl TableReader {
         let mut pages = JoinSet::new();
         let fetch = |cursor: Cursor| {
             let (request, stop) = (Arc::clone(&request), stop.clone());
-            // A task of its own is in no span, and would log without the id of the run.
+            // A new task is outside the span and would log without the run's id.
             let first = cursor.key.is_none();
             async move { request.page(cursor, &stop).await.map(|page| (page, first)) }.in_current_span()
         };
@@ -118,7 +118,7 @@ impl TableReader {
         Ok((view, began))
     }
 
-    /// Reads some items of the table, for a look at their shape: what it shows is not all there is.
+    /// Reads a sample of the table's items.
     ///
     /// # Errors
     ///
@@ -148,13 +148,13 @@ impl TableReader {
     }
 }
 
-/// What a read asks for: a name for each placeholder, and the placeholders. That of the key attribute is [`KEY`].
+/// The projection of a read: a name for each placeholder, and the placeholders. That of the key attribute is [`KEY`].
 pub(super) fn projection(settings: &TableSettings) -> (HashMap<String, String>, String) {
     let attributes =
         [Some(&settings.key_attribute), Some(&settings.cidr_attribute), settings.expiry_attribute.as_ref()];
     let mut names: HashMap<String, String> = HashMap::new();
     let mut projection: Vec<String> = Vec::new();
-    // Placeholders, for a name can be a reserved word; each name once, for DynamoDB refuses it twice.
+    // Placeholders, because a name can be a reserved word; each name once, because DynamoDB rejects duplicates.
     for attribute in attributes.into_iter().flatten() {
         if !names.values().any(|known| known == attribute) {
             let placeholder = format!("#a{}", projection.len());
@@ -170,7 +170,7 @@ fn page_was_lost(settings: &TableSettings) -> AwsError {
 }
 
 impl Request {
-    /// Items of the next page, at most.
+    /// The most items of the next page.
     fn items(&self) -> i32 {
         self.sample.or_else(|| self.budget.as_ref().map(|budget| budget.items())).unwrap_or(MOST_ITEMS)
     }
@@ -195,8 +195,8 @@ impl Request {
             .dynamodb
             .scan()
             .table_name(&self.table)
-            // An eventually consistent read can miss an item that was written long before the scan, and two scans in a row
-            // can miss the same one: an address would go although the table asks for it.
+            // An eventually consistent read can miss an item that was written long before the scan, and so can a second scan:
+            // an address would be removed although the table asks for it.
             .consistent_read(true)
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .set_expression_attribute_names(Some(self.names.clone()))
@@ -217,10 +217,10 @@ impl Request {
         if let Some(budget) = &self.budget {
             budget.spent(consumed, answer.scanned_count);
         }
-        // Only an absent key is the end; an empty page is not.
+        // Only an absent key marks the end; an empty page does not.
         let next = answer.last_evaluated_key.filter(|key| !key.is_empty());
         if next.is_some() && next == cursor.key {
-            return Err(unusable("the scan does not get on: two pages end at the same key"));
+            return Err(unusable("the scan makes no progress: two pages end at the same key"));
         }
         let next = next.map(|key| Cursor { segment: cursor.segment, key: Some(key), pages: cursor.pages + 1 });
         Ok((Page { action, items, count, consumed, time: clock.time() }, next))
@@ -232,7 +232,7 @@ impl Page {
     ///
     /// # Errors
     ///
-    /// If it is not what DynamoDB answers; then `view` has a part of it.
+    /// If it is not a valid answer of `DynamoDB`; `view` may then have a part of it.
     pub(super) fn read(
         &self,
         settings: &TableSettings,

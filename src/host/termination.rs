@@ -59,7 +59,7 @@ fn outcome(document: &Document) -> String {
 mod tests {
     use super::*;
 
-    /// What a file gets in which something stood before.
+    /// The contents of a file, which was not empty, after a write.
     fn written(line: String) -> String {
         let path = std::env::temp_dir().join(format!("wafsync-termination-{:016x}", fastrand::u64(..)));
         write(&path, line.clone());

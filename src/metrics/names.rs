@@ -80,15 +80,15 @@ metrics! {
     HELD = plain("wafsync_held_cidrs", Unit::Count,
         "CIDRs whose removal waits for approval");
     DEFERRED = plain("wafsync_deferred_cidrs", Unit::Count,
-        "CIDRs whose removal is left to a later run");
+        "CIDRs whose removal is deferred to a later run");
     DRIFT = plain("wafsync_drift_cidrs", Unit::Count,
-        "CIDRs that somebody had put into our IP sets by hand and that the last run removed");
+        "CIDRs added to our IP sets by hand that the last run removed");
     FREE = labelled("wafsync_free_cidrs", "family", FAMILIES, Unit::Count,
         "CIDRs for which there is room, IP sets that are still to be created included");
     IP_SETS = plain("wafsync_ip_sets", Unit::Count,
-        "IP sets that there are");
+        "Existing IP sets");
     IP_SETS_ALLOWED = plain("wafsync_ip_sets_allowed", Unit::Count,
-        "IP sets that there may be");
+        "Maximum number of IP sets");
     LIMIT_USED = labelled("wafsync_limit_used_ratio", "limit", LIMITS, Unit::Ratio,
         "Share of a limit that is used: room for addresses (of the family that has used most of what it can get), IP \
          sets, references of the fullest rule group, deadline");
@@ -98,11 +98,11 @@ metrics! {
         "API writes that the last run planned beyond the fewest possible, those that follow a conflict left out; \
          should be 0");
     THROTTLED = plain("wafsync_throttled_calls", Unit::Count,
-        "Calls of the last run that AWS refused for their pace");
+        "Throttled calls of the last run");
     CONFLICTS = plain("wafsync_conflicts", Unit::Count,
-        "Writes of the last run that met somebody else's");
+        "Write conflicts of the last run");
     GUARD = labelled("wafsync_guard_verdict", "verdict", VERDICTS, Unit::Count,
-        "1 for what the guards said to the last plan, 0 for the others");
+        "1 for the guards' verdict on the last plan, 0 for the others");
     UNREFERENCED = plain("wafsync_unreferenced_rule_groups", Unit::Count,
         "Rule groups with IP sets to which a web ACL does not refer or which it overrides to Count, for each web ACL");
 }

@@ -175,11 +175,11 @@ fn room_is_as_scarce_as_for_the_family_that_can_get_least() {
         (40_000, 20_000, sets(8, 2, 10_000), 1.0),
         // Each could get half of the room, but not both.
         (40_000, 40_000, sets(4, 4, 0), 0.8),
-        // What nobody wants, and cannot go, takes room as well.
+        // Unwanted CIDRs that stay take room as well.
         (1, 0, sets(10, 0, 2_000), 0.8),
         // More than fits is more than all of it.
         (110_000, 0, sets(10, 0, 0), 1.1),
-        // Nobody misses the family that nobody asks for.
+        // A family without wanted CIDRs needs no room.
         (50_000, 0, sets(10, 0, 5_000), 0.5),
     ] {
         let used = addresses_used(PerFamily { ipv4, ipv6 }, sets);
@@ -212,7 +212,7 @@ fn what_was_decided_and_done_moves_its_counts() {
     }
 }
 
-/// A plan of so many writes, of which that many would have done.
+/// A plan of this many writes, with this lower bound.
 fn a_plan(writes: usize, minimum: usize) -> Plan {
     let spec =
         IpSetSpec { name: String::new(), family: Family::Ipv4, cidrs: Cidrs::default(), description: String::new() };

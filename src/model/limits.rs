@@ -21,9 +21,9 @@ pub const GROUP_CAPACITY_ANY: u64 = 320;
 /// The capacity of a rule group with this policy, in WCU.
 #[must_use]
 pub fn group_capacity(policy: &RulePolicy) -> u64 {
-    match &policy.forwarded {
-        Some(forwarded) if forwarded.position == Position::Any => GROUP_CAPACITY_ANY,
-        _ => GROUP_CAPACITY,
+    match policy.forwarded.as_ref().map(|forwarded| forwarded.position) {
+        Some(Position::Any) => GROUP_CAPACITY_ANY,
+        Some(Position::First | Position::Last) | None => GROUP_CAPACITY,
     }
 }
 

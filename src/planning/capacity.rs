@@ -64,7 +64,7 @@ mod tests {
     const LIMITS: Limits = Limits { set_capacity: 4, group_references: 50, max_ip_sets: 3 };
     const WIDEST: PerFamily<u8> = PerFamily { ipv4: 24, ipv6: 48 };
 
-    /// So many hosts of each family.
+    /// This many hosts of each family.
     fn desired(ipv4: u8, ipv6: u8) -> Desired {
         let rules = ItemRules {
             cidr_attribute: "ips".into(),
@@ -81,7 +81,7 @@ mod tests {
         Desired::new(view, &[], false, WIDEST)
     }
 
-    /// Full of what nobody wants: that can go.
+    /// Full of unwanted CIDRs, which can go.
     fn current(families: &[Family]) -> Current {
         let cidr = |family: &Family| match family {
             Family::Ipv4 => Cidr::parse("203.0.113.0/24"),

@@ -245,7 +245,7 @@ mod tests {
         );
         // One of ours is missing too: the sum proves nothing.
         assert_eq!(classes(vec![shard(&[A, C], &[A, B])], &[A, B], &[]), [(C.into(), Class::Withdrawn)]);
-        // The table let go of one at the same time: it cannot be told which is which.
+        // The table dropped one at the same time: they cannot be distinguished.
         let both = [(B.to_owned(), Class::Withdrawn), (C.to_owned(), Class::Withdrawn)];
         assert_eq!(classes(vec![shard(&[A, B, C], &[A, B])], &[A], &[]), both);
     }

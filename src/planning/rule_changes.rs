@@ -58,7 +58,7 @@ impl RuleChange {
     pub fn seen(&self) -> &str {
         match self {
             Self::Edited { seen, .. } => seen,
-            _ => "",
+            Self::OtherTable { .. } | Self::Policy { .. } | Self::Labels { .. } | Self::DroppedReference { .. } => "",
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The preflight for people: what was seen of AWS becomes one line each, with how to mend it. A pure judgement.
+//! The lines of `check`: judges the facts and says how to fix what is wrong. Pure.
 
 #[cfg(test)]
 mod tests;
@@ -15,14 +15,14 @@ use super::facts::{Answer, CheckStage, Facts, ReadError, TableSample, TableState
 use super::line::{CheckReport, Line, Severity, failed, failure, ok, shown, unknown, warning};
 use super::{quotas, search};
 
-/// The preflight of a process that could not even begin to look.
+/// The report of a process that could not connect.
 #[must_use]
 pub fn without_connection(error: &str) -> CheckReport {
     let line = Line { subject: "connection", verdict: Severity::Failure, finding: error.to_owned(), mend: None };
     CheckReport { version: 1, ok: false, lines: vec![line] }
 }
 
-/// Judges one stage of what is looked at.
+/// Judges one stage of the facts.
 #[must_use]
 pub fn judge_stage(settings: &Settings, stage: CheckStage<'_>) -> Vec<Line> {
     match stage {
@@ -40,7 +40,7 @@ pub fn judge_stage(settings: &Settings, stage: CheckStage<'_>) -> Vec<Line> {
     }
 }
 
-/// Judges everything that was seen.
+/// Judges all facts.
 #[must_use]
 pub fn judge(settings: &Settings, seen: &Facts) -> CheckReport {
     let lines: Vec<Line> = seen.stages().into_iter().flat_map(|stage| judge_stage(settings, stage)).collect();
@@ -53,14 +53,14 @@ fn credentials(identity: &Answer<String>) -> Line {
         Ok(arn) if arn.ends_with(":root") => warning(
             SUBJECT,
             format!("{} is the root user of the account", text::line(arn)),
-            "give wafsync a role of its own: `wafsync iam-policy` prints its policy",
+            "give wafsync its own role: `wafsync iam-policy` prints the policy",
         ),
         Ok(arn) => ok(SUBJECT, text::line(arn)),
         Err(trouble) if trouble.credentials => failed(SUBJECT, trouble),
         Err(trouble) => warning(
             SUBJECT,
-            format!("it is not known who they are: {}", trouble.message.as_str()),
-            "nothing but this check needs STS; if the network does not lead there, this does not matter",
+            format!("the caller is unknown: {}", trouble.message.as_str()),
+            "only this check needs STS; ignore this if the network blocks it",
         ),
     }
 }
@@ -69,10 +69,10 @@ fn table(table: &Answer<TableState>) -> Line {
     const SUBJECT: &str = "table";
     match table {
         Ok(table) if table.status == "ACTIVE" => {
-            ok(SUBJECT, format!("it is there, with {} at the last count", counted(table.items, "item")))
+            ok(SUBJECT, format!("it exists, with {} at the last count", counted(table.items, "item")))
         }
         Ok(table) if table.status == "UPDATING" => {
-            warning(SUBJECT, "it is being changed and can be read meanwhile", "wait until it is ACTIVE")
+            warning(SUBJECT, "it is being updated and can be read meanwhile", "wait until it is ACTIVE")
         }
         Ok(table) => {
             let finding = format!("it is {} and cannot be read", text::line(&table.status));
@@ -81,7 +81,7 @@ fn table(table: &Answer<TableState>) -> Line {
         Err(trouble) if trouble.denied => warning(
             SUBJECT,
             trouble.message.as_str(),
-            "nothing but this check needs dynamodb:DescribeTable; `wafsync iam-policy --for check` allows it",
+            "only this check needs dynamodb:DescribeTable; `wafsync iam-policy --for check` allows it",
         ),
         Err(trouble) => failed(SUBJECT, trouble),
     }
@@ -97,7 +97,7 @@ fn attributes(settings: &Settings, sample: &Answer<TableSample>) -> Line {
     let mend = format!("check --cidr-attribute ({cidrs}) and --key-attribute ({key}), or correct the items");
     if view.items == 0 {
         let mend = "fill the table before the first apply; an empty one is blocked once addresses are in force";
-        return warning(SUBJECT, "there is no item to look at", mend);
+        return warning(SUBJECT, "the table has no items", mend);
     }
     let sampled = format!("of a sample of {}", counted(view.items, "item"));
     if view.rejections.is_empty() && view.unnamed > 0 {
@@ -116,7 +116,7 @@ fn attributes(settings: &Settings, sample: &Answer<TableSample>) -> Line {
     if view.entry_count() == 0 { failure(SUBJECT, finding, mend) } else { warning(SUBJECT, finding, mend) }
 }
 
-/// What every run calls must be allowed; what only this check calls should be.
+/// Calls of every run must be allowed; calls of this check should be.
 fn permissions(seen: &Facts) -> Line {
     const SUBJECT: &str = "permissions";
     let needed =
@@ -136,24 +136,24 @@ fn permissions(seen: &Facts) -> Line {
     }
     ok(
         SUBJECT,
-        "all that plan reads may be read; what apply writes was not tried: CreateIPSet, UpdateIPSet, CreateRuleGroup, \
+        "every read of plan is allowed; the writes of apply were not tried: CreateIPSet, UpdateIPSet, CreateRuleGroup, \
          UpdateRuleGroup, TagResource",
     )
 }
 
-/// Permissions that are missing.
+/// Missing permissions.
 struct Denied<'a> {
-    /// What AWS said of each, each once.
+    /// The distinct messages.
     said: Vec<&'a str>,
-    /// What to do about all of them.
+    /// How to fix all of them.
     mend: &'a str,
 }
 
 impl<'a> Denied<'a> {
-    /// `None` if none is.
+    /// Collects them; `None` if there is none.
     fn of(troubles: impl Iterator<Item = &'a ReadError>) -> Option<Self> {
-        const MEND: &str = "`wafsync iam-policy` prints what the role has to allow, with --for plan, apply or check; a \
-                            service control policy can forbid it too";
+        const MEND: &str = "`wafsync iam-policy` prints the policy that the role needs, with --for plan, apply or check; a \
+                            service control policy can deny it too";
         let mut said = Vec::new();
         let mut hint = None;
         for trouble in troubles.filter(|trouble| trouble.denied) {
@@ -178,7 +178,7 @@ fn rule_groups(settings: &Settings, waf: &Answer<Current>) -> Line {
     let small: Vec<&RuleGroup> = current.groups.iter().filter(|group| group.capacity < capacity).collect();
     if !small.is_empty() {
         let list: Vec<String> = small.iter().map(|group| format!("{} ({} WCU)", group.name, group.capacity)).collect();
-        let finding = format!("too small for {capacity} WCU, which can never be changed: {}", list.join(", "));
+        let finding = format!("their capacity is below {capacity} WCU and can never be changed: {}", list.join(", "));
         let mend = "choose another --name, attach its rule groups, and delete the old ones";
         return failure(SUBJECT, finding, mend);
     }
@@ -187,13 +187,13 @@ fn rule_groups(settings: &Settings, waf: &Answer<Current>) -> Line {
     let missing: Vec<String> =
         needed.filter(|number| !there(number)).map(|number| format!("{}-{number}", settings.waf.name)).collect();
     if missing.is_empty() {
-        ok(SUBJECT, format!("all are there, of {capacity} WCU or more"))
+        ok(SUBJECT, format!("all exist, with {capacity} WCU or more"))
     } else {
-        warning(SUBJECT, format!("not there yet: {}", missing.join(", ")), "the first apply creates them")
+        warning(SUBJECT, format!("missing: {}", missing.join(", ")), "the first apply creates them")
     }
 }
 
-/// What the rules look at, and whether a client can forge it.
+/// What the rules match, and whether a client can forge it.
 fn rule(settings: &Settings, waf: &Answer<Current>) -> Line {
     const SUBJECT: &str = "match";
     let policy = &settings.waf.policy;
@@ -206,7 +206,7 @@ fn rule(settings: &Settings, waf: &Answer<Current>) -> Line {
     if !edited.is_empty() {
         return failure(
             SUBJECT,
-            format!("somebody changed the rule of {} by hand: it may not let our clients in", edited.join(", ")),
+            format!("the rule of {} was edited by hand and may not let clients in", edited.join(", ")),
             "undo the change in the rule group, or approve the plan that restores the rule: apply is blocked until then",
         );
     }
@@ -241,7 +241,7 @@ fn rule(settings: &Settings, waf: &Answer<Current>) -> Line {
             format!("\"{policy}\": a client can forge that address and let itself in"),
             "use --forwarded-ip-position last if every request passes a proxy that appends to the header",
         ),
-        Some(_) => ok(SUBJECT, format!("\"{policy}\"; every request has to pass a proxy that appends to the header")),
+        Some(_) => ok(SUBJECT, format!("\"{policy}\"; every request must pass a proxy that appends to the header")),
         None => ok(SUBJECT, format!("\"{policy}\" by the address of the connection")),
     }
 }

@@ -1,4 +1,4 @@
-//! What the preflight saw of AWS: values only. `aws` fills them in, the judges read them.
+//! The facts that the preflight judges, as values. `aws` collects them.
 
 use std::fmt;
 
@@ -7,16 +7,16 @@ use crate::model::item::TableView;
 use crate::model::web_acl::{Effect, Override};
 use crate::text;
 
-/// A call that failed.
+/// The error of a failed read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadError {
-    /// What AWS said.
+    /// The message.
     pub message: String,
-    /// What a person can do about it.
+    /// How to fix it.
     pub hint: Option<String>,
     /// Whether a permission is missing.
     pub denied: bool,
-    /// Whether there are no credentials, or none that are valid.
+    /// Whether credentials are missing or invalid.
     pub credentials: bool,
 }
 
@@ -28,29 +28,29 @@ impl ReadError {
     }
 }
 
-/// What AWS answered.
+/// The result of a read.
 pub type Answer<T> = Result<T, ReadError>;
 
-/// Everything that was looked at.
+/// All facts.
 #[derive(Debug)]
 pub struct Facts {
-    /// Who is calling: an ARN.
+    /// The ARN of the caller.
     pub identity: Answer<String>,
     /// The table.
     pub table: Answer<TableState>,
-    /// Some of its items.
+    /// A sample of its items.
     pub sample: Answer<TableSample>,
     /// Our IP sets and rule groups.
     pub waf: Answer<Current>,
-    /// What was said to reads of what is not there yet, other than that it is not there.
+    /// Errors of reads of resources that do not exist yet, other than that they do not exist.
     pub probes: Vec<ReadError>,
-    /// Everybody's.
+    /// The numbers of all IP sets and rule groups.
     pub totals: Answer<Totals>,
-    /// Web ACLs.
+    /// The web ACLs.
     pub web_acls: WebAcls,
 }
 
-/// A part of what was looked at, told as soon as it is known; in the order of the report.
+/// A stage of the facts, reported as soon as it is complete; in the order of the report.
 #[derive(Clone, Copy, Debug)]
 pub enum CheckStage<'a> {
     /// [`Facts::identity`]
@@ -59,15 +59,15 @@ pub enum CheckStage<'a> {
     Table(&'a Answer<TableState>),
     /// [`Facts::sample`]
     Sample(&'a Answer<TableSample>),
-    /// What tells whether ours fits.
+    /// What decides whether ours fits.
     Ours(Ours<'a>),
-    /// [`Facts::web_acls`], and our rule groups to which they may refer.
+    /// [`Facts::web_acls`], and our rule groups that they may refer to.
     WebAcls(&'a WebAcls, &'a Answer<Current>),
-    /// Everything.
+    /// All facts.
     All(&'a Facts),
 }
 
-/// What is ours in WAF, what the table needs, and what others have.
+/// Our resources in WAF, what the table needs, and the numbers of all resources.
 #[derive(Clone, Copy, Debug)]
 pub struct Ours<'a> {
     /// [`Facts::table`]
@@ -111,25 +111,25 @@ impl Facts {
     }
 }
 
-/// Some items of the table.
+/// A sample of the table's items.
 #[derive(Clone, Debug)]
 pub struct TableSample {
     /// What they ask for.
     pub view: TableView,
-    /// There are no others.
+    /// Whether it has all items.
     pub whole: bool,
 }
 
-/// What DynamoDB says of the table.
+/// `DynamoDB`'s description of the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableState {
-    /// `ACTIVE` or what it is on the way to.
+    /// Its status, such as `ACTIVE`.
     pub status: String,
-    /// Items, as counted some hours ago.
+    /// The number of items, as counted by `DynamoDB` some hours ago.
     pub items: u64,
 }
 
-/// What there is in the account, Region and scope, other people's included.
+/// The numbers of resources in the account, Region and scope, including those of others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Totals {
     /// IP sets.
@@ -138,32 +138,32 @@ pub struct Totals {
     pub rule_groups: usize,
 }
 
-/// The web ACLs that were looked at.
+/// The web ACLs that were read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WebAcls {
-    /// Each that was named.
+    /// Those that were named.
     Named(Vec<Answer<AclState>>),
-    /// None was named, so all of the scope were looked through.
+    /// None was named, so all web ACLs of the scope were searched.
     Searched(Search),
-    /// None was named, and no rule group of ours is known to which one could refer.
+    /// None was named, and no rule group of ours is known.
     NotSearched,
 }
 
 /// A search for web ACLs that refer to our rule groups.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Search {
-    /// How many web ACLs there are.
+    /// The number of web ACLs.
     pub listed: usize,
-    /// How many of them were looked at.
+    /// The number of web ACLs that were read.
     pub read: usize,
     /// Those that refer to a rule group of ours.
     pub referring: Vec<AclState>,
-    /// What ended it early.
+    /// The error that ended the search early.
     pub trouble: Option<ReadError>,
 }
 
 impl WebAcls {
-    /// Those that a run looks at too.
+    /// Those that a run reads too.
     pub(super) fn named(&self) -> &[Answer<AclState>] {
         match self {
             Self::Named(acls) => acls,
@@ -171,7 +171,7 @@ impl WebAcls {
         }
     }
 
-    /// All of which something is known.
+    /// All web ACLs that were read.
     pub(super) fn read(&self) -> impl Iterator<Item = &AclState> {
         let found = match self {
             Self::Searched(search) => search.referring.as_slice(),
@@ -180,7 +180,7 @@ impl WebAcls {
         self.named().iter().flatten().chain(found)
     }
 
-    /// What ended the search early.
+    /// The error that ended the search early.
     pub(super) fn trouble(&self) -> Option<&ReadError> {
         match self {
             Self::Searched(search) => search.trouble.as_ref(),
@@ -189,29 +189,29 @@ impl WebAcls {
     }
 }
 
-/// What a web ACL does.
+/// A web ACL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AclState {
     /// Its name.
     pub name: String,
-    /// Whether it blocks what no rule lets in.
+    /// Whether its default action blocks.
     pub blocks: bool,
     /// Its rules and the rule groups that Firewall Manager attached, in any order.
     pub rules: Vec<AclRule>,
-    /// The ARNs of what it protects; `None`: a web ACL for CloudFront, whose distributions WAF does not list.
+    /// The ARNs of the resources that it protects; `None` for `CloudFront`, whose distributions WAF does not list.
     pub resources: Option<Answer<Vec<String>>>,
 }
 
-/// When a web ACL asks a rule: lower is earlier.
+/// The position of a rule in a web ACL; lower is evaluated earlier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Priority {
-    /// Whose turn it is.
+    /// Its phase.
     pub phase: Phase,
-    /// Its number in that phase.
+    /// Its priority within the phase.
     pub number: i32,
 }
 
-/// The order in which a web ACL asks (AWS WAF API, `WebACL`).
+/// A phase of a web ACL's evaluation, in order (AWS WAF API, `WebACL`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
     /// The rule groups that Firewall Manager runs first.
@@ -223,7 +223,7 @@ pub enum Phase {
 }
 
 impl Priority {
-    /// That of a rule of the web ACL itself.
+    /// The position of a rule of the web ACL itself.
     #[must_use]
     pub const fn own(number: i32) -> Self {
         Self { phase: Phase::Own, number }
@@ -246,44 +246,44 @@ impl fmt::Display for Priority {
 pub struct AclRule {
     /// Its name.
     pub name: String,
-    /// When it is asked.
+    /// Its position.
     pub priority: Priority,
-    /// What it is.
+    /// Its kind.
     pub kind: RuleKind,
 }
 
-/// What a rule of a web ACL is.
+/// The kind of a rule of a web ACL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RuleKind {
     /// A reference to a rule group of the account.
     Group {
         /// The ARN of the rule group.
         arn: String,
-        /// What becomes of our rule there, if the rule group is ours.
+        /// The override of our rule, if the rule group is ours.
         with: Override,
     },
-    /// A rule group that AWS or a seller manages.
+    /// A managed rule group of AWS or a seller.
     Managed {
-        /// Whether what comes of it is only counted.
+        /// Whether it only counts.
         counted: bool,
     },
-    /// A rule of its own.
+    /// Any other rule.
     Plain {
-        /// What it does.
+        /// Its action.
         effect: Effect,
-        /// With which requests.
+        /// The requests that it matches.
         on: Condition,
     },
 }
 
-/// The requests that a rule matches, as far as labels tell.
+/// The requests that a rule matches, as far as labels determine it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Condition {
     /// Those with any of these labels.
     Any(Vec<LabelKey>),
     /// Those with none of these labels.
     None(Vec<LabelKey>),
-    /// Something else, in which these labels occur.
+    /// Another condition that mentions these labels.
     Other(Vec<LabelKey>),
 }
 
@@ -295,7 +295,7 @@ impl Condition {
     }
 }
 
-/// What a rule asks for in the labels of a request.
+/// A label or namespace that a rule matches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LabelKey {
     /// A label.

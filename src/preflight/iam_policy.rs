@@ -1,10 +1,10 @@
-//! The least-privilege IAM policy for an installation, as a value: what each command may call, on which resources.
+//! The least-privilege IAM policy of an installation: the calls and resources of each command.
 //!
 //! Sources: the Service Authorization Reference, "Actions, resources, and condition keys for AWS WAF V2" and "… for
 //! Amazon DynamoDB".
 //!
-//! An IP set is read only if its name says that it is ours or if it is adopted. One of another name to which a rule of
-//! ours refers needs no permission: its ARN alone tells that it is foreign.
+//! An IP set is read only if its name is like ours or if it is adopted. One with another name that a rule of ours refers to
+//! needs no permission: its ARN shows that it is foreign.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +20,7 @@ pub enum Access {
     Plan,
     /// `apply`: read and write.
     Apply,
-    /// `check`: what the others read, and what a preflight looks at.
+    /// `check`: what the others read, and what only the preflight reads.
     Check,
 }
 
@@ -29,7 +29,7 @@ pub enum Access {
 pub struct IamScope {
     /// `--table`: a name or an ARN.
     pub table: String,
-    /// The table's Region, if the settings tell.
+    /// The table's Region, if the settings have it.
     pub table_region: Option<String>,
     /// The Region of the environment, if there is one.
     pub region: Option<String>,
@@ -41,12 +41,12 @@ pub struct IamScope {
     pub web_acls: Vec<String>,
     /// `--adopt`: names of IP sets.
     pub adopt: BTreeSet<String>,
-    /// How many rule groups `--max-ip-sets` makes.
+    /// The number of rule groups for `--max-ip-sets`.
     pub rule_groups: usize,
 }
 
 impl IamScope {
-    /// What a run with these settings, in this Region, touches.
+    /// The resources of a run with these settings in this Region.
     #[must_use]
     pub fn of(settings: &Settings, region: Option<&str>) -> Self {
         Self {
@@ -64,7 +64,7 @@ impl IamScope {
 
 /// The policy document. The same scope always gives the same document, byte for byte.
 ///
-/// What the scope does not tell becomes `*`: the account, unless an ARN has it, and the Region.
+/// An unknown account or Region becomes `*`.
 #[must_use]
 pub fn policy(access: Access, scope: &IamScope) -> Value {
     let place = Place::of(scope);
@@ -95,7 +95,7 @@ fn table(access: Access, scope: &IamScope) -> Option<Value> {
     statement("ReadTable", actions, &[table_arn(scope)])
 }
 
-/// These actions know no resources.
+/// The actions that do not support resources.
 fn lists(access: Access, scope: &IamScope) -> Option<Value> {
     let mut actions = vec!["wafv2:ListIPSets", "wafv2:ListRuleGroups"];
     // A web ACL is read by its ARN; one that is named must be looked up first.
@@ -105,7 +105,7 @@ fn lists(access: Access, scope: &IamScope) -> Option<Value> {
     statement("ListWaf", &actions, &["*".to_owned()])
 }
 
-/// Writes of a rule group are also checked against each IP set to which it refers; creating with tags is tagging.
+/// Writing a rule group needs permission on each IP set that it refers to; creating with tags needs permission to tag.
 fn ip_sets(access: Access, arns: &[String]) -> Option<Value> {
     let actions: &[&str] = match access {
         Access::Plan | Access::Check => &["wafv2:GetIPSet"],
@@ -121,7 +121,7 @@ fn ip_sets(access: Access, arns: &[String]) -> Option<Value> {
     statement("IpSets", actions, arns)
 }
 
-/// As [`ip_sets`], but these exist, and their tags are left alone.
+/// Like [`ip_sets`], but they exist and their tags stay.
 fn adopted(access: Access, arns: &[String]) -> Option<Value> {
     let actions: &[&str] = match access {
         Access::Plan | Access::Check => &["wafv2:GetIPSet"],
@@ -138,17 +138,17 @@ fn rule_groups(access: Access, arns: &[String]) -> Option<Value> {
     statement("RuleGroups", actions, arns)
 }
 
-/// Where no web ACL is named, a preflight looks for those that refer to our rule groups.
+/// Whether the preflight searches for web ACLs, because none is named.
 fn looks_through(access: Access, scope: &IamScope) -> bool {
     matches!(access, Access::Check) && scope.web_acls.is_empty()
 }
 
-/// Never written, whatever the command.
+/// Web ACLs, which no command writes.
 fn web_acls(access: Access, scope: &IamScope, arns: &[String]) -> Option<Value> {
     let actions: &[&str] = match (access, scope.scope) {
-        // WAF does not know the distributions of a web ACL for CloudFront.
+        // WAF does not list the distributions of a web ACL for CloudFront.
         (Access::Check, Scope::Regional) => &["wafv2:GetWebACL", "wafv2:ListResourcesForWebACL"],
-        _ => &["wafv2:GetWebACL"],
+        (Access::Plan | Access::Apply, _) | (Access::Check, Scope::Cloudfront) => &["wafv2:GetWebACL"],
     };
     statement("ReadWebAcls", actions, arns)
 }
@@ -162,7 +162,7 @@ fn table_arn(scope: &IamScope) -> String {
     format!("arn:{partition}:dynamodb:{}:{account}:table/{}", region.unwrap_or("*"), scope.table)
 }
 
-/// What the ARNs of everything in WAF begin with: `arn:aws:wafv2:REGION:ACCOUNT:SCOPE`.
+/// The prefix of all ARNs in WAF: `arn:aws:wafv2:REGION:ACCOUNT:SCOPE`.
 struct Place(String);
 
 impl Place {
@@ -175,7 +175,7 @@ impl Place {
     }
 
     fn ip_sets(&self, scope: &IamScope) -> Vec<String> {
-        // Three digits exactly: `*` would take in another installation whose name begins with this one's.
+        // Exactly three digits: `*` would include another installation whose name begins with this one's.
         Family::ALL.map(|family| format!("{}/ipset/{}-{family}-???/*", self.0, scope.name)).to_vec()
     }
 
@@ -202,12 +202,12 @@ fn is_arn(text: &str) -> bool {
     text.starts_with("arn:")
 }
 
-/// The account of the first ARN there is: a web ACL's, for that is surely ours, else the table's.
+/// The account from an ARN: a web ACL's, which is certainly ours, otherwise the table's.
 fn account(scope: &IamScope) -> &str {
     web_acl_part(scope, 4).or_else(|| arn_part(&scope.table, 4)).unwrap_or("*")
 }
 
-/// Nothing spans two partitions, so whatever tells will do.
+/// The partition, from any ARN or Region: an installation never spans two.
 fn partition(scope: &IamScope) -> &str {
     let of_region = || scope.region.as_deref().or(scope.table_region.as_deref()).map(partition_of);
     web_acl_part(scope, 1).or_else(|| arn_part(&scope.table, 1)).or_else(of_region).unwrap_or("aws")
@@ -217,7 +217,7 @@ fn web_acl_part(scope: &IamScope, index: usize) -> Option<&str> {
     scope.web_acls.iter().find_map(|web_acl| arn_part(web_acl, index))
 }
 
-/// `arn:PARTITION:SERVICE:REGION:ACCOUNT:…`, counted from 0; `None` if it is a name.
+/// A part of an ARN `arn:PARTITION:SERVICE:REGION:ACCOUNT:…`, counted from 0; `None` if it is a name.
 fn arn_part(text: &str, index: usize) -> Option<&str> {
     if is_arn(text) { text.split(':').nth(index) } else { None }
 }

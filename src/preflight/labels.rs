@@ -1,4 +1,4 @@
-//! `--action count`: whether a web ACL lets in whom our rule groups have labelled, and nobody else.
+//! Labels of `--action count`: whether a web ACL lets in exactly the clients that our rule groups label.
 
 use super::facts::{AclRule, AclState, Condition, LabelKey, RuleKind};
 use super::line::{Line, failure, ok, shown, warning};
@@ -8,21 +8,21 @@ use crate::model::web_acl::{Effect, Override};
 use crate::text;
 
 impl LabelKey {
-    /// Whether the label that one of our rule groups makes has it.
+    /// Whether it matches the label that one of our rule groups adds.
     ///
-    /// Only with the whole prefix of the rule group: where a key lacks it, AWS takes that of the web ACL in which the rule
-    /// stands (AWS WAF Developer Guide, "Label match examples").
+    /// It needs the whole prefix of the rule group: without it, AWS assumes that of the web ACL with the rule (AWS WAF
+    /// Developer Guide, "Label match examples").
     fn asks_for(&self, label: &str) -> bool {
         self.parts(label).is_some_and(|(key, part)| key == part)
     }
 
-    /// Whether it would be the label if the prefix did not lack.
+    /// Whether it is the label without its prefix.
     fn is_short_for(&self, label: &str) -> bool {
         let rest = self.parts(label).and_then(|(key, part)| part.strip_suffix(key));
         rest.is_some_and(|rest| rest.ends_with(':'))
     }
 
-    /// The key, and what of the label it is about.
+    /// The key, and the part of the label to compare it with.
     fn parts<'a>(&'a self, label: &'a str) -> Option<(&'a str, &'a str)> {
         match self {
             Self::Label(key) => Some((key, label)),
@@ -31,14 +31,14 @@ impl LabelKey {
     }
 }
 
-/// `awswaf:ACCOUNT:rulegroup:NAME-1:NAME`
+/// The label that a rule group adds: `awswaf:ACCOUNT:rulegroup:NAME-1:NAME`.
 pub(super) fn label(group: &RuleGroup, installation: &str) -> String {
     let account = group.arn.split(':').nth(4).unwrap_or_default();
     format!("awswaf:{account}:rulegroup:{}:{installation}", group.name)
 }
 
 /// The rules that tell by our labels who gets in, of the two shapes that can be judged: under the default action Allow
-/// one that blocks whoever has none of the labels, under Block one that lets in whoever has any.
+/// one that blocks clients without any of the labels, under Block one that lets in whoever has any.
 fn deciding<'a>(acl: &'a AclState, ours: &[Ours<'_>]) -> Vec<(&'a AclRule, &'a [LabelKey])> {
     let keys = |rule: &'a AclRule| match &rule.kind {
         RuleKind::Plain { effect: Effect::Block, on: Condition::None(keys) } if !acl.blocks => Some(keys.as_slice()),
@@ -57,19 +57,19 @@ fn asks_for(keys: &[LabelKey], our: &Ours<'_>) -> bool {
     keys.iter().any(|key| key.asks_for(&our.label))
 }
 
-/// Whether the web ACL lets in whom our rule groups label, and nobody else.
+/// Judges whether the web ACL lets in exactly the clients that our rule groups label.
 pub(super) fn decision(subject: &'static str, view: &View<'_>, ours: &[Ours<'_>]) -> Line {
     let (name, acl) = (&view.name, view.acl);
     let default = if acl.blocks { "blocks what no rule lets in" } else { "lets in what no rule blocks" };
     if ours.is_empty() {
-        let finding = format!("{name} {default}, and there is no rule group of ours yet whose labels it could ask for");
+        let finding = format!("{name} {default}, and no rule group of ours exists yet whose labels it could match");
         return warning(subject, finding, "apply, then attach the rule groups");
     }
     let rules = deciding(acl, ours);
     if rules.is_empty() {
         return without_decision(subject, view, ours, default);
     }
-    // One that blocks has to know every label; of those that let in it is enough if one does.
+    // A rule that blocks has to match every label; of rules that let in, one match is enough.
     let lacks = |our: &&Ours<'_>| {
         let mut asked = rules.iter().map(|(_, keys)| asks_for(keys, our));
         !(if acl.blocks { asked.any(|asked| asked) } else { asked.all(|asked| asked) })
@@ -77,23 +77,24 @@ pub(super) fn decision(subject: &'static str, view: &View<'_>, ours: &[Ours<'_>]
     let lacking: Vec<&Ours<'_>> = ours.iter().filter(lacks).collect();
     let found = names(rules.iter().map(|(rule, _)| *rule));
     if lacking.is_empty() {
-        let rest = if acl.blocks { "lets in whoever has one" } else { "blocks whoever has none" };
+        let rest = if acl.blocks { "lets in clients with one" } else { "blocks clients without any" };
         return ok(subject, format!("{name} {default}, and {found} {rest} of our labels"));
     }
     let groups: Vec<&str> = lacking.iter().map(|our| our.group.name.as_str()).collect();
     let labels: Vec<&str> = lacking.iter().map(|our| our.label.as_str()).collect();
     let groups = groups.join(", ");
-    let finding =
-        format!("{name} {default}; whom {groups} labels is shut out, for {found} does not ask for that label");
+    let finding = format!(
+        "{name} {default}; clients that {groups} labels are blocked, because {found} does not match that label"
+    );
     let short =
         rules.iter().flat_map(|(_, keys)| *keys).any(|key| lacking.iter().any(|our| key.is_short_for(&our.label)));
     let whole = if short { ", in full: without that prefix it is a label of the web ACL itself" } else { "" };
-    let mend = format!("let it ask for {} too{whole}", shown(", ", labels));
+    let mend = format!("make it match {} too{whole}", shown(", ", labels));
     let used = lacking.iter().any(|our| our.is_used());
     if used { failure(subject, finding, mend) } else { warning(subject, finding, mend) }
 }
 
-/// No rule is of a shape that can be judged: somebody else's may decide all the same.
+/// The line if no rule has a form that can be judged; other rules may still decide.
 fn without_decision(subject: &'static str, view: &View<'_>, ours: &[Ours<'_>], default: &str) -> Line {
     let (name, acl) = (&view.name, view.acl);
     let may_decide = |rule: &&AclRule| match &rule.kind {
@@ -104,24 +105,24 @@ fn without_decision(subject: &'static str, view: &View<'_>, ours: &[Ours<'_>], d
     let others: Vec<&AclRule> = acl.rules.iter().filter(may_decide).collect();
     if !others.is_empty() {
         let others = names(others.into_iter());
-        let finding = format!("{name} {default}; what {others} makes of our labels cannot be judged from here");
-        return warning(subject, finding, "make sure that whoever has one of our labels gets in, and nobody else");
+        let finding = format!("{name} {default}; the effect of {others} on our labels is unknown");
+        return warning(subject, finding, "make sure that only clients with one of our labels get in");
     }
     if acl.blocks {
-        let finding = format!("{name} {default}, and no rule lets in whoever has one of our labels: nobody gets in");
+        let finding = format!("{name} {default}, and no rule lets in clients with one of our labels: no one gets in");
         failure(
             subject,
             finding,
-            "set its default action to Allow and block whoever has none of our labels, or use --action allow",
+            "set its default action to Allow and block clients without any of our labels, or use --action allow",
         )
     } else {
         let finding =
-            format!("{name} {default}, and no rule blocks whoever has none of our labels: it protects nothing");
-        failure(subject, finding, "add a rule that does, behind the rule groups; the README has it")
+            format!("{name} {default}, and no rule blocks clients without any of our labels: it protects nothing");
+        failure(subject, finding, "add such a rule after the rule groups; see docs/web-acl.md")
     }
 }
 
-/// A rule that asks for a label before it is there does not see it.
+/// A rule that matches a label before it is added does not see it.
 pub(super) fn after_ours(view: &View<'_>, ours: &[Ours<'_>]) -> Option<Line> {
     const SUBJECT: &str = "order";
     let (name, acl) = (&view.name, view.acl);
@@ -142,13 +143,13 @@ pub(super) fn after_ours(view: &View<'_>, ours: &[Ours<'_>]) -> Option<Line> {
     too_early.dedup();
     if !too_early.is_empty() {
         let finding = format!(
-            "{name} asks for our labels in {} before all rule groups have made them",
+            "{name} matches our labels in {} before all rule groups have added them",
             names(too_early.into_iter())
         );
         return Some(failure(SUBJECT, finding, "give it a higher priority number than the references have"));
     }
     let found = names(rules.iter().map(|(rule, _)| *rule));
-    let finding = format!("{name} asks for our labels in {found}, after the rule groups");
+    let finding = format!("{name} matches our labels in {found}, after the rule groups");
     let later = later_blocks(view, ours, &rules);
     if later.is_empty() {
         return Some(ok(SUBJECT, finding));
@@ -156,16 +157,16 @@ pub(super) fn after_ours(view: &View<'_>, ours: &[Ours<'_>]) -> Option<Line> {
     let later = shown(", ", later.into_iter().map(|rule| format!("{} ({})", text::line(&rule.name), rule.priority)));
     Some(warning(
         SUBJECT,
-        format!("{finding}; clients that have one may still be blocked by {later}"),
-        "if that is not intended, let these rules pass requests that have one of our labels",
+        format!("{finding}; clients with one may still be blocked by {later}"),
+        "unless intended, exempt requests with one of our labels from these rules",
     ))
 }
 
-/// The rules after our rule groups that may block a client although it has one of our labels.
+/// The rules after our rule groups that may block a client with one of our labels.
 fn later_blocks<'a>(view: &View<'a>, ours: &[Ours<'_>], deciding: &[(&AclRule, &[LabelKey])]) -> Vec<&'a AclRule> {
     let acl = view.acl;
     let first = ours.iter().filter_map(|our| our.priority(view.action)).min();
-    // Under the default action Block the rule that lets labelled clients in ends the evaluation.
+    // Under the default action Block, the rule that lets labeled clients in ends the evaluation.
     let last = deciding.iter().map(|(rule, _)| rule.priority).max().filter(|_| acl.blocks);
     let exempts = |keys: &[LabelKey]| ours.iter().all(|our| asks_for(keys, our));
     let may_block = |rule: &&AclRule| match &rule.kind {

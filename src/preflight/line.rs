@@ -1,4 +1,4 @@
-//! One line of the preflight, and all of them as one document.
+//! A line of `check`, and all lines as one document.
 
 use std::collections::BTreeSet;
 use std::fmt::{Display, Write as _};
@@ -9,39 +9,39 @@ use super::facts::ReadError;
 use crate::text::number::counted;
 use crate::text::wrap::wrap;
 
-/// Elements of a list that a line shows.
+/// The most elements of a list in a line.
 const SHOWN: usize = 3;
 
 /// The indent of text below verdict and subject.
 const INDENT: &str = "                           ";
 
-/// How bad it is.
+/// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// As it should be.
     Ok,
-    /// A person should look.
+    /// It needs attention.
     Warning,
     /// It will not work.
     Failure,
 }
 
-/// One line of the preflight.
+/// A line of `check`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Line {
-    /// What was looked at; the same words at every run.
+    /// What was checked; the same in every run.
     pub subject: &'static str,
-    /// How bad it is.
+    /// Its severity.
     pub verdict: Severity,
-    /// What was found.
+    /// The finding.
     pub finding: String,
-    /// What to do about it.
+    /// How to fix it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mend: Option<String>,
 }
 
-/// The preflight as one document.
+/// All lines of `check` as one document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CheckReport {
     /// The version of this document.
@@ -64,18 +64,18 @@ pub(super) fn failure(subject: &'static str, finding: impl Into<String>, mend: i
     Line { subject, verdict: Severity::Failure, finding: finding.into(), mend: Some(mend.into()) }
 }
 
-/// A call failed; its error brings its own hint.
+/// The line for a failed read; its error has a hint.
 pub(super) fn failed(subject: &'static str, trouble: &ReadError) -> Line {
     Line { subject, verdict: Severity::Failure, finding: trouble.message.clone(), mend: trouble.hint.clone() }
 }
 
-/// For lack of what is ours in WAF: another line says why.
+/// The line for something that needs our resources in WAF, which could not be read.
 pub(super) fn unknown(subject: &'static str, trouble: &ReadError) -> Line {
     let mend = if trouble.denied { "see permissions" } else { "see rule groups" };
     failure(subject, "could not read wafsync's IP sets and rule groups", mend)
 }
 
-/// The first of a list, and how many there are besides.
+/// The first elements of a list, and the number of the rest.
 pub(super) fn shown(separator: &str, list: impl IntoIterator<Item: Display>) -> String {
     let mut list = list.into_iter();
     let mut items: Vec<String> = list.by_ref().take(SHOWN).map(|item| item.to_string()).collect();
@@ -87,7 +87,7 @@ pub(super) fn shown(separator: &str, list: impl IntoIterator<Item: Display>) -> 
 }
 
 impl Severity {
-    /// The word that begins a line.
+    /// The first word of a line.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -98,14 +98,14 @@ impl Severity {
     }
 }
 
-/// Lines as text, one after another: advice that several of them share is given once.
+/// Prints lines one by one. A fix that several lines share is printed once.
 #[derive(Debug, Default)]
 pub struct Printer {
     advised: BTreeSet<String>,
 }
 
 impl Printer {
-    /// For a person at a terminal: the finding, and below it how to fix it.
+    /// The line as text: the finding, and below it how to fix it.
     #[must_use]
     pub fn print(&mut self, line: &Line) -> String {
         let finding = format!("{:7}  {:16}  {}", line.verdict.as_str(), line.subject, line.finding);
@@ -118,7 +118,7 @@ impl Printer {
 }
 
 impl CheckReport {
-    /// For a person at a terminal: all lines and a total.
+    /// All lines as text, and a total.
     #[must_use]
     pub fn to_text(&self) -> String {
         let mut printer = Printer::default();
@@ -126,7 +126,7 @@ impl CheckReport {
         format!("{lines}\n{}\n", self.total())
     }
 
-    /// How many lines have each verdict.
+    /// The number of lines of each severity.
     #[must_use]
     pub fn total(&self) -> String {
         let count = |verdict: Severity| self.lines.iter().filter(|line| line.verdict == verdict).count();

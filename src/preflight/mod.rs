@@ -1,4 +1,4 @@
-//! What a person can ask before, beside and after a run: `check`, `explain` and `iam-policy`.
+//! What people can ask without a run: `check`, `explain` and `iam-policy`.
 
 pub mod check;
 pub mod explain;

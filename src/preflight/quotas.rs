@@ -1,6 +1,6 @@
-//! Whether AWS's quotas leave room, beside what others have, for what the table needs.
+//! Quotas: whether AWS's quotas leave room for what the table needs.
 //!
-//! What a quota was raised to cannot be seen from here, only that it was: by there being more than the usual number.
+//! A raised quota is not visible here; more resources than the default quota show that it was raised.
 
 use super::facts::{Ours, TableSample, TableState};
 use super::line::{Line, failed, failure, ok, unknown, warning};
@@ -11,7 +11,7 @@ use crate::model::limits::QUOTA;
 use crate::model::settings::Settings;
 use crate::text::number::{counted, grouped};
 
-/// How many of something there are, of everybody's.
+/// The numbers of a resource: ours and those of others.
 #[derive(Clone, Copy)]
 struct Standing {
     ours: usize,
@@ -27,20 +27,20 @@ impl Standing {
         self.ours + self.others
     }
 
-    /// How many more the usual quota takes; `None`: there are more than it takes already, so it was raised.
+    /// How many more the default quota allows; `None` if it is exceeded and so was raised.
     const fn room(self) -> Option<usize> {
         QUOTA.checked_sub(self.all())
     }
 }
 
-/// How well it is known how many CIDRs the table asks for.
+/// How precisely the table's number of CIDRs is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Known {
-    /// All items were looked at.
+    /// Exactly: the sample has all items.
     Exactly,
-    /// Some were, and it is known about how many there are.
+    /// Roughly: from the sample and the table's item count.
     About,
-    /// Some were.
+    /// A lower bound: from the sample alone.
     AtLeast,
 }
 
@@ -55,26 +55,26 @@ pub(super) fn ip_sets(settings: &Settings, seen: &Ours<'_>) -> Line {
     let standing = Standing::new(current.shards.len(), totals.ip_sets);
     let Standing { ours, others } = standing;
     let Ok(sample) = seen.sample else {
-        let finding = format!("{ours} there, {others} of others; what the table needs is not known");
+        let finding = format!("{ours} there, {others} of others; the number that the table needs is unknown");
         return warning(SUBJECT, finding, "see above");
     };
     let (cidrs, known) = wanted(settings, sample, seen.table.as_ref().ok());
     let (missing, allowed) = (missing(settings, current, cidrs), settings.waf.limits.max_ip_sets);
     let finding = finding(standing, missing, cidrs, known);
     if missing > 0 && ours.saturating_add(missing) > allowed {
-        let mend = "raise --max-ip-sets, and AWS's quota with it if need be, or merge CIDRs with --aggregate";
+        let mend = "raise --max-ip-sets, and AWS's quota if necessary, or merge CIDRs with --aggregate";
         return failure(SUBJECT, format!("{finding}; --max-ip-sets allows {allowed}"), mend);
     }
     match standing.room() {
         None if missing > 0 => beyond(SUBJECT, &finding, missing),
         None => ok(SUBJECT, format!("{finding}; so the usual quota of {QUOTA} was raised")),
-        // Whoever allows more than the usual quota knows that it was raised.
+        // Settings above the default quota imply that it was raised.
         Some(room) if room < missing && allowed <= QUOTA => too_full(SUBJECT, &finding, room, RAISE),
         Some(0) if others > 0 && allowed <= QUOTA => {
             warning(SUBJECT, format!("{finding}; the usual quota of {QUOTA} leaves no room to grow"), RAISE)
         }
-        // As many as the quota are the default: that asks for no number, and whoever shares the account is no reason to
-        // warn for ever.
+        // The default setting equals the default quota. It does not ask for that many, so resources of others are no reason
+        // to warn.
         Some(_) if allowed != QUOTA && allowed + others > QUOTA => {
             let left = QUOTA - others;
             let finding = format!(
@@ -111,9 +111,9 @@ pub(super) fn rule_groups(settings: &Settings, seen: &Ours<'_>) -> Line {
     }
 }
 
-/// More are needed, and nobody can say from here whether they fit.
+/// The line if more are needed and it is unknown whether they fit.
 fn beyond(subject: &'static str, finding: &str, missing: usize) -> Line {
-    let finding = format!("{finding}; the usual quota of {QUOTA} was raised, and how far cannot be seen from here");
+    let finding = format!("{finding}; the usual quota of {QUOTA} was raised, to an unknown number");
     warning(subject, finding, format!("make sure that it leaves room for {missing} more"))
 }
 
@@ -125,7 +125,7 @@ fn too_full(subject: &'static str, finding: &str, room: usize, mend: &str) -> Li
     )
 }
 
-/// `2 there, 1 more needed for 25,000 CIDRs; 30 of others`
+/// A finding such as `2 there, 1 more needed for 25,000 CIDRs; 30 of others`.
 fn finding(standing: Standing, missing: usize, cidrs: PerFamily<usize>, known: Known) -> String {
     let need = match missing {
         0 => "enough".to_owned(),
@@ -140,7 +140,7 @@ fn finding(standing: Standing, missing: usize, cidrs: PerFamily<usize>, known: K
     format!("{} there, {need} for {cidrs}; {} of others", standing.ours, standing.others)
 }
 
-/// How many CIDRs WAF should hold: of a table that is larger than the sample as many more as it has more items.
+/// The number of CIDRs that WAF should hold, extrapolated from the sample for a larger table.
 fn wanted(settings: &Settings, sample: &TableSample, table: Option<&TableState>) -> (PerFamily<usize>, Known) {
     let rules = &settings.table;
     let desired = |always| Desired::new(sample.view.clone(), always, rules.aggregate, rules.widest);
@@ -158,7 +158,7 @@ fn wanted(settings: &Settings, sample: &TableSample, table: Option<&TableState>)
     }
 }
 
-/// How many IP sets have to come: each holds one family.
+/// The number of IP sets to create: each holds one family.
 fn missing(settings: &Settings, current: &Current, cidrs: PerFamily<usize>) -> usize {
     let capacity = settings.waf.limits.set_capacity;
     let missing = |family| {

@@ -1,4 +1,4 @@
-//! Whether a web ACL refers to each of our rule groups, in what place, and what its overrides leave of our rule.
+//! References: whether a web ACL refers to each of our rule groups, at which position and with which override.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::model::current::RuleGroup;
 use crate::model::policy::Action;
 use crate::model::web_acl::{Effect, Override};
 
-/// What is wrong with how a web ACL refers to one of our rule groups, the worst first.
+/// A flaw in how a web ACL refers to one of our rule groups, the worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Flaw {
     SwitchedOff,
@@ -42,31 +42,39 @@ impl Flaw {
     const fn verdict(self) -> Severity {
         match self {
             Self::MissingUnused | Self::AllowedAtOnce => Severity::Warning,
-            _ => Severity::Failure,
+            Self::SwitchedOff | Self::Blocked | Self::Captcha | Self::Challenge | Self::Unknown | Self::Missing => {
+                Severity::Failure
+            }
         }
     }
 
-    /// Said of the web ACL.
+    /// The predicate of a sentence about the web ACL.
     fn sentence(self, groups: &str) -> String {
         match self {
-            Self::SwitchedOff => format!("switches off {groups}: an override to Count lets nobody in"),
-            Self::Blocked => format!("turns away whom {groups} should let in: an override to Block"),
-            Self::Captcha => format!("puts a CAPTCHA to whom {groups} should let in, and no cluster solves one"),
-            Self::Challenge => format!("puts a Challenge to whom {groups} should let in, and no cluster meets one"),
-            Self::Unknown => format!("overrides {groups} to an action that is not known here"),
+            Self::SwitchedOff => format!("disables {groups}: an override to Count lets no one in"),
+            Self::Blocked => format!("blocks clients that {groups} should let in: an override to Block"),
+            Self::Captcha => {
+                format!("requires a CAPTCHA from clients that {groups} should let in, and no cluster solves one")
+            }
+            Self::Challenge => {
+                format!("requires a Challenge from clients that {groups} should let in, and no cluster solves one")
+            }
+            Self::Unknown => format!("overrides {groups} to an unknown action"),
             Self::Missing => format!("does not refer to {groups}"),
             Self::MissingUnused => format!("does not refer to {groups}, which has no IP set yet"),
-            Self::AllowedAtOnce => format!("overrides {groups} to Allow: whom it lets in meets no later rule"),
+            Self::AllowedAtOnce => format!("overrides {groups} to Allow: no later rule sees those clients"),
         }
     }
 
     const fn mend(self) -> &'static str {
         match self {
             Self::Missing | Self::MissingUnused => {
-                "add a rule that refers to each of them, before every rule that blocks, with the override None"
+                "add a reference to each of them before every rule that blocks, without an override"
             }
-            Self::AllowedAtOnce => "take that override away, or use --action allow",
-            _ => "take that override away in the web ACL",
+            Self::AllowedAtOnce => "remove that override, or use --action allow",
+            Self::SwitchedOff | Self::Blocked | Self::Captcha | Self::Challenge | Self::Unknown => {
+                "remove that override in the web ACL"
+            }
         }
     }
 }
@@ -75,10 +83,10 @@ pub(super) fn references(view: &View<'_>) -> Line {
     const SUBJECT: &str = "references";
     let name = &view.name;
     let Some(ours) = &view.ours else {
-        return warning(SUBJECT, format!("{name}: our rule groups are not known"), "see above");
+        return warning(SUBJECT, format!("{name}: our rule groups are unknown"), "see above");
     };
     if ours.is_empty() {
-        return warning(SUBJECT, format!("{name}: there is no rule group of ours yet"), "apply, then refer to it");
+        return warning(SUBJECT, format!("{name}: no rule group of ours exists yet"), "apply, then refer to it");
     }
     let mut flaws: BTreeMap<Flaw, Vec<&str>> = BTreeMap::new();
     for our in ours {
@@ -98,7 +106,7 @@ pub(super) fn references(view: &View<'_>) -> Line {
     Line { subject: SUBJECT, verdict, finding, mend: Some(mends.join("; ")) }
 }
 
-/// `wafsync-1 at priority 0`
+/// A rule group and its position: `wafsync-1 at priority 0`.
 pub(super) fn place(group: &RuleGroup, (priority, with): (Priority, Override)) -> String {
     let harmless = match with {
         Override::To(Effect::Allow) => " (the override to Allow changes nothing)",

@@ -1,4 +1,4 @@
-//! A web ACL and our rule groups in it, as the judges of web ACLs look at them.
+//! A view of a web ACL and our rule groups in it, for the judges.
 
 use super::facts::{AclRule, AclState, Priority};
 use super::line::shown;
@@ -7,12 +7,12 @@ use crate::model::policy::Action;
 use crate::model::web_acl::Override;
 use crate::text;
 
-/// One of our rule groups, as a web ACL sees it.
+/// One of our rule groups in a web ACL.
 pub(super) struct Ours<'a> {
     pub(super) group: &'a RuleGroup,
-    /// The label that its rule makes under `--action count`.
+    /// The label that its rule adds under `--action count`.
     pub(super) label: String,
-    /// The priority of the rule that refers to it, and its override: of several the one that serves best.
+    /// The position and override of the reference to it; the best of several.
     pub(super) place: Option<(Priority, Override)>,
 }
 
@@ -22,19 +22,19 @@ impl Ours<'_> {
         !self.group.rule.references().is_empty()
     }
 
-    /// Where it is asked, if it is asked to any effect.
+    /// Its position, if its reference is effective.
     pub(super) fn priority(&self, action: Action) -> Option<Priority> {
         self.place.filter(|(_, with)| with.lets_in(action)).map(|(priority, _)| priority)
     }
 }
 
-/// A web ACL and our rule groups in it.
+/// A web ACL with our rule groups in it.
 pub(super) struct View<'a> {
     pub(super) acl: &'a AclState,
     /// `web ACL NAME`
     pub(super) name: String,
     pub(super) action: Action,
-    /// `None`: they are not known.
+    /// Our rule groups; `None` if they could not be read.
     pub(super) ours: Option<Vec<Ours<'a>>>,
 }
 

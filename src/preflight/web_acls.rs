@@ -1,5 +1,4 @@
-//! What a web ACL does besides referring to us: its default action, who is asked before our rule groups, and what it
-//! protects.
+//! Judges a web ACL: its default action, the order of its rules, and what it protects.
 
 use super::facts::{AclRule, AclState, RuleKind};
 use super::labels::{after_ours, decision, label};
@@ -42,17 +41,17 @@ fn default_action(view: &View<'_>) -> Line {
         (Action::Allow, true, _) => ok(SUBJECT, format!("{name} blocks what no rule lets in")),
         (Action::Allow, false, _) => failure(
             SUBJECT,
-            format!("{name} lets in what no rule blocks: an allow-list protects nothing then"),
+            format!("{name} lets in what no rule blocks: the allow-list protects nothing"),
             "set its default action to Block, once the rule groups are in force",
         ),
         (Action::Count, _, None) => {
-            warning(SUBJECT, format!("{name}: the labels of our rule groups are not known"), "see above")
+            warning(SUBJECT, format!("{name}: the labels of our rule groups are unknown"), "see above")
         }
         (Action::Count, _, Some(ours)) => decision(SUBJECT, view, ours),
     }
 }
 
-/// Who is asked before whom; `None` if the web ACL does not refer to us to any effect.
+/// Judges the order of rules; `None` if no reference to our rule groups is effective.
 fn order(view: &View<'_>) -> Option<Line> {
     let ours = view.ours.as_ref()?;
     ours.iter().find_map(|our| our.priority(view.action))?;
@@ -62,7 +61,7 @@ fn order(view: &View<'_>) -> Option<Line> {
     }
 }
 
-/// Whoever is blocked before our rule groups are asked is not let in by them.
+/// Judges the rules before our rule groups, which may block clients that those let in.
 fn before_ours(view: &View<'_>, ours: &[Ours<'_>]) -> Line {
     const SUBJECT: &str = "order";
     let (name, acl) = (&view.name, view.acl);
@@ -80,8 +79,9 @@ fn before_ours(view: &View<'_>, ours: &[Ours<'_>]) -> Line {
     if early.is_empty() {
         return ok(SUBJECT, format!("{name} asks our rule groups before every rule that may block"));
     }
-    let finding = format!("{name} asks {} first, which may block whom our rule groups let in", shown(", ", early));
-    warning(SUBJECT, finding, "give the references lower priorities, unless it is meant so")
+    let finding =
+        format!("{name} asks {} first, which may block clients that our rule groups let in", shown(", ", early));
+    warning(SUBJECT, finding, "give the references lower priorities, unless this is intended")
 }
 
 fn association(view: &View<'_>) -> Line {
@@ -90,7 +90,7 @@ fn association(view: &View<'_>) -> Line {
     match &view.acl.resources {
         None => {
             let finding = format!("{name}: WAF does not list the distributions of a web ACL for CloudFront");
-            warning(SUBJECT, finding, "look at the distribution: its WebACLId has to be this web ACL")
+            warning(SUBJECT, finding, "check that the distribution's WebACLId is this web ACL")
         }
         Some(Ok(resources)) if resources.is_empty() => {
             warning(SUBJECT, format!("{name} protects nothing"), "associate it with the load balancer")
@@ -101,7 +101,7 @@ fn association(view: &View<'_>) -> Line {
         Some(Err(trouble)) if trouble.denied => warning(
             SUBJECT,
             trouble.message.as_str(),
-            "nothing but this check needs wafv2:ListResourcesForWebACL; `wafsync iam-policy --for check` allows it",
+            "only this check needs wafv2:ListResourcesForWebACL; `wafsync iam-policy --for check` allows it",
         ),
         Some(Err(trouble)) => failed(SUBJECT, trouble),
     }

@@ -27,7 +27,7 @@ impl Document {
         let (done, minimum) = counts(run);
         let error = match &run.end {
             End::Failed(failure) => Some(crate::text::with_hint(&failure.to_string(), failure.hint())),
-            _ => None,
+            End::Done | End::Blocked | End::Partial(_) => None,
         };
         let sets = |current: &Current| ip_sets(current, limits);
         let mut document = Self {
@@ -166,7 +166,7 @@ fn wanted_by(run: &Run, changes: &[&Change]) -> Vec<Vec<Option<String>>> {
 fn write(run: &Run, change: &Change, wanted_by: Vec<Option<String>>) -> Write {
     let names = |cidrs: &[Cidr], sets: &[String]| match &change.write {
         plan::Write::CreateIpSet(_) | plan::Write::UpdateIpSet { .. } => Names::Cidrs(cidrs.to_vec()),
-        _ => Names::IpSets(sets.to_vec()),
+        plan::Write::CreateRuleGroup(_) | plan::Write::UpdateRuleGroup { .. } => Names::IpSets(sets.to_vec()),
     };
     Write {
         kind: change.write.kind(),

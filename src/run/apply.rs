@@ -197,7 +197,7 @@ impl Applying<'_, '_> {
     }
 
     /// Sends rule groups, those with new references only after a list that shows the IP sets to be wired with the lock
-    /// tokens that this run knows: nobody else has put anything in since. Answers those that wait.
+    /// tokens that this run knows: no one else has changed them since. Returns those that wait.
     async fn wire<'c>(&mut self, changes: Vec<&'c Change>) -> Vec<&'c Change> {
         self.waits_for_list = false;
         let mut waiting = Vec::new();

@@ -72,13 +72,14 @@ pub(super) async fn confirm(job: &Job<'_>, observation: &mut Observation, care: 
         Err(reason @ StopReason::Signal) => return stopped(reason),
     }
     let Err(error) = observation.scan_again(job).await else { return Proof::Scanned(care) };
-    if let Class::Stopped(reason) = error.class() {
-        return stopped(reason);
-    }
-    warn!(error = %error.with_hint(), "the second scan failed: nothing is removed in this run");
     let fault = Fault::from(&error);
-    Proof::Unavailable(match error.class() {
+    let end = match error.class() {
+        Class::Stopped(reason) => return stopped(reason),
         Class::Final => End::failed(fault),
-        _ => End::partial(Why::Unconfirmed(fault)),
-    })
+        Class::Unavailable | Class::Conflict | Class::Duplicate | Class::NotFound | Class::Again => {
+            End::partial(Why::Unconfirmed(fault))
+        }
+    };
+    warn!(error = %error.with_hint(), "the second scan failed: nothing is removed in this run");
+    Proof::Unavailable(end)
 }

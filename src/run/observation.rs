@@ -181,7 +181,9 @@ fn unread_at_first(error: &AwsError) -> End {
     match error.class() {
         Class::Stopped(reason) => End::partial(Why::Stopped(reason)),
         Class::Again if !error.looks_lasting() => End::partial(Why::Unread(fault())),
-        _ => End::failed(fault()),
+        Class::Again | Class::Unavailable | Class::Conflict | Class::Duplicate | Class::NotFound | Class::Final => {
+            End::failed(fault())
+        }
     }
 }
 
@@ -189,6 +191,11 @@ fn unread_at_first(error: &AwsError) -> End {
 pub(super) fn unread_later(error: &AwsError) -> End {
     match error.class() {
         Class::Again => End::partial(Why::Unread(Fault::from(error))),
-        _ => unread_at_first(error),
+        Class::Stopped(_)
+        | Class::Unavailable
+        | Class::Conflict
+        | Class::Duplicate
+        | Class::NotFound
+        | Class::Final => unread_at_first(error),
     }
 }

@@ -74,7 +74,7 @@ async fn a_set_that_is_named_like_ours_is_adopted_with_the_same_care() {
     world.items(1..=2);
     let first = world.apply().await;
     assert_eq!((ended(&first), texts(&first.held)), ((Outcome::Held, 3, 3), vec!["203.0.113.0/24".to_owned()]));
-    // By now a rule of ours refers to it, and still nobody has approved anything.
+    // By now a rule of ours refers to it, but nothing has been approved.
     world.items(3..=3);
     let second = world.next_apply().await;
     assert_eq!(changes(&second), [format!("update_ip_set wafsync-ipv4-001 +{}", ip(3))]);

@@ -20,7 +20,7 @@ fn expression(alert: &Value) -> &str {
     alert["expr"].as_str().unwrap()
 }
 
-/// Every metric in an expression, with what stands in its braces.
+/// Every metric in an expression, with the contents of its braces.
 fn selectors(expression: &str) -> Vec<(&str, &str)> {
     let starts = expression.match_indices("wafsync_").map(|(start, _)| &expression[start..]);
     starts

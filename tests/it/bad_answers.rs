@@ -137,7 +137,7 @@ fn without_acls() -> Settings {
     settings
 }
 
-/// Passes everything on, but for one operation, whose answers are changed.
+/// Passes everything on, except one operation, whose answers are changed.
 #[derive(Clone, Debug)]
 struct Garbler {
     http: SharedHttpClient,

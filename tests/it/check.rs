@@ -248,7 +248,7 @@ async fn where_none_is_named_the_web_acls_that_refer_to_us_are_found_on_every_pa
     let report = check(&world).await;
     let expected = [("web ACL", Severity::Warning), ("association", Severity::Warning)];
     assert_eq!(complaints(&report), expected, "{}", report.to_text());
-    let mend = "set --web-acl=front --web-acl=last, so that each run looks at it";
+    let mend = "set --web-acl=front --web-acl=last, so that every run checks it";
     assert_eq!(line(&report, "web ACL").mend.as_deref(), Some(mend));
     assert_eq!((world.calls("GetWebACL"), world.calls("ListWebACLs")), (6, 3));
     world.settled().await;

@@ -1,4 +1,4 @@
-//! Somebody else writes at the same time, and answers get lost.
+//! Conflicts with other writers, and lost answers.
 
 use std::time::Duration;
 

@@ -109,7 +109,7 @@ const MARGIN: Duration = Duration::from_secs(5);
 
 #[tokio::test(start_paused = true)]
 async fn the_grace_period_is_longer_than_the_time_from_a_signal_to_the_exit() {
-    // Its backlog takes connections, and nobody answers them.
+    // Its backlog accepts connections that are never answered.
     let gateway = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let push = format!("http://{}", gateway.local_addr().unwrap());
     let (mut run, mut all) = (Duration::ZERO, Duration::ZERO);

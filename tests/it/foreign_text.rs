@@ -99,7 +99,7 @@ async fn the_suggested_command_does_what_it_says_and_nothing_else_when_it_is_pas
     let arguments = String::from_utf8(shell.stdout).unwrap();
     assert_eq!(arguments.lines().filter(|line| ignored.contains(line)).count(), nasty.len(), "{arguments}");
 
-    // What nobody could check before pasting it is not suggested.
+    // Text that a person cannot check before pasting is not suggested.
     let hidden = ended(&process, &["plan", &format!("--ignore-item={EVIL}")]).await;
     assert_eq!(suggested(&hidden.stdout), None, "{}", hidden.stdout);
     tame(&hidden.stdout, "stdout");

@@ -240,7 +240,7 @@ async fn what_needs_a_person_is_an_error_until_its_digest_is_approved() {
     process.aws.delete_item(TABLE, "b");
     let (kind, document) = runtime.invoke(json!({})).await.error();
     assert_eq!((kind.as_str(), &document["held"]), ("held", &json!(["198.51.100.8/32"])));
-    // Nobody reads what a schedule is answered.
+    // A schedule ignores the answer.
     assert_eq!(function.event("held").await["ranges"], "198.51.100.8/32");
     let approve = function.event("to approve exactly this, after reading it").await["approve"].clone();
     let planned = runtime.invoke(json!({"dry_run": true})).await.document();

@@ -32,7 +32,7 @@ fn constants(text: &str) -> Vec<(&str, &str, &str)> {
             continue;
         }
         let (of_type, value) = rest.split_once(" =").unwrap_or_else(|| panic!("{name} has no value"));
-        // The `;` of an array's type stands in front of the `=`.
+        // The `;` of an array's type comes before the `=`.
         let value = value.split_once(';').unwrap_or_else(|| panic!("{name} does not end")).0;
         found.push((name, of_type, value.trim()));
     }

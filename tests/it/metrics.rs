@@ -231,7 +231,7 @@ async fn drift_that_was_not_removed_is_not_counted() {
     let mut session = world.session();
     apply(&world, &mut session).await;
     world.aws.edit_ip_set("wafsync-ipv4-000", |cidrs| cidrs.push("192.0.2.1/32".to_owned()));
-    // Whoever put it there takes it out again while the write is under way.
+    // It is removed by hand again while the write is in flight.
     world.once("UpdateIPSet", Phase::Before, |aws, _| {
         aws.edit_ip_set("wafsync-ipv4-000", |cidrs| cidrs.retain(|cidr| cidr != "192.0.2.1/32"));
     });

@@ -13,10 +13,10 @@ const WEB_ACL: &str = "rancher";
 /// The set of the Lambda.
 const SET: &str = "clusters";
 const SETTINGS: [&str; 4] = ["--web-acl", WEB_ACL, "--adopt", SET];
-/// Nobody wants it any more, but the event of its deletion was lost.
+/// It is no longer wanted, but the event of its deletion was lost.
 const STALE: &str = "203.0.113.99/32";
 
-/// The web ACL's rules as they stand.
+/// The web ACL's current rules.
 fn front(aws: &Aws) -> Value {
     let mut front = Value::Null;
     aws.edit_web_acl(WEB_ACL, |rules| front = rules.clone());
@@ -148,7 +148,7 @@ async fn the_lambda_of_the_article_is_replaced_without_a_gap() {
     world.later().await;
     world.settled().await;
 
-    // `--adopt` stays for good: without it the set is somebody else's, and dropping it needs a person.
+    // `--adopt` stays: without it the set is foreign, and dropping it needs approval.
     world.set(&["--web-acl", WEB_ACL, "--always", &ip(6)]);
     assert_eq!(world.next_apply().await.outcome, Outcome::Blocked);
 }
@@ -171,7 +171,7 @@ async fn the_lambda_of_the_article_takes_over_again_without_a_gap() {
     world.aws.edit_web_acl(WEB_ACL, |rules| rules.as_array_mut().unwrap().push(direct.clone()));
     assert_eq!(let_in(&world.aws, &front(&world.aws)), ips(1..=5));
 
-    // Alone it would lock out whom wafsync let in by a set of its own.
+    // Alone it would lock out clients that wafsync let in by its own set.
     let only_the_old_rule = json!([direct]);
     assert!(!let_in(&world.aws, &only_the_old_rule).contains(&ip(4)));
 
@@ -186,7 +186,7 @@ async fn the_lambda_of_the_article_takes_over_again_without_a_gap() {
     world.aws.edit_web_acl(WEB_ACL, |rules| *rules = only_the_old_rule.clone());
     assert_eq!(let_in(&world.aws, &front(&world.aws)), ips(1..=6));
 
-    // The sets and rule groups that stay let nobody in.
+    // The remaining sets and rule groups let no one in.
     world.no_items(4..=4);
     world.aws.edit_ip_set(SET, |set| set.retain(|address| *address != ip(4)));
     assert!(world.in_force().contains(&ip(4)));

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::world::{TABLE, World, reference_to};
 
-/// Both pages of a run. No line of the text is wider than a terminal, but for what has to be pasted whole.
+/// Both pages of a run. No line of the text is wider than a terminal, except commands to paste.
 async fn pages(world: &World, command: Command) -> String {
     let run = world.run(command).await;
     let document = Document::new(&run, &world.settings);

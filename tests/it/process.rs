@@ -30,7 +30,7 @@ pub(crate) struct Running {
     heard: String,
 }
 
-/// What became of a process: what it said that nobody has read yet, and all of its log.
+/// A finished process: its unread output, and all of its log.
 pub(crate) struct Ended {
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
@@ -42,7 +42,7 @@ impl Process {
         Self::with_rates([None; 2]).await
     }
 
-    /// With so many calls a second to each action that reads, and to each that writes.
+    /// With these rates, in calls per second to each action that reads, and to each that writes.
     pub(crate) async fn with_rates([read_rate, write_rate]: [Option<f64>; 2]) -> Self {
         let aws = Aws::new(Config { read_rate, write_rate, ..Config::default() });
         aws.create_table("eu-central-1", TABLE);

@@ -180,7 +180,7 @@ fn the_roles_for_kubernetes_trust_the_service_account_of_the_cronjob_and_are_the
     let role = account["metadata"]["annotations"]["eks.amazonaws.com/role-arn"].as_str().unwrap();
     let commands = [README, HOSTS, PERMISSIONS].map(|page| blocks(page, "sh").join("\n")).join("\n");
     let commands = commands.replace("'\"$ISSUER\"'", "ISSUER");
-    // The documents are what stands in quotation marks over several lines.
+    // The documents are the quoted texts of several lines.
     let policies = commands.split("'{\n").skip(1).map(|rest| rest.split_once("}'").unwrap().0);
     let policies: Vec<Value> = policies.map(|policy| serde_json::from_str(&format!("{{{policy}}}")).unwrap()).collect();
     let [irsa, pod_identity, _table] = policies.as_slice() else { panic!("{policies:?}") };

@@ -37,7 +37,7 @@ async fn every_page_is_read_consistently_and_asks_for_no_attribute_that_is_not_u
         world.apply().await;
         world.no_items(1..=1);
         world.later().await;
-        // Two scans, for there is something to remove; then the sample of `check`.
+        // Two scans, because there is something to remove; then the sample of `check`.
         world.apply().await;
         world.later().await;
         let stop = world.signal.stop(None);
@@ -121,7 +121,7 @@ async fn a_scan_that_does_not_get_on_ends() {
     world.fail_times("Scan", 100, When::Before, FaultKind::Body(page));
     let document = world.apply().await;
     assert_eq!(ended(&document), (Outcome::Failed, 0, 0));
-    let cause = "Scan table clusters: the scan does not get on: two pages end at the same key; hint: ";
+    let cause = "Scan table clusters: the scan makes no progress: two pages end at the same key; hint: ";
     assert!(document.error.as_ref().unwrap().starts_with(cause), "{:?}", document.error);
 }
 

@@ -1,4 +1,4 @@
-//! What nobody may read: credentials on the network, credentials and account ids in the log.
+//! Secrets: credentials on the network, credentials and account ids in the log.
 
 use serde_json::json;
 

@@ -31,7 +31,7 @@ struct Account {
     rates_of_each: [&'static str; 2],
 }
 
-/// Starts so many at the same moment, and answers how each ended.
+/// Starts this many at the same moment, and returns how each ended.
 ///
 /// Who says that all is well has to be right at that very moment, whatever the others still do: they want the same.
 async fn at_once(process: &Process, many: usize, account: &Account, wanted: &BTreeSet<String>) -> Vec<String> {
@@ -58,7 +58,7 @@ async fn at_once(process: &Process, many: usize, account: &Account, wanted: &BTr
 /// Rounds after which nothing may be left to do.
 const ROUNDS: usize = 3;
 
-/// Lets so many at once run until none of them finds anything to do.
+/// Runs this many at once until none of them finds anything to do.
 async fn until_quiet(process: &Process, many: usize, account: &Account, wanted: &BTreeSet<String>) {
     for _ in 0..=ROUNDS {
         if at_once(process, many, account, wanted).await.iter().all(|outcome| outcome == "converged") {

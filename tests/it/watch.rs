@@ -15,7 +15,7 @@ use crate::world::{NOW, World};
 
 const EVERY: Duration = Duration::from_mins(5);
 
-/// Watches until the signal, or for so many runs; `between` happens after each of them, with its number from 1.
+/// Watches until the signal, or for this many runs; `between` is called after each of them, with its number from 1.
 async fn watch_until(
     world: &World,
     signal: &Signal,

@@ -123,7 +123,7 @@ fn a_mark_that_is_imagined_is_caught_where_an_adopted_set_is_filled_while_remova
             let held = ["198.51.100.1/32", "203.0.113.220/32"];
             world.aws.put_ip_set("REGIONAL", "offices", "IPV4", &held, Some("Offices"));
             world.item("a", &["198.51.100.1/32"]);
-            // A rule of ours refers to it from now on; what nobody has approved to remove stays.
+            // A rule of ours refers to it from now on; removals that are not approved wait.
             world.apply(&world.process("run")).await;
             world.later().await;
             world.careless = careless;
@@ -186,7 +186,7 @@ fn in_a_runtime(lives: impl Future<Output = ()>) {
     tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(lives);
 }
 
-/// A fault of one attempt of this operation, after so many that go through.
+/// A fault of one attempt of this operation, after this many that succeed.
 fn once(operation: &str, skip: usize, kind: FaultKind) -> Fault {
     Fault { operation: Some(operation.to_owned()), target: None, skip, times: 1, when: When::Before, kind }
 }

@@ -175,7 +175,7 @@ async fn hurried(named: Named, deadline: Duration) {
     world.converges().await;
 }
 
-/// What somebody does to WAF in the console.
+/// An edit of WAF in the console.
 type Hand = fn(&Aws);
 
 /// One with a name.
@@ -245,11 +245,11 @@ enum Mishap {
     Outlived(usize),
     Signalled(usize),
     Hurried(Duration),
-    /// So many reads from that call on are so old.
+    /// This many reads from that call on are this stale.
     Aged(usize, usize, Duration),
-    /// So many reads from that call on know nothing of what has this name.
+    /// This many reads from that call on omit the resource of this name.
     Omitted(usize, usize, String),
-    /// Somebody has a hand in WAF when that call comes in.
+    /// WAF is edited by hand when that call arrives.
     Handed(usize, Deed),
 }
 

@@ -22,7 +22,7 @@ const MAX_IP_SETS: usize = 8;
 
 const KEYS: [&str; 6] = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta"];
 
-/// What nobody wants, ever.
+/// Addresses that are never wanted.
 pub(crate) const STRANGERS: [&str; 4] =
     ["203.0.113.200/32", "203.0.113.201/32", "203.0.113.202/32", "2001:db8:bad::/48"];
 
@@ -167,7 +167,7 @@ fn past(world: &World, chance: &mut Chance, operation: &str) {
         edit(&world.aws, &world.observer, &ours, chance);
     }
     if operation == "UpdateRuleGroup" || chance.one_in(5) {
-        // A run was killed before it wired this set, or somebody planted it: the description begins as ours do.
+        // A run was killed before it wired this set, or it was planted: the description begins like ours.
         let planted = [STRANGERS[0], "198.51.100.4/32"];
         let name = format!("wafsync-ipv4-00{}", 6 + chance.below(2));
         world.by_hand(|aws| drop(aws.put_ip_set("REGIONAL", &name, "IPV4", &planted, Some("wafsync wafsync sum"))));
@@ -178,7 +178,7 @@ pub(crate) fn is_ours(aws: &Aws, name: &str) -> bool {
     aws.ip_set(name).is_some_and(|set| set.description.is_some_and(|text| text.starts_with("wafsync wafsync ")))
 }
 
-/// Somebody edits one of our IP sets, or the rule of one of our groups.
+/// Edits one of our IP sets, or the rule of one of our groups, by hand.
 fn edit(aws: &Aws, observer: &Observer, ours: &[String], chance: &mut Chance) {
     if ours.is_empty() {
         return;
@@ -215,7 +215,7 @@ fn rename_rule(aws: &Aws) {
     }
 }
 
-/// Somebody takes the only reference of a group away, with its rule.
+/// Removes the only reference of a group by hand, with its rule.
 pub(crate) fn drop_reference(aws: &Aws, set: &str) {
     let Some(set) = aws.ip_set(set) else { return };
     for group in aws.rule_groups() {

@@ -28,7 +28,7 @@ async fn a_scan_that_misses_an_item_whose_key_changes_removes_nothing() {
     moves_under_a_scan(&world).await;
 }
 
-/// Nothing of ours has written it, so to whoever looks at the set alone it is drift.
+/// We have not written it, so by the set alone it is drift.
 #[tokio::test(start_paused = true)]
 async fn nor_if_somebody_had_let_its_address_in_by_hand_before_the_table_asked_for_it() {
     let world = World::new(Config { scan_page_bytes: 1, ..small() }, &[]);

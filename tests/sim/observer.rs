@@ -125,7 +125,7 @@ struct Epoch {
     no_family: [bool; 2],
     /// What about rule groups needed a person all the time.
     troubles: BTreeSet<(String, Promise)>,
-    /// What stands in each set that was wired or adopted and has stood there all the time: AWS has spread it.
+    /// The contents that each wired or adopted set has had all the time, so that AWS has propagated them.
     spread: BTreeMap<String, BTreeSet<String>>,
 }
 
@@ -139,31 +139,31 @@ struct Watched {
     began_at: Option<Instant>,
     /// How many calls hung then.
     hanging: usize,
-    /// What the digest that it was given stands for, if it was ever handed out.
+    /// What the digest that it was given covers, if a run has printed it.
     approval: Option<Approval>,
     errand: Errand,
     /// The table was changed since it began.
     table_moved: bool,
-    /// What stood in force or in adopted sets when it began, and what needed a person.
+    /// What was in force or in adopted sets when it began, and what needed approval.
     stood: BTreeSet<String>,
     troubles: BTreeSet<(String, Promise)>,
-    /// So many writes would do; unknown once somebody has come between.
+    /// The number of writes that suffice; unknown once others interfere.
     writes_that_do: Option<usize>,
     /// How often each resource was written.
     written: BTreeMap<String, usize>,
     effects: usize,
-    /// So many reads showed what was no longer so.
+    /// The number of stale reads.
     stale: usize,
     /// The sets that it has created.
     created: BTreeSet<String>,
     /// At which attempt the newest effect was.
     newest_effect: usize,
     faults: usize,
-    /// So many calls were refused or lost without one: others share the pace, and new sets have to spread.
+    /// The number of calls that failed without a fault: others share the rates, and new sets have to propagate.
     refused: usize,
     /// One of them was such that the next run will meet it again.
     lasting: bool,
-    /// An attempt had its effect, and the service said that it had none.
+    /// An attempt took effect although the service returned an error.
     lied_to: bool,
     first_scan: Option<Duration>,
     /// The newest start of each segment of a scan; how many segments there are is said by each.
@@ -243,7 +243,7 @@ impl Observer {
         f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Somebody edits WAF in the console.
+    /// WAF is edited in the console.
     pub(crate) fn by_hand(&self, aws: &Aws, edit: impl FnOnce(&Aws)) {
         edit(aws);
         self.with(|state| {
@@ -334,7 +334,7 @@ impl Observer {
     /// The promises that were broken so far.
     pub(crate) fn broken(&self, aws: &Aws) -> Vec<String> {
         let mut broken = self.with(|state| state.broken.clone());
-        // What the stand-in itself finds, but for its rates: several callers keep to them each on its own.
+        // Violations that the stand-in finds, except for rates, which several callers keep only individually.
         broken.extend(aws.violations().into_iter().filter(|found| !found.starts_with("rate: ")));
         broken
     }
@@ -375,7 +375,7 @@ impl State {
         });
     }
 
-    /// Whether something is in force, whoever put it there, that is not wanted always.
+    /// Whether something is in force that is not always wanted.
     fn holds_something(&self) -> bool {
         let ours = |set: &&String| is_set_name(set) || self.terms.adopted.contains(*set);
         let shards = self.now.wired.iter().filter(ours);
@@ -393,7 +393,7 @@ impl State {
         for (name, cidrs) in &self.now.sets {
             let fresh: Vec<&String> =
                 cidrs.iter().filter(|cidr| !old.sets.get(name).is_some_and(|before| before.contains(*cidr))).collect();
-            // Whoever plants something in a set that is about to be wired beats every reader; nobody can help that.
+            // An edit of a set right before it is wired cannot be prevented.
             edited = edited.or(&Ranges::of(&fresh));
             if by_hand {
                 self.by_hand.extend(fresh.into_iter().map(|cidr| (name.clone(), cidr.clone())));
@@ -503,7 +503,7 @@ impl State {
         };
         let past = self.pace.entry((attempt.caller.clone(), attempt.operation.clone())).or_default();
         past.push(attempt.at);
-        // What was held up on its way comes to be handled after what arrived later.
+        // A delayed call is handled after calls that arrived later.
         let second = Duration::from_secs(1);
         let calls = past.iter().filter(|then| **then <= attempt.at && **then + second > attempt.at).count();
         if calls > limit {

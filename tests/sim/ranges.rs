@@ -101,7 +101,7 @@ impl fmt::Debug for Ranges {
     }
 }
 
-/// Family (0 or 1), first and last address. Panics if it is no CIDR: the test is wrong then, or the stand-in.
+/// Family (0 or 1), first and last address. Panics if it is not a CIDR, which is an error of the test or the stand-in.
 pub(crate) fn bounds(cidr: &str) -> Bounds {
     let (address, length) = cidr.split_once('/').unwrap_or_else(|| panic!("no CIDR: {cidr}"));
     let length: u32 = length.parse().unwrap();

@@ -80,7 +80,7 @@ async fn a_limit_counts_what_earlier_rounds_of_a_run_removed() {
     world.sound();
 }
 
-/// A fault of one attempt of this operation, after so many that go through.
+/// A fault of one attempt of this operation, after this many that succeed.
 fn once(operation: &str, skip: usize, kind: FaultKind) -> Fault {
     Fault { operation: Some(operation.to_owned()), target: None, skip, times: 1, when: When::Before, kind }
 }

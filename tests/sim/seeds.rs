@@ -22,7 +22,7 @@ use crate::world::{Process, World};
 /// Seeds that every test run tries: as many as the table of faults has cells, and a few.
 const SEEDS: u64 = 360;
 
-/// One seed in so many is lived through a second time, by processes that live on between their runs.
+/// One seed in this many is run a second time, by long-lived processes.
 const WARM: u64 = 7;
 
 /// Further worlds for a cell of the table of faults that stayed empty.
@@ -309,7 +309,7 @@ fn no_seed_breaks_a_promise_and_every_branch_is_reached() {
         std::thread::spawn(move || {
             let (mut tally, mut failed) = (Tally::default(), Vec::new());
             for seed in seeds {
-                // Some of them once more with processes that live on.
+                // Some of them again with long-lived processes.
                 for lives_on in if seed % WARM == 0 { vec![false, true] } else { vec![false] } {
                     let lot = Lot { seed, lives_on, generation: Generation::NEWEST, careless: None };
                     match std::panic::catch_unwind(|| live_alone(lot)) {

@@ -9,7 +9,7 @@ use wafsync_test_aws::Config;
 
 use crate::world::{Process, World, small};
 
-/// So many processes, each of which starts a little later than the one before it, and draws from other chance.
+/// This many processes, each started a little later than the one before, with other random choices.
 async fn at_once(world: &World, many: usize, apart: Duration) -> Vec<Outcome> {
     let processes: Vec<Process> = (0..many).map(|number| world.process(&format!("process{number}"))).collect();
     let runs = processes.iter().zip(0_u32..).map(|(process, number)| async move {
@@ -19,7 +19,7 @@ async fn at_once(world: &World, many: usize, apart: Duration) -> Vec<Outcome> {
     join_all(runs).await
 }
 
-/// A first run, growth and a replacement, by so many at once.
+/// A first run, growth and a replacement, by this many processes at once.
 async fn together(many: usize, apart: Duration, config: Config) {
     let world = World::new(config, &[]);
     world.item("a", &["198.51.100.0/32", "198.51.100.1/32"]);
@@ -42,7 +42,7 @@ async fn together(many: usize, apart: Duration, config: Config) {
     assert_eq!(sets.len(), 3, "no more sets than one alone would have made");
     assert_eq!(world.aws.rule_groups().len(), 3, "no more rule groups either");
     world.later().await;
-    // Nothing is left to do, so they cannot be in each other's way but for the pace.
+    // Nothing is left to do, so they share only the rates.
     for outcome in at_once(&world, many, Duration::from_secs(30)).await {
         assert_eq!(outcome, Outcome::Converged);
     }

@@ -34,7 +34,7 @@ pub(crate) struct Snapshot {
     pub(crate) web_acls: Vec<WebAclView>,
 }
 
-/// A rule group, and what its rules come to.
+/// A rule group and the effect of its rules.
 #[derive(Clone)]
 pub(crate) struct Group {
     pub(crate) name: String,
@@ -225,7 +225,7 @@ fn is_marked(set: &IpSetView) -> bool {
     set.description.as_deref().is_some_and(|text| text.starts_with(&format!("wafsync {NAME} ")))
 }
 
-/// The ARNs of all IP sets that stand anywhere in these rules.
+/// The ARNs of all IP sets anywhere in these rules.
 fn references(rules: &Value, into: &mut BTreeSet<String>) {
     match rules {
         Value::Array(parts) => parts.iter().for_each(|part| references(part, into)),

@@ -184,7 +184,7 @@ impl Tally {
             let _ = write!(text, "{kind:20}");
             for operation in OPERATIONS {
                 let counts = format!("{}/{}", self.count(kind, operation, false), self.count(kind, operation, true));
-                // What AWS does not say to this operation, the worlds let it say all the same, but none has to.
+                // Errors that AWS does not return for this operation may occur in the worlds but need not.
                 let cell = if is_possible(&known, operation) { counts } else { format!("({counts})") };
                 let _ = write!(text, "{cell:>16}");
             }

@@ -58,7 +58,7 @@ pub(crate) struct World {
     account: Config,
     /// When this machine's clock showed [`NOW`].
     started: Instant,
-    /// Nobody else changes anything any more.
+    /// No one else changes anything from now on.
     pub(crate) calm: Arc<AtomicBool>,
     /// What each caller has read, where processes live on from run to run: one that is killed forgets it.
     pub(crate) warm: Option<Mutex<BTreeMap<String, ReadCache>>>,
@@ -87,7 +87,7 @@ pub(crate) struct Lived {
 /// How one run is made.
 #[derive(Clone, Debug)]
 pub(crate) struct Process {
-    /// Whoever calls; the access key of its calls.
+    /// The caller: the access key of its calls.
     pub(crate) caller: String,
     pub(crate) settings: Settings,
     pub(crate) signal: Signal,
@@ -125,7 +125,7 @@ impl World {
         }
     }
 
-    /// Tells the observer what the settings have come to be.
+    /// Tells the observer the current settings.
     pub(crate) fn tell(&self) {
         self.observer.is_told(terms(&self.settings, &self.account));
     }

@@ -26,7 +26,7 @@ pub(crate) struct Exchange {
 
 /// What happens at a call.
 enum Deed {
-    /// Somebody else acts before it reaches the witness.
+    /// Another writer acts before it reaches the witness.
     Before(BoxFuture<'static, ()>),
     /// It takes effect, and its answer is lost.
     LoseAnswer,
@@ -50,7 +50,7 @@ impl Between {
         Self { http: aws_smithy_http_client::Builder::new().build_http(), state: Arc::default() }
     }
 
-    /// Before the next call of this operation but `skip` is passed on, somebody else does this.
+    /// Does this right before the next call of this operation, after `skip` others, is passed on.
     pub(crate) fn before(&self, operation: &'static str, skip: usize, act: impl Future<Output = ()> + Send + 'static) {
         self.state.lock().unwrap().deeds.push_back((operation, skip, Deed::Before(Box::pin(act))));
     }

@@ -15,7 +15,7 @@ use crate::world::{self, World};
 /// The partition that all rows are in.
 const KEY: &str = "fleet";
 
-/// An address that the moving row asks for wherever it stands.
+/// An address that the moving item always asks for.
 const STAYS: &str = "198.51.100.7/32";
 
 /// Two keys of the moving row: in front of all others, and behind them.

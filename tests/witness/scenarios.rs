@@ -153,7 +153,7 @@ async fn somebody_else_writes_between_read_and_write() {
     world.settled().await;
 }
 
-/// The SDK asks again and is refused, for the lock token is used up; a fresh read shows that it was done.
+/// The SDK's retry fails because the lock token is used up; a fresh read shows that the write took effect.
 async fn an_answer_is_lost_after_the_effect() {
     let world = World::new("lost", &[]).await;
     world.item("a", &["198.51.100.7/32"]).await;
@@ -222,7 +222,7 @@ async fn the_web_acl_refers_to_the_rules_or_does_not() {
     world.settled().await;
 }
 
-/// After the first run, for moto lets two IP sets have one name and AWS does not.
+/// After the first run, because moto allows two IP sets with one name and AWS does not.
 async fn two_processes_run_at_once() {
     let world = World::new("twice", &[]).await;
     world.item("stays", &["198.51.100.7/32", "2001:db8:1::/48"]).await;

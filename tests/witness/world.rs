@@ -106,7 +106,7 @@ impl World {
         (ended.status.code(), document.unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&ended.stderr))))
     }
 
-    /// An apply that has to end like this, with so many writes.
+    /// An apply that has to end like this, with this many writes.
     pub(crate) async fn applies(&self, outcome: Outcome, writes: usize) -> Document {
         let applied = self.apply().await;
         assert_eq!((applied.outcome, applied.writes.done), (outcome, writes), "{}: {}", self.name, applied.reason);

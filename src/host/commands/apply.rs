@@ -43,7 +43,7 @@ pub(in crate::host) async fn run(
         if let Some(code) = asking.consent(out).await {
             return code;
         }
-        // The plan that was shown does not spend the approval.
+        // Showing the plan does not spend the approval.
         session.prepare(digest, deadline);
     }
     let finished = run_once(&mut session, Command::Apply, &signal).await;
@@ -53,14 +53,14 @@ pub(in crate::host) async fn run(
     deliver(out, &result, finished.document.outcome.exit_code())
 }
 
-/// One run with its line of progress.
+/// Runs once with a progress line.
 async fn run_once(session: &mut Session, command: Command, signal: &Signal) -> Finished {
     let settings = session.settings().run.clone();
     let line = progress::Line::start(settings.read_rate);
     session.run(command, clock::now(), &signal.stop_within(settings.deadline).telling(line.progress())).await
 }
 
-/// What it takes to ask.
+/// What asking needs.
 struct Asking<'a> {
     session: &'a mut Session,
     view: &'a ViewSettings,
@@ -68,9 +68,9 @@ struct Asking<'a> {
 }
 
 impl Asking<'_> {
-    /// Shows the plan and asks once; the exit code where nothing is to be written.
+    /// Shows the plan and asks once. Returns the exit code if nothing is to be written.
     ///
-    /// After the answer it plans again: what has changed meanwhile was not agreed to.
+    /// After a yes it plans again: changes since then were not agreed to.
     async fn consent(&mut self, out: &mut impl Write) -> Option<u8> {
         let shown = self.plan().await;
         let page = to_be_asked(&shown, self.view, self.session.approving());

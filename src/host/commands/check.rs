@@ -1,4 +1,4 @@
-//! `check`: the preflight, each line as soon as it and all before it are known.
+//! `check`: the preflight, printing each line as soon as it and all before it are complete.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -49,14 +49,14 @@ pub(in crate::host) async fn run(settings: Settings, view: &ViewSettings, signal
     deliver(out, &rest, report.exit_code())
 }
 
-/// Prints the stages in their order, whatever the order in which they are known.
+/// Prints the stages in order, even if they complete in another.
 struct Shown<'a, W> {
     out: &'a mut W,
     paint: Paint,
     printer: Printer,
-    /// The stage that is printed next.
+    /// The stage to print next.
     next: usize,
-    /// Stages that are known before an earlier one.
+    /// Stages that completed before an earlier one.
     early: BTreeMap<usize, Vec<Line>>,
 }
 
@@ -84,7 +84,7 @@ impl<'a, W: Write> Shown<'a, W> {
             Severity::Failure => self.paint.bad(verdict),
         };
         let text = text.replacen(verdict, &colored, 1);
-        // A reader that is gone is noticed when the total is written.
+        // A closed pipe is noticed when the total is written.
         let _ = progress::above(|| self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush()));
     }
 }

@@ -21,7 +21,7 @@ use crate::run::outcome::Outcome;
 use crate::stop::{Signal, Stop};
 use crate::text::with_hint;
 
-/// Between two looks of `--wait`. A look costs at least two calls of AWS's five per second.
+/// The pause between two looks of `--wait`. A look costs at least two calls of AWS's five per second.
 const PAUSE: Duration = Duration::from_secs(10);
 
 pub(in crate::host) async fn run(
@@ -63,11 +63,11 @@ fn colored(text: &str, report: &Answers, view: &ViewSettings) -> String {
     }
 }
 
-/// Why there is no answer.
+/// The error without an answer.
 struct Obstacle {
-    /// What AWS said, with a hint.
+    /// The message with its hint.
     text: String,
-    /// Whether another look may go through.
+    /// Whether another look may succeed.
     again: bool,
 }
 
@@ -77,14 +77,14 @@ impl From<AwsError> for Obstacle {
     }
 }
 
-/// Looks at the table and at WAF, again and again, and asks only for what can have changed.
+/// Reads the table and WAF repeatedly, and only what can have changed.
 struct Explainer<'a> {
     settings: &'a Settings,
     table: TableReader,
     waf: WafReader,
     cache: ReadCache,
     desired: Option<Desired>,
-    /// Whether the table is asked for the items by their keys; not known before the first look.
+    /// Whether items are read by key; unknown before the first look.
     by_key: Option<bool>,
     /// The web ACLs that the search has found to refer to our rule groups.
     found: Vec<String>,
@@ -96,8 +96,8 @@ impl<'a> Explainer<'a> {
         Self { settings, table, waf, cache: ReadCache::default(), desired: None, by_key: None, found: Vec::new() }
     }
 
-    /// The answer now; with `--wait` the first that has all of it wanted and in force, or the last before the time is up
-    /// or a signal.
+    /// The answer now. With `--wait`, the first in which all of it is wanted and in force, or the last before the time is up or
+    /// a signal.
     async fn answer(mut self, question: &Question, signal: &Signal) -> Result<Answers, Obstacle> {
         let limit = Instant::now() + question.wait.unwrap_or_default();
         let mut said = None;
@@ -124,7 +124,7 @@ impl<'a> Explainer<'a> {
                 info!("waiting: {progress}; up to {} left", humantime::format_duration(left));
                 said = Some(progress);
             }
-            // What was wanted is taken to stay so until it is in force; all else may have changed.
+            // What was wanted is assumed to stay wanted until it is in force; everything else may have changed.
             if !report.wanted {
                 self.desired = None;
             }
@@ -136,7 +136,7 @@ impl<'a> Explainer<'a> {
 
     async fn look(&mut self, question: &Question, stop: &Stop) -> Result<Answers, Obstacle> {
         let Settings { table, waf, .. } = self.settings;
-        // After a search, only what it has found is read again.
+        // After a search, only the web ACLs that it found are read again.
         let web_acls = if waf.web_acls.is_empty() { self.found.clone() } else { waf.web_acls.clone() };
         let named = WafSettings { web_acls, ..waf.clone() };
         let scan = async {
@@ -154,7 +154,7 @@ impl<'a> Explainer<'a> {
         Ok(Answers::new(&question.addresses, &question.items, &seen))
     }
 
-    /// The web ACLs that are named; else those that refer to a rule group of ours.
+    /// The named web ACLs; if none is named, those that refer to a rule group of ours.
     async fn acls(&mut self, current: &mut Current, stop: &Stop) -> Result<Acls, Obstacle> {
         let settings = &self.settings.waf;
         let (read, unread) = (current.web_acls.take(), std::mem::take(&mut current.unread_web_acls));
@@ -185,8 +185,8 @@ impl<'a> Explainer<'a> {
     }
 }
 
-/// What the table asks for: with `--wait`, if the question is about items alone and the table's key allows it, these
-/// items; else all of it.
+/// Reads what the table asks for: only the items in question, with `--wait` and if the table's key allows it; otherwise the
+/// whole table.
 async fn view(
     reader: &TableReader,
     settings: &TableSettings,

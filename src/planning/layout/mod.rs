@@ -90,7 +90,7 @@ fn keeps_its_promise(input: &Input<'_>, layout: &Layout) -> bool {
     accounted.extend(input.waiting);
     for (shard, after) in input.shards.iter().zip(&layout.shards) {
         let stays = |cidr: &Cidr| after.remove.binary_search(cidr).is_err();
-        // What somebody overfilled may stay too full, but nothing is added to it.
+        // A set that was overfilled by hand may stay so, but nothing is added to it.
         fits &= after.add.is_empty()
             || shard.cidrs.len() + after.add.len() <= input.limits.set_capacity + after.remove.len();
         if after.group.is_some() {

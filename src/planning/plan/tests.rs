@@ -133,7 +133,7 @@ impl World {
         bits(self.sets.iter().filter(|(name, _)| referred.contains(name)).flat_map(|(_, set)| &set.cidrs))
     }
 
-    /// The same, and those that stand in an adopted set.
+    /// The same, and those in an adopted set.
     fn in_force(&self) -> Addresses {
         self.wired() | bits(self.sets.values().filter(|set| set.adopted).flat_map(|set| &set.cidrs))
     }

@@ -172,7 +172,7 @@ fn credentials_are_known() {
     expect(SUBJECT, Severity::Warning, &format!("{root} is the root user of the account"), &[], |seen| {
         seen.identity = Ok(root.to_owned());
     });
-    expect(SUBJECT, Severity::Warning, "it is not known who they are: no way", &[], |seen| {
+    expect(SUBJECT, Severity::Warning, "the caller is unknown: no way", &[], |seen| {
         seen.identity = Err(trouble("no way"));
     });
     expect(SUBJECT, Severity::Failure, "it is expired", &[], |seen| {
@@ -184,7 +184,7 @@ fn credentials_are_known() {
 fn the_table_can_be_read() {
     const SUBJECT: &str = "table";
     let state = |status: &str| Ok(TableState { status: status.to_owned(), items: 1 });
-    expect(SUBJECT, Severity::Ok, "it is there, with 2 items at the last count", &[], |_| ());
+    expect(SUBJECT, Severity::Ok, "it exists, with 2 items at the last count", &[], |_| ());
     let changing = report(&[], |seen| seen.table = state("UPDATING"));
     assert_eq!((changing.lines[1].verdict, changing.ok), (Severity::Warning, true));
     let unknown = report(&[], |seen| seen.table = Err(denied()));
@@ -198,7 +198,7 @@ fn the_table_can_be_read() {
 fn attributes_are_right_on_a_sample() {
     const SUBJECT: &str = "attributes";
     expect(SUBJECT, Severity::Ok, "of a sample of 2 items, all can be used", &[], |_| ());
-    expect(SUBJECT, Severity::Warning, "there is no item to look at", &[], |seen| seen.sample = Ok(sample(&[])));
+    expect(SUBJECT, Severity::Warning, "the table has no items", &[], |seen| seen.sample = Ok(sample(&[])));
     let line = |items: &[&str]| report(&[], |seen| seen.sample = Ok(sample(items))).lines.swap_remove(2);
     assert_eq!(line(&["198.51.100.7", "10.0.0.5/24"]).verdict, Severity::Warning);
     let nothing = line(&["x", "y", "z", "10.0.0.5/24"]);
@@ -217,7 +217,7 @@ fn attributes_are_right_on_a_sample() {
 #[test]
 fn permissions_are_those_of_plan_at_least() {
     const SUBJECT: &str = "permissions";
-    let well = "all that plan reads may be read; what apply writes was not tried: CreateIPSet, UpdateIPSet, CreateRuleGroup, \
+    let well = "every read of plan is allowed; the writes of apply were not tried: CreateIPSet, UpdateIPSet, CreateRuleGroup, \
                 UpdateRuleGroup, TagResource";
     expect(SUBJECT, Severity::Ok, well, &[], |_| ());
     let few = "enough for plan, but not for all of this check: it is denied";
@@ -262,7 +262,7 @@ fn a_line_with_a_remedy_of_its_own_leaves_out_the_hint_of_the_error() {
         || ReadError { message: "Scan: denied".to_owned(), hint: Some("see elsewhere".to_owned()), ..denied() };
     expect("permissions", Severity::Failure, "Scan: denied", &[], |seen| seen.sample = Err(hinted()));
     expect("table", Severity::Warning, "Scan: denied", &[], |seen| seen.table = Err(hinted()));
-    let unknown = "it is not known who they are: Scan: denied";
+    let unknown = "the caller is unknown: Scan: denied";
     expect("credentials", Severity::Warning, unknown, &[], |seen| seen.identity = Err(hinted()));
     expect("association", Severity::Warning, "Scan: denied", &[], |seen| acl(seen).resources = Some(Err(hinted())));
 }
@@ -270,9 +270,9 @@ fn a_line_with_a_remedy_of_its_own_leaves_out_the_hint_of_the_error() {
 #[test]
 fn rule_groups_are_there_and_large_enough() {
     const SUBJECT: &str = "rule groups";
-    expect(SUBJECT, Severity::Ok, "all are there, of 120 WCU or more", &[], |_| ());
+    expect(SUBJECT, Severity::Ok, "all exist, with 120 WCU or more", &[], |_| ());
     expect(SUBJECT, Severity::Warning, "not there yet: wafsync-2", &[], |seen| drop(groups(seen).pop()));
-    let finding = "too small for 120 WCU, which can never be changed: wafsync-2 (119 WCU)";
+    let finding = "their capacity is below 120 WCU, which can never be changed: wafsync-2 (119 WCU)";
     expect(SUBJECT, Severity::Failure, finding, &[], |seen| groups(seen)[1].capacity = 119);
     let any = ["--forwarded-ip-header=X-Client", "--forwarded-ip-position=any"];
     let small = report(&any, |_| ()).lines.swap_remove(5);
@@ -285,8 +285,7 @@ fn what_the_rules_match_is_what_the_settings_say_and_cannot_be_forged() {
     expect(SUBJECT, Severity::Ok, "\"allow\" by the address of the connection", &[], |_| ());
     let header = "--forwarded-ip-header=X-Client";
     let forwarded = |position| Some(Forwarded { header: "X-Client".to_owned(), position });
-    let last =
-        "\"allow by the last address in X-Client\"; every request has to pass a proxy that appends to the header";
+    let last = "\"allow by the last address in X-Client\"; every request must pass a proxy that appends to the header";
     expect(SUBJECT, Severity::Ok, last, &[header, "--forwarded-ip-position=last"], |seen| {
         groups(seen)[0].rule = standard(forwarded(Position::Last));
     });

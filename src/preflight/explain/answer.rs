@@ -12,19 +12,19 @@ use crate::model::item::Rejection;
 use crate::model::policy::RulePolicy;
 use crate::model::web_acl::WebAcl;
 
-/// Items and rejections that are listed; the others are counted.
+/// The most items and rejections that are listed; the rest is counted.
 pub(super) const LISTED: usize = 100;
 
-/// The web ACLs that were looked at.
+/// The web ACLs that were read.
 #[derive(Clone, Debug)]
 pub enum Acls {
-    /// Those that `--web-acl` names.
+    /// Those named with `--web-acl`.
     Named(Vec<WebAcl>),
-    /// At least one that was found to refer to a rule group of ours.
+    /// Those that a search found to refer to a rule group of ours; at least one.
     Found(Vec<WebAcl>),
-    /// All of the scope, this many and at least one: none refers to a rule group of ours.
+    /// All of the scope, this many and at least one, of which none refers to a rule group of ours.
     NoneRefers(usize),
-    /// None, and why if that is an obstacle.
+    /// None, and why if it matters.
     NotLooked(Option<String>),
 }
 
@@ -37,7 +37,7 @@ impl Acls {
     }
 }
 
-/// What was read to answer.
+/// The input of an answer.
 #[derive(Clone, Copy, Debug)]
 pub struct Input<'a> {
     /// A complete scan of the table.
@@ -46,19 +46,19 @@ pub struct Input<'a> {
     pub current: &'a Current,
     /// The web ACLs.
     pub acls: &'a Acls,
-    /// What our rules should do.
+    /// The configured policy of our rules.
     pub policy: &'a RulePolicy,
     /// `--name`
     pub installation: &'a str,
 }
 
-/// What is known of an address or CIDR.
+/// The answer about an address or CIDR.
 #[expect(clippy::struct_excessive_bools, reason = "a document: each is a key of its own")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Explanation {
     /// The version of this document.
     pub version: u32,
-    /// What was asked about, in canonical form.
+    /// The address or CIDR, in canonical form.
     pub address: Cidr,
     /// Whether all of its addresses are wanted.
     pub wanted: bool,
@@ -70,13 +70,13 @@ pub struct Explanation {
     pub partly_in_force: bool,
     /// Keys of the items that ask for some of its addresses, sorted, at most a hundred.
     pub items: Vec<String>,
-    /// How many items there are.
+    /// The number of items.
     pub items_total: usize,
     /// Whether `--always` asks for some of its addresses.
     pub always: bool,
     /// Rejected values that hold some of its addresses, at most a hundred.
     pub rejections: Vec<RejectedValue>,
-    /// How many rejections there are.
+    /// The number of rejections.
     pub rejections_total: usize,
     /// The IP sets that hold some of its addresses.
     pub ip_sets: Vec<Place>,
@@ -112,17 +112,17 @@ pub struct RejectedValue {
 pub struct Place {
     /// Its name.
     pub name: String,
-    /// The entries that have an address in common with what was asked about.
+    /// The entries that share an address with the question.
     pub entries: Vec<Cidr>,
-    /// The rule group of ours that refers to it; absent: our rules do not use it.
+    /// The rule group of ours that refers to it, if any.
     pub rule_group: Option<String>,
     /// Whether `--adopt` names it, so that a rule of others may refer to it.
     pub adopted: bool,
-    /// Whether the rule of that rule group is as wafsync writes it: a rule edited by hand lets in nothing for certain.
+    /// Whether the rule of that rule group is as wafsync writes it: the effect of an edited rule is uncertain.
     pub rule_intact: bool,
 }
 
-/// What a web ACL does with the rule groups in question.
+/// How a web ACL treats the rule groups in question.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct AclEnforcement {
     /// Its name.
@@ -227,12 +227,12 @@ fn group<'a>(shard: &Shard, current: &'a Current) -> Option<&'a RuleGroup> {
 }
 
 impl Input<'_> {
-    /// Whether the rule of this rule group does what it should.
+    /// Whether the rule of this rule group is as configured.
     fn is_intact(&self, group: &RuleGroup) -> bool {
         group.rule.lets_in(self.policy, self.installation)
     }
 
-    /// Whether clients get in by this rule group: its rule is intact, and every web ACL that was looked at uses it.
+    /// Whether this rule group lets clients in: its rule is intact, and every web ACL that was read uses it.
     fn lets_in(&self, group: &RuleGroup) -> bool {
         let used = match self.acls {
             Acls::Named(acls) | Acls::Found(acls) => acls.iter().all(|acl| acl.refers_to.contains(&group.arn)),
@@ -242,7 +242,7 @@ impl Input<'_> {
         used && self.is_intact(group)
     }
 
-    /// What each web ACL does with the rule groups of these IP sets.
+    /// How each web ACL treats the rule groups of these IP sets.
     fn enforcement(&self, found: &[(&Shard, Vec<Cidr>)]) -> Vec<AclEnforcement> {
         let in_question: Vec<&RuleGroup> = (self.current.groups.iter().enumerate())
             .filter(|(index, _)| found.iter().any(|(shard, _)| shard.group == Some(*index)))

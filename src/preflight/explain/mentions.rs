@@ -1,10 +1,10 @@
-//! Whether a rejected value holds an address, read leniently: it is foreign text that no parser accepted.
+//! Finds addresses in rejected values, leniently: no parser accepted them.
 
 use std::net::IpAddr;
 
 use crate::model::cidr::Cidr;
 
-/// Whether an address or CIDR in this text, by any reading of it, has an address in common with `asked`.
+/// Whether an address or CIDR in this text, in any interpretation, shares an address with `asked`.
 pub(super) fn mentions(value: &str, asked: Cidr) -> bool {
     let part_of_cidr = |char: char| char.is_ascii_hexdigit() || matches!(char, '.' | ':' | '/');
     value

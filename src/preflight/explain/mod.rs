@@ -1,5 +1,4 @@
-//! What is known of addresses and items: who asks for them, where they were rejected, and whether a client is let in,
-//! from the table through IP sets, rules, and rule groups up to the web ACLs.
+//! `explain`: the items that ask for an address, rejections, and the chain from the table to the web ACLs that lets it in.
 
 mod answer;
 mod mentions;

@@ -20,21 +20,21 @@ pub struct Answers {
     pub answers: Vec<Explanation>,
 }
 
-/// What an item of the table asks for.
+/// The answer about an item.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ItemAnswer {
     /// Its key.
     pub key: String,
     /// The addresses that it asks for; none if it is not in the table.
     pub addresses: Vec<Cidr>,
-    /// What was rejected in it, at most a hundred.
+    /// Rejected values in it, at most a hundred.
     pub rejections: Vec<RejectedValue>,
-    /// How many rejections there are.
+    /// The number of rejections.
     pub rejections_total: usize,
 }
 
 impl ItemAnswer {
-    /// Whether the item asks for something, and all of it can be used.
+    /// Whether the item asks for something and all of it is valid.
     const fn is_usable(&self) -> bool {
         !self.addresses.is_empty() && self.rejections_total == 0
     }
@@ -71,15 +71,15 @@ impl Answers {
         }
     }
 
-    /// The exit code: the highest of all answers; an item that asks for nothing, or in which something was rejected, is
-    /// neither wanted nor in force.
+    /// The exit code: the highest of all answers. An item that asks for nothing or has rejections counts as neither wanted nor
+    /// in force.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         let items = self.items.iter().map(|item| if item.is_usable() { 0 } else { 7 });
         self.answers.iter().map(Explanation::exit_code).chain(items).max().unwrap_or_default()
     }
 
-    /// The state in one short line, for progress: how many of the addresses are in force.
+    /// A short line for progress: the number of addresses in force.
     #[must_use]
     pub fn progress(&self) -> String {
         let done = self.answers.iter().filter(|answer| answer.exit_code() == 0).count();

@@ -1,4 +1,4 @@
-//! An answer as text.
+//! Renders answers as text.
 
 use std::fmt::Write as _;
 
@@ -7,10 +7,10 @@ use super::report::{Answers, ItemAnswer};
 use crate::text;
 use crate::text::number::counted;
 
-/// Entries of an IP set, or addresses of an item, that its line shows; the others are counted.
+/// The most entries of an IP set, or addresses of an item, in a line; the rest is counted.
 const SHOWN: usize = 5;
 
-/// Items and rejections that a terminal shows; the others are counted. The JSON has more of them.
+/// The most items and rejections in a terminal; the rest is counted. The JSON has more.
 const LINES: usize = 20;
 
 impl Answers {
@@ -23,7 +23,7 @@ impl Answers {
     }
 }
 
-/// What an item asks for.
+/// The text about an item.
 fn item(item: &ItemAnswer) -> String {
     let key = text::key(&item.key);
     let mut out = match (item.addresses.len(), item.rejections_total) {

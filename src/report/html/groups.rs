@@ -117,10 +117,10 @@ fn cidrs(add: &[Cidr], wanted_by: &[Option<String>], remove: &[Cidr]) -> Markup 
 /// The CIDRs of each item of `plan --item`.
 pub(super) fn of_items(document: &Document, context: Context<'_>) -> Markup {
     let class = |tone: Tone| match tone {
-        Tone::Good => "add",
-        Tone::Bad => "remove",
-        Tone::Warning => "held",
-        _ => "",
+        Tone::Good | Tone::StrongGood => "add",
+        Tone::Bad | Tone::StrongBad => "remove",
+        Tone::Warning | Tone::StrongWarning => "held",
+        Tone::Plain | Tone::Dim | Tone::Strong => "",
     };
     html! {
         section aria-labelledby="asked" {

@@ -23,13 +23,13 @@ pub struct Config {
     pub max_rule_groups: usize,
     /// A page of a list holds at most this many, whatever `Limit` asks for.
     pub list_page: usize,
-    /// Every second page of a list is empty and has a new `NextMarker` all the same.
+    /// Every second page of a list is empty but has a new `NextMarker`.
     pub empty_list_pages: bool,
     /// The last page of a list has a `NextMarker` too; the page after it is empty and repeats it.
     pub always_next_marker: bool,
     /// A page of a scan reads at most this many bytes of items, but at least one item.
     pub scan_page_bytes: usize,
-    /// Every second page of a scan is empty and has a `LastEvaluatedKey` all the same.
+    /// Every second page of a scan is empty but has a `LastEvaluatedKey`.
     pub empty_scan_pages: bool,
     /// Calls a second to each single `Get` or `List` action of WAF in a region; `None`: unlimited.
     pub read_rate: Option<f64>,

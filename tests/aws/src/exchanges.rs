@@ -44,7 +44,7 @@ fn recorder() -> Option<&'static Mutex<Recorder>> {
     RECORDER.get_or_init(open).as_ref()
 }
 
-/// Records one exchange if somebody asks for it. `garbled`: the caller was told what AWS would not say.
+/// Records one exchange if recording is on. `garbled`: the answer is one that AWS would not give.
 pub(crate) fn record(request: &Request, answer: &Answer, fault: Option<&FaultKind>, garbled: bool) {
     let Some(recorder) = recorder().filter(|_| request.service != Service::Unknown && request.flaw.is_none()) else {
         return;

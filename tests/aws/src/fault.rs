@@ -15,13 +15,13 @@ pub struct Fault {
     pub skip: usize,
     /// How many attempts fail after those.
     pub times: usize,
-    /// Whether what was asked for happens all the same.
+    /// Whether the call takes effect.
     pub when: When,
     /// What the caller sees.
     pub kind: FaultKind,
 }
 
-/// Whether a failing attempt has its effect.
+/// Whether a failing attempt takes effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
     /// It fails before anything has happened.
@@ -39,7 +39,7 @@ pub enum FaultKind {
     InternalError,
     /// HTTP 503 with a body of plain text, as a proxy answers.
     Unavailable503,
-    /// HTTP 200 with this body, as nobody at AWS would answer.
+    /// HTTP 200 with this body, which AWS would not send.
     Body(&'static str),
     /// The connection breaks before the first byte of the answer.
     ConnectionLost,

@@ -28,7 +28,7 @@ pub fn calls(attempt: &Attempt) -> Vec<Call> {
             let table = format!("arn:aws:dynamodb:{region}:{ACCOUNT}:table/{target}");
             return vec![(format!("dynamodb:{operation}"), table)];
         }
-        // Nobody can be denied that.
+        // It cannot be denied.
         "GetCallerIdentity" => return Vec::new(),
         "GetWebACL" | "ListResourcesForWebACL" => (own("webacl"), Vec::new()),
         list if list.starts_with("List") => ("*".to_owned(), Vec::new()),

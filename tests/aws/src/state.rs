@@ -232,7 +232,7 @@ impl State {
         })
     }
 
-    /// Refuses what is broken as a request and what comes too fast. An attempt that is refused counts all the same.
+    /// Rejects invalid requests and throttles. A rejected attempt still counts.
     fn admit(&mut self, request: &Request, now: Instant) -> Result<(), ApiError> {
         if request.service == Service::Unknown {
             return Ok(());

@@ -53,7 +53,7 @@ impl State {
             found.push((Promise::ExitCode, said["exit_code"].to_string()));
         }
         let effects = run.effects as u64;
-        // What AWS denied, and what could not be looked at any more, nobody can know.
+        // What AWS denied or could not be read is unknown.
         let looked = run.newest_list > run.newest_effect && outcome != "partial" && outcome != "failed";
         let undisturbed = self.is_undisturbed(run);
         let knows = !run.lied_to && (looked && undisturbed || run.faults == 0);
@@ -113,7 +113,7 @@ impl State {
         }
     }
 
-    /// Somebody else has a rule group in the place of one of ours.
+    /// A foreign rule group has the name of one of ours.
     fn must_fail(&self) -> bool {
         self.foreign_groups.iter().any(|group| group.name.starts_with(&format!("{NAME}-")))
     }
@@ -150,7 +150,7 @@ impl State {
             |cidr: &String| adopted.iter().any(|set| self.now.sets.get(set).is_some_and(|s| s.contains(cidr)));
         if outcome == "held" && !blocked {
             let covered = |cidr: &String| Ranges::of([cidr]).within(&wanted) && !in_adopted(cidr);
-            // A scan that there was no time to finish says nothing of what has come to be wanted.
+            // An unfinished scan says nothing about newly wanted addresses.
             let lies = |cidr: &&String| !standing.contains(*cidr) || covered(cidr) && !run.errand.hurried;
             if let Some(cidr) = held.iter().find(lies) {
                 found.push((Promise::HeldStands, cidr.clone()));

@@ -18,7 +18,7 @@ impl State {
         let target = &attempt.target;
         let set =
             |snapshot: &Snapshot| (snapshot.sets.get(target).cloned(), snapshot.descriptions.get(target).cloned());
-        // A description that comes to tell the truth is a reason to write.
+        // Correcting a description is a reason to write.
         let same_set = set(old) == set(&self.now);
         let group = |snapshot: &Snapshot| snapshot.groups.iter().find(|group| group.name == *target).cloned();
         let same_group = group(old).is_some_and(|before| {
@@ -30,7 +30,7 @@ impl State {
         }
     }
 
-    /// The writes that would do for what is wanted now, if nobody interferes; `None` if new sets would not be allowed.
+    /// The writes that suffice for what is wanted now, without interference; `None` if new sets are not allowed.
     pub(super) fn writes_that_do(&self, errand: &Errand) -> Option<usize> {
         let adopted = &self.terms.adopted;
         let owned = |name: &String| {
@@ -82,7 +82,7 @@ impl State {
         }
     }
 
-    /// Whether something stands in force, or in an adopted set, that is not wanted.
+    /// Whether something unwanted is in force or in an adopted set.
     pub(super) fn holds_unwanted(&self) -> BTreeSet<String> {
         let wanted = self.wanted();
         self.standing().into_iter().filter(|cidr| !Ranges::of([cidr]).within(&wanted)).collect()

@@ -12,7 +12,7 @@ fn list(text: &str) -> Vec<Cidr> {
     cidrs(text).into_iter().collect()
 }
 
-/// What is added to each existing shard and what stands in each new one.
+/// The additions to each existing shard and the contents of each new one.
 fn additions(layout: &Layout) -> Vec<String> {
     let existing = layout.shards.iter().map(|shard| &shard.add);
     let lists = existing.chain(layout.new.iter().map(|new| &new.cidrs));

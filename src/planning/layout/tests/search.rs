@@ -23,7 +23,7 @@ struct Search<'a> {
     best: Option<Score>,
 }
 
-/// The fewest group writes for so many references, by trying every group for each.
+/// The fewest group writes for this many references, by trying every group for each.
 fn group_writes(world: &World, used: &mut [usize], references: usize) -> Option<usize> {
     let limit = world.limits.group_references;
     let has_room = |used: &[usize], at: usize| used[at] < limit;

@@ -16,7 +16,7 @@ fn no_sets(seen: &mut Facts) {
     seen.waf.as_mut().unwrap().shards.clear();
 }
 
-/// A sample of 2 items with 3 CIDRs, of a table that has so many items by the last count.
+/// A sample of 2 items with 3 CIDRs, of a table with this many items by the last count.
 fn large(seen: &mut Facts, items: Option<u64>) {
     let view = view(&["198.51.100.7", r#"["198.51.100.8", "2001:db8::/48"]"#]);
     seen.sample = Ok(TableSample { view, whole: false });
@@ -59,7 +59,7 @@ fn whoever_shares_the_account_is_no_reason_to_warn_as_long_as_there_is_room() {
     expect(SETS, Severity::Warning, full, &[DEFAULT], |seen| totals(seen, 100, 2));
     let raised = "2 there, enough for 1 CIDR; 99 of others; so the usual quota of 100 was raised";
     expect(SETS, Severity::Ok, raised, &[DEFAULT], |seen| totals(seen, 101, 2));
-    let unknown = "0 there, 1 more needed for 1 CIDR; 101 of others; the usual quota of 100 was raised, and how far cannot be \
+    let unknown = "0 there, 1 more needed for 1 CIDR; 101 of others; the usual quota of 100 was raised, to an unknown number be \
                    seen from here";
     expect(SETS, Severity::Warning, unknown, &[DEFAULT], |seen| {
         no_sets(seen);
@@ -102,7 +102,7 @@ fn of_a_table_larger_than_the_sample_the_need_is_estimated() {
     }
     let absurd = report(&[DEFAULT], |seen| large(seen, Some(u64::MAX)));
     assert!(!absurd.ok, "{absurd:?}");
-    let unknown = "2 there, 30 of others; what the table needs is not known";
+    let unknown = "2 there, 30 of others; the number that the table needs is unknown";
     expect(SETS, Severity::Warning, unknown, &[], |seen| seen.sample = Err(trouble("no connection")));
 }
 
@@ -136,8 +136,7 @@ fn each_rule_group_finds_room() {
     expect(Severity::Ok, "2 needed, 0 there, 98 of others", 98);
     let one = "2 needed, 0 there, 99 of others; the usual quota of 100, if it was not raised, leaves room for 1 more";
     expect(Severity::Failure, one, 99);
-    let unknown =
-        "2 needed, 0 there, 101 of others; the usual quota of 100 was raised, and how far cannot be seen from here";
+    let unknown = "2 needed, 0 there, 101 of others; the usual quota of 100 was raised, to an unknown number";
     expect(Severity::Warning, unknown, 101);
 }
 

@@ -37,7 +37,7 @@ fn those_that_refer_to_us_without_being_named_are_named_and_judged() {
     let one = Search { listed: 3, read: 3, referring: vec![found("front")], trouble: None };
     let (report, line) = searched(one.clone(), |_| ());
     assert_eq!(said(&line), (Severity::Warning, "none was named; found to refer to our rule groups: front"));
-    assert_eq!(line.mend.as_deref(), Some("set --web-acl=front, so that each run looks at it"));
+    assert_eq!(line.mend.as_deref(), Some("set --web-acl=front, so that every run checks it"));
     let subjects: Vec<_> = report.lines.iter().skip(7).map(|line| (line.subject, line.verdict)).collect();
     let ok = |subject| (subject, Severity::Ok);
     let web_acl = (SUBJECT, Severity::Warning);
@@ -49,7 +49,7 @@ fn those_that_refer_to_us_without_being_named_are_named_and_judged() {
     let finding =
         "none was named; found to refer to our rule groups: a, b, c, and 1 more; only 2 of 3 web ACLs were read";
     assert_eq!(said(&line), (Severity::Warning, finding));
-    let mend = "set --web-acl=a --web-acl=b --web-acl=c and 1 more, so that each run looks at it";
+    let mend = "set --web-acl=a --web-acl=b --web-acl=c and 1 more, so that every run checks it";
     assert_eq!(line.mend.as_deref(), Some(mend));
 }
 
@@ -57,11 +57,10 @@ fn those_that_refer_to_us_without_being_named_are_named_and_judged() {
 fn where_none_refers_to_us_nobody_gets_in() {
     let none = Search { listed: 2, read: 2, ..Search::default() };
     let (report, line) = searched(none.clone(), |_| ());
-    let finding =
-        "none was named, and none of those there are refers to our rule groups (2 web ACLs read): they let nobody in";
+    let finding = "none was named, and no web ACL refers to our rule groups (2 web ACLs read): they let no one in";
     assert_eq!((said(&line), report.exit_code()), ((Severity::Failure, finding), 1));
     let (report, line) = searched(none, |seen| groups(seen)[0].rule = GroupRule::Empty);
-    let finding = "none was named, and none of those there are refers to our rule groups (2 web ACLs read); no IP set is in these yet";
+    let finding = "none was named, and no web ACL refers to our rule groups (2 web ACLs read); they have no IP set yet";
     assert_eq!((said(&line), report.exit_code()), ((Severity::Warning, finding), 0));
 }
 
@@ -85,7 +84,7 @@ fn a_search_that_did_not_see_all_fails_nothing() {
 #[test]
 fn a_search_that_is_not_allowed_says_what_to_allow() {
     let (report, line) = searched(Search { trouble: Some(denied()), ..Search::default() }, |_| ());
-    let finding = "none was named, and none was found to refer to our rule groups; they may not be listed";
+    let finding = "none was named, and none was found to refer to our rule groups; listing them is denied";
     assert_eq!((said(&line), report.exit_code()), ((Severity::Warning, finding), 0));
     let mend = line.mend.unwrap();
     assert!(mend.contains("allow wafv2:ListWebACLs and wafv2:GetWebACL"), "{mend}");
@@ -101,9 +100,9 @@ fn without_rule_groups_there_is_nothing_to_look_for() {
     let line_of =
         |seen: &Facts| judge(&settings(&[]), seen).lines.into_iter().find(|line| line.subject == SUBJECT).unwrap();
     let line = line_of(&seen);
-    let finding = "none was named, and there is no rule group of ours yet to which one could refer";
+    let finding = "none was named, and no rule group of ours exists yet";
     assert_eq!(said(&line), (Severity::Warning, finding));
     seen.waf = Err(denied());
     let line = line_of(&seen);
-    assert_eq!(said(&line), (Severity::Warning, "none was named, and our rule groups are not known"));
+    assert_eq!(said(&line), (Severity::Warning, "none was named, and our rule groups are unknown"));
 }

@@ -13,7 +13,7 @@ fn managed(name: &str, priority: i32, counted: bool) -> AclRule {
     AclRule { name: name.to_owned(), priority: Priority::own(priority), kind: RuleKind::Managed { counted } }
 }
 
-/// A rule group of somebody else.
+/// A foreign rule group.
 fn theirs(priority: i32, with: Override) -> AclRule {
     AclRule {
         name: "theirs".to_owned(),
@@ -69,14 +69,14 @@ fn the_web_acl_refers_to_the_rule_groups() {
     expect(SUBJECT, Severity::Ok, all, &[], |_| ());
     let empty = "web ACL front does not refer to wafsync-2, which has no IP set yet";
     expect(SUBJECT, Severity::Warning, empty, &[], |seen| drop(acl(seen).rules.pop()));
-    expect(SUBJECT, Severity::Warning, "web ACL front: there is no rule group of ours yet", &[], |seen| {
+    expect(SUBJECT, Severity::Warning, "web ACL front: no rule group of ours exists yet", &[], |seen| {
         groups(seen).clear();
     });
     let unknown = report(&[], |seen| seen.waf = Err(denied()));
     let line = unknown.lines.iter().find(|line| line.subject == SUBJECT).unwrap();
     assert_eq!(
         (line.verdict, line.finding.as_str()),
-        (Severity::Warning, "web ACL front: our rule groups are not known")
+        (Severity::Warning, "web ACL front: our rule groups are unknown")
     );
     let used = "web ACL front does not refer to wafsync-1";
     expect(SUBJECT, Severity::Failure, used, &[], |seen| drop(acl(seen).rules.remove(0)));
@@ -93,19 +93,25 @@ fn an_override_is_judged_by_what_it_leaves_of_our_rule() {
         counting(seen, false, &[]);
         set_override(seen, 2, Override::To(Effect::Count));
     });
-    let at_once = "web ACL front overrides wafsync-2 to Allow: whom it lets in meets no later rule";
+    let at_once = "web ACL front overrides wafsync-2 to Allow: no later rule sees those clients";
     expect(SUBJECT, Severity::Warning, at_once, &[COUNT], |seen| {
         counting(seen, false, &[]);
         set_override(seen, 2, Override::To(Effect::Allow));
     });
-    let off = "switches off wafsync-2: an override to Count lets nobody in";
+    let off = "disables wafsync-2: an override to Count lets no one in";
     for (with, finding) in [
         (Override::To(Effect::Count), off),
         (Override::WholeToCount, off),
-        (Override::To(Effect::Block), "turns away whom wafsync-2 should let in: an override to Block"),
-        (Override::To(Effect::Captcha), "puts a CAPTCHA to whom wafsync-2 should let in, and no cluster solves one"),
-        (Override::To(Effect::Challenge), "puts a Challenge to whom wafsync-2 should let in, and no cluster meets one"),
-        (Override::To(Effect::Other), "overrides wafsync-2 to an action that is not known here"),
+        (Override::To(Effect::Block), "blocks clients that wafsync-2 should let in: an override to Block"),
+        (
+            Override::To(Effect::Captcha),
+            "requires a CAPTCHA from clients that wafsync-2 should let in, and no cluster solves one",
+        ),
+        (
+            Override::To(Effect::Challenge),
+            "requires a Challenge from clients that wafsync-2 should let in, and no cluster solves one",
+        ),
+        (Override::To(Effect::Other), "overrides wafsync-2 to an unknown action"),
     ] {
         let finding = format!("web ACL front {finding}");
         expect(SUBJECT, Severity::Failure, &finding, &[], |seen| set_override(seen, 2, with));
@@ -120,7 +126,7 @@ fn an_override_is_judged_by_what_it_leaves_of_our_rule() {
 
 #[test]
 fn all_that_is_wrong_with_the_references_stands_in_one_line_the_worst_first() {
-    let finding = "web ACL front switches off wafsync-1: an override to Count lets nobody in; does not refer to wafsync-2, \
+    let finding = "web ACL front disables wafsync-1: an override to Count lets no one in; does not refer to wafsync-2, \
                    which has no IP set yet";
     let report = report(&[], |seen| {
         acl(seen).rules.pop();
@@ -128,7 +134,7 @@ fn all_that_is_wrong_with_the_references_stands_in_one_line_the_worst_first() {
     });
     let line = report.lines.iter().find(|line| line.subject == "references").unwrap();
     assert_eq!((line.verdict, line.finding.as_str()), (Severity::Failure, finding));
-    let mend = "take that override away in the web ACL; add a rule that refers to each of them, before every rule that \
+    let mend = "remove that override in the web ACL; add a rule that refers to each of them, before every rule that \
                 blocks, with the override None";
     assert_eq!(line.mend.as_deref(), Some(mend));
 }
@@ -147,7 +153,7 @@ fn of_two_references_to_a_rule_group_the_one_that_serves_counts() {
 fn the_default_action_of_an_allow_list_blocks() {
     const SUBJECT: &str = "default action";
     expect(SUBJECT, Severity::Ok, "web ACL front blocks what no rule lets in", &[], |_| ());
-    let open = "web ACL front lets in what no rule blocks: an allow-list protects nothing then";
+    let open = "web ACL front lets in what no rule blocks: the allow-list protects nothing";
     expect(SUBJECT, Severity::Failure, open, &[], |seen| acl(seen).blocks = false);
 }
 
@@ -158,23 +164,24 @@ fn under_count_and_default_allow_a_rule_has_to_block_whoever_lacks_our_labels() 
         let finding = format!("web ACL front lets in what no rule blocks{finding}");
         expect(SUBJECT, verdict, &finding, &[COUNT], |seen| counting(seen, false, rules));
     };
-    let well = ", and block-unless blocks whoever has none of our labels";
+    let well = ", and block-unless blocks clients without any of our labels";
     expect(Severity::Ok, well, &[block_unless(&[label(1), label(2)])]);
     let namespaces = [1, 2].map(|n| LabelKey::Namespace(format!("awswaf:111122223333:rulegroup:wafsync-{n}:")));
     expect(Severity::Ok, well, &[block_unless(&namespaces)]);
     expect(Severity::Ok, well, &[block_unless(&[label(1), label(2), short("of-others")])]);
 
-    let nothing = ", and no rule blocks whoever has none of our labels: it protects nothing";
+    let nothing = ", and no rule blocks clients without any of our labels: it protects nothing";
     expect(Severity::Failure, nothing, &[]);
     let of_another = LabelKey::Label("awswaf:444455556666:rulegroup:wafsync-1:wafsync".to_owned());
     let unrelated = plain("other", 3, Effect::Block, Condition::Other(Vec::new()));
     expect(Severity::Failure, nothing, &[block_unless(&[of_another]), unrelated, managed("aws", 4, false)]);
-    let shut_out =
-        |number| format!("; whom wafsync-{number} labels is shut out, for block-unless does not ask for that label");
+    let shut_out = |number| {
+        format!("; clients that wafsync-{number} labels are blocked, because block-unless does not match that label")
+    };
     expect(Severity::Failure, &shut_out(1), &[block_unless(&[label(2)])]);
     expect(Severity::Warning, &shut_out(2), &[block_unless(&[label(1)])]);
 
-    let unclear = |rule: &str| format!("; what {rule} makes of our labels cannot be judged from here");
+    let unclear = |rule: &str| format!("; the effect of {rule} on our labels is unknown");
     let both = vec![label(1), label(2)];
     let challenge = plain("challenge", 9, Effect::Challenge, Condition::None(both.clone()));
     expect(Severity::Warning, &unclear("challenge"), &[challenge]);
@@ -191,16 +198,16 @@ fn under_count_and_default_block_a_rule_has_to_let_in_whoever_has_our_labels() {
         let finding = format!("web ACL front blocks what no rule lets in{finding}");
         expect(SUBJECT, verdict, &finding, &[COUNT], |seen| counting(seen, true, rules));
     };
-    let well = |rules: &str| format!(", and {rules} lets in whoever has one of our labels");
+    let well = |rules: &str| format!(", and {rules} lets in clients with one of our labels");
     expect(Severity::Ok, &well("allow"), &[allow_if("allow", &[label(1), label(2)])]);
     expect(Severity::Ok, &well("one, two"), &[allow_if("one", &[label(1)]), allow_if("two", &[label(2)])]);
-    let nobody = ", and no rule lets in whoever has one of our labels: nobody gets in";
-    expect(Severity::Failure, nobody, &[]);
+    let no_one = ", and no rule lets in clients with one of our labels: no one gets in";
+    expect(Severity::Failure, no_one, &[]);
     let shut_out =
-        |number| format!("; whom wafsync-{number} labels is shut out, for allow does not ask for that label");
+        |number| format!("; clients that wafsync-{number} labels are blocked, because allow does not match that label");
     expect(Severity::Failure, &shut_out(1), &[allow_if("allow", &[label(2)])]);
     expect(Severity::Warning, &shut_out(2), &[allow_if("allow", &[label(1)])]);
-    let unclear = "; what block-unless makes of our labels cannot be judged from here";
+    let unclear = "; the effect of block-unless on our labels is unknown";
     expect(Severity::Warning, unclear, &[block_unless(&[label(1), label(2)])]);
 }
 
@@ -210,7 +217,7 @@ fn a_label_without_its_prefix_is_not_ours_and_the_remedy_says_why() {
         let report = report(&[COUNT], |seen| counting(seen, false, &[block_unless(&[short(key), label(2)])]));
         let line = report.lines.iter().find(|line| line.subject == "default action").unwrap();
         assert_eq!(line.verdict, Severity::Failure, "{key}");
-        let mend = "let it ask for awswaf:111122223333:rulegroup:wafsync-1:wafsync too, in full: without that prefix it is a \
+        let mend = "make it match awswaf:111122223333:rulegroup:wafsync-1:wafsync too, in full: without that prefix it is a \
                     label of the web ACL itself";
         assert_eq!(line.mend.as_deref(), Some(mend), "{key}");
     }
@@ -218,14 +225,15 @@ fn a_label_without_its_prefix_is_not_ours_and_the_remedy_says_why() {
 
 #[test]
 fn before_there_are_rule_groups_nothing_can_ask_for_their_labels() {
-    let finding = "web ACL front lets in what no rule blocks, and there is no rule group of ours yet whose labels it could ask for";
+    let finding =
+        "web ACL front lets in what no rule blocks, and no rule group of ours exists yet whose labels it could match";
     expect("default action", Severity::Warning, finding, &[COUNT], |seen| {
         counting(seen, false, &[]);
         groups(seen).clear();
     });
     let unknown = report(&[COUNT], |seen| seen.waf = Err(denied()));
     let line = unknown.lines.iter().find(|line| line.subject == "default action").unwrap();
-    let finding = "web ACL front: the labels of our rule groups are not known";
+    let finding = "web ACL front: the labels of our rule groups are unknown";
     assert_eq!((line.verdict, line.finding.as_str()), (Severity::Warning, finding));
 }
 
@@ -243,7 +251,7 @@ fn what_may_block_comes_after_an_allow_list() {
         ]);
     });
     let finding = "web ACL front asks fms (priority 3 of Firewall Manager's first rule groups), theirs (priority -1), rate (priority 0), and 2 more first, \
-                   which may block whom our rule groups let in";
+                   which may block clients that our rule groups let in";
     expect(SUBJECT, Severity::Warning, finding, &[], |seen| {
         let priority = Priority { phase: Phase::FirewallManagerFirst, number: 3 };
         acl(seen).rules.push(AclRule { priority, ..managed("fms", 3, false) });
@@ -266,19 +274,19 @@ fn a_rule_that_asks_for_our_labels_comes_after_the_rule_groups() {
     expect(
         SUBJECT,
         Severity::Ok,
-        "web ACL front asks for our labels in block-unless, after the rule groups",
+        "web ACL front matches our labels in block-unless, after the rule groups",
         &[COUNT],
         |seen| {
             let rate = plain("rate", 0, Effect::Block, Condition::Other(Vec::new()));
             counting(seen, false, &[block_unless(&both), rate]);
         },
     );
-    let early = "web ACL front asks for our labels in block-unless before all rule groups have made them";
+    let early = "web ACL front matches our labels in block-unless before all rule groups have added them";
     expect(SUBJECT, Severity::Failure, early, &[COUNT], |seen| {
         counting(seen, false, &[AclRule { priority: Priority::own(1), ..block_unless(&both) }]);
         acl(seen).rules[0].priority = Priority::own(0);
     });
-    let early = "web ACL front asks for our labels in one before all rule groups have made them";
+    let early = "web ACL front matches our labels in one before all rule groups have added them";
     expect(SUBJECT, Severity::Failure, early, &[COUNT], |seen| {
         let one = AclRule { priority: Priority::own(0), ..allow_if("one", &[label(1)]) };
         counting(seen, true, &[one, allow_if("two", &[label(2)])]);
@@ -286,7 +294,7 @@ fn a_rule_that_asks_for_our_labels_comes_after_the_rule_groups() {
     expect(
         SUBJECT,
         Severity::Ok,
-        "web ACL front asks for our labels in one, two, after the rule groups",
+        "web ACL front matches our labels in one, two, after the rule groups",
         &[COUNT],
         |seen| {
             let one = AclRule { priority: Priority::own(0), ..allow_if("one", &[label(1)]) };

@@ -209,7 +209,7 @@ fn parse_addresses(texts: &[&str], version: Family) -> Result<Vec<IpNet>, ApiErr
             if net.prefix_len() == 0 {
                 return Err(refuse("AWS WAF supports all CIDR ranges except for /0"));
             }
-            // Whether the service takes IPv6 host bits and exact duplicates is not known: nobody should send them.
+            // Whether the service accepts IPv6 host bits and exact duplicates is unknown, so they are rejected.
             if net.trunc() != net {
                 return Err(refuse("The parameter has host bits set"));
             }

@@ -13,7 +13,7 @@ const IP_SET_REFERENCE_WCU: i64 = 2;
 const FORWARDED_ANY_WCU: i64 = 4;
 /// The weight of statements that the stand-in does not know better.
 const OTHER_STATEMENT_WCU: i64 = 10;
-/// So many labels weigh one unit.
+/// The number of labels that weigh one unit.
 const LABELS_PER_WCU: usize = 5;
 /// Words that a label may not hold.
 const RESERVED_LABEL_WORDS: [&str; 8] =
