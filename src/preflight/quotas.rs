@@ -78,8 +78,8 @@ pub(super) fn ip_sets(settings: &Settings, seen: &Ours<'_>) -> Line {
         Some(_) if allowed != QUOTA && allowed + others > QUOTA => {
             let left = QUOTA - others;
             let finding = format!(
-                "{finding}; --max-ip-sets allows {allowed}, the usual quota of {QUOTA} leaves {left}: whether it was \
-                 raised cannot be seen from here"
+                "{finding}; --max-ip-sets allows {allowed}, the usual quota of {QUOTA} leaves {left}: it is unknown \
+                 whether it was raised"
             );
             warning(SUBJECT, finding, RAISE)
         }

@@ -271,8 +271,8 @@ fn a_line_with_a_remedy_of_its_own_leaves_out_the_hint_of_the_error() {
 fn rule_groups_are_there_and_large_enough() {
     const SUBJECT: &str = "rule groups";
     expect(SUBJECT, Severity::Ok, "all exist, with 120 WCU or more", &[], |_| ());
-    expect(SUBJECT, Severity::Warning, "not there yet: wafsync-2", &[], |seen| drop(groups(seen).pop()));
-    let finding = "their capacity is below 120 WCU, which can never be changed: wafsync-2 (119 WCU)";
+    expect(SUBJECT, Severity::Warning, "missing: wafsync-2", &[], |seen| drop(groups(seen).pop()));
+    let finding = "their capacity is below 120 WCU and can never be changed: wafsync-2 (119 WCU)";
     expect(SUBJECT, Severity::Failure, finding, &[], |seen| groups(seen)[1].capacity = 119);
     let any = ["--forwarded-ip-header=X-Client", "--forwarded-ip-position=any"];
     let small = report(&any, |_| ()).lines.swap_remove(5);

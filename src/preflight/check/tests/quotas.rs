@@ -37,11 +37,11 @@ fn what_is_needed_now_and_what_may_be_needed_fit_beside_the_sets_of_others() {
         no_sets(seen);
         totals(seen, 40, 2);
     });
-    let tight = "2 there, enough for 1 CIDR; 41 of others; --max-ip-sets allows 60, the usual quota of 100 leaves 59: whether \
-                 it was raised cannot be seen from here";
+    let tight = "2 there, enough for 1 CIDR; 41 of others; --max-ip-sets allows 60, the usual quota of 100 leaves 59: it is \
+                 unknown whether it was raised";
     expect(SETS, Severity::Warning, tight, &[], |seen| totals(seen, 43, 2));
-    let more = "2 there, enough for 1 CIDR; 0 of others; --max-ip-sets allows 150, the usual quota of 100 leaves 100: whether \
-                it was raised cannot be seen from here";
+    let more = "2 there, enough for 1 CIDR; 0 of others; --max-ip-sets allows 150, the usual quota of 100 leaves 100: it is \
+                unknown whether it was raised";
     expect(SETS, Severity::Warning, more, &["--max-ip-sets=150"], |seen| totals(seen, 2, 3));
     let none = "0 there, 1 more needed for 1 CIDR; 100 of others; the usual quota of 100, if it was not raised, leaves room for \
                 0 more";
@@ -59,8 +59,8 @@ fn whoever_shares_the_account_is_no_reason_to_warn_as_long_as_there_is_room() {
     expect(SETS, Severity::Warning, full, &[DEFAULT], |seen| totals(seen, 100, 2));
     let raised = "2 there, enough for 1 CIDR; 99 of others; so the usual quota of 100 was raised";
     expect(SETS, Severity::Ok, raised, &[DEFAULT], |seen| totals(seen, 101, 2));
-    let unknown = "0 there, 1 more needed for 1 CIDR; 101 of others; the usual quota of 100 was raised, to an unknown number be \
-                   seen from here";
+    let unknown =
+        "0 there, 1 more needed for 1 CIDR; 101 of others; the usual quota of 100 was raised, to an unknown number";
     expect(SETS, Severity::Warning, unknown, &[DEFAULT], |seen| {
         no_sets(seen);
         totals(seen, 101, 2);
@@ -70,7 +70,7 @@ fn whoever_shares_the_account_is_no_reason_to_warn_as_long_as_there_is_room() {
 #[test]
 fn more_than_the_usual_quota_is_asked_only_of_one_that_was_raised() {
     let unseen = "0 there, 5 more needed for about 45,000 CIDRs by a sample and the last count; 99 of others; --max-ip-sets \
-                  allows 150, the usual quota of 100 leaves 1: whether it was raised cannot be seen from here";
+                  allows 150, the usual quota of 100 leaves 1: it is unknown whether it was raised";
     let need = |seen: &mut Facts| {
         no_sets(seen);
         totals(seen, 99, 3);

@@ -134,8 +134,8 @@ fn all_that_is_wrong_with_the_references_stands_in_one_line_the_worst_first() {
     });
     let line = report.lines.iter().find(|line| line.subject == "references").unwrap();
     assert_eq!((line.verdict, line.finding.as_str()), (Severity::Failure, finding));
-    let mend = "remove that override in the web ACL; add a rule that refers to each of them, before every rule that \
-                blocks, with the override None";
+    let mend = "remove that override in the web ACL; add a reference to each of them before every rule that blocks, \
+                without an override";
     assert_eq!(line.mend.as_deref(), Some(mend));
 }
 
