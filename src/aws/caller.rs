@@ -1,4 +1,4 @@
-//! What all calls of one process share: their pace, their credentials, and the policy that allows them.
+//! State that all calls of a process share: rates, credentials, and the command that prints their policy.
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -12,10 +12,10 @@ use aws_smithy_types::config_bag::ConfigBag;
 
 use super::governor::Governor;
 
-/// What all calls of one process share.
+/// State that all calls of a process share.
 #[derive(Debug)]
 pub(super) struct Caller {
-    /// The pace of each action.
+    /// The rate limits.
     pub(super) governor: Governor,
     /// The credentials in use.
     pub(super) credentials: Renewable,
@@ -23,8 +23,7 @@ pub(super) struct Caller {
     pub(super) policy_command: Option<String>,
 }
 
-/// The SDK's cache of credentials, which can be emptied: AWS calls credentials expired before their time when somebody
-/// has rotated them.
+/// The SDK's cache of credentials, which can be cleared: rotated credentials expire before their time.
 #[derive(Clone)]
 pub(super) struct Renewable(Arc<RwLock<Cached>>);
 
@@ -40,13 +39,13 @@ impl Default for Renewable {
 }
 
 impl Renewable {
-    /// Counts how often credentials were dropped.
+    /// The number of times that credentials were dropped.
     pub(super) fn generation(&self) -> u64 {
         self.0.read().unwrap_or_else(PoisonError::into_inner).generation
     }
 
-    /// Drops the credentials of this generation, so that the next attempt asks for new ones. Of several calls that find
-    /// the same credentials expired, only the first has an effect.
+    /// Drops the credentials of this generation, so that the next attempt gets new ones. If several calls find the same
+    /// credentials expired, only the first drops them.
     pub(super) fn renew(&self, generation: u64) {
         let mut cached = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if cached.generation == generation {

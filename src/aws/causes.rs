@@ -1,15 +1,15 @@
-//! The causes of an error of the SDK in one line, without what it says of its own insides.
+//! The causes of an SDK error in one line, without the SDK's internals.
 
 use std::error::Error;
 
-/// What the SDK puts between the name of one of its hooks and what that hook said.
+/// The SDK's text between the name of an interceptor and its message.
 const INTERCEPTOR: &str = "interceptor encountered an error";
 
-/// What the SDK says of the layer an error passed through, which says nothing of the error.
+/// The SDK's messages about the layers that an error passed through, which say nothing about the error.
 const WRAPPERS: [&str; 7] =
     ["", "dispatch failure", "client error (Connect)", "client error (SendRequest)", "io error", "timeout", "other"];
 
-/// The causes of an error, each once, outermost first; the SDK's own wrappers say nothing.
+/// The distinct causes of an error, outermost first, without the SDK's wrappers.
 pub(super) fn chain(error: &dyn Error) -> String {
     let mut parts: Vec<String> = Vec::new();
     let mut next = error.source();
@@ -24,7 +24,7 @@ pub(super) fn chain(error: &dyn Error) -> String {
     if parts.is_empty() { error.to_string() } else { parts.join(": ") }
 }
 
-/// What the SDK says of its own insides says nothing to people: which hook of it failed, and the request as a value.
+/// Removes the SDK's internals from a cause: the name of the interceptor, and the request as a value.
 fn without_insides(part: &str) -> &str {
     let cause = part.split_once(INTERCEPTOR).map_or(part, |(_, cause)| cause.trim_start_matches([':', ' ']));
     cause.split_once(" to request `").map_or(cause, |(cause, _)| cause)

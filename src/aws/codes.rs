@@ -1,4 +1,4 @@
-//! The error codes with which AWS refuses any call: for its pace, for a missing permission, for the credentials.
+//! Error codes of any call: throttling, missing permissions, invalid credentials.
 
 /// AWS's usual code for a throttled call.
 pub(super) const THROTTLED: &str = "ThrottlingException";
@@ -18,12 +18,12 @@ pub(super) fn is_throttling(code: &str) -> bool {
     )
 }
 
-/// Whether a permission is missing.
+/// Whether this code means that a permission is missing.
 pub(super) fn is_denied(code: &str) -> bool {
     matches!(code, "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation" | "NotAuthorized")
 }
 
-/// Whether the credentials are not valid.
+/// Whether this code means that the credentials are invalid.
 pub(super) fn is_credentials(code: &str) -> bool {
     matches!(
         code,
@@ -39,7 +39,7 @@ pub(super) fn is_credentials(code: &str) -> bool {
     )
 }
 
-/// Whether AWS calls the credentials expired, or does not know them: new ones may have taken their place.
+/// Whether this code means that the credentials are expired or unknown: they may have been rotated.
 pub(super) fn is_outdated(code: &str) -> bool {
     matches!(code, "ExpiredTokenException" | "ExpiredToken" | "UnrecognizedClientException" | "InvalidClientTokenId")
 }

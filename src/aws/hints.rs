@@ -1,4 +1,4 @@
-//! What a person can do about a call that did not go through.
+//! Hints: how to fix a failed call.
 
 use std::error::Error;
 
@@ -9,18 +9,18 @@ use super::codes::{is_credentials, is_denied, is_throttling};
 use super::unreached::Unreached;
 use super::{environment, transport};
 
-/// What to do about an answer that AWS would not give.
+/// The hint for an answer that AWS would not give.
 pub(super) const BAD_ANSWER: &str = "AWS does not answer like that: check AWS_ENDPOINT_URL, and any proxy in between";
 
-/// How rustls begins when it does not trust the other side.
+/// The prefix of rustls's message about an untrusted certificate.
 const BAD_CERTIFICATE: &str = "invalid peer certificate: ";
 
-/// A call, as far as its hint depends on it.
+/// The facts about a call that its hint depends on.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asked<'a> {
     /// AWS's name of the operation.
     pub(super) operation: &'static str,
-    /// What it was about.
+    /// The resource.
     pub(super) resource: &'a str,
     /// The Region of the service.
     pub(super) region: &'a str,
@@ -28,7 +28,7 @@ pub(super) struct Asked<'a> {
     pub(super) policy_command: Option<&'a str>,
 }
 
-/// What to do about an error of the SDK with this code and cause.
+/// The hint for an error of the SDK with this code and cause.
 pub(super) fn hint<E: Error + 'static>(
     asked: Asked<'_>,
     code: Option<&str>,
@@ -73,7 +73,7 @@ pub(super) fn hint<E: Error + 'static>(
     Some(hint)
 }
 
-/// What to do about a call that AWS refuses for its pace.
+/// The hint for a throttled call.
 pub(super) fn throttling(operation: &str) -> &'static str {
     if matches!(operation, "Scan" | "Query") {
         "give the table more read capacity, or limit wafsync with --read-capacity"
@@ -82,7 +82,7 @@ pub(super) fn throttling(operation: &str) -> &'static str {
     }
 }
 
-/// What to do about a connection that did not come about or broke: it depends on the host and on the proxy in between.
+/// The hint for a failed or broken connection, which depends on the host and the proxy.
 pub(super) fn connection(unreached: &Unreached, cause: &str, region: &str) -> String {
     let host = unreached.authority.as_str();
     if let Some((_, problem)) = cause.split_once(BAD_CERTIFICATE) {
@@ -110,7 +110,7 @@ pub(super) fn connection(unreached: &Unreached, cause: &str, region: &str) -> St
     format!("this host comes from {variables}, which not every Region and network has: check {region}, or unset that")
 }
 
-/// Whether the host is one that `DynamoDB` has for a single account: `ACCOUNT.ddb.REGION.amazonaws.com`.
+/// Whether the host is `DynamoDB`'s for a single account: `ACCOUNT.ddb.REGION.amazonaws.com`.
 fn of_account(host: &str) -> bool {
     let mut labels = host.split('.');
     let account =
@@ -129,7 +129,7 @@ fn certificate(problem: &str) -> &'static str {
     }
 }
 
-/// Two settings of the environment that exclude each other.
+/// The hint for two settings of the environment that exclude each other.
 fn exclusive(cause: &str) -> Option<&'static str> {
     if cause.contains("FIPS and custom endpoint are not supported") {
         Some("unset AWS_USE_FIPS_ENDPOINT (use_fips_endpoint in the profile) or AWS_ENDPOINT_URL")

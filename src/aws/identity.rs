@@ -20,16 +20,16 @@ use crate::text;
 /// The SDK's message about an agent's answer, before the status.
 const AGENT_STATUS: &str = "Non-success status from HTTP credential provider: ";
 
-/// What the SDK says when every source of credentials is empty; a source that failed says something else.
+/// The SDK's messages when no source has credentials; a source that fails has another message.
 const NOTHING: [&str; 2] = ["no credentials found in chain", "there was no identity resolver"];
 
-/// What the SDK says around the name of a profile that no file has.
+/// The SDK's text around the name of a profile that does not exist.
 const UNDEFINED: [&str; 2] = ["profile `", "` was not defined"];
 
 /// The variable that names a profile.
 const PROFILE: &str = "AWS_PROFILE";
 
-/// Variables that name a file with a token that stands for the job.
+/// Variables with the file of a token that identifies the job.
 const TOKEN_FILES: [&str; 2] = ["AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"];
 
 /// Why there are no credentials.
@@ -73,12 +73,12 @@ pub(super) fn no_credentials(error: &dyn Error, region: &str) -> Option<NoCreden
     None
 }
 
-/// What to say of an error of this text that means that every source of credentials is empty.
+/// The message and hint for an error with this text, if it means that no source has credentials.
 pub(super) fn nothing(text: &str) -> Option<NoCredentials> {
     if !NOTHING.iter().any(|words| text.contains(words)) {
         return None;
     }
-    // The SDK lists all that it tried, a line each.
+    // The SDK's message lists every source that it tried.
     let undefined = text.split_once(UNDEFINED[0]).and_then(|(_, rest)| rest.split_once(UNDEFINED[1]));
     let profile = undefined.map(|(profile, _)| profile.to_owned()).or_else(|| std::env::var(PROFILE).ok());
     let profile = profile.filter(|profile| !profile.is_empty() && profile != "default");
@@ -93,7 +93,7 @@ pub(super) fn nothing(text: &str) -> Option<NoCredentials> {
     Some(NoCredentials { cause, passes: false, hint: hint.to_owned() })
 }
 
-/// A file that credentials need and that cannot be read.
+/// The message about a file that credentials need and that cannot be read.
 fn of_file(problem: &io::Error) -> NoCredentials {
     let unread = |variable: &&str| {
         let file = std::env::var(variable).ok()?;
@@ -105,7 +105,7 @@ fn of_file(problem: &io::Error) -> NoCredentials {
     NoCredentials { cause, passes: false, hint: hint.to_owned() }
 }
 
-/// A connection to a source of credentials that did not come about, which lasts, or broke, which passes.
+/// The error of a connection to a source of credentials: a failed one is lasting, a broken one transient.
 fn unreached_by(source: &str, unreached: &Unreached, region: &str) -> NoCredentials {
     let causes = chain(unreached);
     let cause = format!("{source}: {unreached}: {causes}");

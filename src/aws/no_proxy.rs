@@ -1,4 +1,4 @@
-//! `NO_PROXY`: the hosts to reach without a proxy, in every form that tools in use accept.
+//! `NO_PROXY`: the hosts to reach without a proxy, in every form that common tools accept.
 
 use std::net::IpAddr;
 
@@ -25,13 +25,13 @@ enum Host {
 }
 
 impl NoProxy {
-    /// Reads a list whose entries are separated by commas or blanks. What is no host names none.
+    /// Parses a list whose entries are separated by commas or blanks. Invalid entries are ignored.
     pub(super) fn parse(list: &str) -> Self {
         let entries = list.split(|c: char| c == ',' || c.is_whitespace()).filter(|entry| !entry.is_empty());
         Self(entries.filter_map(Entry::parse).collect())
     }
 
-    /// Whether this host, as a URL has it without brackets, is to be reached without a proxy at this port.
+    /// Whether this host, without brackets, is reached without a proxy at this port.
     pub(super) fn names(&self, host: &str, port: u16) -> bool {
         self.0.iter().any(|entry| entry.port.is_none_or(|named| named == port) && entry.host.is(host))
     }
@@ -46,7 +46,7 @@ impl Entry {
             return Some(Self { host: Host::Network(address.into()), port: None });
         }
         let (host, port) = match text.rsplit_once(':') {
-            // The last part of `[2001:db8::1]` is no port.
+            // The last part of `[2001:db8::1]` is not a port.
             Some((host, port)) if !port.ends_with(']') => (host, Some(port.parse().ok()?)),
             _ => (text, None),
         };

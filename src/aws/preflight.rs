@@ -143,7 +143,7 @@ async fn identity(connection: &Connection) -> Answer<String> {
         answer = client.get_caller_identity().send().await;
     }
     let (operation, region) = ("GetCallerIdentity", connection.target.region.as_str());
-    // Nobody can be denied this call, so there is no policy to print.
+    // This call cannot be denied, so there is no policy to print.
     let asked = Asked { operation, resource: "caller", region, policy_command: None };
     let answer = answer.map_err(|error| AwsError::new(asked, &error))?;
     let unusable = || AwsError::unusable(operation, "caller", "the answer lacks the ARN", None);

@@ -1,33 +1,32 @@
-//! The proxy that the environment names for what leaves this machine. AWS is spoken to over https alone, so `HTTP_PROXY`
-//! has no say.
+//! The proxy of the environment. AWS is called over HTTPS only, so `HTTP_PROXY` does not matter.
 
 use aws_smithy_http_client::proxy::ProxyConfig;
 
 use super::url::{host_and_port, scheme_and_host};
 
-/// The variables that can name the proxy; the first that is not empty does.
+/// The variables that can name the proxy; the first that is not empty counts.
 const VARIABLES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 
 /// A proxy.
 #[derive(Clone, Debug)]
 pub(super) struct Proxy {
-    /// How to connect over it.
+    /// The client's configuration for it.
     pub(super) config: ProxyConfig,
     /// Its URL without a password, and the variable that names it, for messages.
     pub(super) name: String,
 }
 
-/// A variable that names no proxy to which wafsync can connect.
+/// The error that a variable does not name a usable proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct BadProxy {
     /// The variable.
     pub(super) variable: &'static str,
-    /// What is wrong with its value, which can hold a password and is not shown.
+    /// The problem with its value, which may contain a password and is not shown.
     pub(super) problem: &'static str,
 }
 
 impl Proxy {
-    /// The proxy that the environment names, if any.
+    /// The proxy of the environment, if any.
     pub(super) fn of(variable: impl Fn(&str) -> Option<String>) -> Result<Option<Self>, BadProxy> {
         let named = VARIABLES.into_iter().find_map(|name| {
             let value = variable(name)?;

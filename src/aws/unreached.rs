@@ -1,4 +1,4 @@
-//! A connection that did not come about or broke, with the host that it was for and the proxy in between.
+//! Failed and broken connections, with their host and proxy.
 
 use std::error::Error;
 use std::fmt;
@@ -6,26 +6,26 @@ use std::fmt;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::result::ConnectorError;
 
-/// How hyper names that a connection could not be made.
+/// Hyper's name for a failed connection.
 const CONNECTING: &str = "client error (Connect)";
 
-/// How the SDK's client begins when that took too long.
+/// The prefix of the SDK's message about a connection timeout.
 const CONNECT_TIMEOUT: &str = "HTTP connect timeout";
 
-/// A connection that did not come about or broke.
+/// A failed or broken connection.
 #[derive(Debug)]
 pub(super) struct Unreached {
     /// `HOST:PORT`.
     pub(super) authority: String,
-    /// The proxy in between, as messages name it.
+    /// The proxy, as messages name it.
     pub(super) proxy: Option<String>,
-    /// Whether there was no connection at all.
+    /// Whether it failed; otherwise it broke.
     pub(super) connecting: bool,
     source: BoxError,
 }
 
 impl Unreached {
-    /// The same error of the connector, which also says whose connection it was.
+    /// The connector's error, with its host and proxy.
     pub(super) fn name(error: ConnectorError, authority: String, proxy: Option<String>) -> ConnectorError {
         let (timeout, user, io, kind) = (error.is_timeout(), error.is_user(), error.is_io(), error.as_other());
         let connecting = is_about_connecting(&error);
@@ -41,7 +41,7 @@ impl Unreached {
         }
     }
 
-    /// The connection among the causes of an error.
+    /// Finds the connection among the causes of an error.
     pub(super) fn of<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Self> {
         let mut next = Some(error);
         while let Some(error) = next {
@@ -74,7 +74,7 @@ impl Error for Unreached {
     }
 }
 
-/// Whether this or one of its causes is that no connection came about.
+/// Whether this or one of its causes is a failed connection.
 pub(super) fn is_about_connecting(error: &dyn Error) -> bool {
     let mut next = error.source();
     while let Some(error) = next {

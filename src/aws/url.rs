@@ -1,6 +1,6 @@
-//! The parts of a URL that decide where a request goes, and what of it messages may show.
+//! Parts of URLs: where a request goes, and what messages may show.
 
-/// Scheme and host of a URL; an IPv6 address is without its brackets.
+/// The scheme and host of a URL; an IPv6 address without its brackets.
 pub(super) fn scheme_and_host(uri: &str) -> Option<(&str, &str)> {
     let (scheme, authority) = scheme_and_authority(uri)?;
     let host = match authority.strip_prefix('[') {
@@ -10,7 +10,7 @@ pub(super) fn scheme_and_host(uri: &str) -> Option<(&str, &str)> {
     Some((scheme, host))
 }
 
-/// Host and port of a URL; the port of its scheme where it has none.
+/// The host and port of a URL; the default port of its scheme if it has none.
 pub(super) fn host_and_port(uri: &str) -> Option<(&str, u16)> {
     let (scheme, host) = scheme_and_host(uri).filter(|(_, host)| !host.is_empty())?;
     let (_, authority) = scheme_and_authority(uri)?;
@@ -30,7 +30,7 @@ fn scheme_and_authority(uri: &str) -> Option<(&str, &str)> {
     Some((scheme, authority.rsplit_once('@').map_or(authority, |(_, host)| host)))
 }
 
-/// Without path and query, where a token could stand.
+/// The URI without path and query, which could contain a token.
 pub(super) fn origin(uri: &str) -> &str {
     let start = uri.find("://").map_or(0, |at| at + 3);
     let end = uri.get(start..).and_then(|rest| rest.find(['/', '?', '#'])).map_or(uri.len(), |at| start + at);

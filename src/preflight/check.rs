@@ -18,7 +18,7 @@ use super::{quotas, search};
 /// The report of a process that could not connect.
 #[must_use]
 pub fn without_connection(error: &str) -> CheckReport {
-    let line = Line { subject: "connection", verdict: Severity::Failure, finding: error.to_owned(), mend: None };
+    let line = Line { subject: "connection", verdict: Severity::Failure, finding: error.to_owned(), fix: None };
     CheckReport { version: 1, ok: false, lines: vec![line] }
 }
 
@@ -94,10 +94,10 @@ fn attributes(settings: &Settings, sample: &Answer<TableSample>) -> Line {
         Err(trouble) => return failed(SUBJECT, trouble),
     };
     let (key, cidrs) = (text::line(&settings.table.key_attribute), text::line(&settings.table.cidr_attribute));
-    let mend = format!("check --cidr-attribute ({cidrs}) and --key-attribute ({key}), or correct the items");
+    let fix = format!("check --cidr-attribute ({cidrs}) and --key-attribute ({key}), or correct the items");
     if view.items == 0 {
-        let mend = "fill the table before the first apply; an empty one is blocked once addresses are in force";
-        return warning(SUBJECT, "the table has no items", mend);
+        let fix = "fill the table before the first apply; an empty one is blocked once addresses are in force";
+        return warning(SUBJECT, "the table has no items", fix);
     }
     let sampled = format!("of a sample of {}", counted(view.items, "item"));
     if view.rejections.is_empty() && view.unnamed > 0 {
@@ -113,7 +113,7 @@ fn attributes(settings: &Settings, sample: &Answer<TableSample>) -> Line {
         .map(|rejection| format!("{}: {}", text::key(&rejection.key), text::line(&rejection.reason.to_string())));
     let finding =
         format!("{sampled}, {} cannot be used: {}", counted(view.rejections.len(), "value"), shown("; ", rejections));
-    if view.entry_count() == 0 { failure(SUBJECT, finding, mend) } else { warning(SUBJECT, finding, mend) }
+    if view.entry_count() == 0 { failure(SUBJECT, finding, fix) } else { warning(SUBJECT, finding, fix) }
 }
 
 /// Calls of every run must be allowed; calls of this check should be.
@@ -125,11 +125,11 @@ fn permissions(seen: &Facts) -> Line {
     let resources = seen.web_acls.read().filter_map(|acl| acl.resources.as_ref()?.as_ref().err());
     let further = seen.table.as_ref().err().into_iter().chain(seen.web_acls.trouble()).chain(resources);
     if let Some(denied) = Denied::of(needed) {
-        return failure(SUBJECT, denied.said.join("; "), denied.mend);
+        return failure(SUBJECT, denied.said.join("; "), denied.fix);
     }
     if let Some(denied) = Denied::of(further) {
         let finding = format!("enough for plan, but not for all of this check: {}", denied.said.join("; "));
-        return warning(SUBJECT, finding, denied.mend);
+        return warning(SUBJECT, finding, denied.fix);
     }
     if seen.sample.is_err() || seen.waf.is_err() || seen.totals.is_err() || !seen.probes.is_empty() {
         return warning(SUBJECT, "some reads failed", "fix those first");
@@ -146,13 +146,13 @@ struct Denied<'a> {
     /// The distinct messages.
     said: Vec<&'a str>,
     /// How to fix all of them.
-    mend: &'a str,
+    fix: &'a str,
 }
 
 impl<'a> Denied<'a> {
     /// Collects them; `None` if there is none.
     fn of(troubles: impl Iterator<Item = &'a ReadError>) -> Option<Self> {
-        const MEND: &str = "`wafsync iam-policy` prints the policy that the role needs, with --for plan, apply or check; a \
+        const FIX: &str = "`wafsync iam-policy` prints the policy that the role needs, with --for plan, apply or check; a \
                             service control policy can deny it too";
         let mut said = Vec::new();
         let mut hint = None;
@@ -162,7 +162,7 @@ impl<'a> Denied<'a> {
             }
             hint = hint.or(trouble.hint.as_deref());
         }
-        (!said.is_empty()).then(|| Self { said, mend: hint.unwrap_or(MEND) })
+        (!said.is_empty()).then(|| Self { said, fix: hint.unwrap_or(FIX) })
     }
 }
 
@@ -179,8 +179,8 @@ fn rule_groups(settings: &Settings, waf: &Answer<Current>) -> Line {
     if !small.is_empty() {
         let list: Vec<String> = small.iter().map(|group| format!("{} ({} WCU)", group.name, group.capacity)).collect();
         let finding = format!("their capacity is below {capacity} WCU and can never be changed: {}", list.join(", "));
-        let mend = "choose another --name, attach its rule groups, and delete the old ones";
-        return failure(SUBJECT, finding, mend);
+        let fix = "choose another --name, attach its rule groups, and delete the old ones";
+        return failure(SUBJECT, finding, fix);
     }
     let there = |number: &usize| current.groups.iter().any(|group| group.number == *number);
     let needed = 1..=settings.waf.limits.rule_groups();

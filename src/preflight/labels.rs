@@ -89,9 +89,9 @@ pub(super) fn decision(subject: &'static str, view: &View<'_>, ours: &[Ours<'_>]
     let short =
         rules.iter().flat_map(|(_, keys)| *keys).any(|key| lacking.iter().any(|our| key.is_short_for(&our.label)));
     let whole = if short { ", in full: without that prefix it is a label of the web ACL itself" } else { "" };
-    let mend = format!("make it match {} too{whole}", shown(", ", labels));
+    let fix = format!("make it match {} too{whole}", shown(", ", labels));
     let used = lacking.iter().any(|our| our.is_used());
-    if used { failure(subject, finding, mend) } else { warning(subject, finding, mend) }
+    if used { failure(subject, finding, fix) } else { warning(subject, finding, fix) }
 }
 
 /// The line if no rule has a form that can be judged; other rules may still decide.

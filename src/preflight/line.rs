@@ -37,8 +37,8 @@ pub struct Line {
     /// The finding.
     pub finding: String,
     /// How to fix it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub mend: Option<String>,
+    #[serde(rename = "mend", skip_serializing_if = "Option::is_none")]
+    pub fix: Option<String>,
 }
 
 /// All lines of `check` as one document.
@@ -53,26 +53,26 @@ pub struct CheckReport {
 }
 
 pub(super) fn ok(subject: &'static str, finding: impl Into<String>) -> Line {
-    Line { subject, verdict: Severity::Ok, finding: finding.into(), mend: None }
+    Line { subject, verdict: Severity::Ok, finding: finding.into(), fix: None }
 }
 
-pub(super) fn warning(subject: &'static str, finding: impl Into<String>, mend: impl Into<String>) -> Line {
-    Line { subject, verdict: Severity::Warning, finding: finding.into(), mend: Some(mend.into()) }
+pub(super) fn warning(subject: &'static str, finding: impl Into<String>, fix: impl Into<String>) -> Line {
+    Line { subject, verdict: Severity::Warning, finding: finding.into(), fix: Some(fix.into()) }
 }
 
-pub(super) fn failure(subject: &'static str, finding: impl Into<String>, mend: impl Into<String>) -> Line {
-    Line { subject, verdict: Severity::Failure, finding: finding.into(), mend: Some(mend.into()) }
+pub(super) fn failure(subject: &'static str, finding: impl Into<String>, fix: impl Into<String>) -> Line {
+    Line { subject, verdict: Severity::Failure, finding: finding.into(), fix: Some(fix.into()) }
 }
 
 /// The line for a failed read; its error has a hint.
 pub(super) fn failed(subject: &'static str, trouble: &ReadError) -> Line {
-    Line { subject, verdict: Severity::Failure, finding: trouble.message.clone(), mend: trouble.hint.clone() }
+    Line { subject, verdict: Severity::Failure, finding: trouble.message.clone(), fix: trouble.hint.clone() }
 }
 
 /// The line for something that needs our resources in WAF, which could not be read.
 pub(super) fn unknown(subject: &'static str, trouble: &ReadError) -> Line {
-    let mend = if trouble.denied { "see permissions" } else { "see rule groups" };
-    failure(subject, "could not read wafsync's IP sets and rule groups", mend)
+    let fix = if trouble.denied { "see permissions" } else { "see rule groups" };
+    failure(subject, "could not read wafsync's IP sets and rule groups", fix)
 }
 
 /// The first elements of a list, and the number of the rest.
@@ -110,8 +110,8 @@ impl Printer {
     pub fn print(&mut self, line: &Line) -> String {
         let finding = format!("{:7}  {:16}  {}", line.verdict.as_str(), line.subject, line.finding);
         let mut out = format!("{}\n", wrap(INDENT, &finding));
-        if let Some(mend) = line.mend.as_ref().filter(|mend| self.advised.insert((*mend).clone())) {
-            let _ = writeln!(out, "{}", wrap(&format!("{INDENT}   "), &format!("{INDENT}-> {mend}")));
+        if let Some(fix) = line.fix.as_ref().filter(|fix| self.advised.insert((*fix).clone())) {
+            let _ = writeln!(out, "{}", wrap(&format!("{INDENT}   "), &format!("{INDENT}-> {fix}")));
         }
         out
     }

@@ -1,4 +1,4 @@
-//! The command line that prints the policy for the settings in use, for the hint of a call that was denied.
+//! The command that prints the policy for the current settings, for the hint of a denied call.
 
 use crate::model::limits::{GROUP_REFERENCES, QUOTA};
 use crate::model::settings::Scope;
@@ -9,8 +9,8 @@ use crate::text::shell;
 const NAME: &str = "wafsync";
 
 impl IamScope {
-    /// The command that prints the policy for this access to these resources, as a line for a shell. `None` if a setting
-    /// holds a character that cannot be written there safely.
+    /// The shell command that prints the policy for this access to these resources. `None` if a setting cannot be quoted
+    /// safely.
     #[must_use]
     pub fn command(&self, access: Access) -> Option<String> {
         let access = match access {

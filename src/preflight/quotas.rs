@@ -62,8 +62,8 @@ pub(super) fn ip_sets(settings: &Settings, seen: &Ours<'_>) -> Line {
     let (missing, allowed) = (missing(settings, current, cidrs), settings.waf.limits.max_ip_sets);
     let finding = finding(standing, missing, cidrs, known);
     if missing > 0 && ours.saturating_add(missing) > allowed {
-        let mend = "raise --max-ip-sets, and AWS's quota if necessary, or merge CIDRs with --aggregate";
-        return failure(SUBJECT, format!("{finding}; --max-ip-sets allows {allowed}"), mend);
+        let fix = "raise --max-ip-sets, and AWS's quota if necessary, or merge CIDRs with --aggregate";
+        return failure(SUBJECT, format!("{finding}; --max-ip-sets allows {allowed}"), fix);
     }
     match standing.room() {
         None if missing > 0 => beyond(SUBJECT, &finding, missing),
@@ -117,11 +117,11 @@ fn beyond(subject: &'static str, finding: &str, missing: usize) -> Line {
     warning(subject, finding, format!("make sure that it leaves room for {missing} more"))
 }
 
-fn too_full(subject: &'static str, finding: &str, room: usize, mend: &str) -> Line {
+fn too_full(subject: &'static str, finding: &str, room: usize, fix: &str) -> Line {
     failure(
         subject,
         format!("{finding}; the usual quota of {QUOTA}, if it was not raised, leaves room for {room} more"),
-        mend,
+        fix,
     )
 }
 

@@ -66,7 +66,7 @@ impl Flaw {
         }
     }
 
-    const fn mend(self) -> &'static str {
+    const fn fix(self) -> &'static str {
         match self {
             Self::Missing | Self::MissingUnused => {
                 "add a reference to each of them before every rule that blocks, without an override"
@@ -100,10 +100,10 @@ pub(super) fn references(view: &View<'_>) -> Line {
         return ok(SUBJECT, format!("{name} refers to {}", places.collect::<Vec<_>>().join(", ")));
     }
     let sentences: Vec<String> = flaws.iter().map(|(flaw, groups)| flaw.sentence(&groups.join(", "))).collect();
-    let mut mends: Vec<&str> = flaws.keys().map(|flaw| flaw.mend()).collect();
-    mends.dedup();
+    let mut fixes: Vec<&str> = flaws.keys().map(|flaw| flaw.fix()).collect();
+    fixes.dedup();
     let finding = format!("{name} {}", sentences.join("; "));
-    Line { subject: SUBJECT, verdict, finding, mend: Some(mends.join("; ")) }
+    Line { subject: SUBJECT, verdict, finding, fix: Some(fixes.join("; ")) }
 }
 
 /// A rule group and its position: `wafsync-1 at priority 0`.

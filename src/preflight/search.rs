@@ -25,8 +25,8 @@ pub(super) fn lines(settings: &Settings, acls: &WebAcls, current: Option<&Curren
 fn not_searched(known: bool) -> Line {
     const SUBJECT: &str = "web ACL";
     if known {
-        let mend = "apply, refer to the rule groups in the web ACL, and name it with --web-acl";
-        warning(SUBJECT, "none was named, and no rule group of ours exists yet", mend)
+        let fix = "apply, refer to the rule groups in the web ACL, and name it with --web-acl";
+        warning(SUBJECT, "none was named, and no rule group of ours exists yet", fix)
     } else {
         warning(SUBJECT, "none was named, and our rule groups are unknown", "see above")
     }
@@ -55,20 +55,20 @@ fn found(search: &Search, groups: &[RuleGroup]) -> Line {
     if let Some(unread) = unread {
         let finding = format!("none was named, and none was found to refer to our rule groups; {unread}");
         let denied = search.trouble.as_ref().is_some_and(|trouble| trouble.denied);
-        let mend = if denied {
+        let fix = if denied {
             "name the one that should refer to our rule groups with --web-acl, or allow wafv2:ListWebACLs and wafv2:GetWebACL on all: \
              `wafsync iam-policy --for check` without --web-acl does"
         } else {
             "name the one that should refer to them with --web-acl, so that every run checks it"
         };
-        return warning(SUBJECT, finding, mend);
+        return warning(SUBJECT, finding, fix);
     }
     let finding = format!("none was named, and no web ACL refers to our rule groups ({listed} read)");
     let used = groups.iter().any(|group| !group.rule.references().is_empty());
-    let mend = "refer to each of them in the web ACL, and name it with --web-acl";
+    let fix = "refer to each of them in the web ACL, and name it with --web-acl";
     if used {
-        failure(SUBJECT, format!("{finding}: they let no one in"), mend)
+        failure(SUBJECT, format!("{finding}: they let no one in"), fix)
     } else {
-        warning(SUBJECT, format!("{finding}; they have no IP set yet"), mend)
+        warning(SUBJECT, format!("{finding}; they have no IP set yet"), fix)
     }
 }

@@ -248,8 +248,8 @@ async fn where_none_is_named_the_web_acls_that_refer_to_us_are_found_on_every_pa
     let report = check(&world).await;
     let expected = [("web ACL", Severity::Warning), ("association", Severity::Warning)];
     assert_eq!(complaints(&report), expected, "{}", report.to_text());
-    let mend = "set --web-acl=front --web-acl=last, so that every run checks it";
-    assert_eq!(line(&report, "web ACL").mend.as_deref(), Some(mend));
+    let fix = "set --web-acl=front --web-acl=last, so that every run checks it";
+    assert_eq!(line(&report, "web ACL").fix.as_deref(), Some(fix));
     assert_eq!((world.calls("GetWebACL"), world.calls("ListWebACLs")), (6, 3));
     world.settled().await;
 }
@@ -292,7 +292,7 @@ async fn a_search_ends_at_the_limit_and_at_the_first_refusal_and_not_at_one_that
         deny(&world, operation);
         let report = check(&world).await;
         assert_eq!((complaints(&report).as_slice(), report.exit_code()), (&expected[..], 0), "{operation}");
-        assert!(line(&report, "web ACL").mend.as_ref().unwrap().contains("allow wafv2:ListWebACLs"));
+        assert!(line(&report, "web ACL").fix.as_ref().unwrap().contains("allow wafv2:ListWebACLs"));
     }
 }
 

@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn stages_are_printed_in_their_order_each_as_soon_as_it_can_be() {
         let mut out = Vec::new();
-        let line = |subject| Line { subject, verdict: Severity::Ok, finding: String::new(), mend: None };
+        let line = |subject| Line { subject, verdict: Severity::Ok, finding: String::new(), fix: None };
         let mut shown = Shown::new(&mut out, screen::paint(Color::Never));
         let mut printed = Vec::new();
         for (place, subject) in [(2, "c"), (0, "a"), (1, "b"), (3, "d")] {

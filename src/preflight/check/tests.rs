@@ -134,7 +134,7 @@ fn expect(subject: &str, verdict: Severity, finding: &str, args: &[&str], edit: 
     assert_eq!((line.verdict, line.finding.as_str()), (verdict, finding));
     // AWS's own words bring their own hint, but for permissions, of which there may be several.
     let own_words = verdict == Severity::Failure && finding.starts_with("it is ") && subject != "permissions";
-    assert_eq!(line.mend.is_none(), verdict == Severity::Ok || own_words, "{line:?}");
+    assert_eq!(line.fix.is_none(), verdict == Severity::Ok || own_words, "{line:?}");
     let failed = report.lines.iter().any(|line| line.verdict == Severity::Failure);
     assert_eq!((report.ok, report.exit_code()), (!failed, u8::from(failed)));
 }

@@ -37,7 +37,7 @@ fn those_that_refer_to_us_without_being_named_are_named_and_judged() {
     let one = Search { listed: 3, read: 3, referring: vec![found("front")], trouble: None };
     let (report, line) = searched(one.clone(), |_| ());
     assert_eq!(said(&line), (Severity::Warning, "none was named; found to refer to our rule groups: front"));
-    assert_eq!(line.mend.as_deref(), Some("set --web-acl=front, so that every run checks it"));
+    assert_eq!(line.fix.as_deref(), Some("set --web-acl=front, so that every run checks it"));
     let subjects: Vec<_> = report.lines.iter().skip(7).map(|line| (line.subject, line.verdict)).collect();
     let ok = |subject| (subject, Severity::Ok);
     let web_acl = (SUBJECT, Severity::Warning);
@@ -49,8 +49,8 @@ fn those_that_refer_to_us_without_being_named_are_named_and_judged() {
     let finding =
         "none was named; found to refer to our rule groups: a, b, c, and 1 more; only 2 of 3 web ACLs were read";
     assert_eq!(said(&line), (Severity::Warning, finding));
-    let mend = "set --web-acl=a --web-acl=b --web-acl=c and 1 more, so that every run checks it";
-    assert_eq!(line.mend.as_deref(), Some(mend));
+    let fix = "set --web-acl=a --web-acl=b --web-acl=c and 1 more, so that every run checks it";
+    assert_eq!(line.fix.as_deref(), Some(fix));
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn a_search_that_did_not_see_all_fails_nothing() {
     let finding = "none was named, and none was found to refer to our rule groups; only 1 of 3 web ACLs could be read: \
                    no connection";
     assert_eq!(said(&line), (Severity::Warning, finding));
-    assert!(!line.mend.unwrap().contains("allow"));
+    assert!(!line.fix.unwrap().contains("allow"));
     let broken = Search { trouble: Some(trouble("no connection")), ..Search::default() };
     let finding =
         "none was named, and none was found to refer to our rule groups; they could not be listed: no connection";
@@ -86,8 +86,8 @@ fn a_search_that_is_not_allowed_says_what_to_allow() {
     let (report, line) = searched(Search { trouble: Some(denied()), ..Search::default() }, |_| ());
     let finding = "none was named, and none was found to refer to our rule groups; listing them is denied";
     assert_eq!((said(&line), report.exit_code()), ((Severity::Warning, finding), 0));
-    let mend = line.mend.unwrap();
-    assert!(mend.contains("allow wafv2:ListWebACLs and wafv2:GetWebACL"), "{mend}");
+    let fix = line.fix.unwrap();
+    assert!(fix.contains("allow wafv2:ListWebACLs and wafv2:GetWebACL"), "{fix}");
     let permissions = report.lines.iter().find(|line| line.subject == "permissions").unwrap();
     assert_eq!(permissions.verdict, Severity::Warning, "a run needs neither");
 }

@@ -134,9 +134,9 @@ fn all_that_is_wrong_with_the_references_stands_in_one_line_the_worst_first() {
     });
     let line = report.lines.iter().find(|line| line.subject == "references").unwrap();
     assert_eq!((line.verdict, line.finding.as_str()), (Severity::Failure, finding));
-    let mend = "remove that override in the web ACL; add a reference to each of them before every rule that blocks, \
+    let fix = "remove that override in the web ACL; add a reference to each of them before every rule that blocks, \
                 without an override";
-    assert_eq!(line.mend.as_deref(), Some(mend));
+    assert_eq!(line.fix.as_deref(), Some(fix));
 }
 
 #[test]
@@ -217,9 +217,9 @@ fn a_label_without_its_prefix_is_not_ours_and_the_remedy_says_why() {
         let report = report(&[COUNT], |seen| counting(seen, false, &[block_unless(&[short(key), label(2)])]));
         let line = report.lines.iter().find(|line| line.subject == "default action").unwrap();
         assert_eq!(line.verdict, Severity::Failure, "{key}");
-        let mend = "make it match awswaf:111122223333:rulegroup:wafsync-1:wafsync too, in full: without that prefix it is a \
+        let fix = "make it match awswaf:111122223333:rulegroup:wafsync-1:wafsync too, in full: without that prefix it is a \
                     label of the web ACL itself";
-        assert_eq!(line.mend.as_deref(), Some(mend), "{key}");
+        assert_eq!(line.fix.as_deref(), Some(fix), "{key}");
     }
 }
 
