@@ -18,7 +18,7 @@ use crate::model::current::{Current, RuleGroup};
 use crate::model::naming::set_name;
 use crate::model::settings::{Scope, Settings, WafSettings};
 use crate::preflight::facts::{
-    AclState, Answer, CheckStage, Facts, Ours, ReadError, Search, TableState, Totals, WebAcls,
+    AclState, Answer, CheckFacts, CheckStage, Ours, ReadError, Search, TableState, Totals, WebAcls,
 };
 use crate::stop::Stop;
 
@@ -44,7 +44,7 @@ impl From<AwsError> for ReadError {
 }
 
 /// Collects all facts for the preflight.
-pub async fn look(connection: &Connection, settings: &Settings, stop: &Stop) -> Facts {
+pub async fn look(connection: &Connection, settings: &Settings, stop: &Stop) -> CheckFacts {
     look_and_tell(connection, settings, stop, &|_| ()).await
 }
 
@@ -54,7 +54,7 @@ pub async fn look_and_tell(
     settings: &Settings,
     stop: &Stop,
     known: &dyn Fn(CheckStage<'_>),
-) -> Facts {
+) -> CheckFacts {
     let (table_reader, reader) = (connection.table_reader(), connection.waf_reader());
     // Each web ACL is read separately: a missing one should not hide the rest.
     let without_web_acls = WafSettings { web_acls: Vec::new(), ..settings.waf.clone() };
@@ -113,7 +113,7 @@ pub async fn look_and_tell(
         (table, sample, waf, totals, probes, web_acls)
     });
     let (identity, (table, sample, waf, totals, probes, web_acls)) = tokio::join!(identity, others);
-    Facts { identity, table, sample, waf, probes, totals, web_acls }
+    CheckFacts { identity, table, sample, waf, probes, totals, web_acls }
 }
 
 /// Reads the ARN of the caller. No run needs STS, so it has no governor.

@@ -11,7 +11,7 @@ use crate::planning::rule_changes;
 use crate::text;
 use crate::text::number::{counted, grouped};
 
-use super::facts::{Answer, CheckStage, Facts, ReadError, TableSample, TableState};
+use super::facts::{Answer, CheckFacts, CheckStage, ReadError, TableSample, TableState};
 use super::line::{CheckReport, Line, Severity, failed, failure, ok, shown, unknown, warning};
 use super::{quotas, search};
 
@@ -42,7 +42,7 @@ pub fn judge_stage(settings: &Settings, stage: CheckStage<'_>) -> Vec<Line> {
 
 /// Judges all facts.
 #[must_use]
-pub fn judge(settings: &Settings, seen: &Facts) -> CheckReport {
+pub fn judge(settings: &Settings, seen: &CheckFacts) -> CheckReport {
     let lines: Vec<Line> = seen.stages().into_iter().flat_map(|stage| judge_stage(settings, stage)).collect();
     CheckReport { version: 1, ok: lines.iter().all(|line| line.verdict != Severity::Failure), lines }
 }
@@ -117,7 +117,7 @@ fn attributes(settings: &Settings, sample: &Answer<TableSample>) -> Line {
 }
 
 /// Calls of every run must be allowed; calls of this check should be.
-fn permissions(seen: &Facts) -> Line {
+fn permissions(seen: &CheckFacts) -> Line {
     const SUBJECT: &str = "permissions";
     let needed =
         [seen.sample.as_ref().err(), seen.waf.as_ref().err(), seen.totals.as_ref().err()].into_iter().flatten();

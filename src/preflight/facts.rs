@@ -33,7 +33,7 @@ pub type Answer<T> = Result<T, ReadError>;
 
 /// All facts.
 #[derive(Debug)]
-pub struct Facts {
+pub struct CheckFacts {
     /// The ARN of the caller.
     pub identity: Answer<String>,
     /// The table.
@@ -53,30 +53,30 @@ pub struct Facts {
 /// A stage of the facts, reported as soon as it is complete; in the order of the report.
 #[derive(Clone, Copy, Debug)]
 pub enum CheckStage<'a> {
-    /// [`Facts::identity`]
+    /// [`CheckFacts::identity`]
     Identity(&'a Answer<String>),
-    /// [`Facts::table`]
+    /// [`CheckFacts::table`]
     Table(&'a Answer<TableState>),
-    /// [`Facts::sample`]
+    /// [`CheckFacts::sample`]
     Sample(&'a Answer<TableSample>),
     /// What decides whether ours fits.
     Ours(Ours<'a>),
-    /// [`Facts::web_acls`], and our rule groups that they may refer to.
+    /// [`CheckFacts::web_acls`], and our rule groups that they may refer to.
     WebAcls(&'a WebAcls, &'a Answer<Current>),
     /// All facts.
-    All(&'a Facts),
+    All(&'a CheckFacts),
 }
 
 /// Our resources in WAF, what the table needs, and the numbers of all resources.
 #[derive(Clone, Copy, Debug)]
 pub struct Ours<'a> {
-    /// [`Facts::table`]
+    /// [`CheckFacts::table`]
     pub table: &'a Answer<TableState>,
-    /// [`Facts::sample`]
+    /// [`CheckFacts::sample`]
     pub sample: &'a Answer<TableSample>,
-    /// [`Facts::waf`]
+    /// [`CheckFacts::waf`]
     pub waf: &'a Answer<Current>,
-    /// [`Facts::totals`]
+    /// [`CheckFacts::totals`]
     pub totals: &'a Answer<Totals>,
 }
 
@@ -95,7 +95,7 @@ impl CheckStage<'_> {
     }
 }
 
-impl Facts {
+impl CheckFacts {
     /// Every stage, in order.
     #[must_use]
     pub const fn stages(&self) -> [CheckStage<'_>; 6] {

@@ -52,9 +52,11 @@ pub(super) fn unfinished(state: &State<'_>, unread: Option<End>) -> End {
 /// What the last plan leaves to the next run.
 fn left_to_the_next_run(state: &State<'_>) -> Vec<End> {
     let State { observation, history, .. } = state;
-    let mut left = Vec::new();
     let last = history.pending.as_ref().or(history.rounds.last().map(|round| &round.decision));
-    let Some(Decision { plan, .. }) = last else { return left };
+    let Some(Decision { plan, .. }) = last else {
+        return vec![End::failed(Failure::Internal("a run is verified without a plan"))];
+    };
+    let mut left = Vec::new();
     let newest = &observation.seen.scans.newest;
     if plan.deferred.iter().any(|cidr| !newest.covers_all(*cidr)) {
         left.push(End::partial(Why::Deferred));

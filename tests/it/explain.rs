@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use wafsync::aws::ReadCache;
 use wafsync::model::cidr::Cidr;
 use wafsync::model::desired::Desired;
-use wafsync::preflight::explain::{Acls, Answers, Explanation, Input, Link, explain};
+use wafsync::preflight::explain::{Acls, Answers, Explanation, Link, Lookup, explain};
 use wafsync_test_aws::Config;
 
 use crate::world::{World, ip, reference_to};
@@ -14,7 +14,7 @@ impl World {
         self.ask(|seen| explain(Cidr::parse(address).unwrap(), seen)).await
     }
 
-    async fn ask<T>(&self, ask: impl FnOnce(&Input<'_>) -> T) -> T {
+    async fn ask<T>(&self, ask: impl FnOnce(&Lookup<'_>) -> T) -> T {
         let (connection, stop) = (self.connection(), self.signal.stop(None));
         let table = &self.settings.table;
         let view = connection.table_reader().scan(table, &stop).await.unwrap();
@@ -23,7 +23,7 @@ impl World {
         let desired = Desired::new(view, &table.always, table.aggregate, table.widest);
         let acls = current.web_acls.clone().map_or(Acls::NotLooked(None), Acls::Named);
         let (policy, installation) = (&self.settings.waf.policy, &self.settings.waf.name);
-        ask(&Input { desired: &desired, current: &current, acls: &acls, policy, installation })
+        ask(&Lookup { desired: &desired, current: &current, acls: &acls, policy, installation })
     }
 }
 

@@ -317,3 +317,26 @@ fn every_function_that_a_walkthrough_names_is_in_the_file_that_it_names() {
         }
     }
 }
+
+/// Names that two public types share, where a reader cannot mistake them.
+const SHARED_NAMES: &[(&str, &str)] = &[
+    ("Action", "of a rule, and of AWS's API: only `aws` sees both, and says `governor::Action`"),
+    ("Class", "of an error of AWS, and of an unwanted CIDR: `run` says `diff::Class`"),
+    ("Write", "of a plan, and its entry in the document: `report` says `plan::Write`"),
+];
+
+#[test]
+fn no_two_public_types_share_a_name() {
+    let mut homes: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (module, text) in modules() {
+        for line in code(&text) {
+            let kinds = ["pub struct ", "pub enum ", "pub trait ", "pub type "];
+            let Some(rest) = kinds.iter().find_map(|kind| line.strip_prefix(kind)) else { continue };
+            let name = rest.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
+            homes.entry(name.to_owned()).or_default().push(module.clone());
+        }
+    }
+    homes.retain(|_, modules| modules.len() > 1);
+    let allowed: Vec<&str> = SHARED_NAMES.iter().map(|(name, _)| *name).collect();
+    assert_eq!(homes.keys().collect::<Vec<_>>(), allowed, "{homes:?}");
+}

@@ -21,7 +21,7 @@ use wafsync::model::policy::Action;
 use wafsync::model::settings::{MaxRemovals, OnRejection, Settings};
 use wafsync::planning::plan::{Stage, Write};
 use wafsync::preflight::check;
-use wafsync::preflight::explain::{Acls, Input, explain};
+use wafsync::preflight::explain::{Acls, Lookup, explain};
 use wafsync::preflight::iam_policy::{self, Access, IamScope};
 use wafsync::preflight::line::Severity;
 use wafsync::report::{Command, Document};
@@ -278,7 +278,7 @@ impl World {
             }
         };
         let seen =
-            Input { desired: &desired, current: &current, acls: &acls, policy: &waf.policy, installation: &waf.name };
+            Lookup { desired: &desired, current: &current, acls: &acls, policy: &waf.policy, installation: &waf.name };
         let answer = |address: &String| {
             let explanation = explain(Cidr::parse(address).unwrap(), &seen);
             Explained { address: address.clone(), wanted: explanation.wanted, in_force: explanation.in_force }

@@ -15,7 +15,7 @@ use crate::model::current::Current;
 use crate::model::desired::Desired;
 use crate::model::item::TableView;
 use crate::model::settings::{Output, Settings, TableSettings, ViewSettings, WafSettings};
-use crate::preflight::explain::{Acls, Answers, Input};
+use crate::preflight::explain::{Acls, Answers, Lookup};
 use crate::preflight::iam_policy::Access;
 use crate::run::outcome::Outcome;
 use crate::stop::{Signal, Stop};
@@ -150,7 +150,7 @@ impl<'a> Explainer<'a> {
         let ((), mut current) = tokio::try_join!(scan, read)?;
         let acls = self.acls(&mut current, stop).await?;
         let desired: &Desired = self.desired.get_or_insert_default();
-        let seen = Input { desired, current: &current, acls: &acls, policy: &waf.policy, installation: &waf.name };
+        let seen = Lookup { desired, current: &current, acls: &acls, policy: &waf.policy, installation: &waf.name };
         Ok(Answers::new(&question.addresses, &question.items, &seen))
     }
 

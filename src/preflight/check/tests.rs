@@ -95,7 +95,7 @@ fn denied() -> ReadError {
 }
 
 /// Everything as it should be, with two rule groups and one web ACL.
-fn good() -> Facts {
+fn good() -> CheckFacts {
     let acl = AclState {
         name: "front".to_owned(),
         blocks: true,
@@ -104,7 +104,7 @@ fn good() -> Facts {
     };
     let mut first = group(1);
     first.rule = standard(None);
-    Facts {
+    CheckFacts {
         identity: Ok("arn:aws:sts::111122223333:assumed-role/wafsync/job".to_owned()),
         table: Ok(TableState { status: "ACTIVE".to_owned(), items: 2 }),
         sample: Ok(sample(&["198.51.100.7", "[]"])),
@@ -119,7 +119,7 @@ fn good() -> Facts {
     }
 }
 
-fn report(args: &[&str], edit: impl FnOnce(&mut Facts)) -> CheckReport {
+fn report(args: &[&str], edit: impl FnOnce(&mut CheckFacts)) -> CheckReport {
     let mut seen = good();
     edit(&mut seen);
     judge(&settings(&[&["--web-acl=front"], args].concat()), &seen)
@@ -127,7 +127,7 @@ fn report(args: &[&str], edit: impl FnOnce(&mut Facts)) -> CheckReport {
 
 /// The one line about this subject, and whether it comes with a remedy where one is due.
 #[track_caller]
-fn expect(subject: &str, verdict: Severity, finding: &str, args: &[&str], edit: impl FnOnce(&mut Facts)) {
+fn expect(subject: &str, verdict: Severity, finding: &str, args: &[&str], edit: impl FnOnce(&mut CheckFacts)) {
     let report = report(args, edit);
     let lines: Vec<&Line> = report.lines.iter().filter(|line| line.subject == subject).collect();
     let [line] = lines.as_slice() else { panic!("{report:?}") };
@@ -139,14 +139,14 @@ fn expect(subject: &str, verdict: Severity, finding: &str, args: &[&str], edit: 
     assert_eq!((report.ok, report.exit_code()), (!failed, u8::from(failed)));
 }
 
-fn acl(seen: &mut Facts) -> &mut AclState {
+fn acl(seen: &mut CheckFacts) -> &mut AclState {
     match &mut seen.web_acls {
         WebAcls::Named(acls) => acls[0].as_mut().unwrap(),
         other => panic!("{other:?}"),
     }
 }
 
-fn groups(seen: &mut Facts) -> &mut Vec<RuleGroup> {
+fn groups(seen: &mut CheckFacts) -> &mut Vec<RuleGroup> {
     &mut seen.waf.as_mut().unwrap().groups
 }
 
@@ -232,7 +232,7 @@ fn permissions_are_those_of_plan_at_least() {
         seen.probes = vec![twice, denied()];
     });
     for deny in [
-        (|seen| seen.sample = Err(denied())) as fn(&mut Facts),
+        (|seen| seen.sample = Err(denied())) as fn(&mut CheckFacts),
         |seen| seen.waf = Err(denied()),
         |seen| seen.totals = Err(denied()),
         |seen| seen.probes.push(denied()),

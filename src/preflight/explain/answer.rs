@@ -39,7 +39,7 @@ impl Acls {
 
 /// The input of an answer.
 #[derive(Clone, Copy, Debug)]
-pub struct Input<'a> {
+pub struct Lookup<'a> {
     /// A complete scan of the table.
     pub desired: &'a Desired,
     /// Our IP sets and rule groups.
@@ -155,8 +155,8 @@ pub enum Link {
 
 /// Looks up an address or CIDR.
 #[must_use]
-pub fn explain(address: Cidr, seen: &Input<'_>) -> Explanation {
-    let Input { desired, current, .. } = seen;
+pub fn explain(address: Cidr, seen: &Lookup<'_>) -> Explanation {
+    let Lookup { desired, current, .. } = seen;
     let found: Vec<(&Shard, Vec<Cidr>)> = (current.shards.iter())
         .filter(|shard| shard.family == address.family())
         .map(|shard| (shard, shard.cidrs.iter().filter(|cidr| cidr.overlaps(address)).collect()))
@@ -226,7 +226,7 @@ fn group<'a>(shard: &Shard, current: &'a Current) -> Option<&'a RuleGroup> {
     shard.group.and_then(|index| current.groups.get(index))
 }
 
-impl Input<'_> {
+impl Lookup<'_> {
     /// Whether the rule of this rule group is as configured.
     fn is_intact(&self, group: &RuleGroup) -> bool {
         group.rule.lets_in(self.policy, self.installation)

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::answer::{Explanation, Input, LISTED, RejectedValue, explain};
+use super::answer::{Explanation, LISTED, Lookup, RejectedValue, explain};
 use crate::model::cidr::Cidr;
 
 /// All answers to one question.
@@ -43,7 +43,7 @@ impl ItemAnswer {
 impl Answers {
     /// Looks up addresses, and all addresses of the items with these keys.
     #[must_use]
-    pub fn new(addresses: &[Cidr], keys: &[String], seen: &Input<'_>) -> Self {
+    pub fn new(addresses: &[Cidr], keys: &[String], seen: &Lookup<'_>) -> Self {
         let items: Vec<ItemAnswer> = keys.iter().map(|key| item(key, seen)).collect();
         let mut asked = addresses.to_vec();
         for cidr in items.iter().flat_map(|item| &item.addresses) {
@@ -89,7 +89,7 @@ impl Answers {
     }
 }
 
-fn item(key: &str, seen: &Input<'_>) -> ItemAnswer {
+fn item(key: &str, seen: &Lookup<'_>) -> ItemAnswer {
     let rejections: Vec<RejectedValue> = (seen.desired.view().rejections.iter())
         .filter(|rejection| &*rejection.key == key)
         .map(RejectedValue::from)

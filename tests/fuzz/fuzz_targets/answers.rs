@@ -23,7 +23,7 @@ use wafsync::cli::{self, Invocation};
 use wafsync::model::cidr::Cidr;
 use wafsync::model::settings::Settings;
 use wafsync::preflight::check;
-use wafsync::preflight::explain::{Acls, Answers, Input};
+use wafsync::preflight::explain::{Acls, Answers, Lookup};
 use wafsync::report::{self, Approving, Command, Context, Document};
 use wafsync::run::outcome::Outcome;
 use wafsync::run::reconcile::reconcile;
@@ -132,7 +132,7 @@ impl Bench {
         let run = self.run(Command::Plan, &stop).await;
         if let (Some(desired), Some(current)) = (run.newest(), run.current()) {
             let acls = current.web_acls.clone().map_or(Acls::NotLooked(None), Acls::Named);
-            let seen = Input { desired, current, acls: &acls, policy: &settings.waf.policy, installation: &settings.waf.name };
+            let seen = Lookup { desired, current, acls: &acls, policy: &settings.waf.policy, installation: &settings.waf.name };
             let report = Answers::new(&[Cidr::parse("198.51.100.0/24").unwrap()], &["a".to_owned()], &seen);
             shown(&report.to_text());
             shown(&text::json(&serde_json::to_string(&report).unwrap()));

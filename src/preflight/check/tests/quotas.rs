@@ -7,17 +7,17 @@ const GROUPS: &str = "rule group quota";
 /// The default of `--max-ip-sets`: as many as AWS's quota.
 const DEFAULT: &str = "--max-ip-sets=100";
 
-fn totals(seen: &mut Facts, ip_sets: usize, rule_groups: usize) {
+fn totals(seen: &mut CheckFacts, ip_sets: usize, rule_groups: usize) {
     seen.totals = Ok(Totals { ip_sets, rule_groups });
 }
 
 /// No IP set is ours yet.
-fn no_sets(seen: &mut Facts) {
+fn no_sets(seen: &mut CheckFacts) {
     seen.waf.as_mut().unwrap().shards.clear();
 }
 
 /// A sample of 2 items with 3 CIDRs, of a table with this many items by the last count.
-fn large(seen: &mut Facts, items: Option<u64>) {
+fn large(seen: &mut CheckFacts, items: Option<u64>) {
     let view = view(&["198.51.100.7", r#"["198.51.100.8", "2001:db8::/48"]"#]);
     seen.sample = Ok(TableSample { view, whole: false });
     seen.table = match items {
@@ -71,7 +71,7 @@ fn whoever_shares_the_account_is_no_reason_to_warn_as_long_as_there_is_room() {
 fn more_than_the_usual_quota_is_asked_only_of_one_that_was_raised() {
     let unseen = "0 there, 5 more needed for about 45,000 CIDRs by a sample and the last count; 99 of others; --max-ip-sets \
                   allows 150, the usual quota of 100 leaves 1: it is unknown whether it was raised";
-    let need = |seen: &mut Facts| {
+    let need = |seen: &mut CheckFacts| {
         no_sets(seen);
         totals(seen, 99, 3);
         large(seen, Some(30_000));

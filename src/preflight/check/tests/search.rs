@@ -5,7 +5,7 @@ use super::*;
 const SUBJECT: &str = "web ACL";
 
 /// The line on web ACLs where none was named and these were found; `edit` comes last.
-fn searched(search: Search, edit: impl FnOnce(&mut Facts)) -> (CheckReport, Line) {
+fn searched(search: Search, edit: impl FnOnce(&mut CheckFacts)) -> (CheckReport, Line) {
     let mut seen = good();
     seen.web_acls = WebAcls::Searched(search);
     edit(&mut seen);
@@ -98,7 +98,7 @@ fn without_rule_groups_there_is_nothing_to_look_for() {
     seen.web_acls = WebAcls::NotSearched;
     groups(&mut seen).clear();
     let line_of =
-        |seen: &Facts| judge(&settings(&[]), seen).lines.into_iter().find(|line| line.subject == SUBJECT).unwrap();
+        |seen: &CheckFacts| judge(&settings(&[]), seen).lines.into_iter().find(|line| line.subject == SUBJECT).unwrap();
     let line = line_of(&seen);
     let finding = "none was named, and no rule group of ours exists yet";
     assert_eq!(said(&line), (Severity::Warning, finding));

@@ -40,7 +40,7 @@ fn allow_if(name: &str, keys: &[LabelKey]) -> AclRule {
     plain(name, 10, Effect::Allow, Condition::Any(keys.to_vec()))
 }
 
-fn set_override(seen: &mut Facts, number: usize, to: Override) {
+fn set_override(seen: &mut CheckFacts, number: usize, to: Override) {
     for rule in &mut acl(seen).rules {
         match &mut rule.kind {
             RuleKind::Group { arn: of, with } if *of == arn(number) => *with = to,
@@ -50,7 +50,7 @@ fn set_override(seen: &mut Facts, number: usize, to: Override) {
 }
 
 /// The same installation in the other style, with these further rules.
-fn counting(seen: &mut Facts, default_blocks: bool, rules: &[AclRule]) {
+fn counting(seen: &mut CheckFacts, default_blocks: bool, rules: &[AclRule]) {
     let policy = RulePolicy { action: Action::Count, forwarded: None };
     groups(seen)[0].rule = GroupRule::Standard {
         labels: policy.labels("wafsync"),
