@@ -284,7 +284,7 @@ async fn a_search_ends_at_the_limit_and_at_the_first_refusal_and_not_at_one_that
     let expected = [("web ACL", Severity::Warning), ("permissions", Severity::Warning)];
     assert_eq!(complaints(&report), expected, "{}", report.to_text());
     let finding = &line(&report, "web ACL").finding;
-    let refused = "none was named; found to refer to our rule groups: front; only 2 of 3 web ACLs could be read, for the next was refused";
+    let refused = "none was named; found to refer to our rule groups: front; only 2 of 3 web ACLs could be read: access to the next was denied";
     assert_eq!(finding, refused);
 
     for operation in ["ListWebACLs", "GetWebACL"] {
@@ -322,7 +322,7 @@ async fn a_rule_of_ours_that_somebody_changed_is_a_failure() {
     let report = check(&world).await;
     let line = line(&report, "match");
     assert_eq!(line.verdict, Severity::Failure);
-    assert!(line.finding.contains("changed the rule of wafsync-1 by hand"), "{}", line.finding);
+    assert!(line.finding.contains("the rule of wafsync-1 was edited by hand"), "{}", line.finding);
 }
 
 #[tokio::test(start_paused = true)]

@@ -325,9 +325,9 @@ fn under_count_a_later_rule_may_still_block_labelled_clients() {
         theirs(24, Override::WholeToCount),
         plain("exempting", 25, Effect::Block, Condition::None(both.to_vec())),
     ];
-    let after = "asks for our labels in block-unless, exempting, after the rule groups";
+    let after = "matches our labels in block-unless, exempting, after the rule groups";
     let finding = format!(
-        "web ACL front {after}; clients that have one may still be blocked by rate (priority 20), captcha (priority 30), aws \
+        "web ACL front {after}; clients with one may still be blocked by rate (priority 20), captcha (priority 30), aws \
          (priority 40), and 1 more"
     );
     expect(SUBJECT, Severity::Warning, &finding, &[COUNT], |seen| {
@@ -339,11 +339,11 @@ fn under_count_a_later_rule_may_still_block_labelled_clients() {
         counting(seen, false, &rules);
     });
     // The rule that lets labelled clients in ends the evaluation: what comes behind it blocks none of them.
-    let allowed = "web ACL front asks for our labels in allow, after the rule groups";
+    let allowed = "web ACL front matches our labels in allow, after the rule groups";
     expect(SUBJECT, Severity::Ok, allowed, &[COUNT], |seen| {
         counting(seen, true, &[vec![allow_if("allow", &both)], later()].concat());
     });
-    let between = format!("{allowed}; clients that have one may still be blocked by early (priority 5)");
+    let between = format!("{allowed}; clients with one may still be blocked by early (priority 5)");
     expect(SUBJECT, Severity::Warning, &between, &[COUNT], |seen| {
         let early = plain("early", 5, Effect::Block, other());
         counting(seen, true, &[vec![allow_if("allow", &both), early], later()].concat());
