@@ -2,7 +2,7 @@
 //!
 //! AWS counts per action, account and Region, and so does this. A [`Governor`] tells each attempt how long to wait.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,9 +10,9 @@ use tokio::time::Instant;
 
 use crate::stop::{Stop, StopReason};
 
-/// The factor by which attempts are spaced wider than the rate requires, so that one that starts a little late does not
-/// put the next into the same second.
-const SLACK: f64 = 1.05;
+/// The factor by which attempts take more time than the rate requires, so that one that arrives a little late does not put
+/// the next into the same second.
+const SLACK: f64 = 1.02;
 
 /// The factor by which throttling can slow an action down at most.
 const SLOWEST: f64 = 16.0;
@@ -73,6 +73,9 @@ pub struct Governor {
 
 #[derive(Debug)]
 struct Lane {
+    /// When the newest attempts began or will begin, as many as the rate allows in a second.
+    recent: VecDeque<Instant>,
+    /// No attempt begins before.
     next: Option<Instant>,
     /// The queue for the next slot, in order of arrival.
     queue: Arc<tokio::sync::Mutex<()>>,
@@ -82,8 +85,41 @@ struct Lane {
 
 impl Default for Lane {
     fn default() -> Self {
-        Self { next: None, queue: Arc::default(), slowness: 1.0, throttled: 0 }
+        Self { recent: VecDeque::new(), next: None, queue: Arc::default(), slowness: 1.0, throttled: 0 }
     }
+}
+
+impl Lane {
+    /// Notes when the next attempt begins, and when the one after it may.
+    ///
+    /// AWS counts the attempts of any one second. So as many as the rate allows may begin together, and the next one when
+    /// a second has passed since the first of them. Once AWS has refused an attempt, somebody else calls too: then they
+    /// are spread over the second.
+    fn begins(&mut self, at: Instant, rate: f64) {
+        let (together, time) = window(rate);
+        self.recent.push_back(at);
+        while self.recent.len() > together {
+            self.recent.pop_front();
+        }
+        self.next = Some(match self.recent.front() {
+            _ if self.slowness > 1.0 => at + interval(rate).mul_f64(self.slowness),
+            Some(first) if self.recent.len() == together => at.max(*first + time),
+            _ => at,
+        });
+    }
+}
+
+/// How many attempts may begin in how much time: a whole number a second, or one in longer than that.
+fn window(rate: f64) -> (usize, Duration) {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rates are positive and small")]
+    let whole = rate.floor() as usize;
+    (whole.max(1), Duration::from_secs_f64(SLACK * rate.recip().max(1.0)))
+}
+
+/// The time between attempts that are spread evenly.
+fn interval(rate: f64) -> Duration {
+    let (together, time) = window(rate);
+    time / u32::try_from(together).unwrap_or(u32::MAX)
 }
 
 impl Governor {
@@ -123,14 +159,14 @@ impl Governor {
         let now = Instant::now();
         self.with(action, |lane| {
             let at = lane.next.map_or(now, |next| next.max(now)).max(now + after);
-            lane.next = Some(at + Duration::from_secs_f64(SLACK * lane.slowness / rate));
+            lane.begins(at, rate);
             at - now
         })
     }
 
     /// Halves the rate after AWS throttled an attempt.
     pub fn throttled(&self, action: Action) {
-        let interval = self.rate(action).map(|rate| Duration::from_secs_f64(SLACK / rate));
+        let interval = self.rate(action).map(interval);
         self.with(action, |lane| {
             lane.slowness = (lane.slowness * 2.0).min(SLOWEST);
             lane.throttled += 1;
@@ -180,9 +216,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn each_action_has_its_own_pace() {
         let governor = Governor::new(5.0, 1.0);
-        assert_eq!(waits(&governor, Action::GetIpSet, 4), [0, 210, 420, 630]);
-        assert_eq!(waits(&governor, Action::ListIpSets, 2), [0, 210]);
-        assert_eq!(waits(&governor, Action::UpdateIpSet, 3), [0, 1050, 2100]);
+        assert_eq!(waits(&governor, Action::GetIpSet, 11), [0, 0, 0, 0, 0, 1020, 1020, 1020, 1020, 1020, 2040]);
+        assert_eq!(waits(&governor, Action::ListIpSets, 2), [0, 0]);
+        assert_eq!(waits(&governor, Action::UpdateIpSet, 3), [0, 1020, 2040]);
         assert_eq!(waits(&governor, Action::Scan, 3), [0, 0, 0]);
     }
 
@@ -190,7 +226,30 @@ mod tests {
     async fn a_retry_that_backs_off_keeps_its_distance_from_what_comes_next() {
         let governor = Governor::new(5.0, 1.0);
         assert_eq!(governor.reserve(Action::GetIpSet, Duration::from_millis(900)).as_millis(), 900);
-        assert_eq!(waits(&governor, Action::GetIpSet, 2), [1110, 1320]);
+        assert_eq!(waits(&governor, Action::GetIpSet, 6), [900, 900, 900, 900, 1920, 1920]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_second_has_more_attempts_than_the_rate_allows() {
+        for rate in [0.5, 1.0, 2.5, 5.0, 1000.0] {
+            let governor = Governor::new(rate, rate);
+            let mut begins = Vec::new();
+            for step in 0..40 {
+                begins.push(Instant::now() + governor.reserve(Action::GetIpSet, Duration::from_millis(step % 3 * 100)));
+                tokio::time::advance(Duration::from_millis(step % 7 * 50)).await;
+            }
+            let (together, time) = window(rate);
+            for window in begins.windows(together + 1) {
+                assert!(window[together] - window[0] >= time, "{rate}: {window:?}");
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_a_refusal_attempts_are_spread_over_the_second() {
+        let governor = Governor::new(5.0, 1.0);
+        governor.throttled(Action::GetIpSet);
+        assert_eq!(waits(&governor, Action::GetIpSet, 3), [408, 816, 1224]);
     }
 
     #[tokio::test(start_paused = true)]
@@ -198,7 +257,7 @@ mod tests {
         let governor = Governor::new(5.0, 1.0);
         assert_eq!(waits(&governor, Action::GetIpSet, 1), [0]);
         tokio::time::advance(Duration::from_mins(1)).await;
-        assert_eq!(waits(&governor, Action::GetIpSet, 3), [0, 210, 420]);
+        assert_eq!(waits(&governor, Action::GetIpSet, 6), [0, 0, 0, 0, 0, 1020]);
     }
 
     #[tokio::test(start_paused = true)]
@@ -212,7 +271,7 @@ mod tests {
             }
             began.elapsed().as_millis()
         });
-        assert_eq!(futures_util::future::join_all(turns).await, [0, 1050, 3150, 5250]);
+        assert_eq!(futures_util::future::join_all(turns).await, [0, 1020, 3060, 5100]);
     }
 
     #[tokio::test(start_paused = true)]
@@ -230,7 +289,7 @@ mod tests {
     async fn throttling_halves_the_pace_and_success_brings_it_back_slowly() {
         let governor = Governor::new(5.0, 1.0);
         governor.throttled(Action::UpdateIpSet);
-        assert_eq!(waits(&governor, Action::UpdateIpSet, 3), [2100, 4200, 6300]);
+        assert_eq!(waits(&governor, Action::UpdateIpSet, 3), [2040, 4080, 6120]);
         for _ in 0..10 {
             governor.throttled(Action::UpdateIpSet);
         }
