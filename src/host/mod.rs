@@ -6,6 +6,7 @@ mod approving;
 mod clock;
 mod commands;
 pub mod http;
+mod json;
 pub mod lambda;
 mod log;
 mod panics;

@@ -1,6 +1,6 @@
 //! Delivers the result of a command to stdout.
 
-use std::io::{ErrorKind, Write};
+use std::io::{self, ErrorKind, Write};
 
 use tracing::error;
 
@@ -10,13 +10,34 @@ use crate::model::settings::{Color, Output, ViewSettings};
 use crate::report::{Approving, Command, Context, Document, html, markdown, text};
 use crate::run::outcome::Outcome;
 
+use super::json::{self, Layout};
 use super::session::Finished;
 use super::{clock, screen, termination};
 
 /// Writes a result and returns the exit code, which is 1 if writing failed. A closed pipe is not a failure: its reader
 /// has read enough.
 pub(super) fn deliver(out: &mut impl Write, result: &[u8], code: u8) -> u8 {
-    match out.write_all(result).and_then(|()| out.flush()) {
+    delivered(out.write_all(result).and_then(|()| out.flush()), code)
+}
+
+/// Writes a finished run in the requested format and returns the exit code, as [`deliver`] does.
+pub(super) fn show(
+    out: &mut impl Write,
+    (finished, command): (&Finished, Command),
+    view: &ViewSettings,
+    approving: &Approving,
+    code: u8,
+) -> u8 {
+    match view.output {
+        Output::Json => delivered(json::write(out, &finished.document, layout(view)), code),
+        Output::Text | Output::Markdown | Output::Html => {
+            deliver(out, &render(finished, command, view, approving), code)
+        }
+    }
+}
+
+fn delivered(written: io::Result<()>, code: u8) -> u8 {
+    match written {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             error!("could not write the result to stdout: {error}");
             if code == 0 { Outcome::Failed.exit_code() } else { code }
@@ -41,8 +62,7 @@ fn rendered(finished: &Finished, command: Command, view: &ViewSettings, approvin
     let (target, desired, color) = (&run.target, run.newest(), screen::is_colored(view.color));
     let context = Context { command, target, desired, approving, color, full: view.full, asks, items: &view.items };
     match view.output {
-        Output::Json if view.one_line => json_line(document),
-        Output::Json => json(document),
+        Output::Json => in_memory(document, layout(view)),
         Output::Markdown => markdown::render(document, context).into_bytes(),
         Output::Html => html::render(document, context).into_bytes(),
         Output::Text => text::render(document, context).into_bytes(),
@@ -81,17 +101,23 @@ pub(super) async fn not_started(
 
 /// A JSON document on one line.
 pub(super) fn json_line(value: &impl serde::Serialize) -> Vec<u8> {
-    // Maps have text keys and numbers are finite, so this cannot fail.
-    terminated(&serde_json::to_string(value).unwrap_or_default())
+    in_memory(value, Layout::OneLine)
 }
 
 /// A JSON document, indented.
 pub(super) fn json(value: &impl serde::Serialize) -> Vec<u8> {
-    terminated(&serde_json::to_string_pretty(value).unwrap_or_default())
+    in_memory(value, Layout::Indented)
 }
 
-fn terminated(document: &str) -> Vec<u8> {
-    let mut text = crate::text::json(document);
-    text.push('\n');
-    text.into_bytes()
+fn in_memory(value: &impl serde::Serialize, layout: Layout) -> Vec<u8> {
+    let mut text = Vec::new();
+    // Maps have text keys, numbers are finite, and memory takes all of it, so this cannot fail.
+    match json::write(&mut text, value, layout) {
+        Ok(()) => text,
+        Err(_) => Vec::new(),
+    }
+}
+
+const fn layout(view: &ViewSettings) -> Layout {
+    if view.one_line { Layout::OneLine } else { Layout::Indented }
 }

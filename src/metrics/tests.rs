@@ -219,8 +219,8 @@ fn a_plan(writes: usize, minimum: usize) -> Plan {
     let change = Change {
         stage: Stage::Add,
         write: plan::Write::CreateIpSet(spec),
-        add: Vec::new(),
-        remove: Vec::new(),
+        add: Cidrs::default(),
+        remove: Cidrs::default(),
         relies_on: vec![],
         refer: Vec::new(),
         unrefer: Vec::new(),

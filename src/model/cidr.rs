@@ -91,6 +91,9 @@ impl<T> PerFamily<T> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cidr(IpNet);
 
+/// The length of the longest IPv4 CIDR, `255.255.255.255/32`.
+const ORDINARY_CHARS: usize = 18;
+
 /// Why text is not a CIDR that can be allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParseError {
@@ -191,6 +194,22 @@ impl Cidr {
         let host_bits = u32::MAX.checked_shr(u32::from(prefix)).unwrap_or_default();
         let canonical = matches!(prefix, 1..=32) && u32::from_be_bytes(octets) & host_bits == 0;
         canonical.then(|| Self::canonical_v4(Ipv4Addr::from(octets), prefix))
+    }
+
+    /// The text of an IPv4 CIDR without an allocation: bytes, and how many of them count. `None` for IPv6.
+    pub(super) fn ordinary_text(self) -> Option<([u8; ORDINARY_CHARS], usize)> {
+        let (octets, mut text, mut length) = (self.octets().ok()?, [0; ORDINARY_CHARS], 0);
+        let separators = [b".", b".", b".", b"/", b"" as &[u8]];
+        for (number, separator) in octets.into_iter().chain([self.prefix()]).zip(separators) {
+            let digits = [number / 100, number / 10 % 10, number % 10];
+            let skipped = usize::from(number < 100) + usize::from(number < 10);
+            let digits = digits.iter().skip(skipped).map(|digit| b'0' + digit);
+            for byte in digits.chain(separator.iter().copied()) {
+                *text.get_mut(length)? = byte;
+                length += 1;
+            }
+        }
+        Some((text, length))
     }
 
     /// An IPv4 CIDR that is known to be canonical.
@@ -419,6 +438,8 @@ pub(crate) mod tests {
             address in addresses(), prefix in 1_u8..=128,
         ) {
             let Some(cidr) = Cidr::new(address, prefix) else { return Ok(()) };
+            let ordinary = cidr.ordinary_text().map(|(text, length)| String::from_utf8(text[..length].to_vec()).unwrap());
+            prop_assert_eq!(ordinary, (cidr.family() == Family::Ipv4).then(|| cidr.to_string()));
             let inside = format!("{address}/{prefix}");
             let mapped = matches!(cidr.network(), IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some());
             let read = Cidr::parse(&cidr.to_string());

@@ -5,11 +5,12 @@
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::Serialize;
 
 use crate::model::cidr::{Cidr, Family};
+use crate::model::fingerprint::Fingerprint;
 
 /// A packed IPv4 CIDR: its address, most significant byte first, and its prefix length. Ordered like [`Cidr`].
 type Four = [u8; 5];
@@ -18,13 +19,15 @@ type Four = [u8; 5];
 type Six = [u8; 17];
 
 /// A sorted list of CIDRs without duplicates. A clone shares the memory.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default)]
 pub struct Cidrs(Arc<Packed>);
 
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default)]
 struct Packed {
     ipv4: Vec<Four>,
     ipv6: Vec<Six>,
+    /// What they add up to, once somebody has asked.
+    fingerprint: OnceLock<Fingerprint>,
 }
 
 /// A borrowed part of a [`Cidrs`].
@@ -78,7 +81,21 @@ impl Cidrs {
     pub fn first(&self) -> Option<Cidr> {
         self.as_slice().first()
     }
+
+    /// What they add up to. It is worked out once for all clones.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        *self.0.fingerprint.get_or_init(|| Fingerprint::of(self))
+    }
 }
+
+impl PartialEq for Cidrs {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_slice() == other.as_slice()
+    }
+}
+
+impl Eq for Cidrs {}
 
 impl<'a> Slice<'a> {
     /// The number of CIDRs.

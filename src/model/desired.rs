@@ -66,6 +66,13 @@ impl Desired {
         })
     }
 
+    /// The wanted CIDRs without the items that ask for them, as is enough for a scan before the newest one.
+    #[must_use]
+    pub fn without_items(mut self) -> Self {
+        self.view.forget_items();
+        self
+    }
+
     /// The scan, sorted.
     #[must_use]
     pub const fn view(&self) -> &TableView {

@@ -46,12 +46,18 @@ impl Fingerprint {
     }
 
     fn add(&mut self, cidr: Cidr) {
-        let hash: [u8; 32] = Sha256::digest(cidr.to_string().as_bytes()).into();
-        let mut carry = 0_u16;
-        for (byte, term) in self.sum.iter_mut().zip(hash).rev() {
-            let [high, low] = (u16::from(*byte) + u16::from(term) + carry).to_be_bytes();
-            *byte = low;
-            carry = u16::from(high);
+        let hash: [u8; 32] = match cidr.ordinary_text() {
+            Some((text, length)) => Sha256::digest(text.get(..length).unwrap_or_default()),
+            None => Sha256::digest(cidr.to_string().as_bytes()),
+        }
+        .into();
+        let mut carry = false;
+        let (sum, terms) = (self.sum.as_chunks_mut::<8>().0, hash.as_chunks::<8>().0);
+        for (part, term) in sum.iter_mut().zip(terms).rev() {
+            let (next, over) = u64::from_be_bytes(*part).overflowing_add(u64::from_be_bytes(*term));
+            let (next, carried) = next.overflowing_add(u64::from(carry));
+            *part = next.to_be_bytes();
+            carry = over || carried;
         }
         self.entries += 1;
     }

@@ -333,9 +333,16 @@ impl TableView {
     /// Sorts the view, so that it can be searched and does not depend on the order in which parallel segments arrive.
     pub(crate) fn sort(&mut self) {
         self.entries.sort();
+        self.keys.finish();
         let reason = |rejection: &Rejection| rejection.reason.to_string();
         self.rejections
             .sort_by(|a, b| (&a.key, &a.value).cmp(&(&b.key, &b.value)).then_with(|| reason(a).cmp(&reason(b))));
+    }
+
+    /// Forgets which item asks for what.
+    pub(super) fn forget_items(&mut self) {
+        self.entries = Entries::default();
+        self.keys = Keys::default();
     }
 
     /// What is asked for: by CIDR once the view is sorted.

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use serde::{Serialize, Serializer};
+
 /// The approximate size of a block: large enough to compress well, small enough to look up one key.
 const BLOCK_BYTES: usize = 64 * 1024;
 
@@ -32,19 +34,33 @@ struct Block {
 impl Keys {
     /// Adds a key and returns its number.
     pub(super) fn push(&mut self, key: &str) -> u32 {
-        let mut length = key.len();
+        self.push_parts("", key)
+    }
+
+    fn push_parts(&mut self, first: &str, rest: &str) -> u32 {
+        let mut length = first.len() + rest.len();
         while length >= 0x80 {
             self.open.push(0x80 | low_bits(length));
             length >>= 7;
         }
         self.open.push(low_bits(length));
-        self.open.extend_from_slice(key.as_bytes());
+        self.open.extend_from_slice(first.as_bytes());
+        self.open.extend_from_slice(rest.as_bytes());
         let number = self.len;
         self.len = self.len.saturating_add(1);
         if self.open.len() >= BLOCK_BYTES {
             self.close();
         }
         number
+    }
+
+    /// Gives back the memory that the next keys would need.
+    pub(super) fn finish(&mut self) {
+        if !self.open.is_empty() {
+            self.close();
+        }
+        self.open.shrink_to_fit();
+        self.blocks.shrink_to_fit();
     }
 
     fn close(&mut self) {
@@ -92,6 +108,73 @@ impl Keys {
         }
         look(self.first_open, &self.open);
         numbers
+    }
+}
+
+/// Keys of items, or none, one for each CIDR of a list: compressed, to be walked in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyList(Keys);
+
+impl KeyList {
+    /// Appends one.
+    pub fn push(&mut self, key: Option<&str>) {
+        // A key may be empty, so what is there has a mark in front.
+        match key {
+            Some(key) => self.0.push_parts("+", key),
+            None => self.0.push_parts("", ""),
+        };
+    }
+
+    /// Gives back the memory that the next ones would need.
+    pub fn finish(&mut self) {
+        self.0.finish();
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        usize::try_from(self.0.len).unwrap_or(usize::MAX)
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.len == 0
+    }
+
+    /// All of them, in order.
+    pub fn iter(&self) -> impl Iterator<Item = Option<String>> {
+        let blocks = self.0.blocks.iter().map(|block| Cow::Owned(block.read()));
+        let open = std::iter::once(Cow::Borrowed(self.0.open.as_slice()));
+        blocks.chain(open).flat_map(|bytes| {
+            let keys: Vec<Option<String>> =
+                Each(&bytes).map(|key| key.strip_prefix('+').map(ToOwned::to_owned)).collect();
+            keys
+        })
+    }
+
+    /// Leaves the first so many.
+    pub fn truncate(&mut self, len: usize) {
+        if len < self.len() {
+            *self = self.iter().take(len).collect();
+        }
+    }
+}
+
+impl FromIterator<Option<String>> for KeyList {
+    fn from_iter<T: IntoIterator<Item = Option<String>>>(keys: T) -> Self {
+        let mut list = Self::default();
+        for key in keys {
+            list.push(key.as_deref());
+        }
+        list.finish();
+        list
+    }
+}
+
+impl Serialize for KeyList {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter())
     }
 }
 
@@ -170,6 +253,18 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_list_of_keys_has_each_in_its_place(
+            keys in prop::collection::vec(any::<Option<String>>(), 0..20), len in 0_usize..20,
+        ) {
+            let mut list: KeyList = keys.iter().cloned().collect();
+            prop_assert_eq!((list.len(), list.is_empty()), (keys.len(), keys.is_empty()));
+            prop_assert_eq!(list.iter().collect::<Vec<_>>(), keys.clone());
+            prop_assert_eq!(serde_json::to_value(&list).unwrap(), serde_json::to_value(&keys).unwrap());
+            list.truncate(len);
+            prop_assert_eq!(list.iter().collect::<Vec<_>>(), keys.into_iter().take(len).collect::<Vec<_>>());
+        }
+
         #[test]
         fn any_keys_read_back(texts in prop::collection::vec(any::<String>(), 0..20)) {
             let mut keys = Keys::default();

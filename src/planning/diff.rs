@@ -106,10 +106,31 @@ impl Diff {
 #[must_use]
 pub fn additions(desired: &Desired, current: &Current, always: &[Cidr], family: Family) -> Vec<Cidr> {
     let shards = current.shards.iter().filter(|shard| shard.family == family && shard.is_in_force());
-    let mut merged = Merged::new(shards.map(|shard| shard.cidrs.as_slice()));
-    let in_force: Cidrs = std::iter::from_fn(|| merged.step().map(|(cidr, _)| cidr)).collect();
-    let is_new = |cidr: &Cidr| !always.contains(cidr) && !coverage::covers(&in_force, *cidr);
-    absent(desired.cidrs(family), in_force.as_slice()).into_iter().filter(is_new).collect()
+    let lists: Vec<Slice<'_>> = shards.map(|shard| shard.cidrs.as_slice()).collect();
+    let mut merged = Merged::new(lists.iter().copied());
+    let mut step = || merged.step().map(|(cidr, _)| cidr);
+    let mut next = step();
+    // The last address of what is in force and sorts before: of two CIDRs that overlap one holds the other.
+    let mut last = None;
+    let mut additions = Vec::new();
+    for cidr in desired.cidrs(family) {
+        while let Some(before) = next.filter(|next| *next < cidr) {
+            last = last.max(Some(before.last()));
+            next = step();
+        }
+        let is_in_one = next == Some(cidr) || last >= Some(cidr.last());
+        let is_in_parts = || next.is_some_and(|next| cidr.covers(next)) && covers_together(&lists, cidr);
+        if !is_in_one && !always.contains(&cidr) && !is_in_parts() {
+            additions.push(cidr);
+        }
+    }
+    additions
+}
+
+/// Whether CIDRs of these lists that lie in `cidr` cover all of it.
+fn covers_together(lists: &[Slice<'_>], cidr: Cidr) -> bool {
+    let parts: Cidrs = lists.iter().flat_map(|list| list.within(cidr)).collect();
+    coverage::covers(&parts, cidr)
 }
 
 fn of_class(unwanted: &[Unwanted], class: Class) -> impl Iterator<Item = Cidr> {

@@ -66,8 +66,8 @@ impl ApprovedPlan {
     pub fn new(plan: Plan, judgement: &Judgement) -> Result<Self, Plan> {
         let held = |cidr: &Cidr| judgement.held.binary_search(cidr).is_ok();
         let waits = |cidr: &Cidr| judgement.waiting.binary_search(cidr).is_ok();
-        let removes_held = plan.changes.iter().flat_map(|change| &change.remove).any(held);
-        let adds_waiting = plan.changes.iter().flat_map(|change| &change.add).any(waits);
+        let removes_held = plan.changes.iter().flat_map(|change| &change.remove).any(|cidr| held(&cidr));
+        let adds_waiting = plan.changes.iter().flat_map(|change| &change.add).any(|cidr| waits(&cidr));
         if judgement.verdict == Verdict::Blocked || removes_held || adds_waiting {
             return Err(plan);
         }

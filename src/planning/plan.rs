@@ -9,7 +9,6 @@ use crate::model::cidr::{Cidr, Family, PerFamily};
 use crate::model::cidrs::Cidrs;
 use crate::model::current::{Current, LockToken, RuleGroup, Shard};
 use crate::model::desired::Desired;
-use crate::model::fingerprint::Fingerprint;
 use crate::model::limits::Limits;
 use crate::model::limits::group_capacity;
 use crate::model::naming::{Target, set_description, set_name};
@@ -49,10 +48,10 @@ pub struct Change {
     pub stage: Stage,
     /// The API call.
     pub write: Write,
-    /// CIDRs to add, sorted.
-    pub add: Vec<Cidr>,
-    /// CIDRs to remove, sorted.
-    pub remove: Vec<Cidr>,
+    /// CIDRs to add.
+    pub add: Cidrs,
+    /// CIDRs to remove.
+    pub remove: Cidrs,
     /// Names of other IP sets that cover the wanted addresses of the CIDRs to remove. Right before this change is sent, they
     /// must be unchanged since this run read or wrote them. Empty for most changes.
     pub relies_on: Vec<String>,
@@ -271,7 +270,7 @@ fn layout_input<'a>(basis: Basis<'a>, restraint: Restraint<'a>) -> Input<'a> {
 /// drift. A description without a sum proves nothing and stays.
 fn needs_seal(shard: &Shard, unwanted: &[Unwanted]) -> bool {
     let written = shard.mark.and_then(|mark| mark.fingerprint).filter(|_| unwanted.is_empty());
-    written.is_some_and(|written| written != Fingerprint::of(&shard.cidrs))
+    written.is_some_and(|written| written != shard.cidrs.fingerprint())
 }
 
 /// The CIDRs that this shard has brought into force since the run began. One that no rule was seen to refer to then was not
@@ -309,7 +308,7 @@ fn new_names(basis: Basis<'_>, layout: &Layout) -> Vec<String> {
 }
 
 fn set_spec(basis: Basis<'_>, name: &str, family: Family, cidrs: Cidrs) -> IpSetSpec {
-    let description = set_description(&basis.target.name, Fingerprint::of(&cidrs));
+    let description = set_description(&basis.target.name, cidrs.fingerprint());
     IpSetSpec { name: name.to_owned(), family, cidrs, description }
 }
 
@@ -335,8 +334,8 @@ fn set_changes(basis: Basis<'_>, layout: &Layout, names: &[String]) -> Vec<Chang
         changes.push(Change {
             stage,
             write: Write::UpdateIpSet { id: shard.id.clone(), token: shard.token.clone(), spec },
-            add: to.add.clone(),
-            remove: to.remove.clone(),
+            add: to.add.as_slice().into(),
+            remove: to.remove.as_slice().into(),
             relies_on: relies_on.collect(),
             refer: Vec::new(),
             unrefer: Vec::new(),
@@ -344,12 +343,12 @@ fn set_changes(basis: Basis<'_>, layout: &Layout, names: &[String]) -> Vec<Chang
     }
     for (new, name) in layout.new.iter().zip(names) {
         assert!(new.cidrs.len() <= basis.limits.set_capacity, "{name} would hold more than fits");
-        let spec = set_spec(basis, name, new.family, new.cidrs.as_slice().into());
+        let spec = set_spec(basis, name, new.family, new.cidrs.clone());
         changes.push(Change {
             stage: Stage::Add,
             write: Write::CreateIpSet(spec),
             add: new.cidrs.clone(),
-            remove: Vec::new(),
+            remove: Cidrs::default(),
             relies_on: Vec::new(),
             refer: Vec::new(),
             unrefer: Vec::new(),
@@ -417,8 +416,8 @@ fn group_changes(basis: Basis<'_>, layout: &Layout, names: &[String]) -> Vec<Cha
         changes.push(Change {
             stage: if unrefer.is_empty() { Stage::Wire } else { Stage::Unwire },
             write,
-            add: Vec::new(),
-            remove: Vec::new(),
+            add: Cidrs::default(),
+            remove: Cidrs::default(),
             relies_on: Vec::new(),
             refer: refer_names,
             unrefer,

@@ -33,9 +33,8 @@ fn written(
     let mut counts = PerFamily::default();
     for names in document.changes.iter().filter(|write| which(write)).flat_map(list) {
         if let Names::Cidrs(cidrs) = names {
-            let more: PerFamily<usize> = by_family(cidrs);
             for family in Family::ALL {
-                *counts.get_mut(family) += more.get(family);
+                *counts.get_mut(family) += cidrs.as_slice().of(family).len();
             }
         }
     }

@@ -8,6 +8,8 @@ use serde::{Serialize, Serializer};
 
 use super::holding::{HeldIn, Lockout};
 use crate::model::cidr::{Cidr, Family, PerFamily};
+use crate::model::cidrs::Cidrs;
+use crate::model::keys::KeyList;
 use crate::model::spec::WriteKind;
 use crate::planning::guard::Verdict;
 use crate::run::outcome::Outcome;
@@ -137,8 +139,8 @@ pub struct Write {
     /// CIDRs, or names of IP sets for a rule group.
     pub add: Names,
     /// For each CIDR of `add`, the key of an item that asks for it; null if only `--always` does.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub wanted_by: Vec<Option<String>>,
+    #[serde(skip_serializing_if = "KeyList::is_empty")]
+    pub wanted_by: KeyList,
     /// CIDRs, or names of IP sets (ARNs of foreign ones) for a rule group.
     pub remove: Names,
     /// Whether AWS confirmed it.
@@ -150,7 +152,7 @@ pub struct Write {
 #[serde(untagged)]
 pub enum Names {
     /// CIDRs.
-    Cidrs(Vec<Cidr>),
+    Cidrs(Cidrs),
     /// IP sets.
     IpSets(Vec<String>),
 }

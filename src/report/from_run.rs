@@ -6,8 +6,10 @@ use super::document::{Acl, Document, Guard, IpSet, Names, Rejected, Table, Unrea
 use super::holding;
 use super::reason::reason;
 use crate::model::cidr::{Cidr, PerFamily};
+use crate::model::cidrs::Cidrs;
 use crate::model::current::{Current, Shard};
 use crate::model::enforcement::{Enforcement, enforcement};
+use crate::model::keys::KeyList;
 use crate::model::limits::Limits;
 use crate::model::merged::Merged;
 use crate::model::settings::{RunSettings, Settings};
@@ -17,6 +19,9 @@ use crate::run::decision::{Care, Decision};
 use crate::run::end::End;
 use crate::run::outcome::Outcome;
 use crate::run::record::{Command, Run};
+
+/// CIDRs whose items are looked up in one go: a first plan adds a million, and their keys would take a hundred megabytes.
+const KEYS_AT_ONCE: usize = 65_536;
 
 impl Document {
     /// The document of a run.
@@ -156,16 +161,28 @@ fn ip_sets(current: &Current, limits: Limits) -> Vec<IpSet> {
 }
 
 /// For each change, the keys of the items that ask for what it adds; empty lists without a scan.
-fn wanted_by(run: &Run, changes: &[&Change]) -> Vec<Vec<Option<String>>> {
-    let Some(scan) = run.newest() else { return vec![Vec::new(); changes.len()] };
-    let all: Vec<Cidr> = changes.iter().flat_map(|change| change.add.iter().copied()).collect();
-    let mut keys = scan.first_wanting_each(&all).into_iter();
-    changes.iter().map(|change| keys.by_ref().take(change.add.len()).collect()).collect()
+fn wanted_by(run: &Run, changes: &[&Change]) -> Vec<KeyList> {
+    let mut lists = vec![KeyList::default(); changes.len()];
+    let Some(scan) = run.newest() else { return lists };
+    let mut added = (0..).zip(changes).flat_map(|(at, change)| change.add.iter().map(move |cidr| (at, cidr)));
+    loop {
+        let (places, cidrs): (Vec<usize>, Vec<Cidr>) = added.by_ref().take(KEYS_AT_ONCE).unzip();
+        if cidrs.is_empty() {
+            break;
+        }
+        for (at, key) in places.into_iter().zip(scan.first_wanting_each(&cidrs)) {
+            if let Some(list) = lists.get_mut(at) {
+                list.push(key.as_deref());
+            }
+        }
+    }
+    lists.iter_mut().for_each(KeyList::finish);
+    lists
 }
 
-fn write(run: &Run, change: &Change, wanted_by: Vec<Option<String>>) -> Write {
-    let names = |cidrs: &[Cidr], sets: &[String]| match &change.write {
-        plan::Write::CreateIpSet(_) | plan::Write::UpdateIpSet { .. } => Names::Cidrs(cidrs.to_vec()),
+fn write(run: &Run, change: &Change, wanted_by: KeyList) -> Write {
+    let names = |cidrs: &Cidrs, sets: &[String]| match &change.write {
+        plan::Write::CreateIpSet(_) | plan::Write::UpdateIpSet { .. } => Names::Cidrs(cidrs.clone()),
         plan::Write::CreateRuleGroup(_) | plan::Write::UpdateRuleGroup { .. } => Names::IpSets(sets.to_vec()),
     };
     Write {

@@ -160,13 +160,13 @@ fn search() -> Markup {
 /// Lists each of these CIDRs, so that a search finds it, or ranges if the page would get too long.
 fn listing(cidrs: &[Cidr], all: usize) -> Markup {
     if all > groups::LISTED {
-        return extent(cidrs);
+        return extent(cidrs.iter().copied());
     }
     html! { ul.cidrs { @for cidr in cidrs { li.hit { code { (cidr) } } } } }
 }
 
 /// Lists ranges of addresses, and the number of CIDRs that are left out.
-fn extent(cidrs: &[Cidr]) -> Markup {
+fn extent(cidrs: impl IntoIterator<Item = Cidr>) -> Markup {
     let ranges = ranges(cidrs, RANGES);
     let left: usize = ranges.iter().skip(RANGES).map(|range| range.cidrs).sum();
     html! {
@@ -190,7 +190,7 @@ fn list(heading: &str, id: &str, cidrs: &[Cidr]) -> Markup {
 
 /// The ranges of addresses in a line.
 fn told(cidrs: &[Cidr]) -> String {
-    let ranges = ranges(cidrs, RANGES_IN_LINE);
+    let ranges = ranges(cidrs.iter().copied(), RANGES_IN_LINE);
     let mut told: Vec<String> = ranges.iter().take(RANGES_IN_LINE).map(ToString::to_string).collect();
     let left: usize = ranges.iter().skip(RANGES_IN_LINE).map(|range| range.cidrs).sum();
     told.extend((left > 0).then(|| format!("{} more", grouped(left))));

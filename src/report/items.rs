@@ -11,20 +11,20 @@ use crate::text;
 
 /// The additions of one item.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct ByItem<'a> {
+pub(super) struct ByItem {
     /// The key of the item; `None` if only `--always` asks for these.
-    pub(super) key: Option<&'a str>,
+    pub(super) key: Option<String>,
     /// Its CIDRs that are added, sorted.
     pub(super) cidrs: Vec<Cidr>,
 }
 
 /// The CIDRs that are added, by item, sorted by key. A CIDR that several items ask for counts for the first.
-pub(super) fn by_item(document: &Document) -> Vec<ByItem<'_>> {
-    let mut items: BTreeMap<Option<&str>, Vec<Cidr>> = BTreeMap::new();
+pub(super) fn by_item(document: &Document) -> Vec<ByItem> {
+    let mut items: BTreeMap<Option<String>, Vec<Cidr>> = BTreeMap::new();
     for change in &document.changes {
         let Names::Cidrs(cidrs) = &change.add else { continue };
-        for (cidr, key) in cidrs.iter().zip(&change.wanted_by) {
-            items.entry(key.as_deref()).or_default().push(*cidr);
+        for (cidr, key) in cidrs.iter().zip(change.wanted_by.iter()) {
+            items.entry(key).or_default().push(cidr);
         }
     }
     let sorted = |(key, mut cidrs): (_, Vec<Cidr>)| {
@@ -82,7 +82,7 @@ fn fate(document: &Document, command: Command, cidr: Cidr) -> Fate {
     let of = |sign, tone, words: String| Fate { sign, tone, words };
     let meets = |cidrs: &[Cidr]| cidrs.iter().any(|other| other.overlaps(cidr));
     let adds = |names: &Names| match names {
-        Names::Cidrs(cidrs) => meets(cidrs),
+        Names::Cidrs(cidrs) => cidrs.iter().any(|other| other.overlaps(cidr)),
         Names::IpSets(_) => false,
     };
     if meets(&document.waiting) {

@@ -126,7 +126,7 @@ fn fold(out: &mut String, summary: &str, body: &str) {
 
 /// Ranges of addresses, one per line.
 fn list(cidrs: &[Cidr]) -> String {
-    let ranges = ranges(cidrs, LISTED);
+    let ranges = ranges(cidrs.iter().copied(), LISTED);
     let mut list: String = ranges.iter().take(LISTED).fold(String::new(), |list, range| format!("{list}- {range}\n"));
     let left: usize = ranges.iter().skip(LISTED).map(|range| range.cidrs).sum();
     if left > 0 {
@@ -136,7 +136,7 @@ fn list(cidrs: &[Cidr]) -> String {
 }
 
 /// Ranges of addresses in a table cell.
-fn cell(cidrs: &[Cidr]) -> String {
+fn cell(cidrs: impl IntoIterator<Item = Cidr>) -> String {
     let ranges = ranges(cidrs, RANGES);
     let told: Vec<String> = ranges.iter().take(RANGES).map(ToString::to_string).collect();
     let left: usize = ranges.iter().skip(RANGES).map(|range| range.cidrs).sum();
@@ -159,7 +159,7 @@ fn held(out: &mut String, document: &Document, context: Context<'_>) {
         let emptied = set.is_some_and(|set| set.addresses == set.held);
         let emptied = if emptied { " (would be emptied)" } else { "" };
         let (name, count) = (markdown_cell(&held.ip_set), grouped(held.cidrs.len()));
-        let _ = writeln!(body, "| {name} | {count}{emptied} | {} |", cell(&held.cidrs));
+        let _ = writeln!(body, "| {name} | {count}{emptied} | {} |", cell(held.cidrs.iter().copied()));
     }
     rest(&mut body, document.held_in.len(), "IP set");
     let (removals, sets) =
@@ -221,8 +221,8 @@ fn items(body: &mut String, document: &Document) {
     }
     body.push_str("\n| item | add | addresses |\n|---|---:|---|\n");
     for item in items.iter().take(ROWS) {
-        let key = item.key.map_or_else(|| "`--always`".to_owned(), markdown_cell);
-        let _ = writeln!(body, "| {key} | {} | {} |", grouped(item.cidrs.len()), cell(&item.cidrs));
+        let key = item.key.as_deref().map_or_else(|| "`--always`".to_owned(), markdown_cell);
+        let _ = writeln!(body, "| {key} | {} | {} |", grouped(item.cidrs.len()), cell(item.cidrs.iter().copied()));
     }
     rest(body, items.len(), "item");
 }

@@ -31,15 +31,16 @@ const fn blocks(family: Family) -> [u8; 3] {
 
 /// The ranges that cover exactly `cidrs`, which are sorted, if there are at most `most`; otherwise the narrowest networks
 /// that contain them and are at most `most`. Returns more per family only if even its widest networks are more.
-pub(super) fn ranges(cidrs: &[Cidr], most: usize) -> Vec<Range> {
-    let families = Family::ALL.into_iter();
-    let of = |family| cidrs.iter().copied().filter(move |cidr| cidr.family() == family).collect::<Vec<_>>();
-    families.flat_map(|family| of_family(&of(family), family, most)).collect()
+pub(super) fn ranges(cidrs: impl IntoIterator<Item = Cidr>, most: usize) -> Vec<Range> {
+    let (ipv4, ipv6): (Vec<Cidr>, Vec<Cidr>) = cidrs.into_iter().partition(|cidr| cidr.family() == Family::Ipv4);
+    let mut ranges = of_family(&ipv4, Family::Ipv4, most);
+    ranges.extend(of_family(&ipv6, Family::Ipv6, most));
+    ranges
 }
 
 /// The ranges as text, such as `203.0.113.5–203.0.113.19` or `12 in 198.51.100.0/24`.
 #[must_use]
-pub fn ranges_in_words(cidrs: &[Cidr], most: usize) -> Vec<String> {
+pub fn ranges_in_words(cidrs: impl IntoIterator<Item = Cidr>, most: usize) -> Vec<String> {
     ranges(cidrs, most).iter().map(ToString::to_string).collect()
 }
 
@@ -113,7 +114,7 @@ mod tests {
     fn check(cidrs: &[&str], most: usize, told: &[&str]) {
         let mut cidrs: Vec<Cidr> = cidrs.iter().map(|text| Cidr::parse(text).unwrap()).collect();
         cidrs.sort_unstable();
-        let ranges = ranges(&cidrs, most);
+        let ranges = ranges(cidrs.iter().copied(), most);
         assert_eq!(ranges.iter().map(|range| range.cidrs).sum::<usize>(), cidrs.len());
         assert_eq!(ranges.iter().map(ToString::to_string).collect::<Vec<_>>(), told);
     }

@@ -407,6 +407,10 @@ fn log_removals(change: &Change) {
 }
 
 /// Formats CIDRs as lines of the log.
-pub(crate) fn lines(cidrs: &[Cidr]) -> impl Iterator<Item = String> {
-    cidrs.chunks(CIDRS_PER_LINE).map(|cidrs| cidrs.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
+pub(crate) fn lines(cidrs: impl IntoIterator<Item = Cidr>) -> impl Iterator<Item = String> {
+    let mut cidrs = cidrs.into_iter().map(|cidr| cidr.to_string()).peekable();
+    std::iter::from_fn(move || {
+        cidrs.peek()?;
+        Some(cidrs.by_ref().take(CIDRS_PER_LINE).collect::<Vec<_>>().join(" "))
+    })
 }

@@ -54,7 +54,7 @@ impl Decision {
     #[must_use]
     pub fn care(&self) -> Option<Care> {
         let removes = |cidrs: &[Cidr]| {
-            let removed = |change: &Change| change.remove.iter().any(|cidr| cidrs.binary_search(cidr).is_ok());
+            let removed = |change: &Change| change.remove.iter().any(|cidr| cidrs.binary_search(&cidr).is_ok());
             self.plan.changes.iter().any(removed)
         };
         if removes(&self.diff.unproven()) {
@@ -83,7 +83,7 @@ impl Decision<ApprovedPlan> {
         let needs_proof = |cidr: &Cidr| unproven.binary_search(cidr).is_ok() || drift.contains(cidr);
         let waits = |change: &Change| {
             let removes = !change.remove.is_empty() && change.stage != Stage::Strip;
-            removes || change.stage == Stage::Unwire || change.remove.iter().any(needs_proof)
+            removes || change.stage == Stage::Unwire || change.remove.iter().any(|cidr| needs_proof(&cidr))
         };
         let waiting = self.plan.plan().changes.iter().filter(|change| waits(change));
         let waiting: BTreeSet<String> = waiting.map(|change| change.write.target().to_owned()).collect();

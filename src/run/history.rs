@@ -88,7 +88,7 @@ impl History {
         let mut added = BTreeSet::new();
         for Round { decision, .. } in &self.rounds {
             let adding = decision.plan.changes.iter().flat_map(|change| &change.add);
-            let counted = |cidr: &&Cidr| decision.judgement.additions.binary_search(cidr).is_ok();
+            let counted = |cidr: &Cidr| decision.judgement.additions.binary_search(cidr).is_ok();
             added.extend(adding.filter(counted));
         }
         added

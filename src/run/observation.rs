@@ -80,7 +80,8 @@ impl Observation {
         let view = job.table.scan(&job.settings.table, job.stop).await?;
         self.seen.consumed_capacity += view.consumed_capacity;
         let scans = &mut self.seen.scans;
-        scans.earlier.push(std::mem::replace(&mut scans.newest, job.desired(view)));
+        let before = std::mem::replace(&mut scans.newest, job.desired(view));
+        scans.earlier.push(before.without_items());
         Ok(())
     }
 

@@ -55,7 +55,7 @@ pub struct Seen {
 pub struct Scans {
     /// What the newest scan wants.
     pub newest: Desired,
-    /// What earlier scans want, in order.
+    /// What earlier scans want, in order, without the items that ask for it.
     pub earlier: Vec<Desired>,
 }
 
@@ -138,7 +138,7 @@ impl Run {
     /// The number of distinct CIDRs that were removed as drift.
     #[must_use]
     pub fn drift_removed(&self) -> usize {
-        let removed: BTreeSet<&Cidr> = self.written().flat_map(|change| &change.remove).collect();
+        let removed: BTreeSet<Cidr> = self.written().flat_map(|change| &change.remove).collect();
         let drift: BTreeSet<Cidr> = self.rounds.iter().flat_map(Round::drift).collect();
         drift.iter().filter(|cidr| removed.contains(cidr)).count()
     }

@@ -128,14 +128,18 @@ pub fn markdown_cell(text: &str) -> String {
     if text.contains('|') { markdown(text) } else { markdown_code(text) }
 }
 
-/// A JSON document that is safe to show in a terminal: the same document, with the bidirectional marks and the control
-/// characters from U+007F on, which JSON allows, written as escapes.
+/// Part of a JSON document, safe to show in a terminal: the bidirectional marks and the control characters from U+007F on,
+/// which JSON allows, are written as escapes.
 #[must_use]
-pub fn json(document: &str) -> String {
-    let mut out = String::with_capacity(document.len());
-    for character in document.chars() {
-        // JSON escapes the other ASCII controls in strings; outside of strings they are whitespace.
-        if is_unsafe(character) && (!character.is_ascii() || character == '\u{7f}') {
+pub fn json(part: &str) -> Cow<'_, str> {
+    // JSON escapes the other ASCII controls in strings; outside of strings they are whitespace.
+    let steers = |character| is_unsafe(character) && (!character.is_ascii() || character == '\u{7f}');
+    if !part.contains(steers) {
+        return Cow::Borrowed(part);
+    }
+    let mut out = String::with_capacity(part.len());
+    for character in part.chars() {
+        if steers(character) {
             let mut units = [0; 2];
             for unit in character.encode_utf16(&mut units) {
                 let _ = write!(out, "\\u{unit:04x}");
@@ -144,7 +148,7 @@ pub fn json(document: &str) -> String {
             out.push(character);
         }
     }
-    out
+    Cow::Owned(out)
 }
 
 /// One word of a POSIX shell's command line, in single quotes if it needs any. It is never truncated.

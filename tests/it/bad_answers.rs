@@ -288,8 +288,9 @@ fn harmless(run: &Run, document: &Document, command: Command, what: &str) {
     let approving = crate::world::approving();
     let context = crate::world::context(command, run, &approving);
     let page = markdown::render(document, context);
-    let json = wafsync::text::json(&serde_json::to_string(document).unwrap());
-    for output in [text::render(document, context), page.clone(), json] {
+    let json = serde_json::to_string(document).unwrap();
+    let json = wafsync::text::json(&json);
+    for output in [text::render(document, context), page.clone(), json.into_owned()] {
         let steers = |c: char| c != '\n' && c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c);
         assert!(!output.contains(steers), "{what}: {output}");
     }

@@ -457,7 +457,7 @@ impl Lived {
     fn new(run: &Run, document: &Document, settings: &Settings) -> Self {
         let written = || run.written();
         let is_set = |write: &Write| matches!(write, Write::CreateIpSet(_) | Write::UpdateIpSet { .. });
-        let asked = |cidr| {
+        let asked = |cidr: &wafsync::model::cidr::Cidr| {
             let entries = || run.seen.iter().flat_map(|seen| seen.scans.all()).flat_map(|scan| scan.view().entries());
             settings.table.always.contains(cidr) || entries().any(|entry| entry.cidr == *cidr)
         };
@@ -466,7 +466,7 @@ impl Lived {
             rounds: run.rounds.len(),
             stripped: written().any(|change| change.stage == Stage::Strip && is_set(&change.write)),
             adopted: written().any(|change| settings.waf.adopt.contains(change.write.target())),
-            merged: written().flat_map(|change| &change.add).any(|cidr| !asked(cidr)),
+            merged: written().flat_map(|change| &change.add).any(|cidr| !asked(&cidr)),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use crate::host::approving::approving;
-use crate::host::result::{deliver, leave, not_started, render, to_be_asked};
+use crate::host::result::{deliver, leave, not_started, render, show, to_be_asked};
 use crate::host::screen::{self, Answer};
 use crate::host::session::{Finished, Session};
 use crate::host::{clock, progress};
@@ -49,8 +49,8 @@ pub(in crate::host) async fn run(
     let finished = run_once(&mut session, Command::Apply, &signal).await;
     exporter.export(&samples(&finished.document, session.settings(), &finished.facts)).await;
     leave(&finished, Command::Apply, session.approving());
-    let result = render(&finished, Command::Apply, view, session.approving());
-    deliver(out, &result, finished.document.outcome.exit_code())
+    let code = finished.document.outcome.exit_code();
+    show(out, (&finished, Command::Apply), view, session.approving(), code)
 }
 
 /// Runs once with a progress line.

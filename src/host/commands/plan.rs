@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use crate::host::approving::approving;
-use crate::host::result::{deliver, leave, not_started, render};
+use crate::host::result::{leave, not_started, show};
 use crate::host::session::{Finished, Session};
 use crate::host::{clock, progress};
 use crate::model::settings::{Settings, ViewSettings};
@@ -39,7 +39,7 @@ pub(in crate::host) async fn run(
         outcome => outcome.exit_code(),
     };
     leave(&finished, Command::Plan, session.approving());
-    deliver(out, &render(&finished, Command::Plan, view, session.approving()), code)
+    show(out, (&finished, Command::Plan), view, session.approving(), code)
 }
 
 /// Whether a web ACL does not enforce a rule group that has IP sets or gets some by this plan.

@@ -85,11 +85,17 @@ fn cut(document: &mut Document, limit: usize) -> bool {
     for change in &mut document.changes {
         for names in [&mut change.add, &mut change.remove] {
             cut |= match names {
-                Names::Cidrs(cidrs) => shorten(cidrs, limit),
+                Names::Cidrs(cidrs) => {
+                    let longer = cidrs.len() > limit;
+                    if longer {
+                        *cidrs = cidrs.iter().take(limit).collect();
+                    }
+                    longer
+                }
                 Names::IpSets(sets) => shorten(sets, limit),
             };
         }
-        shorten(&mut change.wanted_by, limit);
+        change.wanted_by.truncate(limit);
     }
     for cidrs in [&mut document.held, &mut document.deferred, &mut document.drift, &mut document.unplaced] {
         cut |= shorten(cidrs, limit);
@@ -120,9 +126,9 @@ mod tests {
         Write {
             kind: WriteKind::UpdateIpSet,
             target: "wafsync-ipv4-000".to_owned(),
-            add: Names::Cidrs(cidrs(add)),
-            wanted_by: vec![None; usize::try_from(add).unwrap()],
-            remove: Names::Cidrs(cidrs(remove)),
+            add: Names::Cidrs(cidrs(add).into()),
+            wanted_by: (0..add).map(|_| None).collect(),
+            remove: Names::Cidrs(cidrs(remove).into()),
             written: false,
         }
     }

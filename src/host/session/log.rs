@@ -166,7 +166,7 @@ fn references(acl: &Acl) {
 }
 
 fn told(cidrs: &[Cidr]) -> String {
-    bounded(ranges_in_words(cidrs, RANGES).into_iter())
+    bounded(ranges_in_words(cidrs.iter().copied(), RANGES).into_iter())
 }
 
 /// Joins as many as fit with commas, followed by the number of the rest.

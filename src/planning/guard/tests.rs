@@ -322,8 +322,8 @@ fn a_plan_that_removes_what_is_held_cannot_be_approved_by_mistake() {
         changes: vec![Change {
             stage,
             write: write.clone(),
-            add: vec![],
-            remove: vec![cidr],
+            add: [].into(),
+            remove: [cidr].into(),
             relies_on: vec![],
             refer: vec![],
             unrefer: vec![],
@@ -513,8 +513,8 @@ fn a_plan_that_adds_what_waits_cannot_be_approved_by_mistake() {
         changes: vec![Change {
             stage: Stage::Add,
             write: crate::planning::plan::Write::CreateIpSet(spec.clone()),
-            add: vec![cidr],
-            remove: vec![],
+            add: [cidr].into(),
+            remove: [].into(),
             relies_on: vec![],
             refer: vec![],
             unrefer: vec![],

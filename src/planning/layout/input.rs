@@ -1,7 +1,7 @@
 //! Input and output of the layout.
 
 use crate::model::cidr::{Cidr, Family, PerFamily};
-use crate::model::cidrs::Slice;
+use crate::model::cidrs::{Cidrs, Slice};
 use crate::model::limits::Limits;
 
 /// An existing shard.
@@ -83,8 +83,8 @@ pub struct ShardLayout {
 pub struct NewShard {
     /// Its family.
     pub family: Family,
-    /// Its contents, sorted, not empty.
-    pub cidrs: Vec<Cidr>,
+    /// Its contents, not empty.
+    pub cidrs: Cidrs,
     /// The rule group that will refer to it.
     pub group: usize,
 }

@@ -22,6 +22,7 @@ mod tests;
 
 pub use self::input::{GroupInput, Input, Layout, NewShard, ShardInput, ShardLayout};
 use crate::model::cidr::{Cidr, Family, PerFamily};
+use crate::model::cidrs::Cidrs;
 use draft::Draft;
 use packing::Packing;
 use slots::Slots;
@@ -49,7 +50,7 @@ pub fn lay_out(input: &Input<'_>) -> Layout {
             allow_spares(&mut drafts, false);
         }
     }
-    let (new, unplaced) = packing.fill(&mut drafts, missing, input.limits.set_capacity);
+    let (new, unplaced) = packing.fill(&mut drafts, &missing, input.limits.set_capacity);
     let layout = finish(input, drafts, new, unplaced, &slots);
     debug_assert!(keeps_its_promise(input, &layout), "a wanted CIDR is lost or a set is too full");
     layout
@@ -65,7 +66,7 @@ fn allow_spares(drafts: &mut [Draft<'_>], spares: bool) {
 fn finish(
     input: &Input<'_>,
     drafts: Vec<Draft<'_>>,
-    new: Vec<(Family, Vec<Cidr>)>,
+    new: Vec<(Family, Cidrs)>,
     unplaced: Vec<Cidr>,
     slots: &Slots,
 ) -> Layout {
@@ -85,7 +86,7 @@ fn finish(
 /// Whether every wanted CIDR is in a shard that ends wired, or listed as unplaced, and no shard is too full.
 fn keeps_its_promise(input: &Input<'_>, layout: &Layout) -> bool {
     let mut fits = layout.new.iter().all(|new| new.cidrs.len() <= input.limits.set_capacity);
-    let mut accounted: Vec<Cidr> = layout.new.iter().flat_map(|new| new.cidrs.iter().copied()).collect();
+    let mut accounted: Vec<Cidr> = layout.new.iter().flat_map(|new| &new.cidrs).collect();
     accounted.extend(&layout.unplaced);
     accounted.extend(input.waiting);
     for (shard, after) in input.shards.iter().zip(&layout.shards) {

@@ -5,6 +5,7 @@ use super::draft::Draft;
 use super::input::Input;
 use super::slots::Slots;
 use crate::model::cidr::{Cidr, Family, PerFamily};
+use crate::model::cidrs::Cidrs;
 
 /// The existing sets that take additions, in filling order, and the number of new ones after them.
 #[derive(Debug)]
@@ -32,7 +33,7 @@ impl Packing {
     /// Chooses the option that places the most CIDRs, IPv4 first, with the fewest writes.
     ///
     /// Both families are considered together, because they share the sets that may be created and the references.
-    pub(super) fn best(input: &Input<'_>, drafts: &[Draft<'_>], missing: &PerFamily<Vec<Cidr>>, slots: &Slots) -> Self {
+    pub(super) fn best(input: &Input<'_>, drafts: &[Draft<'_>], missing: &PerFamily<Cidrs>, slots: &Slots) -> Self {
         let capacity = input.limits.set_capacity;
         let options = PerFamily::from_fn(|family| Options::of(family, drafts, missing.get(family).len(), capacity));
         let unwired = drafts.iter().filter(|draft| draft.needs_slot()).count();
@@ -62,13 +63,12 @@ impl Packing {
     pub(super) fn fill(
         &self,
         drafts: &mut [Draft<'_>],
-        missing: PerFamily<Vec<Cidr>>,
+        missing: &PerFamily<Cidrs>,
         capacity: usize,
-    ) -> (Vec<(Family, Vec<Cidr>)>, Vec<Cidr>) {
+    ) -> (Vec<(Family, Cidrs)>, Vec<Cidr>) {
         let (mut new, mut unplaced) = (Vec::new(), Vec::new());
-        let PerFamily { ipv4, ipv6 } = missing;
-        for (family, missing) in [(Family::Ipv4, ipv4), (Family::Ipv6, ipv6)] {
-            let mut missing = missing.into_iter();
+        for family in Family::ALL {
+            let mut missing = missing.get(family).iter();
             for bin in self.existing.get(family) {
                 if let Some(draft) = drafts.get_mut(bin.id) {
                     draft.add.extend(missing.by_ref().take(bin.room));

@@ -3,34 +3,38 @@
 use super::draft::{Draft, Force};
 use super::input::Input;
 use crate::model::cidr::{Cidr, Family};
-use crate::model::cidrs::Slice;
+use crate::model::cidrs::{Builder, Cidrs, Slice};
 use crate::model::merged::Merged;
 
 /// Merges the wanted CIDRs with the contents of this family's shards. Returns the wanted CIDRs that no wired shard will
-/// hold, sorted, and notes in the drafts which duplicates are not needed.
-pub(super) fn missing(input: &Input<'_>, family: Family, drafts: &mut [Draft<'_>]) -> Vec<Cidr> {
+/// hold, and notes in the drafts which duplicates are not needed.
+pub(super) fn missing(input: &Input<'_>, family: Family, drafts: &mut [Draft<'_>]) -> Cidrs {
     let ours = drafts.iter().enumerate().filter(|(_, draft)| draft.shard.family == family);
     let (indices, lists): (Vec<usize>, Vec<Slice<'_>>) = ours.map(|(index, draft)| (index, draft.shard.cidrs)).unzip();
     let mut copies = Merged::new(lists);
-    let mut missing = Vec::new();
+    let takers = drafts.iter().filter(|draft| draft.shard.family == family && draft.takes_more());
+    let mut taken: Vec<Cidr> = takers.flat_map(|draft| draft.add.iter().copied()).collect();
+    taken.sort_unstable();
+    let mut missing = Builder::default();
+    let mut miss = |cidr| {
+        if taken.binary_search(&cidr).is_err() && input.waiting.binary_search(&cidr).is_err() {
+            missing.push(cidr);
+        }
+    };
     let mut wanted = input.desired.get(family).iter().peekable();
     let mut holders: Vec<usize> = Vec::new();
     while let Some((cidr, lists)) = copies.step() {
         holders.clear();
         holders.extend(lists.iter().filter_map(|list| indices.get(*list)));
         while let Some(absent) = wanted.next_if(|wanted| *wanted < cidr) {
-            missing.push(absent);
+            miss(absent);
         }
         if wanted.next_if_eq(&cidr).is_some() && !has_keeper(cidr, &holders, drafts) {
-            missing.push(cidr);
+            miss(cidr);
         }
     }
-    missing.extend(wanted);
-    let takers = drafts.iter().filter(|draft| draft.shard.family == family && draft.takes_more());
-    let mut taken: Vec<Cidr> = takers.flat_map(|draft| draft.add.iter().copied()).collect();
-    taken.sort_unstable();
-    missing.retain(|cidr| taken.binary_search(cidr).is_err() && input.waiting.binary_search(cidr).is_err());
-    missing
+    wanted.for_each(miss);
+    missing.finish()
 }
 
 /// Whether one of these shards is wired and keeps this wanted CIDR. Notes in the others that they need not keep it.

@@ -103,10 +103,10 @@ fn is_in_force(shard: &ShardInput<'_>) -> bool {
 }
 
 fn family_counts(input: &Input<'_>, tasks: &[&Task<'_>], layout: &Layout, family: Family) -> FamilyCounts {
-    let (absent, spare) = absent_and_spare(*input.desired.get(family), tasks);
     let taken: BTreeSet<Cidr> =
         tasks.iter().filter(|task| task.is_open()).flat_map(|task| task.copies.iter().copied()).collect();
-    let missing = absent.iter().filter(|cidr| !taken.contains(cidr) && !contains(input.waiting, **cidr)).count();
+    let is_due = |cidr: Cidr| !taken.contains(&cidr) && !contains(input.waiting, cidr);
+    let (missing, spare) = missing_and_spare(*input.desired.get(family), tasks, is_due);
     let unplaced = layout.unplaced.iter().filter(|cidr| cidr.family() == family).count();
     let count = |(task, spare): (&&Task<'_>, usize)| ShardCounts {
         held: task.shard.cidrs.len(),
@@ -119,20 +119,24 @@ fn family_counts(input: &Input<'_>, tasks: &[&Task<'_>], layout: &Layout, family
     FamilyCounts { missing: missing.saturating_sub(unplaced), shards: tasks.iter().zip(spare).map(count).collect() }
 }
 
-/// The wanted CIDRs that no wired set will hold, and for each set the number of its CIDRs that another certainly keeps.
-fn absent_and_spare(desired: Slice<'_>, tasks: &[&Task<'_>]) -> (Vec<Cidr>, Vec<usize>) {
+/// The number of wanted CIDRs that are due and that no wired set will hold, and for each set the number of its CIDRs that
+/// another certainly keeps.
+fn missing_and_spare(desired: Slice<'_>, tasks: &[&Task<'_>], is_due: impl Fn(Cidr) -> bool) -> (usize, Vec<usize>) {
     let lists = tasks.iter().map(|task| if task.ends_wired { task.shard.cidrs } else { Slice::default() });
     let rank = |at: &usize| {
         let task = tasks.get(*at)?;
         Some((task.shard.group.is_none(), !is_in_force(task.shard), *at))
     };
-    let (mut placed, mut spare) = (Vec::new(), vec![0; tasks.len()]);
+    let (mut missing, mut spare) = (0, vec![0; tasks.len()]);
+    let mut wanted = desired.iter().peekable();
     let mut merged = Merged::new(lists);
     while let Some((cidr, holders)) = merged.step() {
-        if !desired.contains(cidr) {
+        while let Some(absent) = wanted.next_if(|wanted| *wanted < cidr) {
+            missing += usize::from(is_due(absent));
+        }
+        if wanted.next_if_eq(&cidr).is_none() {
             continue;
         }
-        placed.push(cidr);
         let keeper = holders.iter().copied().min_by_key(rank);
         let surely = keeper.and_then(|at| tasks.get(at)).is_some_and(|task| task.shard.group.is_some());
         for holder in holders.iter().filter(|holder| Some(**holder) != keeper) {
@@ -142,7 +146,7 @@ fn absent_and_spare(desired: Slice<'_>, tasks: &[&Task<'_>]) -> (Vec<Cidr>, Vec<
             }
         }
     }
-    (desired.iter().filter(|cidr| !contains(&placed, *cidr)).collect(), spare)
+    (missing + wanted.filter(|cidr| is_due(*cidr)).count(), spare)
 }
 
 fn contains(sorted: &[Cidr], cidr: Cidr) -> bool {

@@ -10,6 +10,7 @@ use fastrand::Rng;
 use super::*;
 use crate::model::current::GroupRule;
 use crate::model::desired::tests::wanting;
+use crate::model::fingerprint::Fingerprint;
 use crate::model::fingerprint::Mark;
 use crate::model::limits::GROUP_CAPACITY;
 use crate::model::naming;

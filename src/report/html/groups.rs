@@ -6,6 +6,8 @@ use maud::{Markup, html};
 
 use super::extent;
 use crate::model::cidr::Cidr;
+use crate::model::cidrs::Cidrs;
+use crate::model::keys::KeyList;
 use crate::report::context::Context;
 use crate::report::document::{Document, Names, Write};
 use crate::report::items::{self, Fate, gets};
@@ -93,7 +95,7 @@ fn names(sign: &str, class: &str, names: &Names) -> Markup {
     }
 }
 
-fn cidrs(add: &[Cidr], wanted_by: &[Option<String>], remove: &[Cidr]) -> Markup {
+fn cidrs(add: &Cidrs, wanted_by: &KeyList, remove: &Cidrs) -> Markup {
     let mut keys = wanted_by.iter();
     html! {
         ul.cidrs {
@@ -102,7 +104,7 @@ fn cidrs(add: &[Cidr], wanted_by: &[Option<String>], remove: &[Cidr]) -> Markup 
                     code.add { "+ " (cidr) } " "
                     span.dim {
                         @match keys.next() {
-                            Some(Some(item)) => (key(item)),
+                            Some(Some(item)) => (key(&item)),
                             Some(None) => "--always",
                             None => {}
                         }
@@ -152,7 +154,7 @@ pub(super) fn by_item(document: &Document) -> Markup {
     let mut sets: BTreeMap<Cidr, &str> = BTreeMap::new();
     for change in &document.changes {
         if let Names::Cidrs(add) = &change.add {
-            sets.extend(add.iter().map(|cidr| (*cidr, change.target.as_str())));
+            sets.extend(add.iter().map(|cidr| (cidr, change.target.as_str())));
         }
     }
     let mut left = LISTED;
@@ -164,7 +166,7 @@ pub(super) fn by_item(document: &Document) -> Markup {
                     @let listed = take(&mut left, item.cidrs.len());
                     details.group {
                         summary {
-                            b { @match item.key { Some(item) => (key(item)), None => "--always" } } " "
+                            b { @match &item.key { Some(item) => (key(item)), None => "--always" } } " "
                             span.add { "+" (grouped(item.cidrs.len())) }
                         }
                         @if listed {
@@ -176,7 +178,7 @@ pub(super) fn by_item(document: &Document) -> Markup {
                                     }
                                 }
                             }
-                        } @else { (extent(&item.cidrs)) }
+                        } @else { (extent(item.cidrs.iter().copied())) }
                     }
                 }
             }

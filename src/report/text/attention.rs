@@ -65,7 +65,7 @@ fn extent(page: &mut Page, cidrs: &[Cidr], full: bool) {
         }
         return;
     }
-    let ranges = ranges(cidrs, LINES);
+    let ranges = ranges(cidrs.iter().copied(), LINES);
     let most = listed(ranges.len(), LINES);
     for range in ranges.iter().take(most) {
         page.line(&[(Tone::Plain, &format!("{INDENT}{range}"))]);

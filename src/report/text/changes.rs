@@ -7,6 +7,7 @@ use textwrap::core::display_width;
 
 use super::page::{Page, joined, short};
 use crate::model::cidr::Cidr;
+use crate::model::cidrs::Slice;
 use crate::model::desired::Desired;
 use crate::report::context::Context;
 use crate::report::document::{Document, Names, Write};
@@ -43,8 +44,8 @@ struct Row<'a> {
     name: &'a str,
     sign: char,
     tone: Tone,
-    add: &'a [Cidr],
-    remove: &'a [Cidr],
+    add: Slice<'a>,
+    remove: Slice<'a>,
     held: &'a [Cidr],
     note: String,
     note_tone: Tone,
@@ -108,8 +109,8 @@ fn set_rows<'a>(document: &'a Document, command: Command) -> Vec<Row<'a>> {
             name: &change.target,
             sign: if creates(change) { '+' } else { '~' },
             tone: if creates(change) { Tone::Good } else { Tone::Plain },
-            add,
-            remove,
+            add: add.as_slice(),
+            remove: remove.as_slice(),
             held: held.get(change.target.as_str()).copied().unwrap_or_default(),
             note: String::new(),
             note_tone: Tone::Dim,
@@ -119,7 +120,7 @@ fn set_rows<'a>(document: &'a Document, command: Command) -> Vec<Row<'a>> {
     }
     for (name, held) in held {
         rows.entry(name).or_insert_with(|| {
-            let (add, remove) = (&[][..], &[][..]);
+            let (add, remove) = (Slice::default(), Slice::default());
             let row = Row {
                 name,
                 sign: '!',
@@ -188,7 +189,7 @@ fn group_row<'a>(group: &'a Write, document: &Document, command: Command) -> Row
     };
     let note = if not_written { format!("NOT WRITTEN: {note}") } else { note };
     let note_tone = if not_written { Tone::Bad } else { Tone::Dim };
-    Row { name: &group.target, sign, tone, add: &[], remove: &[], held: &[], note, note_tone }
+    Row { name: &group.target, sign, tone, add: Slice::default(), remove: Slice::default(), held: &[], note, note_tone }
 }
 
 fn set_names(names: &[String]) -> String {
@@ -265,10 +266,11 @@ impl Columns {
         let mut notes = Vec::from_iter((!row.note.is_empty()).then(|| row.note.clone()));
         if inline {
             let left = WIDTH.saturating_sub(used + 2 + notes.iter().map(|note| note.len() + 2).sum::<usize>());
-            let lists = [('+', row.add), ('-', row.remove), ('!', row.held)];
+            let lists =
+                [('+', ranges(row.add, 1)), ('-', ranges(row.remove, 1)), ('!', ranges(row.held.iter().copied(), 1))];
             let told = lists
                 .into_iter()
-                .flat_map(|(sign, cidrs)| ranges(cidrs, 1).into_iter().map(move |range| format!("{sign} {range}")));
+                .flat_map(|(sign, ranges)| ranges.into_iter().map(move |range| format!("{sign} {range}")));
             let told: Vec<String> = told.collect();
             notes.extend(Some(joined(&told, left)).filter(|told| !told.is_empty()));
         }
@@ -299,12 +301,12 @@ fn details(page: &mut Page, row: &Row<'_>, context: Context<'_>, most: usize) {
         return;
     }
     let most_added = listed(row.add.len(), most);
-    let added: Vec<String> = row.add.iter().take(most_added).map(ToString::to_string).collect();
+    let added: Vec<String> = row.add.iter().take(most_added).map(|cidr| cidr.to_string()).collect();
     let width = added.iter().map(String::len).max().unwrap_or_default();
     for (cidr, text) in row.add.iter().zip(&added) {
         let start = format!("{INDENT}+ {text:<width$}  ");
         let columns = WIDTH.saturating_sub(start.len());
-        page.line(&[(Tone::Good, &start), (Tone::Dim, &wanted_by(*cidr, context.desired, columns))]);
+        page.line(&[(Tone::Good, &start), (Tone::Dim, &wanted_by(cidr, context.desired, columns))]);
     }
     more(page, row.add.len() - most_added);
     if context.full {

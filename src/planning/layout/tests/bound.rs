@@ -56,6 +56,6 @@ fn a_wasteful_layout_is_found_out() {
 
     let mut created = layout.clone();
     let moved = created.shards[0].add.pop().unwrap();
-    created.new.push(crate::planning::layout::NewShard { family: moved.family(), cidrs: vec![moved], group: 1 });
+    created.new.push(crate::planning::layout::NewShard { family: moved.family(), cidrs: [moved].into(), group: 1 });
     assert!(world.writes(&created) > bound(&world, &created));
 }

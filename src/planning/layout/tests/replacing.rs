@@ -64,7 +64,7 @@ fn a_split_cidr_whose_parts_do_not_fit_relies_in_a_later_run_on_the_set_that_too
     let world = world(shards, "203.0.113.0/32 203.0.113.2/32 203.0.113.8/32 203.0.113.9/32");
     let first = world.lay_out();
     check(&first, 0, "", "", "203.0.113.0/30");
-    assert_eq!(first.new[0].cidrs, list("203.0.113.0/32 203.0.113.2/32"));
+    assert_eq!(first.new[0].cidrs, list("203.0.113.0/32 203.0.113.2/32").into());
 
     let mut again = world.after(&first);
     again.shards[1].fresh = again.shards[1].cidrs.clone();
@@ -91,7 +91,7 @@ fn two_cidrs_that_leave_never_rely_on_each_other() {
     check(&first, 0, "", "", "203.0.113.0/30");
     check(&first, 1, "203.0.113.0/32", "203.0.113.0/31", "");
     assert_eq!(relies_on(&first, 1), [0]);
-    assert_eq!(first.new[0].cidrs, list("203.0.113.1/32"));
+    assert_eq!(first.new[0].cidrs, list("203.0.113.1/32").into());
     let next = world.after(&first);
     let second = next.lay_out();
     check(&second, 0, "", "203.0.113.0/30", "");

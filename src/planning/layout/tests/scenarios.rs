@@ -14,9 +14,9 @@ fn list(text: &str) -> Vec<Cidr> {
 
 /// The additions to each existing shard and the contents of each new one.
 fn additions(layout: &Layout) -> Vec<String> {
-    let existing = layout.shards.iter().map(|shard| &shard.add);
-    let lists = existing.chain(layout.new.iter().map(|new| &new.cidrs));
-    let text = |list: &Vec<Cidr>| list.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    let existing = layout.shards.iter().map(|shard| shard.add.clone());
+    let lists = existing.chain(layout.new.iter().map(|new| new.cidrs.iter().collect()));
+    let text = |list: Vec<Cidr>| list.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
     lists.map(text).collect()
 }
 

@@ -141,7 +141,7 @@ impl World {
             after.shards.push(Shard {
                 name: format!("t-{:03}", after.shards.len()),
                 family: new.family,
-                cidrs: new.cidrs.iter().copied().collect(),
+                cidrs: new.cidrs.iter().collect(),
                 fresh: BTreeSet::new(),
                 group: Some(new.group),
                 closed: false,
