@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use crate::host::approving::approving;
-use crate::host::result::{deliver, leave, not_started, render, show, to_be_asked};
+use crate::host::result::{deliver, leave, not_started, show, to_be_asked};
 use crate::host::screen::{self, Answer};
 use crate::host::session::{Finished, Session};
 use crate::host::{clock, progress};

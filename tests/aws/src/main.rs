@@ -11,7 +11,7 @@ use wafsync_test_aws::{Aws, Config};
 
 const USAGE: &str = "usage: wafsync-test-aws [--port N] [--region REGION] [--table NAME] [--items N] \
                      [--addresses-per-item N] [--key-length N] [--random-keys] [--name NAME] [--max-ip-sets N] \
-                     [--no-rates] [--preload] [--changed N]";
+                     [--no-rates] [--preload] [--changed N] [--prefix N] [--item-bytes N]";
 
 /// The first of the addresses that items get, counted up: room for sixteen million.
 const FIRST_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
@@ -33,6 +33,10 @@ struct Options {
     rates: bool,
     preload: bool,
     changed: u32,
+    /// The prefix length of each address; above 32 it is none.
+    prefix: u8,
+    /// Bytes of an attribute that wafsync does not ask for.
+    item_bytes: usize,
 }
 
 impl Options {
@@ -50,6 +54,8 @@ impl Options {
             rates: true,
             preload: false,
             changed: 0,
+            prefix: 32,
+            item_bytes: 0,
         };
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().ok_or_else(|| format!("{argument} needs a value\n{USAGE}"));
@@ -66,6 +72,8 @@ impl Options {
                 "--no-rates" => options.rates = false,
                 "--preload" => options.preload = true,
                 "--changed" => options.changed = value()?.parse()?,
+                "--prefix" => options.prefix = value()?.parse()?,
+                "--item-bytes" => options.item_bytes = value()?.parse()?,
                 _ => return Err(format!("unknown argument {argument}\n{USAGE}").into()),
             }
         }
@@ -101,9 +109,16 @@ impl Options {
     fn put(&self, aws: &Aws, item: u32, moved: u32) {
         let first = u32::from(FIRST_ADDRESS) + moved + item * self.addresses_per_item;
         let addresses = first..first + self.addresses_per_item;
-        let cidrs: Vec<String> = addresses.map(|bits| format!("{}/32", Ipv4Addr::from(bits))).collect();
+        let prefix = self.prefix;
+        let cidrs: Vec<String> = addresses.map(|bits| format!("{}/{prefix}", Ipv4Addr::from(bits))).collect();
         let key = self.key(item);
-        aws.put_item(&self.table, &key, json!({ "id": { "S": key }, "ips": { "S": json!(cidrs).to_string() } }));
+        let mut value = json!({ "id": { "S": key }, "ips": { "S": json!(cidrs).to_string() } });
+        if self.item_bytes > 0
+            && let Some(attributes) = value.as_object_mut()
+        {
+            attributes.insert("padding".to_owned(), json!({ "S": "x".repeat(self.item_bytes) }));
+        }
+        aws.put_item(&self.table, &key, value);
     }
 
     /// `cluster-0000007`, made longer or shorter to the length that was asked for.

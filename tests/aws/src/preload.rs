@@ -22,11 +22,17 @@ impl Aws {
     /// # Panics
     /// If there is no such table, an address is no CIDR, or the sets do not fit.
     pub fn preload(&self, region: &str, table: &str, name: &str, max_ip_sets: usize) {
+        let capacity = self.state().waf.config.set_capacity;
+        self.preload_sets(region, table, name, max_ip_sets, capacity);
+    }
+
+    /// The same with at most `filled` addresses in each IP set.
+    ///
+    /// # Panics
+    /// As [`Aws::preload`].
+    pub fn preload_sets(&self, region: &str, table: &str, name: &str, max_ip_sets: usize, filled: usize) {
         let texts = self.state().tables.strings(&format!("{region}/{table}"), "ips");
-        let (capacity, references) = {
-            let state = self.state();
-            (state.waf.config.set_capacity, state.waf.config.group_references)
-        };
+        let references = self.state().waf.config.group_references;
         let mut seen = BTreeSet::new();
         let (mut ipv4, mut ipv6) = (Vec::new(), Vec::new());
         for text in texts {
@@ -41,7 +47,7 @@ impl Aws {
 
         let mut arns = Vec::new();
         for (family, label, nets) in [(Family::V4, "ipv4", ipv4), (Family::V6, "ipv6", ipv6)] {
-            for (index, shard) in nets.chunks(capacity).enumerate() {
+            for (index, shard) in nets.chunks(filled).enumerate() {
                 let description = format!("wafsync {name} sum:{} entries:{}", sum_of_hashes(shard), shard.len());
                 let tags = BTreeMap::from([("managed-by".to_owned(), "wafsync".to_owned())]);
                 let content = IpSet::new(family, shard.to_vec(), Some(description), tags);

@@ -1,0 +1,194 @@
+//! Whole runs over a million items beside the AWS SDK alone, which reads the same pages and IP sets and throws them
+//! away: `cargo bench --bench million`. It prints times, their ratios and peak memories as Markdown.
+//!
+//! The stand-in runs in a process of its own, without rates. Programs run in turn, so that a machine that slows down
+//! slows all of them: what counts is the ratio. `cargo bench --bench million -- ratios memory linear worst` chooses parts;
+//! without a choice it is the first two. `MILLION_ITEMS` and `MILLION_ROUNDS` change the size, and `linear` writes its
+//! plot to `MILLION_PLOT`.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a bench should stop at once")]
+#![allow(clippy::print_stdout, clippy::indexing_slicing, reason = "a bench: it prints its figures")]
+
+mod plot;
+mod probe;
+mod process;
+
+use std::path::PathBuf;
+
+use process::{Figures, StandIn, wafsync};
+
+/// Runs at the full speed of the stand-in.
+const PLAN: &str = "plan --table clusters --read-rate 1000 --max-ip-sets 1000";
+const APPLY: &str =
+    "apply --table clusters --read-rate 1000 --write-rate 1000 --max-ip-sets 1000 --settle 0s --max-removals 100%";
+
+/// Something is written or planned, and nobody is needed for it.
+const FINE: &[i32] = &[0];
+
+fn main() {
+    // Cargo hands `--bench` to every bench.
+    let parts: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    if parts == ["--drain"] {
+        probe::drain();
+        return;
+    }
+    process::build_stand_in();
+    let has = |part: &str| parts.iter().any(|given| given == part);
+    if parts.is_empty() || has("ratios") {
+        ratios();
+    }
+    if parts.is_empty() || has("memory") {
+        memory();
+    }
+    if has("linear") {
+        linear();
+    }
+    if has("worst") {
+        worst();
+    }
+}
+
+fn number(name: &str, default: u32) -> u32 {
+    std::env::var(name).map_or(default, |text| text.parse().expect(name))
+}
+
+fn items() -> u32 {
+    number("MILLION_ITEMS", 1_000_000)
+}
+
+fn rounds() -> u32 {
+    number("MILLION_ROUNDS", 5)
+}
+
+/// A table in force, with keys of 60 characters and one address an item.
+fn in_force(items: u32, further: &str) -> StandIn {
+    StandIn::start(&format!("--preload --key-length 60 --max-ip-sets 1000 --items {items} {further}"))
+}
+
+fn drain(server: &StandIn) -> Figures {
+    server.run(&std::env::current_exe().unwrap(), "--drain", FINE)
+}
+
+/// Wall time of a plan that finds nothing, and of an apply that makes one change, beside the SDK alone.
+fn ratios() {
+    let (items, rounds) = (items(), rounds());
+    let [mut alone, mut plans, mut applies] = [(); 3].map(|()| Vec::new());
+    let server = in_force(items, "");
+    for _ in 0..rounds {
+        alone.push(drain(&server));
+        plans.push(server.run(&wafsync(), PLAN, FINE));
+    }
+    drop(server);
+    for _ in 0..rounds {
+        // Whatever runs first makes the change, so each run has a server of its own.
+        let server = in_force(items, "--changed 1");
+        alone.push(drain(&server));
+        applies.push(server.run(&wafsync(), APPLY, FINE));
+    }
+    let alone = Figures::median(&alone);
+    println!("\n{items} items, medians of {rounds} rounds in turn\n\n| | wall | of the SDK alone | peak memory |");
+    println!("|---|---:|---:|---:|");
+    let rows = [
+        ("AWS SDK alone", alone),
+        ("`plan`, nothing to do", Figures::median(&plans)),
+        ("`apply`, one change (two scans)", Figures::median(&applies)),
+    ];
+    for (name, Figures { seconds, mebibytes }) in rows {
+        println!("| {name} | {seconds:.2} s | {:.2} × | {mebibytes:.0} MiB |", seconds / alone.seconds);
+    }
+}
+
+/// Peak memory of both commands, with what tables can look like.
+fn memory() {
+    let items = items();
+    let tenth = items / 10;
+    let changed = items / 100;
+    let cases = [
+        ("nothing to do, keys of 60 characters", format!("--preload --key-length 60 --items {items}")),
+        (
+            "10,000 changes, keys of 60 characters",
+            format!("--preload --key-length 60 --items {items} --changed {changed}"),
+        ),
+        (
+            "10,000 changes, keys of 10 characters",
+            format!("--preload --key-length 10 --items {items} --changed {changed}"),
+        ),
+        (
+            "10,000 changes, random keys of 60 characters",
+            format!("--preload --key-length 60 --random-keys --items {items} --changed {changed}"),
+        ),
+        (
+            "10,000 changes, ten addresses an item",
+            format!("--preload --key-length 60 --items {tenth} --addresses-per-item 10 --changed {}", changed / 10),
+        ),
+        ("first fill", format!("--key-length 60 --items {items}")),
+    ];
+    println!(
+        "\n{items} addresses, peak memory\n\n| | `plan` | `apply` | `apply --output json` |\n|---|---:|---:|---:|"
+    );
+    for (name, arguments) in cases {
+        let peak = |command: &str| {
+            let server = StandIn::start(&format!("--max-ip-sets 1000 {arguments}"));
+            server.run(&wafsync(), command, FINE).mebibytes
+        };
+        let (plan, apply, json) = (peak(PLAN), peak(APPLY), peak(&format!("{APPLY} --output json")));
+        println!("| {name} | {plan:.0} MiB | {apply:.0} MiB | {json:.0} MiB |");
+    }
+}
+
+/// How time and memory grow.
+fn linear() {
+    let sizes = [10_000, 30_000, 100_000, 300_000, 1_000_000, 3_000_000, 5_000_000];
+    let (mut alone, mut plans) = (Vec::new(), Vec::new());
+    println!(
+        "\n| items | SDK alone | `plan`, nothing to do | a million items | peak memory |\n|---:|---:|---:|---:|---:|"
+    );
+    for items in sizes {
+        let server = in_force(items, "");
+        let runs: Vec<(Figures, Figures)> =
+            (0..rounds().min(3)).map(|_| (drain(&server), server.run(&wafsync(), PLAN, FINE))).collect();
+        let (sdk, plan): (Vec<Figures>, Vec<Figures>) = runs.into_iter().unzip();
+        let (sdk, plan) = (Figures::median(&sdk), Figures::median(&plan));
+        let each = plan.seconds * 1e6 / f64::from(items);
+        println!(
+            "| {items} | {:.2} s | {:.2} s | {each:.2} s | {:.0} MiB |",
+            sdk.seconds, plan.seconds, plan.mebibytes
+        );
+        alone.push((f64::from(items), sdk.seconds));
+        plans.push((f64::from(items), plan.seconds));
+    }
+    let lines = [
+        plot::Line { name: "AWS SDK alone", color: "#888", points: alone },
+        plot::Line { name: "wafsync plan, nothing to do", color: "#06c", points: plans },
+    ];
+    let path = std::env::var_os("MILLION_PLOT").map_or_else(|| "docs/linear.svg".into(), PathBuf::from);
+    std::fs::write(&path, plot::svg(&lines)).unwrap();
+    println!("\nplot: {}", path.display());
+}
+
+/// The worst that a table can be.
+fn worst() {
+    let items = items();
+    let cases = [
+        ("every item rejected", format!("--key-length 60 --items {items} --prefix 33"), ""),
+        ("items of 400 KB", format!("--preload --items {} --item-bytes 400000", items / 400), ""),
+        ("10,000 changes", format!("--preload --key-length 60 --items {items} --changed {}", items / 100), ""),
+        ("100,000 changes", format!("--preload --key-length 60 --items {items} --changed {}", items / 10), ""),
+        ("`--aggregate` over what was not", format!("--preload --key-length 60 --items {items}"), "--aggregate"),
+        ("`--aggregate`, first fill", format!("--key-length 60 --items {items}"), "--aggregate"),
+        ("first fill", format!("--key-length 60 --items {items}"), ""),
+    ];
+    println!("\n{items} items\n\n| | SDK alone | `plan` | of the SDK alone | peak memory |\n|---|---:|---:|---:|---:|");
+    for (name, arguments, further) in cases {
+        let server = StandIn::start(&format!("--max-ip-sets 1000 {arguments}"));
+        let alone = drain(&server);
+        let plan = server.run(&wafsync(), &format!("{PLAN} {further}"), FINE);
+        println!(
+            "| {name} | {:.2} s | {:.2} s | {:.2} × | {:.0} MiB |",
+            alone.seconds,
+            plan.seconds,
+            plan.seconds / alone.seconds,
+            plan.mebibytes
+        );
+    }
+}

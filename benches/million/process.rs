@@ -1,0 +1,105 @@
+//! Programs in processes of their own: the stand-in for AWS, and what runs against it.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How often the peak memory of a program is looked at.
+const POLL: Duration = Duration::from_millis(2);
+
+/// How long a run took, and the most memory that it had.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Figures {
+    pub(crate) seconds: f64,
+    pub(crate) mebibytes: f64,
+}
+
+impl Figures {
+    /// The median of each.
+    pub(crate) fn median(runs: &[Self]) -> Self {
+        let middle = |mut values: Vec<f64>| {
+            values.sort_by(f64::total_cmp);
+            values[values.len() / 2]
+        };
+        Self {
+            seconds: middle(runs.iter().map(|run| run.seconds).collect()),
+            mebibytes: middle(runs.iter().map(|run| run.mebibytes).collect()),
+        }
+    }
+}
+
+/// The stand-in, until it is dropped.
+pub(crate) struct StandIn {
+    process: Child,
+    url: String,
+}
+
+impl StandIn {
+    /// One without rates, with these further arguments.
+    pub(crate) fn start(arguments: &str) -> Self {
+        let program = wafsync().with_file_name("wafsync-test-aws");
+        let mut process = Command::new(&program)
+            .arg("--no-rates")
+            .args(arguments.split_whitespace())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{}: {error}", program.display()));
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let url = line.trim().strip_prefix("listening on ").expect("it says where it listens").to_owned();
+        Self { process, url }
+    }
+
+    /// Runs a program against it. `codes`: the exit codes that are right.
+    pub(crate) fn run(&self, program: &Path, arguments: &str, codes: &[i32]) -> Figures {
+        let environment = [
+            ("AWS_ENDPOINT_URL", self.url.as_str()),
+            ("AWS_REGION", "eu-central-1"),
+            ("AWS_ACCESS_KEY_ID", "AKID"),
+            ("AWS_SECRET_ACCESS_KEY", "secret"),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+        ];
+        let mut command = Command::new(program);
+        command.args(arguments.split_whitespace()).envs(environment).stdout(Stdio::null()).stderr(Stdio::null());
+        let began = Instant::now();
+        let mut child = command.spawn().unwrap();
+        let mut peak = 0;
+        let status = loop {
+            peak = peak_of(&child).unwrap_or_default().max(peak);
+            match child.try_wait().unwrap() {
+                Some(status) => break status,
+                None => std::thread::sleep(POLL),
+            }
+        };
+        let seconds = began.elapsed().as_secs_f64();
+        assert!(status.code().is_some_and(|code| codes.contains(&code)), "{command:?}: {status}");
+        Figures { seconds, mebibytes: f64::from(peak) / 1024.0 }
+    }
+}
+
+impl Drop for StandIn {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The program that is measured.
+pub(crate) fn wafsync() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_wafsync"))
+}
+
+/// Builds the stand-in as this bench is built.
+pub(crate) fn build_stand_in() {
+    let arguments = ["build", "--quiet", "--locked", "--profile=bench", "--package=wafsync-test-aws"];
+    let built = Command::new(env!("CARGO")).args(arguments).status().unwrap();
+    assert!(built.success(), "the stand-in could not be built: {built}");
+}
+
+/// KiB, as Linux counts it; nothing elsewhere.
+fn peak_of(child: &Child) -> Option<u32> {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().trim_end_matches(" kB").parse().ok()
+}
