@@ -21,7 +21,7 @@ use wafsync::cli::{self, Invocation};
 use wafsync::model::settings::Settings;
 use wafsync::report::Document;
 use wafsync::run::outcome::Outcome;
-use wafsync::run::reconcile::{Mode, reconcile};
+use wafsync::run::reconcile::reconcile;
 use wafsync::stop::Signal;
 use wafsync_test_aws::{Aws, Call, Config, Fault, FaultKind, Phase, When};
 
@@ -237,7 +237,7 @@ impl World {
         let stop = Signal::default().stop(Some(Instant::now() + self.settings.run.deadline));
         let writer = connection.writer();
         let readers = (&connection.table_reader(), &connection.waf_reader());
-        let run = reconcile(&self.settings, readers, Mode::Apply(&writer), &mut ReadCache::default(), &stop).await;
+        let run = reconcile(&self.settings, readers, Some(&writer), &mut ReadCache::default(), &stop).await;
         Document::new(&run, &self.settings)
     }
 

@@ -4,7 +4,7 @@
 //! not at all. It never plans again and never repeats a rejected write, except for rule groups that wait until AWS has
 //! propagated what they refer to.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -113,25 +113,38 @@ impl Applying<'_, '_> {
         let mut waiting = Vec::new();
         // After an error that concerns the whole action, its other calls would fail too.
         let mut closed: BTreeSet<WriteKind> = BTreeSet::new();
-        let mut queue = changes.into_iter();
+        // Each action has its own rate: calls that wait for one must not keep those of another from starting.
+        let mut queues: BTreeMap<WriteKind, VecDeque<&Change>> = BTreeMap::new();
+        for change in changes {
+            queues.entry(change.write.kind()).or_default().push_back(change);
+        }
+        let mut under_way: BTreeMap<WriteKind, usize> = BTreeMap::new();
         let mut calls = stream::FuturesUnordered::new();
         let (writer, stop) = (self.writer, self.job.stop);
         loop {
-            while calls.len() < IN_FLIGHT
-                && let Some(change) = queue.next()
-            {
-                if closed.contains(&change.write.kind()) {
-                    self.not_written(change);
-                    continue;
+            for (kind, queue) in &mut queues {
+                let under_way = under_way.entry(*kind).or_default();
+                // A stage has two kinds at most.
+                while *under_way < IN_FLIGHT / 2
+                    && let Some(change) = queue.pop_front()
+                {
+                    if closed.contains(kind) {
+                        self.not_written(change);
+                        continue;
+                    }
+                    let Some(write) = self.with_arns(change) else { continue };
+                    let arn = self.arn_of(&write);
+                    let fresh = change.refer.iter().any(|name| self.observation.has_created(name));
+                    // Whatever AWS answers, it may refer to them from here on.
+                    self.sent_to_be_wired(&write);
+                    *under_way += 1;
+                    calls.push(async move { (change, send(writer, stop, change, &write, arn, fresh).await, write) });
                 }
-                let Some(write) = self.with_arns(change) else { continue };
-                let arn = self.arn_of(&write);
-                let fresh = change.refer.iter().any(|name| self.observation.has_created(name));
-                // Whatever AWS answers, it may refer to them from here on.
-                self.sent_to_be_wired(&write);
-                calls.push(async move { (change, send(writer, stop, change, &write, arn, fresh).await, write) });
             }
             let Some((change, answer, write)) = calls.next().await else { return waiting };
+            if let Some(under_way) = under_way.get_mut(&write.kind()) {
+                *under_way -= 1;
+            }
             match answer {
                 Ok(receipt) => {
                     stop.progress().written();

@@ -68,7 +68,7 @@ impl Decision {
 
     /// Every CIDR that the plan removes from an IP set.
     pub fn removals(&self) -> impl Iterator<Item = Cidr> {
-        self.plan.changes.iter().flat_map(|change| change.remove.iter().copied())
+        self.plan.changes.iter().flat_map(|change| &change.remove)
     }
 }
 

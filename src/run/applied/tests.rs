@@ -56,8 +56,8 @@ fn a_change_was_written_if_a_write_of_its_kind_and_target_is_done() {
     let change = |write| Change {
         stage: Stage::Add,
         write,
-        add: vec![],
-        remove: vec![],
+        add: [].into(),
+        remove: [].into(),
         relies_on: vec![],
         refer: vec![],
         unrefer: vec![],

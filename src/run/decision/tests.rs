@@ -18,14 +18,14 @@ fn cidrs(list: &[&str]) -> Vec<Cidr> {
 }
 
 fn change(stage: Stage, write: Write) -> Change {
-    Change { stage, write, add: vec![], remove: vec![], relies_on: vec![], refer: vec![], unrefer: vec![] }
+    Change { stage, write, add: [].into(), remove: [].into(), relies_on: vec![], refer: vec![], unrefer: vec![] }
 }
 
 fn set(stage: Stage, name: &str, add: &[&str], remove: &[&str]) -> Change {
     let (name, description) = (name.to_owned(), String::new());
     let spec = IpSetSpec { name, family: Family::Ipv4, cidrs: Cidrs::default(), description };
     let write = Write::UpdateIpSet { id: String::new(), token: LockToken(String::new()), spec };
-    Change { add: cidrs(add), remove: cidrs(remove), ..change(stage, write) }
+    Change { add: cidrs(add).into(), remove: cidrs(remove).into(), ..change(stage, write) }
 }
 
 fn group(stage: Stage, name: &str, refer: &[&str]) -> Change {
