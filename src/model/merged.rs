@@ -13,6 +13,8 @@ pub struct Merged<'a> {
     rests: Vec<Slice<'a>>,
     /// The first CIDR of each list that has a rest, with the list's index.
     heads: BinaryHeap<Reverse<(Cidr, usize)>>,
+    /// That of the list that was walked last. Lists hardly interleave, so it is mostly the next one.
+    last: Option<(Cidr, usize)>,
     holders: Vec<usize>,
 }
 
@@ -20,9 +22,10 @@ impl<'a> Merged<'a> {
     /// Starts a merge of these lists.
     pub fn new(lists: impl IntoIterator<Item = Slice<'a>>) -> Self {
         let rests: Vec<Slice<'a>> = lists.into_iter().collect();
-        let mut merged = Self { heads: BinaryHeap::with_capacity(rests.len()), rests, holders: Vec::new() };
+        let mut merged = Self { heads: BinaryHeap::with_capacity(rests.len()), rests, last: None, holders: Vec::new() };
         for index in 0..merged.rests.len() {
-            merged.advance(index);
+            let head = merged.take_head(index);
+            merged.heads.extend(head.map(Reverse));
         }
         merged
     }
@@ -30,13 +33,22 @@ impl<'a> Merged<'a> {
     /// The next CIDR in order, and the indices of the lists that hold it, ascending; `None` at the end.
     pub fn step(&mut self) -> Option<(Cidr, &[usize])> {
         self.holders.clear();
+        if let Some((cidr, index)) = self.last.take() {
+            if self.heads.peek().is_none_or(|Reverse((other, _))| cidr < *other) {
+                self.holders.push(index);
+                self.last = self.take_head(index);
+                return Some((cidr, &self.holders));
+            }
+            self.heads.push(Reverse((cidr, index)));
+        }
         let Reverse((cidr, first)) = self.heads.pop()?;
         self.holders.push(first);
-        self.advance(first);
+        self.last = self.take_head(first);
         while let Some(Reverse((_, index))) = self.heads.peek().copied().filter(|Reverse((next, _))| *next == cidr) {
             self.heads.pop();
             self.holders.push(index);
-            self.advance(index);
+            let head = self.take_head(index);
+            self.heads.extend(head.map(Reverse));
         }
         Some((cidr, &self.holders))
     }
@@ -50,13 +62,11 @@ impl<'a> Merged<'a> {
         count
     }
 
-    fn advance(&mut self, index: usize) {
-        if let Some((first, rest)) = self.rests.get(index).and_then(|list| list.split_first()) {
-            self.heads.push(Reverse((first, index)));
-            if let Some(list) = self.rests.get_mut(index) {
-                *list = rest;
-            }
-        }
+    fn take_head(&mut self, index: usize) -> Option<(Cidr, usize)> {
+        let list = self.rests.get_mut(index)?;
+        let (first, rest) = list.split_first()?;
+        *list = rest;
+        Some((first, index))
     }
 }
 
