@@ -68,7 +68,7 @@ struct Figures {
 fn main() -> ExitCode {
     let mut missed = 0;
     println!(
-        "| IP sets | work | answers after | bound | run | ratio | refused | first, half and all in force | calls |"
+        "| IP sets | work | answers after | bound | run | ratio | refused | half and all in force | calls |"
     );
     println!("|---:|---|---:|---:|---:|---:|---:|---|---|");
     for work in [Work::Update, Work::Create, Work::Mixed] {

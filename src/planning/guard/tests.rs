@@ -536,8 +536,8 @@ fn an_approved_plan_shows_its_stages_and_both_of_its_parts_are_approved() {
     let change = |stage, name: &str| Change {
         stage,
         write: crate::planning::plan::Write::CreateIpSet(spec(name)),
-        add: vec![host(0)],
-        remove: vec![],
+        add: [host(0)].into(),
+        remove: [].into(),
         relies_on: vec![],
         refer: vec![],
         unrefer: vec![],
