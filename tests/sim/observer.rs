@@ -182,6 +182,8 @@ struct Watched {
     wired: BTreeSet<String>,
     /// The newest update that took something from force and added nothing.
     newest_removal: usize,
+    /// It took something from a set to which no rule refers.
+    stripped: bool,
     removed: BTreeSet<String>,
 }
 

@@ -147,5 +147,18 @@ fn a_full_set_that_relies_on_another_trusts_a_list_that_may_be_old() {
 
 #[test]
 fn what_an_old_list_of_rule_groups_shows_as_not_wired_is_stripped_first() {
-    relive_in(Third, 804_706, false);
+    for seed in [804_706, 1_000_785, 1_001_556, 1_004_866] {
+        relive_in(Third, seed, false);
+    }
+}
+
+#[test]
+fn what_a_run_has_only_wired_is_nothing_to_rely_on_yet() {
+    relive_in(Third, 1_001_075, false);
+}
+
+#[test]
+fn a_set_whose_removals_rely_on_others_is_wired_by_a_write_of_its_own() {
+    relive_in(Third, 1_002_001, false);
+    relive_in(Third, 1_002_001, true);
 }

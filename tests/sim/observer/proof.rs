@@ -51,6 +51,7 @@ impl State {
         let none = BTreeSet::new();
         let (before, after) = (old.sets.get(target).unwrap_or(&none), self.now.sets.get(target).unwrap_or(&none));
         // Calls are numbered as they come in, so one that was held up on its way keeps its place.
+        run.stripped |= !old.wired.contains(target) && before.difference(after).next().is_some();
         if after.difference(before).next().is_some() {
             if run.newest_removal > run.newest_list && index > run.newest_removal {
                 self.says(Promise::AddsFirst, format!("call {} by {caller}: {operation} {target}", index - 1));

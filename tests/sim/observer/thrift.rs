@@ -69,8 +69,10 @@ impl State {
 
     /// At the end of a run that nothing came between.
     pub(super) fn was_thrifty(&mut self, caller: &str, run: &Watched) {
-        let twice: Vec<String> =
-            run.written.iter().filter(|(_, count)| **count > 1).map(|(name, _)| name.clone()).collect();
+        // A set whose removals rely on others is wired once they are made, after what did not have to wait for that.
+        let may_be_twice = |name: &String| run.stripped && !is_set_name(name) && !self.terms.adopted.contains(name);
+        let twice = run.written.iter().filter(|(name, count)| **count > 1 && !may_be_twice(name));
+        let twice: Vec<String> = twice.map(|(name, _)| name.clone()).collect();
         // Without the time for a confirming scan it plans anew, and what was to share a write with a removal goes elsewhere.
         if !twice.is_empty() && !run.errand.hurried {
             self.says(Promise::WrittenOnce, format!("{caller}: {twice:?}"));
