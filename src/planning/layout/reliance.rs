@@ -51,18 +51,20 @@ fn rely(drafts: &[Draft<'_>], input: &Input<'_>, index: usize, leaving: Cidr, by
     }
     let stays = |cidr: &Cidr| *cidr != leaving && draft.keeps(*cidr);
     let own = coverage::overlapping(draft.shard.cidrs, leaving).filter(stays);
-    let added = draft.add.iter().copied().filter(|cidr| cidr.overlaps(leaving));
-    let own = own.chain(added).map(|cidr| Stay { cidr, shard: index });
+    let own = own.chain(overlapping(&draft.add, leaving)).map(|cidr| Stay { cidr, shard: index });
     let others = drafts.iter().enumerate().filter(|(shard, draft)| *shard != index && draft.force == Force::Wired);
     let others = others.flat_map(|(shard, draft)| {
         let stays = move |cidr: &Cidr| {
             draft.stays_for_sure(*cidr)
-                || (by_stuck && draft.stuck.contains(cidr) && draft.force_of(*cidr) == Force::Wired)
+                || (by_stuck && draft.stuck.binary_search(cidr).is_ok() && draft.force_of(*cidr) == Force::Wired)
         };
         coverage::overlapping(draft.shard.cidrs, leaving).filter(stays).map(move |cidr| Stay { cidr, shard })
     });
     // Prefer its own, then the lowest names.
     let candidates: Vec<Stay> = own.chain(others).collect();
+    if let Some(whole) = covering_alone(&candidates, leaving, index) {
+        return Some(Ways { relied: vec![whole], add: Vec::new() });
+    }
     let mut ways = Ways::default();
     for wanted in widest(*input.desired.get(leaving.family()), leaving) {
         let common = if wanted.covers(leaving) { leaving } else { wanted };
@@ -76,6 +78,24 @@ fn rely(drafts: &[Draft<'_>], input: &Input<'_>, index: usize, leaving: Cidr, by
     ways.relied.dedup();
     let fits = ways.add.len() <= draft.room(input.limits.set_capacity) + 1;
     (fits && (ways.add.is_empty() || !ways.relied.is_empty())).then_some(ways)
+}
+
+/// Those of these sorted CIDRs that have an address in common with `cidr`.
+fn overlapping(sorted: &[Cidr], cidr: Cidr) -> impl Iterator<Item = Cidr> {
+    let within = sorted.get(sorted.partition_point(|other| *other < cidr)..).unwrap_or_default();
+    let within = within.iter().copied().take_while(move |other| cidr.covers(*other));
+    let wider = (0..cidr.prefix()).filter_map(move |prefix| cidr.widened(prefix));
+    wider.filter(|wider| sorted.binary_search(wider).is_ok()).chain(within)
+}
+
+/// The candidate that [`covering`] would choose for each address of `leaving`: it covers all of them, and its own shard has
+/// nothing that would come first. A set can hold thousands of CIDRs with hundreds of wanted ones in each.
+fn covering_alone(candidates: &[Stay], leaving: Cidr, index: usize) -> Option<Stay> {
+    if candidates.iter().any(|stay| stay.shard == index) {
+        return None;
+    }
+    let all = candidates.iter().filter(|stay| stay.cidr.covers(leaving));
+    all.max_by_key(|stay| (stay.cidr.last(), std::cmp::Reverse(stay.shard))).copied()
 }
 
 /// The candidates in shards other than `index` that, with those in it, cover `common`.
@@ -106,13 +126,19 @@ fn take(drafts: &mut [Draft<'_>], index: usize, leaving: Cidr, ways: Ways) {
         }
     }
     if let Some(draft) = drafts.get_mut(index) {
-        draft.stuck.retain(|stuck| *stuck != leaving);
-        draft.going.push(leaving);
-        draft.going.sort_unstable();
+        // Both are sorted, and long where much is stuck.
+        if let Ok(at) = draft.stuck.binary_search(&leaving) {
+            draft.stuck.remove(at);
+        }
+        if let Err(at) = draft.going.binary_search(&leaving) {
+            draft.going.insert(at, leaving);
+        }
         draft.relying.push(leaving);
         draft.relies_on.extend(ways.relied.iter().map(|stay| stay.shard));
-        draft.add.extend(ways.add);
-        draft.add.sort_unstable();
-        draft.add.dedup();
+        if !ways.add.is_empty() {
+            draft.add.extend(ways.add);
+            draft.add.sort_unstable();
+            draft.add.dedup();
+        }
     }
 }
