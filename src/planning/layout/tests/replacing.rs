@@ -2,7 +2,7 @@
 
 use super::world::{GROUP, SMALL, Shard, World, adopted, cidrs, deferred, idle, is_quiet, unwired, wired};
 use crate::model::cidr::Cidr;
-use crate::planning::layout::Layout;
+use crate::planning::layout::{Input, Layout, lay_out};
 
 fn world(shards: Vec<Shard>, wanted: &str) -> World {
     World::new(SMALL, shards, vec![GROUP; 3], cidrs(wanted))
@@ -181,4 +181,20 @@ fn several_that_leave_share_what_is_added_in_their_place() {
     let shards = vec![wired("s-000", 0, "203.0.113.0/30 203.0.113.0/31 203.0.113.8/32")];
     let layout = world(shards, "203.0.113.0/32 203.0.113.1/32 203.0.113.8/32").lay_out();
     check(&layout, 0, "203.0.113.0/32 203.0.113.1/32", "203.0.113.0/30 203.0.113.0/31", "");
+}
+
+#[test]
+fn what_needs_the_least_goes_first_and_makes_room_for_the_next() {
+    let shards = vec![wired("s-000", 0, "203.0.113.0/31 203.0.113.4/30 203.0.113.8/30")];
+    let world = world(shards, "203.0.113.4/32 203.0.113.5/32 203.0.113.8/32 203.0.113.9/32");
+    let (add, remove) = ("203.0.113.4/32 203.0.113.5/32", "203.0.113.0/31 203.0.113.4/30");
+    check(&world.lay_out(), 0, add, remove, "203.0.113.8/30");
+}
+
+#[test]
+fn a_cidr_stays_while_what_replaces_it_may_not_be_added() {
+    let world = world(vec![wired("s-000", 0, "203.0.113.0/30")], "203.0.113.0/31");
+    let waiting = list("203.0.113.0/31");
+    let layout = world.with_input(|input| lay_out(&Input { waiting: &waiting, ..input.clone() }));
+    check(&layout, 0, "", "", "203.0.113.0/30");
 }
