@@ -147,6 +147,8 @@ async fn items_are_answered_for_with_all_their_addresses() {
     let both = ask(&["edge", "half"]).await;
     assert_eq!((both.exit_code(), both.answers.len(), both.wanted), (7, 3, false));
     assert_eq!(ask(&["missing"]).await.exit_code(), 7);
+    let progress = "0 of 1 wanted and in force; item half has 1 rejected value; item missing is not in the table, or asks for no address";
+    assert_eq!(ask(&["half", "missing"]).await.progress(), progress);
     insta::assert_snapshot!("explain-items", ask(&["half", "missing"]).await.to_text());
     insta::assert_snapshot!("explain-items-json", serde_json::to_string_pretty(&ask(&["half"]).await).unwrap());
 }

@@ -4,6 +4,8 @@ use serde::Serialize;
 
 use super::answer::{Explanation, LISTED, Lookup, RejectedValue, explain};
 use crate::model::cidr::Cidr;
+use crate::text;
+use crate::text::number::counted;
 
 /// All answers to one question.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -83,9 +85,16 @@ impl Answers {
     #[must_use]
     pub fn progress(&self) -> String {
         let done = self.answers.iter().filter(|answer| answer.exit_code() == 0).count();
-        let missing = self.items.iter().filter(|item| !item.is_usable()).count();
-        let missing = if missing > 0 { format!("; {missing} items incomplete") } else { String::new() };
-        format!("{done} of {} wanted and in force{missing}", self.answers.len())
+        let answered =
+            (!self.answers.is_empty()).then(|| format!("{done} of {} wanted and in force", self.answers.len()));
+        let unusable = self.items.iter().filter(|item| !item.is_usable()).map(|item| {
+            let key = text::key(&item.key);
+            match item.rejections_total {
+                0 => format!("item {key} is not in the table, or asks for no address"),
+                rejections => format!("item {key} has {}", counted(rejections, "rejected value")),
+            }
+        });
+        answered.into_iter().chain(unusable).collect::<Vec<_>>().join("; ")
     }
 }
 
