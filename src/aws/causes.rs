@@ -24,8 +24,26 @@ pub(super) fn chain(error: &dyn Error) -> String {
     if parts.is_empty() { error.to_string() } else { parts.join(": ") }
 }
 
-/// Removes the SDK's internals from a cause: the name of the interceptor, and the request as a value.
+/// Removes the SDK's internals from a cause: the name of the interceptor, and requests and responses as values.
 fn without_insides(part: &str) -> &str {
     let cause = part.split_once(INTERCEPTOR).map_or(part, |(_, cause)| cause.trim_start_matches([':', ' ']));
-    cause.split_once(" to request `").map_or(cause, |(cause, _)| cause)
+    let cause = cause.split_once(" to request `").map_or(cause, |(cause, _)| cause);
+    cause.split_once(" Response {").map_or(cause, |(cause, _)| cause.trim_end_matches('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_insides_of_the_sdk_are_left_out() {
+        for (said, shown) in [
+            ("interceptor encountered an error: it was refused", "it was refused"),
+            ("no such host to request `Request { uri: a }`", "no such host"),
+            ("error response (code: 503). Response { status: 503, headers: {} }", "error response (code: 503)"),
+            ("plain", "plain"),
+        ] {
+            assert_eq!(without_insides(said), shown);
+        }
+    }
 }

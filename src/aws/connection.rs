@@ -12,6 +12,7 @@ use aws_smithy_types::retry::{RetryConfig, RetrySpec};
 
 use super::call::{ATTEMPT_TIMEOUT, ATTEMPTS, OPERATION_TIMEOUT};
 use super::caller::{Caller, Renewable};
+use super::environment::LOAD_TIMEOUT;
 use super::governor::Governor;
 use super::interceptors;
 use super::read_budget::Budget;
@@ -199,5 +200,7 @@ pub(super) const fn waf_scope(scope: Scope) -> aws_sdk_wafv2::types::Scope {
     }
 }
 
+const _: () =
+    assert!(LOAD_TIMEOUT.as_secs() < ATTEMPT_TIMEOUT.as_secs(), "an attempt outlasts the load of credentials");
 const _: () =
     assert!(ATTEMPT_TIMEOUT.as_secs() < OPERATION_TIMEOUT.as_secs(), "one slow attempt leaves time for a retry");

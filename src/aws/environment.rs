@@ -1,6 +1,7 @@
 //! Loads Region, credentials, endpoints and certificates from the environment and AWS's files.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
@@ -12,6 +13,10 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use super::no_proxy::NoProxy;
 use super::proxy::{BadProxy, Proxy};
 use super::transport;
+
+/// The time to load credentials, with the retries of their source. It ends before the attempt that needs them, so that the
+/// message names what is slow.
+pub(super) const LOAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The variable with the file of CA certificates, as in AWS's own tools.
 const CA_BUNDLE: &str = "AWS_CA_BUNDLE";
@@ -120,7 +125,9 @@ impl Fresh {
             .load()
             .await;
         let none = || CredentialsError::not_loaded_no_source();
-        let credentials = sdk.credentials_provider().ok_or_else(none)?.provide_credentials().await?;
+        let provider = sdk.credentials_provider().ok_or_else(none)?;
+        let loaded = tokio::time::timeout(LOAD_TIMEOUT, provider.provide_credentials()).await;
+        let credentials = loaded.map_err(|_| CredentialsError::provider_timed_out(LOAD_TIMEOUT))??;
         match unsendable(&credentials) {
             Some(part) => Err(CredentialsError::invalid_configuration(format!("the {part} {UNSENDABLE}"))),
             None => Ok(credentials),

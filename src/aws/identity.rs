@@ -17,6 +17,12 @@ use super::unreached::Unreached;
 use super::url::origin;
 use crate::text;
 
+/// Where ECS hands out credentials.
+const ECS_AGENT: &str = "http://169.254.170.2";
+
+/// The SDK's message about an answer of the instance metadata service, before the status.
+const METADATA_STATUS: &str = "error response from IMDS (code: ";
+
 /// The SDK's message about an agent's answer, before the status.
 const AGENT_STATUS: &str = "Non-success status from HTTP credential provider: ";
 
@@ -55,7 +61,7 @@ pub(super) fn no_credentials(error: &dyn Error, region: &str) -> Option<NoCreden
         }
         about_credentials |= cause.is::<CredentialsError>();
         if let Some(CredentialsError::ProviderTimedOut(_)) = cause.downcast_ref() {
-            return Some(slow("the source of credentials gave no answer in time".to_owned()));
+            return Some(slow(format!("{} gave no answer in time", source())));
         }
         if let Some(unreached) = cause.downcast_ref().filter(|_| about_credentials) {
             return Some(unreached_by("the source of credentials", unreached, region));
@@ -65,8 +71,12 @@ pub(super) fn no_credentials(error: &dyn Error, region: &str) -> Option<NoCreden
         }
         let said = cause.to_string();
         if let Some((_, status)) = said.split_once(AGENT_STATUS) {
-            let digits = status.chars().skip_while(|c| !c.is_ascii_digit()).take_while(char::is_ascii_digit);
-            return Some(of_agent(digits.collect::<String>().parse().unwrap_or_default()));
+            let agent = agent().unwrap_or_else(|| "the credential agent".to_owned());
+            let status = number(status);
+            return Some(answered(format!("{agent} answered HTTP {status}"), "", status));
+        }
+        if let Some((_, status)) = said.split_once(METADATA_STATUS) {
+            return Some(of_metadata(number(status)));
         }
         next = cause.source();
     }
@@ -130,10 +140,32 @@ where
     }
 }
 
-fn of_agent(status: u16) -> NoCredentials {
-    let agent = std::env::var("AWS_CONTAINER_CREDENTIALS_FULL_URI");
-    let agent = agent.unwrap_or_else(|_| "http://169.254.170.2".to_owned());
-    answered(format!("the credential agent at {} answered HTTP {status}", origin(&agent)), "", status)
+/// The agent that the environment names, if any.
+fn agent() -> Option<String> {
+    let full = std::env::var("AWS_CONTAINER_CREDENTIALS_FULL_URI").ok().filter(|uri| !uri.is_empty());
+    let relative = || std::env::var_os("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI").map(|_| ECS_AGENT.to_owned());
+    full.or_else(relative).map(|uri| format!("the credential agent at {}", origin(&uri)))
+}
+
+/// What hands out credentials here, as far as the environment tells.
+fn source() -> String {
+    let sts = || std::env::var_os("AWS_WEB_IDENTITY_TOKEN_FILE").map(|_| "AWS STS".to_owned());
+    sts().or_else(agent).unwrap_or_else(|| "the source of credentials".to_owned())
+}
+
+/// The first number in a text.
+fn number(text: &str) -> u16 {
+    let digits = text.chars().skip_while(|c| !c.is_ascii_digit()).take_while(char::is_ascii_digit);
+    digits.collect::<String>().parse().unwrap_or_default()
+}
+
+fn of_metadata(status: u16) -> NoCredentials {
+    let answered = answered(format!("the instance metadata service answered HTTP {status}"), "", status);
+    if answered.passes {
+        return answered;
+    }
+    let hint = "give the instance a role and let its pods reach the service, or set AWS_EC2_METADATA_DISABLED=true";
+    NoCredentials { hint: hint.to_owned(), ..answered }
 }
 
 fn answered(cause: String, code: &str, status: u16) -> NoCredentials {
@@ -168,5 +200,24 @@ mod tests {
         ] {
             assert_eq!(answered(String::new(), code, status).passes, passes, "{code} {status}");
         }
+    }
+
+    /// An error with this cause.
+    #[derive(Debug, thiserror::Error)]
+    #[error("outer")]
+    struct Outer(#[source] CredentialsError);
+
+    #[test]
+    fn what_gives_no_answer_in_time_and_an_overloaded_metadata_service_pass() {
+        let of = |error: CredentialsError| no_credentials(&Outer(error), "eu-central-1").unwrap();
+        let slow = of(CredentialsError::provider_timed_out(std::time::Duration::from_secs(1)));
+        assert!(slow.passes && slow.cause.ends_with(" gave no answer in time"), "{slow:?}");
+        let metadata = |status: u16| {
+            let said = format!("{METADATA_STATUS}{status}). Response {{ status: StatusCode({status}) }}");
+            of(CredentialsError::provider_error(said))
+        };
+        assert_eq!(metadata(503).cause, "the instance metadata service answered HTTP 503");
+        assert_eq!([503, 429, 403].map(|status| metadata(status).passes), [true, true, false]);
+        assert!(metadata(403).hint.contains("AWS_EC2_METADATA_DISABLED"));
     }
 }

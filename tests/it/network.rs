@@ -115,6 +115,16 @@ async fn credentials_that_are_throttled_are_partial_and_a_refusal_is_failed() {
     }
     std::fs::remove_file(&token).unwrap();
     let (address, _) = server("503 Service Unavailable", String::new()).await;
+    let metadata = format!("http://{address}");
+    let env = [
+        ("AWS_ACCESS_KEY_ID", ""),
+        ("AWS_EC2_METADATA_DISABLED", "false"),
+        ("AWS_EC2_METADATA_SERVICE_ENDPOINT", &metadata),
+    ];
+    let ended = process.start_with(&["plan", "--output=json"], &env).end().await;
+    let all = ended.stdout + &ended.stderr;
+    let said = "no credentials: the instance metadata service answered HTTP 503; hint: the next run tries again";
+    assert!(ended.code == Some(4) && all.contains(said) && !all.contains("Response {"), "{all}");
     let agent = format!("http://{address}/v1/credentials");
     let env = [("AWS_ACCESS_KEY_ID", ""), ("AWS_CONTAINER_CREDENTIALS_FULL_URI", &agent)];
     let ended = process.start_with(&["plan", "--output=json"], &env).end().await;
