@@ -21,7 +21,8 @@ async fn server(status: &'static str, body: String) -> (String, Arc<AtomicUsize>
         while let Ok((mut stream, _)) = listener.accept().await {
             count.fetch_add(1, Ordering::Relaxed);
             let answer = format!(
-                "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\
+                 X-Aws-Ec2-Metadata-Token-Ttl-Seconds: 60\r\n\r\n{body}",
                 body.len()
             );
             tokio::spawn(async move {
