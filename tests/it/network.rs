@@ -21,8 +21,7 @@ async fn server(status: &'static str, body: String) -> (String, Arc<AtomicUsize>
         while let Ok((mut stream, _)) = listener.accept().await {
             count.fetch_add(1, Ordering::Relaxed);
             let answer = format!(
-                "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\
-                 X-Aws-Ec2-Metadata-Token-Ttl-Seconds: 60\r\n\r\n{body}",
+                "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
                 body.len()
             );
             tokio::spawn(async move {
@@ -116,16 +115,6 @@ async fn credentials_that_are_throttled_are_partial_and_a_refusal_is_failed() {
     }
     std::fs::remove_file(&token).unwrap();
     let (address, _) = server("503 Service Unavailable", String::new()).await;
-    let metadata = format!("http://{address}");
-    let env = [
-        ("AWS_ACCESS_KEY_ID", ""),
-        ("AWS_EC2_METADATA_DISABLED", "false"),
-        ("AWS_EC2_METADATA_SERVICE_ENDPOINT", &metadata),
-    ];
-    let ended = process.start_with(&["plan", "--output=json"], &env).end().await;
-    let all = ended.stdout + &ended.stderr;
-    let said = "no credentials: the instance metadata service answered HTTP 503; hint: the next run tries again";
-    assert!(ended.code == Some(4) && all.contains(said) && !all.contains("Response {"), "{all}");
     let agent = format!("http://{address}/v1/credentials");
     let env = [("AWS_ACCESS_KEY_ID", ""), ("AWS_CONTAINER_CREDENTIALS_FULL_URI", &agent)];
     let ended = process.start_with(&["plan", "--output=json"], &env).end().await;
