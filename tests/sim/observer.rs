@@ -131,6 +131,7 @@ struct Epoch {
 
 /// One run under way.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and all combinations occur")]
 struct Watched {
     /// The newest call before it, of those that were handled and of all.
     began: usize,
