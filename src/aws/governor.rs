@@ -101,11 +101,10 @@ impl Lane {
         while self.recent.len() > together {
             self.recent.pop_front();
         }
-        self.next = Some(match self.recent.front() {
-            _ if self.slowness > 1.0 => at + interval(rate).mul_f64(self.slowness),
-            Some(first) if self.recent.len() == together => at.max(*first + time),
-            _ => at,
-        });
+        let spread = if self.slowness > 1.0 { at + interval(rate).mul_f64(self.slowness) } else { at };
+        // Those that began together before the refusal count too.
+        let first = self.recent.front().filter(|_| self.recent.len() == together);
+        self.next = Some(first.map_or(spread, |first| spread.max(*first + time)));
     }
 }
 
@@ -237,6 +236,10 @@ mod tests {
             for step in 0..40 {
                 begins.push(Instant::now() + governor.reserve(Action::GetIpSet, Duration::from_millis(step % 3 * 100)));
                 tokio::time::advance(Duration::from_millis(step % 7 * 50)).await;
+                if step % 16 == 3 {
+                    governor.throttled(Action::GetIpSet);
+                }
+                governor.succeeded(Action::GetIpSet);
             }
             let (together, time) = window(rate);
             for window in begins.windows(together + 1) {
