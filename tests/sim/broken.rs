@@ -167,7 +167,8 @@ fn a_plan_that_is_sent_again_after_a_conflict_is_caught_where_another_run_has_ad
             world.converges().await;
             world.later().await;
             world.observer.delete_item(&world.aws, "a");
-            world.aws.fail(once("UpdateIPSet", 0, FaultKind::Slow(Duration::from_secs(10))));
+            // Its first two attempts are given up, so the third one comes after the other run's write whatever chance says.
+            world.aws.fail(Fault { times: 2, ..once("UpdateIPSet", 0, FaultKind::Slow(Duration::from_secs(10))) });
             let (slow, quick) = (world.process("slow"), world.process("quick"));
             let meanwhile = async {
                 // The slow one has scanned twice, and its write is on the way.

@@ -500,7 +500,8 @@ impl State {
     /// Never more than AWS's rate in any second.
     fn keeps_pace(&mut self, attempt: &Attempt) {
         let limit = match attempt.operation.as_str() {
-            "Scan" => return,
+            // DynamoDB has no such rate.
+            "Scan" | "DescribeTable" => return,
             name if name.starts_with("Get") || name.starts_with("List") => 5,
             _ => 1,
         };

@@ -183,6 +183,19 @@ impl Group {
         rule["Action"] == action && labelled && rule.get("OverrideAction").is_none() && parts.iter().all(plain)
     }
 
+    /// Whether it lets in what is in its sets, whatever else it labels that with.
+    pub(crate) fn lets_in(&self) -> bool {
+        let labels = self.rules.pointer("/0/RuleLabels").and_then(Value::as_array).cloned().unwrap_or_default();
+        let mut tidied = self.clone();
+        if let Some(rule) = tidied.rules.get_mut(0).and_then(Value::as_object_mut) {
+            rule.remove("RuleLabels");
+            if self.counts && labels.contains(&json!({"Name": NAME})) {
+                rule.insert("RuleLabels".to_owned(), json!([{"Name": NAME}]));
+            }
+        }
+        tidied.is_standard()
+    }
+
     /// Whether nothing about it is to be put right but references that are missing.
     pub(crate) fn is_tidy(&self, snapshot: &Snapshot, adopted: &BTreeSet<String>) -> bool {
         let named = |rule: &Value| rule["Name"] == NAME && rule["Priority"] == 0;

@@ -85,7 +85,7 @@ impl State {
         if acls.is_empty() && !self.now.web_acls.is_empty() && ours().next().is_some() {
             return Ranges::default();
         }
-        let used = |group: &&Group| group.is_standard() && acls.iter().all(|acl| refers(acl, &group.arn));
+        let used = |group: &&Group| group.lets_in() && acls.iter().all(|acl| refers(acl, &group.arn));
         let shards = ours().filter(used).flat_map(|group| &group.references);
         let shards = shards.filter(|set| is_shard(set, &self.terms.adopted));
         Ranges::of(shards.filter_map(|set| self.now.sets.get(set)).flatten())
