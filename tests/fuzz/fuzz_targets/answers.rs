@@ -107,7 +107,8 @@ impl Bench {
         let document = Document::new(&run, settings);
         let approving = &Approving::Command(Some("wafsync apply".to_owned()));
         let (target, desired) = (&run.target, run.newest());
-        let context = Context { command, target, desired, approving, color: false, full: true, asks: false, items: &[] };
+        let context =
+            Context { command, target, desired, approving, color: false, full: true, asks: false, items: &[] };
         shown(&report::text::render(&document, context));
         shown(&report::markdown::render(&document, context));
         shown(&text::json(&serde_json::to_string_pretty(&document).unwrap()));
@@ -132,7 +133,13 @@ impl Bench {
         let run = self.run(Command::Plan, &stop).await;
         if let (Some(desired), Some(current)) = (run.newest(), run.current()) {
             let acls = current.web_acls.clone().map_or(Acls::NotLooked(None), Acls::Named);
-            let seen = Lookup { desired, current, acls: &acls, policy: &settings.waf.policy, installation: &settings.waf.name };
+            let seen = Lookup {
+                desired,
+                current,
+                acls: &acls,
+                policy: &settings.waf.policy,
+                installation: &settings.waf.name,
+            };
             let report = Answers::new(&[Cidr::parse("198.51.100.0/24").unwrap()], &["a".to_owned()], &seen);
             shown(&report.to_text());
             shown(&text::json(&serde_json::to_string(&report).unwrap()));
