@@ -4,6 +4,7 @@
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use serde_json::json;
 use wafsync_test_aws::{Config, Fault, FaultKind, When};
 
 use crate::careless::Careless;
@@ -26,7 +27,6 @@ const BY_SEED: &[(Careless, u64, Promise)] = &[
     (Careless::ApprovesUnseen, 3, Promise::AdoptedRemoval),
     (Careless::ApprovesUnseen, 50, Promise::RuleMeaning),
     (Careless::ApprovesUnseen, 29, Promise::OtherTable),
-    (Careless::ApprovesUnseen, 40, Promise::ForeignReference),
     (Careless::KeepsNoPace, 0, Promise::Pace),
     (Careless::ForgetsWebAcls, 2, Promise::Enforced),
     (Careless::ForgetsAlways, 2, Promise::InForce),
@@ -40,7 +40,7 @@ const BY_SEED: &[(Careless, u64, Promise)] = &[
 ];
 
 /// What the scenarios below prove.
-const BY_SCENARIO: [Promise; 2] = [Promise::NoLockOut, Promise::AdoptedMark];
+const BY_SCENARIO: [Promise; 3] = [Promise::NoLockOut, Promise::AdoptedMark, Promise::ForeignReference];
 
 /// What a defect inside the program proves, and the first seed that was seen to find it.
 const INSIDE: [(Inside, u64, Promise); 2] =
@@ -134,6 +134,30 @@ fn a_mark_that_is_imagined_is_caught_where_an_adopted_set_is_filled_while_remova
         });
     };
     caught(Careless::ImaginesMarks, lives, &[Promise::AdoptedMark]);
+}
+
+#[test]
+fn an_approval_of_what_was_not_seen_is_caught_where_a_foreign_reference_goes() {
+    let lives = |careless| {
+        in_a_runtime(async {
+            let mut world = World::new(small(), &[]);
+            world.aws.put_ip_set("REGIONAL", "somebody-elses", "IPV4", &["192.0.2.0/24"], None);
+            world.item("a", &["198.51.100.1/32"]);
+            world.converges().await;
+            world.by_hand(|aws| {
+                let foreign = json!({"IPSetReferenceStatement": {"ARN": aws.ip_set("somebody-elses").unwrap().arn}});
+                aws.edit_rule_group("wafsync-1", |rules| {
+                    let ours = rules[0]["Statement"].clone();
+                    rules[0]["Statement"] = json!({"OrStatement": {"Statements": [ours, foreign]}});
+                });
+            });
+            world.later().await;
+            world.careless = careless;
+            world.apply(&world.process("run")).await;
+            world.sound();
+        });
+    };
+    caught(Careless::ApprovesUnseen, lives, &[Promise::ForeignReference]);
 }
 
 #[test]
