@@ -18,8 +18,8 @@
 //!
 //! # The layers
 //!
-//! A layer is a folder of `src`. It imports only the layers in the last column, all of them below it; a test in
-//! `tests/it/sources.rs` enforces this, and that no two files import each other.
+//! A layer is a folder of `src`. It imports only the layers in the last column, which are all below it. A test in
+//! `tests/it/sources.rs` checks this. It also checks that no two files import each other.
 //!
 //! | layer | what it is for | imports |
 //! |---|---|---|
@@ -35,7 +35,7 @@
 //! | `text` | Makes foreign text safe for each output; formats numbers. | |
 //! | `stop` | Carries the deadline and signals to every wait. | `progress` |
 //! | `progress` | Reports the progress of a run to a host that draws it. | |
-//! | `defects` | Lists the deliberate defects with which the simulation proves that it would notice. Empty in a release. | |
+//! | `defects` | Lists bugs that the simulation switches on to prove that it finds them. Empty in a release. | |
 //!
 //! `report`, `preflight`, `planning`, `model` and `text` are pure: they name no AWS type, no async code, no clock, no
 //! environment, no randomness, and they print nothing. Start reading at [`run::reconcile`].
@@ -47,22 +47,24 @@
 //!
 //! After every API call, also if the process is killed there:
 //!
-//! 1. No lock-out: an address in force (or in an adopted IP set) before the run and wanted throughout it is in force.
-//! 2. No leak: an address that was not in force (or in an adopted IP set) before the run and that no scan of the run
-//!    wants is not in force.
+//! 1. No lock-out: if an address was in force (or in an adopted IP set) before the run, and was wanted throughout the
+//!    run, it is in force.
+//! 2. No leak: if an address was not in force (or in an adopted IP set) before the run, and no scan of the run wants
+//!    it, it is not in force.
 //!
-//! They rest on what is absent:
+//! The program keeps them by what it never does:
 //!
 //! - No call deletes an AWS resource. No call writes a web ACL.
 //! - No write goes to an IP set or rule group that is not ours.
 //! - `plan` has no client that can write: a [`Writer`](aws::Writer) exists only in a process that applies.
 //! - No plan is carried out without a guard's verdict: `run::apply` takes an
 //!   [`ApprovedPlan`](planning::guard::ApprovedPlan), and nothing else makes one.
-//! - No lock token is fetched apart from the content that it guards.
-//! - No CIDR has host bits set, and no value in `planning` was parsed there.
+//! - No lock token is read apart from the content that it guards.
+//! - No CIDR has host bits set. `planning` parses nothing.
 //! - `plan` has no code path of its own: it is `apply` without the steps that confirm and write.
 //! - No wait, retry, page count or queue is without a limit; each limit is a named constant.
-//! - No retry is nested in another: the SDK retries transport and throttling, a run plans again after a conflict.
+//! - No retry is nested in another: the SDK decides whether to retry a call, `aws/call.rs` decides when, and a run plans
+//!   again after a conflict.
 //! - No text from the table, from WAF or from an error reaches an output unescaped, or a metric label at all.
 //! - No state is kept on disk.
 //!
@@ -75,6 +77,7 @@
 //!
 //! 1. `scan` (`aws/scan.rs`) requests the pages of each segment and decodes each item with `read` (`aws/page.rs`).
 //! 2. `read` (`model/item.rs`) turns the item into entries and rejections; `allowed` (`model/item.rs`) judges one value.
+//!    A plain IPv4 item takes a fast path instead: `read_plain` (`model/item.rs`).
 //! 3. `new` (`model/desired.rs`) merges entries and `--always` into the wanted CIDRs.
 //! 4. `new` (`planning/diff.rs`) finds the unwanted CIDRs; `judge` (`planning/guard.rs`) decides which may be removed.
 //! 5. `lay_out` (`planning/layout/mod.rs`) chooses an IP set for each CIDR; `new` (`planning/plan.rs`) orders the changes.
