@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use wafsync::cli::{self, Invocation};
 use wafsync::metrics::METRICS;
 use wafsync::preflight::iam_policy;
-use wafsync::report::Command;
+use wafsync::report::{Approving, Command, Document, text};
 use wafsync::run::outcome::Outcome;
 
-use crate::world::{TABLE, World, reference_to};
+use crate::world::{TABLE, World, context, reference_to};
 
 const README: &str = include_str!("../../README.md");
 const SETTINGS: &str = include_str!("../../docs/settings.md");
@@ -64,8 +64,12 @@ async fn the_transcript_is_what_a_plan_prints() {
     world.item("edge-0042", &["198.18.0.84/32", "203.0.113.42/32"]);
     world.item("edge-2140", &["198.51.100.7/32"]);
 
-    let plan = world.text(Command::Plan).await;
-    let transcript = format!("$ wafsync plan --table={TABLE} --web-acl=rancher\n{plan}");
+    let run = world.run(Command::Plan).await;
+    let line = format!("wafsync plan --table={TABLE} --web-acl=rancher");
+    let approve = cli::parse(line.split(' ').map(OsString::from), []).unwrap().approve;
+    let approving = Approving::Command(approve);
+    let plan = text::render(&Document::new(&run, &world.settings), context(Command::Plan, &run, &approving));
+    let transcript = format!("$ {line}\n{plan}");
     assert_eq!(blocks(README, "text"), [transcript.trim_end()], "\n{transcript}");
 }
 
