@@ -85,6 +85,8 @@ impl WafReader {
             Some(addresses) => read(addresses.json(), family)
                 .map_err(|error| AwsError::senseless(Action::GetIpSet.name(), name, &error.to_string()))?
                 .map_err(|address| unusable(&format!("{address} is no {family} CIDR")))?,
+            // Its list of addresses was read by the SDK: it is not where or as AWS puts it.
+            None if !found.addresses.is_empty() => return Err(unusable("the answer has its addresses more than once")),
             None => Cidrs::default(),
         };
         Ok(IpSet {

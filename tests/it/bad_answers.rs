@@ -21,7 +21,7 @@ use wafsync::report::{Command, Document, markdown, text};
 use wafsync::run::outcome::Outcome;
 use wafsync::run::record::Run;
 use wafsync::stop::Signal;
-use wafsync_test_aws::Config;
+use wafsync_test_aws::{Config, FaultKind, When};
 
 use crate::running;
 use crate::world::{World, reference_to};
@@ -231,6 +231,26 @@ async fn whatever_stands_at_any_place_of_an_answer_is_an_error_or_does_no_harm()
         }
     }
     assert!(tried > 300 && failed > 50 && failed < tried, "{tried} answers, of which {failed} are errors");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ip_set_that_has_its_addresses_twice_is_not_an_empty_one() {
+    let world = World::new(&[]);
+    world.items(1..=2);
+    world.apply().await;
+    let set = world.aws.ip_set("wafsync-ipv4-000").unwrap();
+    let addresses = r#""Addresses": ["198.51.100.1/32", "198.51.100.2/32"]"#;
+    let body = format!(
+        r#"{{"IPSet": {{"Name": "{}", "Id": "{}", "ARN": "{}", "IPAddressVersion": "IPV4", {addresses}, {addresses}}}, "LockToken": "{}"}}"#,
+        set.name, set.id, set.arn, set.lock_token
+    );
+    world.aws.answers_are_garbled();
+    world.fail_times("GetIPSet", 3, When::Before, FaultKind::Body(Box::leak(body.into_boxed_str())));
+    world.items(3..=3);
+    let document = world.next_apply().await;
+    let cause = "GetIPSet wafsync-ipv4-000: the answer has its addresses more than once";
+    assert!(document.error.as_ref().is_some_and(|error| error.starts_with(cause)), "{document:?}");
+    assert_eq!((document.outcome, world.in_force().len()), (Outcome::Failed, 2));
 }
 
 /// What an answer to a write says is all that a run knows of it until it reads again.

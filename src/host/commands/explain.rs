@@ -102,6 +102,7 @@ impl<'a> Explainer<'a> {
         let limit = Instant::now() + question.wait.unwrap_or_default();
         let mut said = None;
         loop {
+            let kept = self.desired.is_some();
             let line = progress::Line::start(self.settings.run.read_rate);
             let stop = signal.stop_within(self.settings.run.deadline).telling(line.progress());
             let report = self.look(question, &stop).await;
@@ -115,6 +116,11 @@ impl<'a> Explainer<'a> {
                 }
                 Err(error) => return Err(error),
             };
+            // What is wanted was read before what is in force, and may have grown since: read it again before saying so.
+            if report.exit_code() == 0 && kept {
+                self.desired = None;
+                continue;
+            }
             let progress = report.progress();
             if report.exit_code() == 0 || Instant::now() + PAUSE >= limit {
                 return Ok(report);
@@ -124,8 +130,8 @@ impl<'a> Explainer<'a> {
                 info!("waiting: {progress}; up to {} left", humantime::format_duration(left));
                 said = Some(progress);
             }
-            // What was wanted is assumed to stay wanted until it is in force; everything else may have changed.
-            if !report.wanted {
+            // A whole scan is kept while all of it is wanted; a single item costs one read.
+            if !report.wanted || self.by_key == Some(true) {
                 self.desired = None;
             }
             if signal.stop(None).sleep(PAUSE).await.is_err() {
