@@ -2,7 +2,7 @@
 //!
 //! The stand-in enforces the rates in a clock of its own, which jumps from one event to the next, so the figures are the
 //! same on every machine. It fails if a run takes more than the bound times [`MOST`] or [`MOST_SHARED`], or if AWS
-//! refuses a call for its pace although nobody else calls.
+//! throttles a call although there is no other caller.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a bench should stop at once")]
 #![allow(clippy::print_stdout, reason = "a bench: it prints its figures")]

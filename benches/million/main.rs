@@ -22,7 +22,7 @@ const PLAN: &str = "plan --table clusters --read-rate 1000 --max-ip-sets 1000";
 const APPLY: &str =
     "apply --table clusters --read-rate 1000 --write-rate 1000 --max-ip-sets 1000 --settle 0s --max-removals 100%";
 
-/// Something is written or planned, and nobody is needed for it.
+/// Something is written or planned, and needs no approval.
 const FINE: &[i32] = &[0];
 
 fn main() {

@@ -33,7 +33,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// `size` addresses in full IP sets; the table has let go of `changed` of them for others.
+    /// `size` addresses in full IP sets; the table has replaced `changed` of them by others.
     pub(crate) fn new(size: usize, changed: usize) -> Self {
         let settings = settings();
         let target = Target {

@@ -38,7 +38,7 @@ pub(super) fn label(group: &RuleGroup, installation: &str) -> String {
 }
 
 /// The rules that tell by our labels who gets in, of the two shapes that can be judged: under the default action Allow
-/// one that blocks clients without any of the labels, under Block one that lets in whoever has any.
+/// one that blocks clients without any of the labels, under Block one that lets in clients with any.
 fn deciding<'a>(acl: &'a AclState, ours: &[Ours<'_>]) -> Vec<(&'a AclRule, &'a [LabelKey])> {
     let keys = |rule: &'a AclRule| match &rule.kind {
         RuleKind::Plain { effect: Effect::Block, on: Condition::None(keys) } if !acl.blocks => Some(keys.as_slice()),

@@ -1,6 +1,6 @@
 //! The real binary, black-box: what it prints, where, and how it leaves.
 //!
-//! It talks to the stand-in over a loopback port. Nothing sleeps: whoever has to wait, waits for something that
+//! It talks to the stand-in over a loopback port. Nothing sleeps: each wait is for something that
 //! happens.
 
 use std::fmt;
@@ -198,7 +198,7 @@ async fn what_aws_refuses_is_one_line() {
         .await
         .unwrap()
         .into();
-    // No server listens on the port of a service that nobody runs any more.
+    // No server listens on the port of a service that has ended.
     let nobody_there = bench.command(&["plan"]).env("AWS_ENDPOINT_URL", "http://127.0.0.1:1").output().await.unwrap();
     let mut nobody_there = Ran::from(nobody_there);
     nobody_there.stderr = nobody_there.stderr.replace("os error 61", "os error 111");

@@ -190,7 +190,7 @@ async fn an_event_that_is_not_known_fails_and_changes_nothing() {
             (&"wafsync".into(), &1.0.into())
         );
     }
-    assert_eq!(process.aws.log().len(), 0, "nobody even looked");
+    assert_eq!(process.aws.log().len(), 0, "it has called AWS");
 }
 
 #[tokio::test]

@@ -76,7 +76,7 @@ async fn the_transcript_is_what_a_plan_prints() {
 /// Flag with its value, and default, as the help has them.
 fn help_of(command: &str) -> BTreeMap<String, String> {
     let usage = cli::parse(["wafsync", command, "--help"].map(OsString::from), []).unwrap_err();
-    // Groups of settings begin at the margin, what is said about a setting stands deepest.
+    // Groups of settings begin at the margin, text about a setting is indented deepest.
     let mut texts: Vec<(String, Vec<&str>)> = Vec::new();
     for line in usage.text.lines() {
         if line.trim_start().starts_with("--") {

@@ -365,7 +365,7 @@ async fn without_faults_the_five_plans_make_their_calls() {
         (Named::FirstRun, [&sets[..], &groups].concat()),
         (Named::OneChange, vec!["UpdateIPSet wafsync-ipv4-000"]),
         (Named::Growth, growth.to_vec()),
-        // What the adopted set holds and nobody asks for goes, with approval, and it gets its mark.
+        // What is unwanted in the adopted set is removed, with approval, and the set gets its mark.
         (Named::Adoption, adoption.to_vec()),
         (Named::Aggregation, vec!["UpdateIPSet wafsync-ipv4-000"]),
     ];

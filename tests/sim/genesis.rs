@@ -36,7 +36,7 @@ pub(crate) fn cidr(chance: &mut Chance) -> String {
     }
 }
 
-/// What somebody asks about: what a cluster may ask for, and what nobody wants.
+/// The addresses that questions are about: those a cluster may ask for, and unwanted ones.
 pub(crate) fn addresses(chance: &mut Chance) -> Vec<String> {
     let mut asked: BTreeSet<String> = (0..4).map(|_| cidr(chance)).collect();
     asked.insert((*chance.pick(&STRANGERS)).to_owned());

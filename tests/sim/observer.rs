@@ -472,7 +472,7 @@ impl State {
         }
     }
 
-    /// A read of IP sets shows what was: what is in a set by now can come into force with it, whoever put it there.
+    /// A read of IP sets shows what was: what is in a set by now can come into force with it, no matter who put it there.
     fn may_be_misled(&mut self) {
         let shards = self.now.sets.iter().filter(|(name, _)| is_set_name(name) || self.terms.adopted.contains(*name));
         let there = Ranges::of(shards.flat_map(|(_, cidrs)| cidrs));

@@ -204,7 +204,7 @@ async fn between_rounds(world: &mut World, richer: Option<&mut Chance>, mut rich
     }
 }
 
-/// Asks what is so once nobody interferes any more, whatever state all is in.
+/// Asks what holds once all interference has ended, in whatever state that left WAF.
 async fn ask_in_peace(world: &World, chance: &mut Chance) {
     world.aws.clear_faults();
     world.calm.store(true, Ordering::Relaxed);

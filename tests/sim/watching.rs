@@ -31,7 +31,7 @@ pub(crate) const DIRECT: [Promise; 19] = [
     Promise::Checks,
 ];
 
-/// A world in step, and a caller of which a run is under way: whoever holds the client can do what wafsync never does.
+/// A world in step, and a caller of which a run is under way: a caller with the client can do what wafsync never does.
 async fn under_way() -> (World, Client) {
     let world = World::new(small(), &[]);
     world.aws.put_ip_set("REGIONAL", "somebody-elses", "IPV4", &["192.0.2.0/24"], None);

@@ -112,7 +112,7 @@ def check(shape, value, place):
         if not isinstance(value, bool):
             yield f"{place}: not a boolean"
     else:
-        yield f"{place}: a {kind}, which nobody has taught this script"
+        yield f"{place}: a {kind}, which this script does not know"
 
 
 def in_range(limits, value, place):

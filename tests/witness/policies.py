@@ -17,7 +17,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 ARN = "arn:aws:dynamodb:eu-central-1:111122223333:table/clusters"
 ACL = "arn:aws:wafv2:eu-central-1:111122223333:regional/webacl/rancher/01234567-89ab-cdef-0123-456789abcdef"
 
-# As whom the documentation's cluster issues tokens.
+# The principal as which the documentation's cluster issues tokens.
 ISSUER = "oidc.eks.eu-central-1.amazonaws.com/id/EXAMPLE"
 
 # What a setting can be given as; the first of each is "not at all" where it is optional.

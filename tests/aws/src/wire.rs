@@ -38,7 +38,7 @@ pub(crate) enum Service {
 }
 
 impl Service {
-    /// By what stands in front of the operation in `X-Amz-Target`.
+    /// By the prefix of the operation in `X-Amz-Target`.
     fn of(prefix: &str) -> Self {
         match prefix {
             "DynamoDB_20120810" => Self::DynamoDb,

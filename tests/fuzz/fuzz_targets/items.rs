@@ -1,4 +1,4 @@
-//! Whatever stands in an item is entries or rejections, each with the key of its item, and every output of it is free of
+//! Whatever an item contains becomes entries or rejections, each with the key of its item, and every output of it is free of
 //! control characters. Whatever is a CIDR reads back as itself.
 //!
 //! The input is text: the key, the type of the attribute (`S`, `SS`, `L`, `N`, anything else), the expiry (empty: none)

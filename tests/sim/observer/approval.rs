@@ -16,7 +16,7 @@ pub(super) struct Approval {
 }
 
 impl State {
-    /// What stands in a set that counts, each CIDR as it is written there.
+    /// The contents of a set that counts, each CIDR as it is written there.
     pub(super) fn standing(&self) -> BTreeSet<String> {
         self.now.standing(&self.terms.adopted)
     }

@@ -10,7 +10,7 @@ use crate::ranges::Ranges;
 use crate::snapshot::Snapshot;
 
 impl State {
-    /// What is to stay as it is while AWS spreads a change: it stood where it stands when the first run began.
+    /// What must stay in place while AWS propagates a change: it was there when the first run began.
     pub(super) fn keeps_spread(&mut self) {
         let counting = self.now.counting(&self.terms.adopted);
         if let Some(epoch) = &mut self.epoch {
@@ -109,7 +109,7 @@ impl State {
         let read = self.tokens.get(&(caller.clone(), target.clone())).map(|(_, at)| *at);
         for cidr in before.difference(after).filter(|_| counts) {
             let by_hand = self.by_hand.contains(&(target.clone(), cidr.clone()));
-            // What stays covered as the newest scan saw it, or stands twice, is no loss.
+            // What stays covered as the newest scan saw it, or is there twice, is no loss.
             if Ranges::of([cidr]).within(&seen) {
                 continue;
             }

@@ -302,7 +302,7 @@ fn a_rule_that_asks_for_our_labels_comes_after_the_rule_groups() {
         },
     );
     let report = report(&[COUNT], |seen| counting(seen, false, &[]));
-    assert!(!report.lines.iter().any(|line| line.subject == SUBJECT), "nobody asks for them: {report:?}");
+    assert!(!report.lines.iter().any(|line| line.subject == SUBJECT), "no one asks for them: {report:?}");
 }
 
 #[test]
