@@ -20,8 +20,9 @@ use crate::wire::{Reply, Request, Service};
 /// Names the file; without it nothing is recorded.
 const VARIABLE: &str = "WAFSYNC_EXCHANGES";
 
-/// How the types of WAF's errors begin.
+/// How the types of errors begin.
 const WAF: &[u8] = b"com.amazonaws.wafv2#";
+const DYNAMODB: &[u8] = b"com.amazonaws.dynamodb";
 
 /// The most characters of a word that is taken as it is.
 const WORD: usize = 32;
@@ -49,11 +50,10 @@ pub(crate) fn record(request: &Request, answer: &Answer, fault: Option<&FaultKin
     let Some(recorder) = recorder().filter(|_| request.service != Service::Unknown && request.flaw.is_none()) else {
         return;
     };
-    // Some faults are errors that DynamoDB does not have, whatever the operation.
+    // Some faults are errors that the service does not have, whatever the operation.
     let foreign = |reply: &Reply| {
-        request.service == Service::DynamoDb
-            && reply.status != 200
-            && reply.body.windows(WAF.len()).any(|part| part == WAF)
+        let others = if request.service == Service::DynamoDb { WAF } else { DYNAMODB };
+        reply.status != 200 && reply.body.windows(others.len()).any(|part| part == others)
     };
     let reply = match answer {
         Answer::Whole(reply) if !matches!(fault, Some(FaultKind::Body(_) | FaultKind::Unavailable503)) => Some(reply),
