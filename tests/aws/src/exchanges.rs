@@ -126,7 +126,7 @@ fn shape_of_members(members: &Map<String, Value>) -> u64 {
 /// The text with each character as its class; a word in capitals, as enums have them, as it is.
 fn classes(text: &str) -> String {
     let capital = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
-    if text.len() <= WORD && text.chars().all(capital) {
+    if text.len() <= WORD && text.chars().all(capital) && text.contains(char::is_alphabetic) {
         return text.to_owned();
     }
     let class = |c: char| match c {
