@@ -160,6 +160,10 @@ def check_answer(service, operation, status, answer, injected):
     yield from check(shapes[code], value, f"answer.{code}")
 
 
+# wafsync never makes these calls, and the simulation fails if it does. A test forges them to see that.
+FORGED = {"DeleteIPSet", "DeleteRuleGroup", "UpdateWebACL"}
+
+
 def check_exchange(exchange):
     service = exchange["service"]
     model = models[service]
@@ -213,6 +217,8 @@ def main():
     with open(sys.argv[1], encoding="utf-8") as file:
         for line in file:
             exchange = json.loads(line)
+            if exchange["operation"] in FORGED:
+                continue
             operation = (exchange["service"], exchange["operation"])
             counts[operation] += 1
             if exchange["status"] == 200 and exchange["request"] is not None:
