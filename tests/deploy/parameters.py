@@ -32,7 +32,7 @@ SAMPLES = {
 
 
 def understood(variable, value):
-    run = subprocess.run([sys.argv[2], "plan"], env={**os.environ, variable: value}, capture_output=True)
+    run = subprocess.run([sys.argv[2], "plan", "--deadline=10s"], env={**os.environ, variable: value}, capture_output=True)
     return run.returncode != 64
 
 
