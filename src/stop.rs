@@ -124,6 +124,7 @@ impl Stop {
         }
         tokio::select! {
             () = self.signalled() => Err(StopReason::Signal),
+            // A signal ends this wait, and the deadline bounds it.
             () = tokio::time::sleep(duration) => Ok(()),
         }
     }

@@ -70,6 +70,7 @@ pub async fn serve(listener: TcpListener, health: Health) {
             Ok((stream, _)) => stream,
             Err(error) => {
                 warn!("could not accept a connection for metrics or health: {error}");
+                // Without a pause, an error that lasts (no file descriptors left) would keep a core busy.
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             }

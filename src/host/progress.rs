@@ -37,6 +37,7 @@ impl Line {
         let (watched, drawn) = (progress.clone(), bar.clone());
         let drawing = tokio::spawn(async move {
             loop {
+                // The line is drawn again at this rate; no call waits for it.
                 tokio::time::sleep(TICK).await;
                 drawn.set_message(message(&watched.snapshot(), read_rate, Instant::now()));
                 drawn.tick();

@@ -167,6 +167,7 @@ impl Aws {
         if let Some(delay) = arrival.lies_around() {
             let (aws, call) = (self.clone(), call(Phase::After, true));
             let handled = tokio::spawn(async move {
+                // The delay of a scripted fault; where a test pauses the clock, it takes no real time.
                 tokio::time::sleep(delay).await;
                 let fault = arrival.fault();
                 let (answer, ok) = aws.state().attempt(&request, arrival);
@@ -178,6 +179,7 @@ impl Aws {
         }
         let (before, after) = (arrival.delay(When::Before), arrival.delay(When::After));
         if let Some(delay) = before {
+            // A scripted delay, as above.
             tokio::time::sleep(delay).await;
         }
         let fault = arrival.fault();
@@ -185,6 +187,7 @@ impl Aws {
         exchanges::record(&request, &answer, fault.as_ref(), self.state().garbled);
         self.observe(&call(Phase::After, ok));
         if let Some(delay) = after {
+            // A scripted delay, as above.
             tokio::time::sleep(delay).await;
         }
         answer
