@@ -27,7 +27,7 @@
 //! | `metrics` | Turns a run into numbers and exports them: Prometheus, `CloudWatch`. | `report` `run` `planning` `model` `text` |
 //! | `report` | Turns a run into one document and renders it: JSON, text, Markdown, HTML. | `run` `planning` `model` `text` `stop` `defects` |
 //! | `run` | Does a run, from the first read to the last write. The only layer that sees both AWS and the plan. | `aws` `planning` `model` `text` `stop` `progress` `defects` |
-//! | `aws` | Calls AWS: clients, rate limits, retries, errors, pages. Decides nothing about content. | `preflight` `model` `text` `stop` `defects` |
+//! | `aws` | Calls AWS: clients, rate limits, retries, errors, pages. Decides nothing about content. | `preflight` `model` `text` `stop` `progress` `defects` |
 //! | `cli` | Turns arguments and environment into checked settings. | `preflight` `model` `text` |
 //! | `preflight` | Judges what was read for `check`, `explain` and `iam-policy`. | `planning` `model` `text` |
 //! | `planning` | Computes the plan: diff, guards, layout, changes in order, lower bound. | `model` `text` `defects` |

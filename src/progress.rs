@@ -16,6 +16,10 @@ pub enum Wait {
     Settling,
     /// Propagation of new IP sets, before a rule can refer to them.
     Propagation,
+    /// Reads of WAF that agree with each other.
+    Agreement,
+    /// A read of WAF that shows what this run wrote.
+    Verification,
 }
 
 impl Wait {
@@ -25,6 +29,8 @@ impl Wait {
         match self {
             Self::Settling => "then a second scan confirms removals",
             Self::Propagation => "AWS is propagating new IP sets, which is normal",
+            Self::Agreement => "reads of WAF are out of date, so they are repeated",
+            Self::Verification => "WAF does not show the last writes yet, so it is read again",
         }
     }
 }
@@ -116,13 +122,15 @@ impl Progress {
     /// Records that a wait begins.
     pub(crate) fn wait_begins(&self, wait: Wait, duration: Duration) {
         let mut told = self.told();
-        // This wait is repeated every few seconds, for minutes.
+        // All but the first are repeated every few seconds, for a minute or more.
         let is_long = duration > WORTH_A_LINE || wait == Wait::Propagation;
         if is_long && !told.watched && told.logged != Some(wait) {
             told.logged = Some(wait);
             match wait {
-                Wait::Settling => info!("waiting {}s: {}", duration.as_secs(), wait.purpose()),
                 Wait::Propagation => info!("waiting: {}", wait.purpose()),
+                Wait::Settling | Wait::Agreement | Wait::Verification => {
+                    info!("waiting {}s: {}", duration.as_secs(), wait.purpose());
+                }
             }
         }
         told.snapshot.wait = Some((wait, Instant::now() + duration));

@@ -23,6 +23,11 @@ pub struct ReadCache {
 }
 
 impl ReadCache {
+    /// Whether nothing was read or written yet.
+    pub(super) fn is_empty(&self) -> bool {
+        self.ip_sets.is_empty() && self.rule_groups.is_empty()
+    }
+
     /// The cached IP set, if it has this lock token.
     pub(super) fn ip_set(&self, id: &str, token: Option<&LockToken>) -> Option<&IpSet> {
         self.ip_sets.get(id).filter(|set| Some(&set.token) == token)

@@ -21,6 +21,7 @@ use super::rule_groups::Group;
 use crate::model::current::{Current, LockToken, RuleGroup, Shard};
 use crate::model::naming::{self, SetArn};
 use crate::model::settings::WafSettings;
+use crate::progress::Wait;
 use crate::stop::{Stop, StopReason};
 
 /// The most looks at WAF until reads agree. With the pauses they last about a minute, as long as reads may be stale.
@@ -56,6 +57,8 @@ enum Look {
     Agrees(Ours),
     /// A read seems to be stale: two contradict each other, or a list lacks what `--adopt` names.
     Doubtful(AwsError),
+    /// A list may be stale, but a crash or someone's edit could also leave WAF like this.
+    Suspect(Ours, AwsError),
 }
 
 impl WafReader {
@@ -93,21 +96,24 @@ impl WafReader {
         cache: &mut ReadCache,
         stop: &Stop,
     ) -> Result<Ours, AwsError> {
+        let is_first = cache.is_empty();
         let mut looks = 0;
         loop {
-            let doubt = match self.look(settings, cache, stop).await? {
+            let (ours, doubt) = match self.look(settings, cache, stop).await? {
                 Look::Agrees(ours) => return Ok(ours),
-                Look::Doubtful(doubt) => doubt,
+                Look::Suspect(ours, _) if !is_first => return Ok(ours),
+                Look::Suspect(ours, doubt) => (Some(ours), doubt),
+                Look::Doubtful(doubt) => (None, doubt),
             };
             looks += 1;
             if looks == LOOKS {
-                return Err(doubt);
+                return ours.ok_or(doubt);
             }
             let pause = FIRST_PAUSE * 2_u32.pow(looks - 1);
             debug!(%doubt, ?pause, "reading WAF again");
-            match stop.sleep(pause).await {
+            match stop.wait(Wait::Agreement, pause).await {
                 Ok(()) => {}
-                Err(StopReason::Deadline) => return Err(doubt),
+                Err(StopReason::Deadline) => return ours.ok_or(doubt),
                 Err(reason @ StopReason::Signal) => return Err(doubt.interrupted(reason)),
             }
         }
@@ -128,9 +134,20 @@ impl WafReader {
             Ok(candidates) => candidates,
             Err(doubt) => return Ok(Look::Doubtful(doubt)),
         };
-        Ok(match self.ip_sets(wanted, cache, stop).await? {
-            Ok(sets) => Look::Agrees(Ours { groups, sets, foreign, account }),
-            Err(doubt) => Look::Doubtful(doubt),
+        let sets = match self.ip_sets(wanted, cache, stop).await? {
+            Ok(sets) => sets,
+            Err(doubt) => return Ok(Look::Doubtful(doubt)),
+        };
+        // Without a rule group, nothing shows from which table our IP sets were filled.
+        let marked = sets.iter().find(|set| naming::mark(&set.description, &settings.name).is_some());
+        let doubt = marked.filter(|_| groups.is_empty()).map(|set| {
+            let cause = format!("the list shows no rule group of ours although the IP set {} is ours", set.name);
+            AwsError::out_of_date(Action::ListRuleGroups.name(), &settings.name, &cause)
+        });
+        let ours = Ours { groups, sets, foreign, account };
+        Ok(match doubt {
+            Some(doubt) => Look::Suspect(ours, doubt),
+            None => Look::Agrees(ours),
         })
     }
 

@@ -129,6 +129,10 @@ mod tests {
         assert_eq!(line(&told), "waiting 25s: then a second scan confirms removals");
         told.wait = Some((Wait::Propagation, now));
         assert_eq!(line(&told), "waiting 0s: AWS is propagating new IP sets, which is normal");
+        told.wait = Some((Wait::Agreement, now + Duration::from_secs(2)));
+        assert_eq!(line(&told), "waiting 2s: reads of WAF are out of date, so they are repeated");
+        told.wait = Some((Wait::Verification, now + Duration::from_secs(4)));
+        assert_eq!(line(&told), "waiting 4s: WAF does not show the last writes yet, so it is read again");
         (told.wait, told.writes) = (None, (3, 10));
         assert_eq!(line(&told), "written 3 of 10 changes");
     }

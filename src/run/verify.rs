@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tracing::warn;
 
+use crate::progress::Wait;
 use crate::run::decision::Decision;
 use crate::run::end::{End, Failure, Why};
 use crate::run::observation::unread_later;
@@ -24,7 +25,7 @@ pub(super) async fn read_back(state: &mut State<'_>, pause: Duration) -> Result<
     for read in 0..VERIFY_READS {
         if read > 0 {
             let pause = VERIFY_PAUSE * 2_u32.pow(read - 1);
-            job.stop.sleep(pause).await.map_err(|_| End::partial(Why::NotSeen))?;
+            job.stop.wait(Wait::Verification, pause).await.map_err(|_| End::partial(Why::NotSeen))?;
         }
         let installation = job.target.name.clone();
         if let Some(current) = observation.read_again(job).await.map_err(|error| unread_later(&error))? {

@@ -2,6 +2,8 @@
 //! from it.
 
 use std::time::Duration;
+
+use serde_json::json;
 use wafsync::run::outcome::Outcome;
 
 use tokio::time::Instant;
@@ -73,6 +75,37 @@ async fn lists_and_reads_that_never_agree_end_the_run_before_it_writes() {
     assert_eq!(ended(&document), (Outcome::Partial, 0, 0), "{}", document.reason);
     assert!(document.reason.contains("different lock tokens"), "{}", document.reason);
     assert_eq!(world.calls("UpdateIPSet"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_leaves_out_every_rule_group_does_not_hide_another_table() {
+    let mut world = World::new(&["--max-ip-sets=50"]);
+    world.items(1..=20);
+    assert_eq!(world.apply().await.outcome, Outcome::Changed);
+    world.aws.create_table("eu-central-1", "others");
+    world.aws.put_item("others", "o1", json!({"id": {"S": "o1"}, "ips": {"S": "[\"203.0.113.7\"]"}}));
+    world.settings.table.table = "others".to_owned();
+    world.later().await;
+    world.fail_times("ListRuleGroups", 5, When::Before, FaultKind::Omits("wafsync-1".into()));
+    let document = world.next_apply().await;
+    assert_eq!(ended(&document), (Outcome::Blocked, 2, 0), "{}", document.reason);
+    assert_eq!(world.in_force(), ips(1..=20));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_fill_that_ended_before_its_rule_groups_goes_on_after_a_minute_or_at_its_deadline() {
+    for (deadline, seconds) in [("30m", 60..70), ("40s", 25..40)] {
+        let world = World::new(&["--max-ip-sets=50", "--deadline", deadline]);
+        world.items(1..=20);
+        world.fail("CreateRuleGroup", When::Before, FaultKind::AccessDenied);
+        assert_eq!(ended(&world.apply().await), (Outcome::Failed, 2, 1));
+        world.later().await;
+        let began = Instant::now();
+        let document = world.apply().await;
+        assert_eq!(ended(&document), (Outcome::Changed, 1, 1), "{deadline}: {}", document.reason);
+        assert!(seconds.contains(&began.elapsed().as_secs()), "{deadline}: {:?}", began.elapsed());
+        assert_eq!(world.in_force(), ips(1..=20));
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,7 +11,7 @@ const LAYERS: [(&str, &[&str]); 13] = [
     ("metrics", &["report", "run", "planning", "model", "text"]),
     ("report", &["run", "planning", "model", "text", "stop", "defects"]),
     ("run", &["aws", "planning", "model", "text", "stop", "progress", "defects"]),
-    ("aws", &["preflight", "model", "text", "stop", "defects"]),
+    ("aws", &["preflight", "model", "text", "stop", "progress", "defects"]),
     ("cli", &["preflight", "model", "text"]),
     ("preflight", &["planning", "model", "text"]),
     ("planning", &["model", "text", "defects"]),
