@@ -22,9 +22,8 @@ pub(super) fn reason(run: &Run, document: &Document) -> (Option<&'static str>, S
         }
         Outcome::Partial => (Some("partial"), partial(run, document, pending)),
         Outcome::Changed => {
-            let sentence =
-                format!("{} made; every wanted address is in force and no other", were(document.writes.done));
-            (Some("changed"), sentence)
+            let made = format!("{} made{}", were(document.writes.done), unknown(run.writes_unsure()));
+            (Some("changed"), format!("{made}; every wanted address is in force and no other"))
         }
         Outcome::Converged => nothing_to_do(document),
     }
@@ -65,13 +64,16 @@ fn partial(run: &Run, document: &Document, pending: usize) -> String {
     };
     let unsure = run.writes_unsure();
     let left = pending.saturating_sub(document.writes.done + unsure);
-    let unknown = if unsure == 0 { String::new() } else { format!(", the effect of {unsure} is unknown") };
-    let made = were(document.writes.done);
+    let made = format!("{} made{}", were(document.writes.done), unknown(unsure));
     match (run.command, left) {
         (Command::Plan, _) => why,
-        (Command::Apply, 0) => format!("{why}; {made} made{unknown}"),
-        (Command::Apply, left) => format!("{why}; {made} made{unknown}, {left} left to the next run"),
+        (Command::Apply, 0) => format!("{why}; {made}"),
+        (Command::Apply, left) => format!("{why}; {made}, {left} left to the next run"),
     }
+}
+
+fn unknown(unsure: usize) -> String {
+    if unsure == 0 { String::new() } else { format!(", the effect of {unsure} is unknown") }
 }
 
 /// What has no room until the waiting removals are approved.

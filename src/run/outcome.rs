@@ -35,16 +35,17 @@ impl Outcome {
     /// Decides the outcome of a run.
     #[must_use]
     pub fn of(run: &Run) -> Self {
-        let done = run.writes_done();
+        // A write whose effect is unknown may have changed something.
+        let wrote = run.writes_done() > 0 || run.writes_unsure() > 0;
         match (&run.end, run.command) {
             (End::Failed(_), _) => Self::Failed,
             (End::Done | End::Blocked, Command::Plan) => Self::Planned,
-            (End::Blocked, Command::Apply) if done == 0 && run.writes_unsure() == 0 => Self::Blocked,
+            (End::Blocked, Command::Apply) if !wrote => Self::Blocked,
             (End::Blocked, Command::Apply) => Self::Held,
             (End::Done | End::Partial(_), Command::Apply) if is_held(run) => Self::Held,
             (End::Done | End::Partial(_), Command::Apply) if !is_enforced(run) => Self::Unenforced,
             (End::Partial(_), _) => Self::Partial,
-            (End::Done, Command::Apply) if done > 0 => Self::Changed,
+            (End::Done, Command::Apply) if wrote => Self::Changed,
             (End::Done, Command::Apply) => Self::Converged,
         }
     }

@@ -226,3 +226,20 @@ async fn a_write_whose_answer_was_lost_is_looked_for_before_the_refusal_of_its_r
     world.later().await;
     world.settled().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_run_whose_only_write_has_an_unknown_effect_does_not_say_that_nothing_had_to_be_written() {
+    let world = world(&[]).await;
+    world.items(41..=41);
+    world.fail_times("UpdateIPSet", 3, When::After, FaultKind::ConnectionLost);
+    // Someone else writes the same addresses, so no read shows whose write it was.
+    world.once("UpdateIPSet", Phase::After, |aws, _| aws.describe_ip_set(SET, Some("wafsync wafsync edited")));
+    let document = world.next_apply().await;
+    assert_eq!(document.outcome, Outcome::Changed, "{}", document.reason);
+    let reason =
+        "changed: no write was made, the effect of 1 is unknown; every wanted address is in force and no other";
+    assert_eq!(document.reason, reason);
+    assert_eq!(world.in_force(), ips(1..=41));
+    world.later().await;
+    world.settled().await;
+}
