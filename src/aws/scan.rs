@@ -166,7 +166,9 @@ pub(super) fn projection(settings: &TableSettings) -> (HashMap<String, String>, 
 }
 
 fn page_was_lost(settings: &TableSettings) -> AwsError {
-    AwsError::unusable(Action::Scan.name(), settings.name(), "the task that read a page ended without a result", None)
+    let (cause, hint) =
+        ("the task that read a page ended without a result", "the line before this one names the cause");
+    AwsError::unusable(Action::Scan.name(), settings.name(), cause, Some(hint))
 }
 
 impl Request {

@@ -402,3 +402,24 @@ async fn a_panic_of_a_dependency_is_one_line_that_names_the_cause() {
     assert_eq!((ended.code, ended.stdout.as_str(), ended.stderr.lines().count()), (Some(1), "", 1), "{}", ended.stderr);
     assert!(ended.stderr.contains("internal error: Missing AWS_LAMBDA_FUNCTION_NAME"), "{}", ended.stderr);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_in_a_task_is_one_line_that_names_the_cause_and_the_run_fails() {
+    let process = Process::new().await;
+    // The SDK signs by the clock of the last answer, and panics at a year with five digits. A page is read in a task, and
+    // one of a few hundred kilobytes takes longer than the millisecond that is left of the year 9999.
+    let item = r#"{"id": {"S": "a"}, "ips": {"S": "198.51.100.7"}}"#;
+    let items = vec![item; 10_000].join(",");
+    let page = format!(r#"{{"Items": [{items}], "Count": 10000, "LastEvaluatedKey": {{"id": {{"S": "a"}}}}}}"#);
+    let (dynamodb, asked) = server("200 OK\r\nDate: Fri, 31 Dec 9999 23:59:59.999 GMT", page).await;
+    let url = format!("http://{dynamodb}");
+    let ended = process.start_with(&["apply"], &[("AWS_ENDPOINT_URL_DYNAMODB", &url)]).end().await;
+    let errors: Vec<&str> = ended.stderr.lines().filter(|line| line.contains("\"ERROR\"")).collect();
+    let [cause, end] = errors[..] else { panic!("{}", ended.stderr) };
+    assert!(cause.contains("\"internal error: overflow adding duration to date at time-"), "{cause}");
+    assert!(end.contains("\"Scan clusters: the task that read a page ended without a result; hint: the line"), "{end}");
+    assert_eq!((ended.code, asked.load(Ordering::Relaxed)), (Some(1), 1), "{}", ended.stderr);
+    let written =
+        process.aws.log().iter().any(|call| ["Create", "Update"].iter().any(|verb| call.operation.starts_with(verb)));
+    assert!(!written, "an incomplete view adds nothing either");
+}
