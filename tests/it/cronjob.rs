@@ -19,7 +19,8 @@ use wafsync::report::Command;
 use wafsync::run::outcome::Outcome;
 use wafsync_test_aws::{FaultKind, Phase, When};
 
-use crate::world::{NOW, World};
+use crate::process::Process;
+use crate::world::{NOW, TABLE, World};
 
 const FILE: &str = include_str!("../../cronjob.yaml");
 const IMAGE: &str = include_str!("../../Dockerfile");
@@ -92,6 +93,26 @@ fn the_two_differ_in_nothing_but_the_command() {
     let args = container(&applies)["args"].clone();
     plans["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]["args"] = args;
     assert_eq!(job(&applies), job(&plans));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_held_plan_prints_the_job_that_approves_it_also_in_a_renamed_copy() {
+    let applies = document("CronJob", "wafsync");
+    // Kustomize's namePrefix renames both alike.
+    assert_eq!(pod(&applies)["serviceAccountName"], applies["metadata"]["name"]);
+    let fields = json!([
+        {"name": "CRONJOB_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.serviceAccountName"}}},
+        {"name": "POD_NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
+    ]);
+    assert_eq!(container(&applies)["env"], fields);
+    let process = Process::new().await;
+    process.item("a", &["198.51.100.7"]);
+    assert_eq!(process.start(&["apply"]).end().await.code, Some(0));
+    process.aws.delete_item(TABLE, "a");
+    let env = [("CRONJOB_NAME", "eu-wafsync"), ("POD_NAMESPACE", "edge")];
+    let ended = process.start_with(&["plan"], &env).end().await;
+    assert!(ended.stdout.contains("\n  kubectl -n edge create job eu-wafsync-approve-"), "{}", ended.stdout);
+    assert!(ended.stdout.contains(" --from=cronjob/eu-wafsync --dry-run=client "), "{}", ended.stdout);
 }
 
 #[test]
