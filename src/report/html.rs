@@ -94,14 +94,15 @@ fn heading(document: &Document, context: Context<'_>, said: &Verdict) -> Markup 
                 b { (line(&target.name)) } " in " (line(&target.region)) ", " (target.scope.to_string())
             }
             h1 class=(class) { span.word { (said.word) } " " (line(&said.sentence)) }
-            @if let Some(warning) = lockout(document) { p.grave { (warning) } }
+            // Next to the instruction, if there is one.
+            @if next.is_none() && let Some(warning) = lockout(document) { p.grave { (warning) } }
             @if !document.guard.reasons.is_empty() {
                 ul.reasons { @for reason in &document.guard.reasons { li { (approved) (line(reason)) } } }
             }
             (web_acls(document))
             @if !cost(document, context.command).is_empty() { p { (cost(document, context.command)) } }
             @if let Some(next) = next {
-                p.lead { (line(&next.lead)) }
+                p class=(if next.grave { "lead grave" } else { "lead" }) { (line(&next.lead)) }
                 @if let Some(paste) = next.paste { pre tabindex="0" { code { (paste) } } }
             }
         }

@@ -36,7 +36,7 @@ pub fn render(document: &Document, context: Context<'_>) -> String {
         rejections(&mut out, document);
         return out;
     }
-    reasons(&mut out, document);
+    reasons(&mut out, document, context);
     numbers(&mut out, document, context.command);
     overview(&mut out, document, context);
     if !context.items.is_empty() {
@@ -62,10 +62,12 @@ pub fn render(document: &Document, context: Context<'_>) -> String {
 }
 
 /// The objections of the guards, and the web ACLs that do not enforce our rule groups.
-fn reasons(out: &mut String, document: &Document) {
+fn reasons(out: &mut String, document: &Document, context: Context<'_>) {
     let approved = if document.is_approved() { "approved: " } else { "" };
     let guard = document.guard.reasons.iter().map(|reason| format!("{approved}{}", markdown(reason)));
-    let warning = lockout(document).map(|warning| format!("**{}**", markdown(&warning)));
+    // Next to the instruction, if there is one.
+    let warning = lockout(document).filter(|_| next(document, context).is_none());
+    let warning = warning.map(|warning| format!("**{}**", markdown(&warning)));
     let missing = document.web_acls.iter().filter(|acl| !acl.missing.is_empty());
     let missing = missing.map(|acl| {
         format!("**Web ACL {} does not enforce {}**", markdown_code(&acl.name), markdown(&without_effect(acl)))

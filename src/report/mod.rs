@@ -20,4 +20,5 @@ pub use self::context::Context;
 pub use self::document::{Acl, Document, Guard, IpSet, Names, Rejected, Table, VERSION, Write, Writes};
 pub use self::holding::{HeldIn, Lockout};
 pub use self::ranges::ranges_in_words;
+pub use self::verdict::lockout;
 pub use crate::run::record::Command;

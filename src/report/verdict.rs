@@ -180,8 +180,9 @@ pub(super) fn next(document: &Document, context: Context<'_>) -> Option<Next> {
     }
 }
 
-/// `Approving locks out all 25,000 IPv4 addresses.`
-pub(super) fn lockout(document: &Document) -> Option<String> {
+/// `Approving locks out all 25,000 IPv4 addresses.`; `None` if it does not.
+#[must_use]
+pub fn lockout(document: &Document) -> Option<String> {
     let lockout = document.lockout.filter(|_| document.is_guarded())?;
     let family = lockout.family.map(|family| format!(" {}", family.title())).unwrap_or_default();
     Some(match lockout.cidrs {

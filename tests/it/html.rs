@@ -76,7 +76,8 @@ async fn an_emptied_table_says_whom_approving_locks_out() {
     let world = settled_world(&[]).await;
     world.aws.clear_table(TABLE);
     let page = page(&world, "blocked").await;
-    assert!(page.contains("Approving locks out all 22 addresses."), "{page}");
+    assert_eq!(page.matches("Approving locks out all 22 addresses.").count(), 1, "{page}");
+    assert!(page.contains("<p class=\"lead grave\">Approving locks out all 22 addresses. Only if"), "{page}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -92,6 +92,7 @@ async fn what_needs_a_person_is_a_warning_with_its_reasons_and_digest() {
             "blocked: nothing was written; approval is needed",
             "the table gave no address at all while 1 CIDR is in force",
             "the only IPv4 CIDR would be removed, and the table asks for no other",
+            "Approving locks out the only address in force. Only if that is what you want",
         ]
     );
     assert!(events[1]["digest"].as_str().unwrap().starts_with("sha256:"), "{events:#?}");
@@ -175,6 +176,22 @@ async fn what_waits_is_told_by_ip_set_and_range_with_the_command_that_goes_on() 
     let digest = ended["digest"].as_str().unwrap();
     assert_eq!(approve["approve"].as_str().unwrap(), format!("{command}{digest}"));
     id(&events);
+}
+
+#[tokio::test]
+async fn an_approval_that_locks_everybody_out_is_offered_in_words_of_its_own() {
+    let process = Process::new().await;
+    process.item("a", &["198.51.100.7", "198.51.100.8"]);
+    apply(&process, &[]).await;
+    process.aws.delete_item(TABLE, "a");
+    let (code, events) = apply_to(&process, &[]).await;
+    assert_eq!(code, Some(3), "{events:#?}");
+    let [approve] = messages(&events, "Approving locks out all 2 addresses. Only if that is what you want")[..] else {
+        panic!("{events:#?}")
+    };
+    assert_eq!(approve["level"], "WARN");
+    assert!(approve["approve"].as_str().unwrap().contains(" --approve sha256:"), "{approve}");
+    assert_eq!(messages(&events, "to approve exactly this, after reading it").len(), 0);
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use tracing::{error, info, warn};
 use super::FOR_PROGRAMS;
 use crate::metrics::Facts;
 use crate::model::cidr::Cidr;
-use crate::report::{Acl, Command, Document, Rejected, ranges_in_words};
+use crate::report::{Acl, Command, Document, Rejected, lockout, ranges_in_words};
 use crate::run::outcome::Outcome;
 use crate::text;
 use crate::text::number::{duration, grouped};
@@ -120,8 +120,12 @@ fn details(document: &Document) {
     for acl in document.web_acls.iter().filter(|acl| !acl.missing.is_empty()) {
         references(acl);
     }
-    if let Some(approve) = &document.guard.approve {
-        info!(target: FOR_PROGRAMS, approve, "to approve exactly this, after reading it");
+    match (&document.guard.approve, lockout(document)) {
+        (Some(approve), Some(warning)) => {
+            warn!(target: FOR_PROGRAMS, approve, "{warning} Only if that is what you want");
+        }
+        (Some(approve), None) => info!(target: FOR_PROGRAMS, approve, "to approve exactly this, after reading it"),
+        (None, _) => {}
     }
 }
 
