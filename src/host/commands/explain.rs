@@ -116,22 +116,24 @@ impl<'a> Explainer<'a> {
                 }
                 Err(error) => return Err(error),
             };
-            // What is wanted was read before what is in force, and may have grown since: read it again before saying so.
-            if report.exit_code() == 0 && kept {
+            // An answer is of a table that was just read. What was read earlier only tells what to wait for.
+            let is_last = Instant::now() + PAUSE >= limit;
+            if kept && (report.in_force || is_last) {
                 self.desired = None;
                 continue;
             }
-            let progress = report.progress();
-            if report.exit_code() == 0 || Instant::now() + PAUSE >= limit {
+            if report.exit_code() == 0 || is_last {
                 return Ok(report);
             }
+            let progress = report.progress();
             if said.as_ref() != Some(&progress) {
                 let left = Duration::from_secs(limit.saturating_duration_since(Instant::now()).as_secs());
                 info!("waiting: {progress}; up to {} left", humantime::format_duration(left));
                 said = Some(progress);
             }
-            // A whole scan is kept while all of it is wanted; a single item costs one read.
-            if !report.wanted || self.by_key == Some(true) {
+            // A whole scan is kept while WAF alone can tell that something has changed; a single item costs one read.
+            let waits_for_table = !report.wanted && (report.in_force || !question.items.is_empty());
+            if waits_for_table || self.by_key == Some(true) {
                 self.desired = None;
             }
             if signal.stop(None).sleep(PAUSE).await.is_err() {
@@ -224,3 +226,6 @@ async fn view(
         None => reader.scan(settings, stop).await,
     }
 }
+
+#[cfg(test)]
+mod tests;
