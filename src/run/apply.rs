@@ -132,7 +132,15 @@ impl Applying<'_, '_> {
                         self.not_written(change);
                         continue;
                     }
-                    let Some(write) = self.with_arns(change) else { continue };
+                    let write = match self.with_arns(change) {
+                        Ok(Some(write)) => write,
+                        Ok(None) => continue,
+                        Err(trouble) => {
+                            self.not_written(change);
+                            self.troubles.push(trouble);
+                            continue;
+                        }
+                    };
                     let arn = self.arn_of(&write);
                     let fresh = change.refer.iter().any(|name| self.observation.has_created(name));
                     // Whatever AWS answers, it may refer to them from here on.
@@ -243,7 +251,7 @@ impl Applying<'_, '_> {
                     waiting.push(change);
                 }
                 Some((Sight::Current | Sight::Changed, set)) => {
-                    let text = format!("{}: somebody else has written {set}", change.write.target());
+                    let text = format!("{}: someone else has written {set}", change.write.target());
                     self.troubles.push(Trouble::Outdated(Fault { text, hint: None }));
                 }
             }
@@ -259,8 +267,8 @@ impl Applying<'_, '_> {
     }
 
     /// The write with the ARNs of IP sets that this run created, without new references to IP sets that were not written.
-    /// `None` if that leaves nothing to write.
-    fn with_arns(&self, change: &Change) -> Option<Write> {
+    /// `None` if that leaves nothing to write. Fails if a reference has no ARN for any other reason.
+    fn with_arns(&self, change: &Change) -> Result<Option<Write>, Trouble> {
         // References to sets that are wired already stay, even if writing the set failed.
         let refused = |name: &String| self.unwritten.contains(name) && change.refer.contains(name);
         let arn = |name: &str| {
@@ -274,21 +282,25 @@ impl Applying<'_, '_> {
                     reference.arn = arn(&reference.name);
                 }
             }
-            spec.references.retain(|reference| !refused(&reference.name) && reference.arn.is_some());
+            spec.references.retain(|reference| !refused(&reference.name));
+            if let Some(lost) = spec.references.iter().find(|reference| reference.arn.is_none()) {
+                let text = format!("{}: internal error: the ARN of {} is unknown", change.write.target(), lost.name);
+                return Err(Trouble::Failed(Fault { text, hint: None }));
+            }
             if let Some(shard) = self.observation.seen.current.shards.first() {
                 spec.description.learn_account(&shard.arn);
             }
-            spec
+            Ok(spec)
         };
-        match &change.write {
-            Write::CreateRuleGroup(spec) => Some(Write::CreateRuleGroup(resolve(spec))),
+        Ok(match &change.write {
+            Write::CreateRuleGroup(spec) => Some(Write::CreateRuleGroup(resolve(spec)?)),
             Write::UpdateRuleGroup { rewrite: false, .. } if change.refer.iter().all(refused) => None,
             Write::UpdateRuleGroup { id, token, spec, rewrite } => {
                 let (id, token, rewrite) = (id.clone(), token.clone(), *rewrite);
-                Some(Write::UpdateRuleGroup { id, token, spec: resolve(spec), rewrite })
+                Some(Write::UpdateRuleGroup { id, token, spec: resolve(spec)?, rewrite })
             }
             Write::CreateIpSet(_) | Write::UpdateIpSet { .. } => Some(change.write.clone()),
-        }
+        })
     }
 
     /// The ARN of the updated resource; empty for a creation.
