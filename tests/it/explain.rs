@@ -220,3 +220,28 @@ async fn a_label_that_a_hand_has_taken_from_our_rule_lets_nobody_in() {
     let explanation = world.explain(&ip(1)).await;
     assert_eq!((explanation.exit_code(), explanation.missing), (5, Some(Link::Rule)));
 }
+
+#[tokio::test(start_paused = true)]
+async fn of_two_rule_groups_that_refer_to_a_set_one_is_enough() {
+    let mut world = World::new(&[]);
+    world.items(1..=1);
+    world.apply().await;
+    let [first, second] = ["wafsync-1", "wafsync-2"].map(|name| world.aws.rule_group(name).unwrap());
+    world.aws.edit_rule_group("wafsync-2", |rules| *rules = first.rules.clone());
+    world.aws.put_web_acl("REGIONAL", "front", "Block", json!([reference_to(&second.arn, 0)]));
+    world.set(&["--web-acl", "front"]);
+    let answer = async |world: &World| {
+        world.later().await;
+        let answer = world.explain(&ip(1)).await;
+        (answer.exit_code(), answer.missing, answer.ip_sets[0].rule_group.clone().unwrap_or_default())
+    };
+    assert_eq!(answer(&world).await, (0, None, "wafsync-2".to_owned()));
+    world.aws.edit_web_acl("front", |rules| {
+        *rules = json!([reference_to(&first.arn, 0), reference_to(&second.arn, 1)]);
+    });
+    world.aws.edit_rule_group("wafsync-1", |rules| rules[0]["Action"] = json!({"Count": {}}));
+    assert_eq!(answer(&world).await, (0, None, "wafsync-2".to_owned()));
+    world.aws.edit_web_acl("front", |rules| *rules = json!([reference_to(&first.arn, 0)]));
+    let (code, missing, _) = answer(&world).await;
+    assert_eq!((code, missing), (5, Some(Link::WebAcl)));
+}

@@ -1,5 +1,7 @@
 //! The answer about one address: the chain from the table to the web ACLs, and its first missing link.
 
+use std::cmp::Reverse;
+
 use serde::Serialize;
 
 use super::mentions::mentions;
@@ -165,7 +167,7 @@ pub fn explain(address: Cidr, seen: &Lookup<'_>) -> Explanation {
     let cover = |through: &dyn Fn(&Shard) -> bool| -> Cidrs {
         found.iter().filter(|(shard, _)| through(shard)).flat_map(|(_, entries)| entries).copied().collect()
     };
-    let in_force = cover(&|shard| group(shard, current).is_some_and(|group| seen.lets_in(group)));
+    let in_force = cover(&|shard| seen.lets_in(shard));
     let items = desired.wanted_by(&[address]);
     let rejections: Vec<&Rejection> =
         desired.view().rejections.iter().filter(|rejection| mentions(&rejection.value, address)).collect();
@@ -173,9 +175,9 @@ pub fn explain(address: Cidr, seen: &Lookup<'_>) -> Explanation {
     let place = |(shard, entries): &(&Shard, Vec<Cidr>)| Place {
         name: shard.name.clone(),
         entries: entries.clone(),
-        rule_group: group(shard, current).map(|group| group.name.clone()),
+        rule_group: seen.group(shard).map(|group| group.name.clone()),
         adopted: shard.adopted,
-        rule_intact: group(shard, current).is_some_and(|group| seen.is_intact(group)),
+        rule_intact: seen.group(shard).is_some_and(|group| seen.is_intact(group)),
     };
     let mut explanation = Explanation {
         version: 1,
@@ -213,41 +215,48 @@ pub fn explain(address: Cidr, seen: &Lookup<'_>) -> Explanation {
         (false, _) => Some(Link::Table),
         (true, false) if !held(&|_| true) => Some(Link::IpSet),
         (true, false) if !held(&|shard| shard.group.is_some()) => Some(Link::RuleGroup),
-        (true, false) if !held(&|shard| group(shard, current).is_some_and(|group| seen.is_intact(group))) => {
-            Some(Link::Rule)
-        }
+        (true, false) if !held(&|shard| seen.groups(shard).any(|group| seen.is_intact(group))) => Some(Link::Rule),
         (true, false) => Some(if explanation.is_overridden() { Link::Override } else { Link::WebAcl }),
     };
     explanation.next = explanation.next_step();
     explanation
 }
 
-fn group<'a>(shard: &Shard, current: &'a Current) -> Option<&'a RuleGroup> {
-    shard.group.and_then(|index| current.groups.get(index))
-}
-
 impl Lookup<'_> {
+    /// The rule groups that refer to this IP set: a hand, or a run that read what was old, may have added one.
+    fn groups(&self, shard: &Shard) -> impl Iterator<Item = &RuleGroup> {
+        self.current.groups.iter().filter(|group| group.rule.references().contains(&shard.arn))
+    }
+
+    /// The one of them to name: the first through which most of the way to the web ACLs is there.
+    fn group(&self, shard: &Shard) -> Option<&RuleGroup> {
+        let used = |group: &RuleGroup| self.acls.seen().iter().filter(|acl| acl.refers_to.contains(&group.arn)).count();
+        self.groups(shard).min_by_key(|group| Reverse((self.is_intact(group), used(group))))
+    }
+
     /// Whether the rule of this rule group is as configured.
     fn is_intact(&self, group: &RuleGroup) -> bool {
         group.rule.lets_in(self.policy, self.installation)
     }
 
-    /// Whether this rule group lets clients in: its rule is intact, and every web ACL that was read uses it.
-    fn lets_in(&self, group: &RuleGroup) -> bool {
-        let used = match self.acls {
-            Acls::Named(acls) | Acls::Found(acls) => acls.iter().all(|acl| acl.refers_to.contains(&group.arn)),
+    /// Whether clients get in by this IP set: every web ACL that was read uses a rule group whose rule refers to it and is
+    /// intact.
+    fn lets_in(&self, shard: &Shard) -> bool {
+        let intact = || self.groups(shard).filter(|group| self.is_intact(group));
+        let used_by = |acl: &WebAcl| intact().any(|group| acl.refers_to.contains(&group.arn));
+        match self.acls {
+            Acls::Named(acls) | Acls::Found(acls) => acls.iter().all(used_by) && intact().next().is_some(),
             Acls::NoneRefers(_) => false,
-            Acls::NotLooked(_) => true,
-        };
-        used && self.is_intact(group)
+            Acls::NotLooked(_) => intact().next().is_some(),
+        }
     }
 
     /// How each web ACL treats the rule groups of these IP sets.
     fn enforcement(&self, found: &[(&Shard, Vec<Cidr>)]) -> Vec<AclEnforcement> {
-        let in_question: Vec<&RuleGroup> = (self.current.groups.iter().enumerate())
-            .filter(|(index, _)| found.iter().any(|(shard, _)| shard.group == Some(*index)))
-            .map(|(_, group)| group)
-            .collect();
+        let in_use: Vec<&String> =
+            found.iter().filter_map(|(shard, _)| self.group(shard)).map(|group| &group.name).collect();
+        let in_question: Vec<&RuleGroup> =
+            self.current.groups.iter().filter(|group| in_use.contains(&&group.name)).collect();
         let names = |groups: &[&RuleGroup]| groups.iter().map(|group| group.name.clone()).collect();
         let of = |acl: &WebAcl| {
             let (referred, missing): (Vec<&RuleGroup>, Vec<&RuleGroup>) =
