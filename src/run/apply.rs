@@ -37,6 +37,10 @@ const LIST_POLL: Duration = Duration::from_secs(2);
 /// The number of such short pauses, after which the pause is [`PROPAGATION_POLL`].
 const LIST_POLLS: usize = 5;
 
+/// How long a run must have known the IP sets on which a removal relies: another run may have written them just before,
+/// and AWS propagates each set on its own. As long as reads may be stale.
+const RELIED_FOR: Duration = Duration::from_mins(1);
+
 /// The most CIDRs in one line of the log.
 pub(crate) const CIDRS_PER_LINE: usize = 100;
 
@@ -178,11 +182,20 @@ impl Applying<'_, '_> {
     }
 
     /// Sends creations and updates of IP sets. Those that rely on other IP sets are sent last and one by one, each right after
-    /// a list that shows those with the known lock tokens, and only if nothing has failed so far.
+    /// a list that shows those with the known lock tokens, some time after they were read first, and only if nothing has
+    /// failed so far.
     async fn write_sets(&mut self, changes: Vec<&Change>) {
         let (relying, others): (Vec<_>, Vec<_>) = changes.into_iter().partition(|change| !change.relies_on.is_empty());
         self.send_all(others).await;
+        let due = self.observation.waf_read + RELIED_FOR;
         for change in relying {
+            let wait = due.saturating_duration_since(Instant::now());
+            if self.troubles.is_empty()
+                && !wait.is_zero()
+                && let Err(reason) = self.job.stop.wait(Wait::Propagation, wait).await
+            {
+                self.troubles.push(Trouble::Stopped(reason));
+            }
             if self.troubles.is_empty()
                 && let Err(trouble) = self.check_relied(change).await
             {

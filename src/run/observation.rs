@@ -46,6 +46,8 @@ pub(super) struct Observation {
     pub(super) at_start: Option<Current>,
     /// When the first scan began.
     pub(super) scan_began: Instant,
+    /// When WAF was first read.
+    pub(super) waf_read: Instant,
     /// Lock tokens that this run has used up: a read that shows one of them is stale.
     spent: BTreeSet<LockToken>,
     /// ARNs of what this run has written: a read that lacks one of them is stale.
@@ -72,7 +74,8 @@ impl Observation {
         let scans = Scans { newest: job.desired(view), earlier: Vec::new() };
         let seen = Seen { scans, consumed_capacity, current };
         let (spent, written, created, wired) = Default::default();
-        Ok(Self { seen, at_start: None, scan_began, spent, written, created, wired })
+        let waf_read = Instant::now();
+        Ok(Self { seen, at_start: None, scan_began, waf_read, spent, written, created, wired })
     }
 
     /// Scans the table again.
