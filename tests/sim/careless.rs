@@ -28,6 +28,10 @@ pub(crate) enum Careless {
     NeverConfirms,
     /// Any number of addresses may go.
     RemovesAnything,
+    /// Any number of addresses may come.
+    AddsAnything,
+    /// Removals may leave next to nothing.
+    LeavesTooFew,
     /// Rejections hold nothing back.
     SkipsRejections,
     /// Every plan is approved, by a digest that the observer does not know of.
@@ -57,12 +61,19 @@ pub(crate) enum Careless {
 }
 
 impl Careless {
+    /// Whether it shows only where there are limits of additions or of what removals have to leave.
+    pub(crate) fn is_about_limits(self) -> bool {
+        matches!(self, Self::AddsAnything | Self::LeavesTooFew)
+    }
+
     /// The settings that the program gets instead of these.
     pub(crate) fn mislead(self, mut settings: Settings) -> Settings {
         match self {
             Self::NeverSettles => settings.table.settle = Duration::ZERO,
             Self::NeverConfirms => settings.table.settle = settings.run.deadline * 2,
             Self::RemovesAnything => settings.guards.max_removals = MaxRemovals::Count(usize::MAX),
+            Self::AddsAnything => settings.guards.max_additions = None,
+            Self::LeavesTooFew => settings.guards.min_addresses = 0,
             Self::SkipsRejections => settings.guards.on_rejection = OnRejection::Skip,
             Self::KeepsNoPace => {
                 settings.run.read_rate = 1000.0;

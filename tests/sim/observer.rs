@@ -39,6 +39,10 @@ pub(crate) struct Terms {
     pub(crate) always: Vec<String>,
     /// `--max-removals`, always a count.
     pub(crate) max_removals: usize,
+    /// `--max-additions`, always a count.
+    pub(crate) max_additions: Option<usize>,
+    /// `--min-addresses`.
+    pub(crate) min_addresses: usize,
     /// `--settle`.
     pub(crate) settle: Duration,
     /// `--on-rejection hold`.
@@ -78,6 +82,8 @@ struct State {
     foreign_sets: Vec<IpSetView>,
     foreign_groups: Vec<RuleGroupView>,
     now: Snapshot,
+    /// What each set has ever held while a rule referred to it, or while it was adopted: an old read can show it.
+    ever: BTreeMap<String, Ranges>,
     /// What a person put where by hand.
     by_hand: BTreeSet<(String, String)>,
     /// Number of the call that was handled last, from 1: calls are numbered as they come in.
@@ -87,7 +93,7 @@ struct State {
     /// Calls that have come in.
     arrived: usize,
     /// Attempts that have arrived and were not handled: slow ones, also those whose caller has given up.
-    hanging: usize,
+    hanging: BTreeSet<usize>,
     /// The newest call before the table or WAF was changed by somebody outside, and when WAF was.
     table_changed: usize,
     waf_changed: (usize, Option<Instant>),
@@ -123,11 +129,15 @@ struct Epoch {
     emptied: bool,
     /// The table had no entry of a family (IPv4, IPv6) all the time.
     no_family: [bool; 2],
+    /// It had fewer of a family than removals have to leave.
+    too_few: [bool; 2],
     /// What about rule groups needed a person all the time.
     troubles: BTreeSet<(String, Promise)>,
-    /// The contents that each wired or adopted set has had all the time, so that AWS has propagated them.
-    spread: BTreeMap<String, BTreeSet<String>>,
+    spread: Spread,
 }
+
+/// The contents that each wired or adopted set has had all the time.
+type Spread = BTreeMap<String, BTreeSet<String>>;
 
 /// One run under way.
 #[derive(Default)]
@@ -138,8 +148,6 @@ struct Watched {
     arrived: usize,
     /// When.
     began_at: Option<Instant>,
-    /// How many calls hung then.
-    hanging: usize,
     /// What the digest that it was given covers, if a run has printed it.
     approval: Option<Approval>,
     errand: Errand,
@@ -148,6 +156,7 @@ struct Watched {
     /// What was in force or in adopted sets when it began, and what needed approval.
     stood: BTreeSet<String>,
     troubles: BTreeSet<(String, Promise)>,
+    spread: Spread,
     /// The number of writes that suffice; unknown once others interfere.
     writes_that_do: Option<usize>,
     /// How often each resource was written.
@@ -157,8 +166,9 @@ struct Watched {
     stale: usize,
     /// The sets that it has created.
     created: BTreeSet<String>,
-    /// At which attempt the newest effect was.
+    /// At which attempt the newest effect was, and the one before.
     newest_effect: usize,
+    effect_before: usize,
     faults: usize,
     /// The number of calls that failed without a fault: others share the rates, and new sets have to propagate.
     refused: usize,
@@ -186,6 +196,8 @@ struct Watched {
     /// It took something from a set to which no rule refers.
     stripped: bool,
     removed: BTreeSet<String>,
+    /// What it added that let in what was not in force.
+    added: BTreeSet<String>,
 }
 
 /// One segment of a scan, from its first page on.
@@ -221,11 +233,12 @@ impl Observer {
             table: Table::default(),
             foreign_sets: Vec::new(),
             foreign_groups: Vec::new(),
+            ever: BTreeMap::new(),
             by_hand: BTreeSet::new(),
             attempts: 0,
             newest: 0,
             arrived: 0,
-            hanging: 0,
+            hanging: BTreeSet::new(),
             table_changed: 0,
             waf_changed: (0, None),
             epoch: None,
@@ -271,18 +284,19 @@ impl Observer {
             state.reads_the_clock(aws);
             if state.runs.is_empty() {
                 state.now = Snapshot::take(aws, state.terms.counts);
+                state.remembers();
                 state.begin();
             }
-            let (began, began_at, hanging) = (state.newest, Some(Instant::now()), state.hanging);
+            let (began, began_at) = (state.newest, Some(Instant::now()));
             let run = Watched {
                 began,
                 arrived: state.arrived,
                 began_at,
-                hanging,
                 approval: errand.approve.as_ref().and_then(|digest| state.handed_out.get(digest).cloned()),
                 stood: state.standing(),
                 troubles: state.now.troubles(&state.terms.adopted),
                 writes_that_do: state.writes_that_do(&errand),
+                spread: state.now.counting(&state.terms.adopted),
                 errand,
                 ..Watched::default()
             };
@@ -301,7 +315,7 @@ impl Observer {
                     state.judge(caller, &run, said);
                 }
                 if let Some(digest) = said["digest"].as_str() {
-                    state.hands_out(&run, digest);
+                    state.hands_out(&run, digest, &honesty::texts(said, "held"));
                 }
             }
             state.ended.insert(caller.to_owned(), state.arrived);
@@ -322,6 +336,11 @@ impl Observer {
     /// The installation gets other settings: no run is under way.
     pub(crate) fn is_told(&self, terms: Terms) {
         self.with(|state| state.terms = terms);
+    }
+
+    /// How many calls have come in: the number of the next one.
+    pub(crate) fn arrived(&self) -> usize {
+        self.with(|state| state.arrived)
     }
 
     /// What is in force now.
@@ -373,9 +392,18 @@ impl State {
             rejected: self.table.has_rejection(),
             emptied: self.table.is_empty() && self.holds_something(),
             no_family: [false, true].map(|ipv6| self.family_is_empty(ipv6)),
+            too_few: [false, true].map(|ipv6| self.family_is_small(ipv6)),
             troubles: self.now.troubles(&self.terms.adopted),
             spread: self.now.counting(&self.terms.adopted),
         });
+    }
+
+    /// What counts now can be shown from now on.
+    fn remembers(&mut self) {
+        for (name, cidrs) in self.now.counting(&self.terms.adopted) {
+            let ever = self.ever.entry(name).or_default();
+            *ever = ever.or(&Ranges::of(cidrs));
+        }
     }
 
     /// Whether something is in force that is not always wanted.
@@ -403,6 +431,7 @@ impl State {
             }
         }
         let (effective, holds) = (self.effective(), self.holds_something());
+        self.remembers();
         self.keeps_spread();
         self.keeps_troubles();
         if let Some(epoch) = &mut self.epoch {
@@ -416,11 +445,11 @@ impl State {
     fn called(&mut self, aws: &Aws, call: &Call) {
         self.reads_the_clock(aws);
         if call.phase == Phase::Before {
-            self.hanging += 1;
+            self.hanging.insert(call.index);
             self.arrived = self.arrived.max(call.index + 1);
             return;
         }
-        self.hanging -= 1;
+        self.hanging.remove(&call.index);
         let Some(attempt) = aws.last_attempt() else { return };
         if attempt.stale && attempt.operation.ends_with("IPSets") | attempt.operation.ends_with("GetIPSet") {
             self.may_be_misled();
@@ -449,8 +478,10 @@ impl State {
             self.keeps_order(&attempt, &old);
             self.leaves_no_gap(&attempt, &old);
             self.has_proof(&attempt, &old);
+            self.adds_within_the_limit(&attempt, &old);
             self.needs_nobody(&attempt, &old);
             self.changes_something(&attempt, &old);
+            self.remembers();
             self.keeps_spread();
             self.keeps_troubles();
             self.keeps_invariants(&attempt, &old);
@@ -463,6 +494,11 @@ impl State {
     fn is_of_the_past(&self, caller: &str, call: usize) -> bool {
         let ended = self.ended.get(caller).is_some_and(|newest| call <= *newest);
         ended && self.runs.get(caller).is_none_or(|run| call <= run.arrived)
+    }
+
+    /// Whether a call hangs that came in since this run began.
+    fn hangs_since(&self, run: &Watched) -> bool {
+        self.hanging.range(run.arrived..).next().is_some()
     }
 
     /// Another run's writes are as foreign as a hand edit.
@@ -536,7 +572,7 @@ impl State {
             run.created.insert(target.clone());
         }
         if attempt.effect {
-            run.newest_effect = index;
+            run.effect_before = std::mem::replace(&mut run.newest_effect, index);
             run.lied_to |= late || matches!(&attempt.outcome, Outcome::Error { status: 400, .. });
             *run.written.entry(target.clone()).or_default() += 1;
         }
@@ -562,8 +598,9 @@ impl State {
             run.first_set_list.get_or_insert(*at);
         }
         let apart = run.reads.follow(attempt);
-        // Its own writes it knows without reading them.
-        if ok && (operation == "ListRuleGroups" || attempt.effect && operation.ends_with("RuleGroup")) {
+        // Its own writes it knows without reading them. A further page takes back nothing of what an old one hides.
+        let lists = operation == "ListRuleGroups" && attempt.request.get("NextMarker").is_none();
+        if ok && (lists || attempt.effect && operation.ends_with("RuleGroup")) {
             run.wired.clone_from(&self.now.wired);
         }
         // An old read can hide any reference.
@@ -619,14 +656,21 @@ impl State {
     }
 
     /// What a write has taken from a set that had no room for what would replace it there: other sets had it in force as
-    /// the newest lists showed, and one of these was old. AWS has nothing that would tell; the same run puts it right.
+    /// lists right before the write showed, and one of these was old. AWS has nothing that would tell; the same run puts it
+    /// right. What no other set has ever had is no such thing.
     fn trusted_in_vain(&self, attempt: &Attempt, old: &Snapshot) -> Ranges {
         let none = Ranges::default();
-        let Some(run) = self.runs.get(&attempt.caller).filter(|run| !run.old_lists.is_empty()) else { return none };
+        let was_misled = |run: &&Watched| {
+            let right_before = run.lists.values().filter(|(list, _)| *list > run.effect_before).count() == 2;
+            right_before && !run.old_lists.is_empty()
+        };
+        let Some(run) = self.runs.get(&attempt.caller).filter(was_misled) else { return none };
         let (Some(before), Some(after)) = (old.sets.get(&attempt.target), self.now.sets.get(&attempt.target)) else {
             return none;
         };
-        let gone = Ranges::of(before.difference(after)).without(&Ranges::of(after)).and(&self.wanted());
+        let elsewhere = self.ever.iter().filter(|(name, _)| **name != attempt.target);
+        let elsewhere = elsewhere.fold(none.clone(), |all, (_, held)| all.or(held));
+        let gone = Ranges::of(before.difference(after)).without(&Ranges::of(after)).and(&self.wanted()).and(&elsewhere);
         let needed =
             self.wanted_cidrs(run.errand.aggregates).into_iter().filter(|wanted| gone.touches(*wanted)).count();
         if after.len() + needed > self.terms.set_capacity { gone } else { none }

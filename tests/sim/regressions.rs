@@ -1,6 +1,6 @@
 //! Seeds that failed once, by what was wrong, each in the world that it meant then.
 
-use crate::seeds::Generation::{First, Second, Third};
+use crate::seeds::Generation::{Fifth, First, Fourth, Second, Third};
 use crate::seeds::relive_in;
 
 #[test]
@@ -44,6 +44,7 @@ fn a_call_that_is_held_up_does_not_turn_the_observers_clock_back() {
 #[test]
 fn of_a_write_that_hangs_and_that_another_run_makes_nobody_can_say_whose_it_was() {
     relive_in(First, 6673, false);
+    relive_in(Fourth, 1_006_975, false);
 }
 
 #[test]
@@ -150,6 +151,7 @@ fn what_an_old_list_of_rule_groups_shows_as_not_wired_is_stripped_first() {
     for seed in [804_706, 1_000_785, 1_001_556, 1_004_866] {
         relive_in(Third, seed, false);
     }
+    relive_in(Fifth, 1_008_419, false);
 }
 
 #[test]
@@ -161,4 +163,21 @@ fn what_a_run_has_only_wired_is_nothing_to_rely_on_yet() {
 fn a_set_whose_removals_rely_on_others_is_wired_by_a_write_of_its_own() {
     relive_in(Third, 1_002_001, false);
     relive_in(Third, 1_002_001, true);
+}
+
+#[test]
+fn of_two_rule_groups_that_refer_to_a_set_one_is_enough() {
+    relive_in(Fourth, 1_005_116, false);
+    relive_in(Fourth, 1_005_116, true);
+    relive_in(Fourth, 1_005_343, false);
+}
+
+#[test]
+fn a_late_call_of_an_earlier_run_is_judged_by_the_settings_of_that_run() {
+    relive_in(Fourth, 1_007_661, false);
+}
+
+#[test]
+fn a_removal_relies_on_what_another_run_added_only_a_minute_after_it_was_read() {
+    relive_in(Fourth, 1_003_468, false);
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use wafsync::model::policy::Action;
-use wafsync::model::settings::{MaxRemovals, OnRejection};
+use wafsync::model::settings::{MaxAdditions, MaxRemovals, OnRejection};
 use wafsync_test_aws::{Aws, Config, Fault, FaultKind, Phase, When};
 
 use crate::chance::Chance;
@@ -216,6 +216,14 @@ pub(crate) fn resettle(world: &mut World, chance: &mut Chance, richest: Option<&
         }
         _ => settings.table.segments = 3 - settings.table.segments.min(2),
     }
+    world.tell();
+}
+
+/// The installation gets a limit of additions, and one of what removals have to leave, or neither.
+pub(crate) fn limits(world: &mut World, chance: &mut Chance) {
+    let guards = &mut world.settings.guards;
+    guards.max_additions = chance.one_in(3).then(|| MaxAdditions::Count(chance.below(4)));
+    guards.min_addresses = if chance.one_in(3) { 1 + chance.below(6) } else { 0 };
     world.tell();
 }
 

@@ -20,7 +20,7 @@ use crate::tally::{NO_DIGEST, Tally, cells};
 use crate::world::{Process, World};
 
 /// Seeds that every test run tries: as many as the table of faults has cells, and a few.
-const SEEDS: u64 = 360;
+const SEEDS: u64 = 400;
 
 /// One seed in this many is run a second time, by long-lived processes.
 const WARM: u64 = 7;
@@ -46,10 +46,12 @@ pub(crate) enum Generation {
     /// With rules that count and label, whole processes that live on with an approval, and questions by `explain` and
     /// `check`.
     Fourth,
+    /// With limits of additions, and of what removals have to leave.
+    Fifth,
 }
 
 impl Generation {
-    pub(crate) const NEWEST: Self = Self::Fourth;
+    pub(crate) const NEWEST: Self = Self::Fifth;
 }
 
 /// Parts the chance for what the third generation has besides from the others.
@@ -57,6 +59,9 @@ const RICHER: u64 = 0x0071_1c4e_7000;
 
 /// Parts the chance for what the fourth generation has besides from the others.
 const RICHEST: u64 = 0x00f0_0724_0000;
+
+/// Parts the chance for what the fifth generation has besides from the others.
+const LIMITED: u64 = 0x0011_3172_d000;
 
 /// How a world is made.
 #[derive(Clone, Copy, Debug)]
@@ -96,6 +101,10 @@ async fn live(lot: Lot) -> (World, Tally) {
     let mut richest = (lot.generation >= Generation::Fourth).then(|| Chance::new(lot.seed ^ RICHEST));
     let (mut world, propagation) =
         genesis::world(&mut chance, operation, lot.careless, richer.as_mut(), richest.as_mut()).await;
+    let mut limited = (lot.generation >= Generation::Fifth).then(|| Chance::new(lot.seed ^ LIMITED));
+    if let Some(limited) = &mut limited {
+        richer::limits(&mut world, limited);
+    }
     if lot.generation >= Generation::Fourth {
         world.sessions = lot.lives_on.then(Mutex::default);
     } else {
@@ -169,7 +178,7 @@ async fn live(lot: Lot) -> (World, Tally) {
             world.sound();
             world.later().await;
         }
-        between_rounds(&mut world, richer.as_mut(), richest.as_mut()).await;
+        between_rounds(&mut world, richer.as_mut(), richest.as_mut(), limited.as_mut()).await;
         for _ in 0..chance.below(4) {
             world.aws.fail(genesis::fault(&mut chance, lot.generation));
         }
@@ -187,7 +196,12 @@ async fn live(lot: Lot) -> (World, Tally) {
 }
 
 /// What happens between two rounds of runs.
-async fn between_rounds(world: &mut World, richer: Option<&mut Chance>, mut richest: Option<&mut Chance>) {
+async fn between_rounds(
+    world: &mut World,
+    richer: Option<&mut Chance>,
+    mut richest: Option<&mut Chance>,
+    limited: Option<&mut Chance>,
+) {
     if let Some(richer) = richer {
         richer::resettle(world, richer, richest.as_deref_mut());
         richer::expiries(&world.aws, &world.observer, richer);
@@ -201,6 +215,11 @@ async fn between_rounds(world: &mut World, richer: Option<&mut Chance>, mut rich
     {
         world.later().await;
         world.asks(&genesis::addresses(richest)).await;
+    }
+    if let Some(limited) = limited
+        && limited.one_in(4)
+    {
+        richer::limits(world, limited);
     }
 }
 
@@ -266,7 +285,8 @@ fn hurry(world: &World, chance: &mut Chance, number: usize) -> Process {
 
 /// Lives through a seed with a careless program, in a runtime of its own, so that nothing of one seed reaches another.
 pub(crate) fn relive_carelessly(seed: u64, careless: Careless) {
-    live_alone(Lot { seed, lives_on: false, generation: Generation::Third, careless: Some(careless) });
+    let generation = if careless.is_about_limits() { Generation::NEWEST } else { Generation::Third };
+    live_alone(Lot { seed, lives_on: false, generation, careless: Some(careless) });
 }
 
 /// Lives through a seed in the world that it means in a generation.

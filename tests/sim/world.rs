@@ -18,7 +18,7 @@ use wafsync::host::session::{Finished, Session};
 use wafsync::model::cidr::Cidr;
 use wafsync::model::desired::Desired;
 use wafsync::model::policy::Action;
-use wafsync::model::settings::{MaxRemovals, OnRejection, Settings};
+use wafsync::model::settings::{MaxAdditions, MaxRemovals, OnRejection, Settings};
 use wafsync::planning::plan::{Stage, Write};
 use wafsync::preflight::check;
 use wafsync::preflight::explain::{Acls, Lookup, explain};
@@ -199,7 +199,7 @@ impl World {
     async fn run_with(&self, process: &Process, settings: &Settings, command: Command) -> Document {
         let stop = process.signal.stop(Some(Instant::now() + process.settings.run.deadline));
         if let Some(sessions) = &self.sessions {
-            let before = self.aws.log().len();
+            let before = self.observer.arrived();
             let living = sessions.lock().unwrap().remove(&process.caller);
             let mut session = match living.filter(|session| lives_on(session, settings)) {
                 Some(session) => session,
@@ -207,7 +207,7 @@ impl World {
             };
             let Finished { run, document, .. } = session.run(command, NOW, &stop).await;
             sessions.lock().unwrap().insert(process.caller.clone(), session);
-            self.has_run(&run, &document, settings, before);
+            self.has_run(&run, &document, settings, &process.caller, before);
             return document;
         }
         let connection = Connection::new(self.sdk(&process.caller), settings).unwrap();
@@ -216,18 +216,21 @@ impl World {
         };
         let mut cache = ReadCache::default();
         warm(&mut |caches| cache = caches.remove(&process.caller).unwrap_or_default());
-        let before = self.aws.log().len();
+        let before = self.observer.arrived();
         let run = running::run(&connection, settings, command, &mut cache, &stop).await;
         warm(&mut |caches| drop(caches.insert(process.caller.clone(), std::mem::take(&mut cache))));
         let document = Document::new(&run, settings);
-        self.has_run(&run, &document, settings, before);
+        self.has_run(&run, &document, settings, &process.caller, before);
         document
     }
 
-    /// Takes down what a run did whose first call was that of this number in the log.
-    fn has_run(&self, run: &Run, document: &Document, settings: &Settings, first: usize) {
+    /// Takes down what a run did whose calls have this number or a higher one: one of an earlier run, with earlier
+    /// settings, can be handled during this one.
+    fn has_run(&self, run: &Run, document: &Document, settings: &Settings, caller: &str, first: usize) {
         let policy = iam_policy::policy(Access::Apply, &IamScope::of(settings, Some("eu-central-1")));
-        for call in self.aws.log().get(first..).unwrap_or_default().iter().flat_map(iam::calls) {
+        let log = self.aws.log();
+        let own = log.iter().filter(|attempt| attempt.index >= first && attempt.caller == caller);
+        for call in own.flat_map(iam::calls) {
             assert!(iam::allows(&policy, &call), "the policy does not allow {call:?}");
         }
         self.lived.lock().unwrap().push(Lived::new(run, document, settings));
@@ -480,6 +483,11 @@ fn terms(settings: &Settings, config: &Config) -> Terms {
             MaxRemovals::Count(count) => count,
             MaxRemovals::Percent(_) => panic!("the observer knows counts alone"),
         },
+        max_additions: settings.guards.max_additions.map(|limit| match limit {
+            MaxAdditions::Count(count) => count,
+            MaxAdditions::Percent(_) => panic!("the observer knows counts alone"),
+        }),
+        min_addresses: settings.guards.min_addresses,
         settle: settings.table.settle,
         holds_rejections: settings.guards.on_rejection == OnRejection::Hold,
         read_lag: config.read_lag,

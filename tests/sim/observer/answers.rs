@@ -66,7 +66,7 @@ impl State {
         if self.runs.is_empty() {
             self.epoch = None;
         }
-        let smooth = run.faults == 0 && run.refused == 0 && self.hanging == 0;
+        let smooth = run.faults == 0 && run.refused == 0 && self.hanging.is_empty();
         let still = self.is_undisturbed(&run) && self.table_changed <= run.began;
         (smooth && still).then_some(run)
     }

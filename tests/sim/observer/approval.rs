@@ -10,6 +10,7 @@ use crate::ranges::Ranges;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Approval {
     pub(super) removals: BTreeSet<String>,
+    pub(super) additions: BTreeSet<String>,
     pub(super) rules: BTreeSet<(String, Promise)>,
     /// A table without any entry.
     pub(super) emptied: bool,
@@ -21,8 +22,9 @@ impl State {
         self.now.standing(&self.terms.adopted)
     }
 
-    /// A run hands out a digest: it can only be about what stood at some time of it and was not wanted all the time.
-    pub(super) fn hands_out(&mut self, run: &Watched, digest: &str) {
+    /// A run hands out a digest: it can only be about what stood at some time of it and was not wanted all the time, and
+    /// about additions that it says it holds.
+    pub(super) fn hands_out(&mut self, run: &Watched, digest: &str, said: &[String]) {
         let steady = self.epoch.as_ref().map(|epoch| epoch.steady.clone()).unwrap_or_default();
         let standing: BTreeSet<String> = run.stood.union(&self.standing()).cloned().collect();
         let mut rules = self.now.troubles(&self.terms.adopted);
@@ -35,6 +37,7 @@ impl State {
         let is_empty = run.table_moved || self.table.is_empty();
         let approval = self.handed_out.entry(digest.to_owned()).or_default();
         approval.removals.extend(removals);
+        approval.additions.extend(said.iter().cloned());
         approval.rules.extend(rules);
         // A table that moved may have been empty when it was scanned.
         approval.emptied |= is_empty;
@@ -44,6 +47,10 @@ impl State {
 impl Watched {
     pub(super) fn may_remove(&self, cidr: &str) -> bool {
         self.approval.as_ref().is_some_and(|approval| approval.removals.contains(cidr))
+    }
+
+    pub(super) fn may_add(&self, cidr: &str) -> bool {
+        self.approval.as_ref().is_some_and(|approval| approval.additions.contains(cidr))
     }
 
     pub(super) fn may_change(&self, rule: &(String, Promise)) -> bool {

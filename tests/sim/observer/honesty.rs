@@ -5,7 +5,7 @@ use serde_json::Value;
 use wafsync_test_aws::FaultKind;
 
 use super::{Promise, State, Watched};
-use crate::ranges::Ranges;
+use crate::ranges::{Bounds, Ranges};
 use crate::snapshot::NAME;
 
 /// Whether the next run would meet a fault of this kind again, or a run may take it for one that lasts. A write that
@@ -31,7 +31,7 @@ pub(super) fn lasts(kind: &FaultKind, operation: &str) -> bool {
 }
 
 /// What a document lists under this key.
-fn texts(said: &Value, key: &str) -> Vec<String> {
+pub(super) fn texts(said: &Value, key: &str) -> Vec<String> {
     said[key].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
@@ -58,7 +58,7 @@ impl State {
         let undisturbed = self.is_undisturbed(run);
         let knows = !run.lied_to && (looked && undisturbed || run.faults == 0);
         // Nor whose write it was, if others made the same one and an answer, or the call itself, was lost.
-        let may_be_others = (run.faults > 0 || self.hanging > run.hanging) && !undisturbed;
+        let may_be_others = (run.faults > 0 || self.hangs_since(run)) && !undisturbed;
         if done > effects && !may_be_others || done < effects && knows {
             found.push((Promise::WritesCounted, format!("{done} done, {effects} had an effect")));
         }
@@ -80,12 +80,12 @@ impl State {
         if (outcome == "converged" || outcome == "changed") && saw && self.now.in_force != wanted {
             found.push((Promise::InForce, format!("in force is {:?}, wanted is {wanted:?}", self.now.in_force)));
         }
-        let unharmed = run.faults == 0 && self.hanging == 0 && quiet;
+        let unharmed = run.faults == 0 && self.hanging.is_empty() && quiet;
         let smooth = unharmed && run.refused == 0;
         if outcome == "failed" && quiet && !self.must_fail() {
             if unharmed {
                 found.push((Promise::FailedReason, String::new()));
-            } else if !run.lasting && self.hanging == run.hanging {
+            } else if !run.lasting && !self.hangs_since(run) {
                 found.push((Promise::FailedInPassing, String::new()));
             }
         }
@@ -150,12 +150,19 @@ impl State {
             |cidr: &String| adopted.iter().any(|set| self.now.sets.get(set).is_some_and(|s| s.contains(cidr)));
         if outcome == "held" && !blocked {
             let covered = |cidr: &String| Ranges::of([cidr]).within(&wanted) && !in_adopted(cidr);
+            let in_force = Ranges::of(&standing);
+            let waits = |cidr: &String| {
+                let range = Ranges::of([cidr]);
+                self.terms.max_additions.is_some() && range.within(&wanted) && !range.within(&in_force)
+            };
             // An unfinished scan says nothing about newly wanted addresses.
-            let lies = |cidr: &&String| !standing.contains(*cidr) || covered(cidr) && !run.errand.hurried;
+            let lies =
+                |cidr: &&String| !waits(cidr) && (!standing.contains(*cidr) || covered(cidr) && !run.errand.hurried);
             if let Some(cidr) = held.iter().find(lies) {
                 found.push((Promise::HeldStands, cidr.clone()));
             }
-            let unplaced = Ranges::of(texts(said, "unplaced"));
+            let waiting = held.iter().filter(|cidr| waits(cidr));
+            let unplaced = Ranges::of(texts(said, "unplaced").iter().chain(waiting));
             if smooth
                 && !run.errand.hurried
                 && self.terms.propagation.is_zero()
@@ -183,10 +190,31 @@ impl State {
         let family = |ipv6| run.removed.iter().chain(&unwanted).filter(move |cidr| cidr.contains(':') == ipv6);
         let limits = [false, true].iter().any(|ipv6| {
             let most = family(*ipv6).collect::<std::collections::BTreeSet<_>>().len();
-            most > self.terms.max_removals || most > 0 && self.family_is_empty(*ipv6)
-        });
+            most > self.terms.max_removals
+                || most > 0 && (self.family_is_empty(*ipv6) || self.leaves_too_few(run, *ipv6))
+        }) || self.adds_too_much(run);
         let adopted =
             self.terms.adopted.iter().any(|set| !self.now.marked.contains(set) || !self.now.wired.contains(set));
         limits || adopted || !unwanted.is_empty() && self.table.has_rejection() && self.terms.holds_rejections
+    }
+
+    /// Whether what the table asks for of a family, merged or not, is less than removals have to leave.
+    fn leaves_too_few(&self, run: &Watched, ipv6: bool) -> bool {
+        let asked = Ranges::of(self.table.cidrs().filter(|cidr| !self.terms.always.contains(cidr)));
+        let merged = self.wanted_cidrs(run.errand.aggregates);
+        let counts = |cidr: &&Bounds| cidr.0 == usize::from(ipv6) && asked.touches(**cidr);
+        let merged = merged.iter().filter(counts).count();
+        self.family_is_small(ipv6) || merged < self.terms.min_addresses
+    }
+
+    /// Whether what it has added and what is still missing is more than one run may add.
+    fn adds_too_much(&self, run: &Watched) -> bool {
+        let standing = Ranges::of(self.standing());
+        let missing = Ranges::of(self.table.cidrs()).without(&standing);
+        let wanted = self.wanted_cidrs(run.errand.aggregates);
+        let missing = |family| wanted.iter().filter(|cidr| cidr.0 == family && missing.touches(**cidr)).count();
+        let added = |ipv6| run.added.iter().filter(|cidr| cidr.contains(':') == ipv6).count();
+        let most = self.terms.max_additions.unwrap_or(usize::MAX);
+        [false, true].into_iter().any(|ipv6| missing(usize::from(ipv6)) + added(ipv6) > most)
     }
 }

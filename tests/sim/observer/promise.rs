@@ -35,6 +35,8 @@ promises! {
     EmptyTable = "written although the table is empty",
     EmptyFamily = "the last of a family removed",
     MaxRemovals = "more of a family removed than one run may",
+    MinAddresses = "so much removed that fewer of a family are left than should be",
+    MaxAdditions = "more of a family added than one run may",
     Rejections = "removed although the table has rejections",
     AdoptedRemoval = "removed from an adopted set without approval",
     AdoptedMark = "an adopted set written that holds what nobody approved to remove",

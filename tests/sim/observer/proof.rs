@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use tokio::time::Instant;
 use wafsync_test_aws::Attempt;
 
 use super::{Promise, State};
@@ -10,12 +11,13 @@ use crate::ranges::Ranges;
 use crate::snapshot::Snapshot;
 
 impl State {
-    /// What must stay in place while AWS propagates a change: it was there when the first run began.
+    /// What must stay in place while AWS propagates a change: it was there when the run, or the first one, began.
     pub(super) fn keeps_spread(&mut self) {
         let counting = self.now.counting(&self.terms.adopted);
-        if let Some(epoch) = &mut self.epoch {
-            epoch.spread.retain(|name, _| counting.contains_key(name));
-            for (name, cidrs) in &mut epoch.spread {
+        let of_runs = self.runs.values_mut().map(|run| &mut run.spread);
+        for spread in self.epoch.iter_mut().map(|epoch| &mut epoch.spread).chain(of_runs) {
+            spread.retain(|name, _| counting.contains_key(name));
+            for (name, cidrs) in spread {
                 cidrs.retain(|cidr| counting.get(name).is_some_and(|now| now.contains(cidr)));
             }
         }
@@ -67,17 +69,21 @@ impl State {
     pub(super) fn leaves_no_gap(&mut self, attempt: &Attempt, old: &Snapshot) {
         let Attempt { target, caller, .. } = attempt;
         // Whoever else writes to WAF meanwhile can take away what the run relies on, or seem to have spread it.
-        let knows = self.runs.get(caller).is_some_and(|run| self.is_undisturbed(run));
+        let run = self.runs.get(caller).filter(|run| self.is_undisturbed(run));
         let wired = old.wired.contains(target);
         let counts = wired || self.terms.adopted.contains(target);
-        let (Some(before), Some(after), Some(epoch), true, true) =
-            (old.sets.get(target), self.now.sets.get(target), &self.epoch, knows, counts)
+        let (Some(before), Some(after), Some(epoch), Some(run), true) =
+            (old.sets.get(target), self.now.sets.get(target), &self.epoch, run, counts)
         else {
             return;
         };
+        // Whether what it has read was written just before, by a run that it overlaps, it cannot know: it may rely on what
+        // it has seen there for a minute.
+        let long = run.began_at.is_some_and(|began| began + Duration::from_mins(1) <= Instant::now());
+        let spread = epoch.spread.iter().chain(run.spread.iter().filter(|_| long));
         let gone = Ranges::of(before.difference(after)).and(&epoch.protected);
         let surely = |name: &String| name != target && (!wired || self.now.wired.contains(name));
-        let elsewhere = epoch.spread.iter().filter(|(name, _)| surely(name)).flat_map(|(_, cidrs)| cidrs);
+        let elsewhere = spread.filter(|(name, _)| surely(name)).flat_map(|(_, cidrs)| cidrs);
         let gap = gone.without(&Ranges::of(elsewhere.chain(after)));
         if !gap.is_empty() {
             self.says(Promise::NoGap, format!("{} {target} by {caller}: {gap:?}", attempt.operation));
@@ -138,6 +144,9 @@ impl State {
             if epoch.no_family[usize::from(cidr.contains(':'))] {
                 found.push((Promise::EmptyFamily, cidr.clone()));
             }
+            if epoch.too_few[usize::from(cidr.contains(':'))] {
+                found.push((Promise::MinAddresses, cidr.clone()));
+            }
             if !standing.contains(cidr) {
                 run.removed.insert(cidr.clone());
             }
@@ -151,6 +160,28 @@ impl State {
         let call = self.attempts - 1;
         for (promise, what) in found {
             self.says(promise, format!("{what}, in {target}, at call {call} by {caller}"));
+        }
+    }
+
+    /// What lets in more than was in force is within the limit, but for what was approved.
+    pub(super) fn adds_within_the_limit(&mut self, attempt: &Attempt, old: &Snapshot) {
+        let Attempt { target, caller, .. } = attempt;
+        let Some(most) = self.terms.max_additions else { return };
+        // What it was shown may have been another state.
+        let knows = self.runs.get(caller).is_some_and(|run| self.is_undisturbed(run));
+        let (standing, always) = (Ranges::of(old.standing(&self.terms.adopted)), self.terms.always.clone());
+        let none = BTreeSet::new();
+        let (before, after) = (old.sets.get(target).unwrap_or(&none), self.now.sets.get(target).unwrap_or(&none));
+        let Some(run) = self.runs.get_mut(caller) else { return };
+        let adds = |cidr: &&String| !Ranges::of([cidr]).within(&standing) && !always.contains(cidr);
+        run.added.extend(after.difference(before).filter(adds).cloned());
+        let over = [false, true].map(|ipv6| {
+            let added = run.added.iter().filter(|cidr| cidr.contains(':') == ipv6);
+            added.filter(|cidr| !run.may_add(cidr)).count() > most
+        });
+        if knows && over.contains(&true) {
+            let text = format!("{:?}, in {target}, at call {} by {caller}", run.added, self.attempts - 1);
+            self.says(Promise::MaxAdditions, text);
         }
     }
 }

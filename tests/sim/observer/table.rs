@@ -1,6 +1,6 @@
 //! What the table asks for, as the world tells it and as AWS's clock has it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -128,10 +128,17 @@ impl State {
         self.table.cidrs().all(|cidr| cidr.contains(':') != ipv6)
     }
 
+    /// Whether the table, and not `--always`, asks for less of a family than removals have to leave.
+    pub(super) fn family_is_small(&self, ipv6: bool) -> bool {
+        let asked = self.table.cidrs().filter(|cidr| cidr.contains(':') == ipv6 && !self.terms.always.contains(cidr));
+        asked.collect::<BTreeSet<_>>().len() < self.terms.min_addresses
+    }
+
     pub(super) fn table_is_new(&mut self) {
         self.table_changed = self.newest;
         let (wanted, rejected, empty) = (self.wanted(), self.table.has_rejection(), self.table.is_empty());
         let no_family = [false, true].map(|ipv6| self.family_is_empty(ipv6));
+        let too_few = [false, true].map(|ipv6| self.family_is_small(ipv6));
         for run in self.runs.values_mut() {
             for segment in run.segments.values_mut() {
                 segment.seen = segment.seen.or(&wanted);
@@ -146,6 +153,7 @@ impl State {
             epoch.rejected &= rejected;
             epoch.emptied &= empty;
             epoch.no_family = [0, 1].map(|family| epoch.no_family[family] && no_family[family]);
+            epoch.too_few = [0, 1].map(|family| epoch.too_few[family] && too_few[family]);
         }
     }
 }
