@@ -1,4 +1,4 @@
-//! Credentials that are rotated while the process lives: AWS refuses the old ones, and new ones are there.
+//! Credentials that are rotated while the process runs: AWS rejects the old ones, and new ones are available.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -19,7 +19,7 @@ use wafsync_test_aws::{Aws, Phase};
 use crate::process::Process;
 use crate::world::{NOW, World};
 
-/// What AWS answers to keys that were rotated: temporary ones expire, others are deleted.
+/// AWS's error codes for rotated keys: temporary keys expire, others are deleted.
 const CODES: [&str; 4] =
     ["ExpiredTokenException", "ExpiredToken", "UnrecognizedClientException", "InvalidClientTokenId"];
 
@@ -48,7 +48,7 @@ fn profile(key: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn keys_of_a_file_that_somebody_rotates_are_read_again() {
+async fn rotated_keys_in_a_file_are_read_again() {
     for code in CODES {
         let process = Process::new().await;
         process.item("a", &["198.51.100.7/32"]);
@@ -56,7 +56,7 @@ async fn keys_of_a_file_that_somebody_rotates_are_read_again() {
         std::fs::write(&file, profile("AKIDOLD")).unwrap();
         let rotated = file.clone();
         after_the_scan(&process.aws, move |aws| {
-            aws.refuse_key("AKIDOLD", code);
+            aws.reject_key("AKIDOLD", code);
             std::fs::write(rotated, profile("AKIDNEW")).unwrap();
         });
         let env = [("AWS_ACCESS_KEY_ID", ""), ("AWS_SHARED_CREDENTIALS_FILE", file.to_str().unwrap())];
@@ -67,7 +67,7 @@ async fn keys_of_a_file_that_somebody_rotates_are_read_again() {
     }
 }
 
-/// An agent as ECS and EKS have one: hands out the key that it is told to, and counts how often it is asked.
+/// A credential agent as in ECS and EKS. It hands out the current key and counts the requests.
 async fn agent(key: &Arc<Mutex<&'static str>>) -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/v1/credentials", listener.local_addr().unwrap());
@@ -90,13 +90,13 @@ async fn agent(key: &Arc<Mutex<&'static str>>) -> (String, Arc<AtomicUsize>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_agent_is_asked_again_once_when_its_keys_are_refused() {
+async fn an_agent_is_asked_once_more_when_its_keys_are_rejected() {
     let process = Process::new().await;
     process.item("a", &["198.51.100.7/32"]);
     let key = Arc::new(Mutex::new("AKIDOLD"));
     let (url, asked) = agent(&key).await;
     after_the_scan(&process.aws, move |aws| {
-        aws.refuse_key("AKIDOLD", "ExpiredTokenException");
+        aws.reject_key("AKIDOLD", "ExpiredTokenException");
         *key.lock().unwrap() = "AKIDNEW";
     });
     let env = [("AWS_ACCESS_KEY_ID", ""), ("AWS_CONTAINER_CREDENTIALS_FULL_URI", url.as_str())];
@@ -106,9 +106,9 @@ async fn an_agent_is_asked_again_once_when_its_keys_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn keys_that_stay_refused_end_the_run_after_one_repetition() {
+async fn keys_that_stay_rejected_end_the_run_after_one_retry() {
     let process = Process::new().await;
-    process.aws.refuse_key("AKID", "ExpiredTokenException");
+    process.aws.reject_key("AKID", "ExpiredTokenException");
     let ended = process.start(&["plan", "--output=json"]).end().await;
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
     assert!(ended.stderr.contains("have expired or are not valid"), "{}", ended.stderr);
@@ -120,18 +120,18 @@ async fn keys_that_stay_refused_end_the_run_after_one_repetition() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn check_asks_who_it_is_with_the_new_keys() {
+async fn check_reads_its_identity_with_the_new_keys() {
     let process = Process::new().await;
     let key = Arc::new(Mutex::new("AKIDOLD"));
     let (url, _) = agent(&key).await;
-    process.aws.refuse_key("AKIDOLD", "ExpiredToken");
+    process.aws.reject_key("AKIDOLD", "ExpiredToken");
     process.aws.on_call(move |_, _| *key.lock().unwrap() = "AKIDNEW");
     let env = [("AWS_ACCESS_KEY_ID", ""), ("AWS_CONTAINER_CREDENTIALS_FULL_URI", url.as_str())];
     let ended = process.start_with(&["check"], &env).end().await;
     assert!(ended.stdout.contains("credentials") && !ended.stdout.contains("ExpiredToken"), "{}", ended.stdout);
 }
 
-/// Hands out the key that it is told to.
+/// Provides the current key.
 #[derive(Clone, Debug)]
 struct Rotating(Arc<Mutex<&'static str>>);
 
@@ -146,7 +146,7 @@ impl ProvideCredentials for Rotating {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_watch_goes_on_after_every_rotation() {
+async fn watch_continues_after_every_rotation() {
     let world = World::new(&[]);
     world.item("a", &["198.51.100.7/32"]);
     let key = Arc::new(Mutex::new("AKID1"));
@@ -163,7 +163,7 @@ async fn a_watch_goes_on_after_every_rotation() {
         async |finished, _| {
             outcomes.push(finished.document.outcome);
             let keys = ["AKID1", "AKID2", "AKID3"];
-            world.aws.refuse_key(keys[outcomes.len() - 1], "ExpiredTokenException");
+            world.aws.reject_key(keys[outcomes.len() - 1], "ExpiredTokenException");
             match keys.get(outcomes.len()) {
                 Some(next) => *key.lock().unwrap() = next,
                 None => signal.raise(),

@@ -1,4 +1,4 @@
-//! The handle that tests hold: mounts, hooks, faults, log.
+//! The handle to the stand-in that tests hold: clients, hooks, faults, log.
 
 use std::fmt;
 use std::io;
@@ -14,7 +14,7 @@ use crate::server::Server;
 use crate::state::{Answer, Attempt, State};
 use crate::wire::{Incoming, Request};
 
-/// The stand-in; clones share one state.
+/// The stand-in. Clones share one state.
 #[derive(Clone)]
 pub struct Aws(Arc<Shared>);
 
@@ -25,40 +25,40 @@ struct Shared {
 
 type Hook = Box<dyn FnMut(&Aws, &Call) + Send>;
 
-/// An attempt as a hook sees it.
+/// An attempt, as passed to a hook.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
-    /// Number of the attempt since the stand-in was made, from 0.
+    /// Number of the attempt, counted from 0 since the stand-in was created.
     pub index: usize,
     /// `dynamodb`, `wafv2`, `sts` or `unknown`.
     pub service: &'static str,
-    /// As in `UpdateIPSet`.
+    /// Name of the operation, such as `UpdateIPSet`.
     pub operation: String,
     /// Name of the table, IP set, rule group or web ACL; empty for a list.
     pub target: String,
-    /// Whether it is about to be handled or has been.
+    /// Whether the attempt is about to be handled or was handled.
     pub phase: Phase,
-    /// Afterwards: whether the caller sees success. Before: true.
+    /// Whether the caller sees success. Before the attempt is handled, always true.
     pub ok: bool,
 }
 
 /// When a hook is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// Nothing has happened yet.
+    /// Before the attempt is handled.
     Before,
-    /// The effect, if any, is there; the caller does not have the answer yet.
+    /// After the attempt took effect, if it does, and before the caller gets the answer.
     After,
 }
 
 impl Aws {
-    /// An empty account. Make it inside the runtime whose clock it is to follow.
+    /// Creates an empty account. Call it inside the runtime whose clock the stand-in should use.
     #[must_use]
     pub fn new(config: Config) -> Self {
         Self(Arc::new(Shared { state: Mutex::new(State::new(config)), hooks: Mutex::new(Vec::new()) }))
     }
 
-    /// An HTTP client for the SDK's configuration: calls the stand-in inside the process.
+    /// An HTTP client for the SDK's configuration. It calls the stand-in inside the process.
     #[must_use]
     pub fn http_client(&self) -> SharedHttpClient {
         client::http_client(self)
@@ -72,7 +72,7 @@ impl Aws {
         self.serve_on(0).await
     }
 
-    /// Serves on this loopback port; 0 is an ephemeral one.
+    /// Serves on this loopback port. Port 0 picks an ephemeral one.
     ///
     /// # Errors
     /// If the port cannot be bound.
@@ -80,66 +80,66 @@ impl Aws {
         Server::start(self.clone(), port).await
     }
 
-    /// The `Date` of answers, in seconds since 1970; `None` if there is no clock but this machine's
+    /// The `Date` of answers, in seconds since 1970. `None` if only this machine's clock is used
     /// ([`Config::epoch`](crate::Config::epoch)).
     #[must_use]
     pub fn date(&self) -> Option<i64> {
         self.state().date()
     }
 
-    /// Every attempt since the start or [`Aws::clear_log`], in the order in which they were handled.
+    /// Every attempt since the start or the last [`Aws::clear_log`], in the order of handling.
     #[must_use]
     pub fn log(&self) -> Vec<Attempt> {
         self.state().log.clone()
     }
 
-    /// The newest attempt: inside a hook's `After`, the one that it is called for.
+    /// The newest attempt. Inside a hook's `After`, the attempt that the hook is called for.
     #[must_use]
     pub fn last_attempt(&self) -> Option<Attempt> {
         self.state().log.last().cloned()
     }
 
-    /// Forgets the log; violations stay.
+    /// Clears the log. Violations stay.
     pub fn clear_log(&self) {
         self.state().log.clear();
     }
 
-    /// What no caller should ever do: unknown operations, calls beyond the rates.
+    /// What no caller should ever do: unknown operations and calls above the rate limits.
     #[must_use]
     pub fn violations(&self) -> Vec<String> {
         self.state().violations.clone()
     }
 
-    /// Adds a fault. Of several that are due for an attempt, the oldest strikes.
+    /// Adds a fault. If several faults are due for an attempt, the oldest is injected.
     pub fn fail(&self, fault: Fault) {
         self.state().faults.add(fault);
     }
 
-    /// Refuses every request that this access key has signed from now on, with this code: it has expired, or somebody has
-    /// deleted it.
-    pub fn refuse_key(&self, access_key: &str, code: &'static str) {
-        self.state().refused_keys.insert(access_key.to_owned(), code);
+    /// Rejects every later request signed with this access key, with this error code, as if the key had expired or had
+    /// been deleted.
+    pub fn reject_key(&self, access_key: &str, code: &'static str) {
+        self.state().rejected_keys.insert(access_key.to_owned(), code);
     }
 
-    /// Forgets all faults.
+    /// Removes all faults.
     pub fn clear_faults(&self) {
         self.state().faults.clear();
     }
 
-    /// Calls `hook` before and after every attempt is handled, after the hooks that are there already. It may read and
-    /// edit the state through the handle that it gets, but must not add hooks.
+    /// Calls `hook` before and after every attempt is handled. Hooks run in the order in which they were added. A hook
+    /// may read and edit the state through its handle, but must not add hooks.
     pub fn on_call(&self, hook: impl FnMut(&Self, &Call) + Send + 'static) {
         self.0.hooks.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(hook));
     }
 
-    /// Says that something in between changes answers: requests may then repeat what AWS would never have said, and are
-    /// not recorded for judges outside (`WAFSYNC_EXCHANGES`).
+    /// Declares that a layer in between changes answers. Later requests may repeat what AWS would never send, so they
+    /// are not recorded for outside checks (`WAFSYNC_EXCHANGES`).
     pub fn answers_are_garbled(&self) {
         self.state().garbled = true;
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
-        // A test that panicked while it held the lock has failed already; others may go on.
+        // A test that panicked while it held the lock has already failed. Other tests may continue.
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -149,7 +149,7 @@ impl Aws {
         }
     }
 
-    /// One attempt, from whichever mount.
+    /// Handles one attempt, from either transport.
     pub(crate) async fn answer(&self, incoming: Incoming) -> Answer {
         let request = Request::read(&incoming);
         let index = self.state().next_index();
@@ -162,12 +162,12 @@ impl Aws {
             ok,
         };
         self.observe(&call(Phase::Before, true));
-        // Rates go by arrival, so that a slow attempt does not come to stand beside a later one.
+        // Rates are counted on arrival, so a slow attempt does not count together with a later one.
         let arrival = self.state().arrive(index, &request);
-        if let Some(delay) = arrival.lies_around() {
+        if let Some(delay) = arrival.queue_delay() {
             let (aws, call) = (self.clone(), call(Phase::After, true));
             let handled = tokio::spawn(async move {
-                // The delay of a scripted fault; where a test pauses the clock, it takes no real time.
+                // The delay of an injected fault. It takes no real time when the test pauses the clock.
                 tokio::time::sleep(delay).await;
                 let fault = arrival.fault();
                 let (answer, ok) = aws.state().attempt(&request, arrival);
@@ -179,7 +179,7 @@ impl Aws {
         }
         let (before, after) = (arrival.delay(When::Before), arrival.delay(When::After));
         if let Some(delay) = before {
-            // A scripted delay, as above.
+            // The delay of an injected fault, as above.
             tokio::time::sleep(delay).await;
         }
         let fault = arrival.fault();
@@ -187,7 +187,7 @@ impl Aws {
         exchanges::record(&request, &answer, fault.as_ref(), self.state().garbled);
         self.observe(&call(Phase::After, ok));
         if let Some(delay) = after {
-            // A scripted delay, as above.
+            // The delay of an injected fault, as above.
             tokio::time::sleep(delay).await;
         }
         answer

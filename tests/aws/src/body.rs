@@ -1,4 +1,4 @@
-//! Answers as HTTP responses, whole ones and ones that break off.
+//! Answers as HTTP responses, complete or cut off.
 
 use std::io;
 use std::pin::Pin;
@@ -17,7 +17,7 @@ use crate::wire::Reply;
 #[derive(Debug)]
 pub(crate) struct Payload {
     data: Option<Bytes>,
-    /// Announced, which is more than there is if the body breaks off.
+    /// The announced length. A body that is cut off is shorter.
     length: u64,
     end: End,
 }
@@ -26,7 +26,7 @@ pub(crate) struct Payload {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     Proper,
-    /// The connection breaks, but not before what was written has had the time to be sent.
+    /// The connection breaks, after the data had time to be sent.
     BreakSoon,
     BreakNow,
 }
@@ -59,7 +59,7 @@ impl Body for Payload {
     }
 }
 
-/// The response to send; `None`: break the connection. Waits forever if there is never to be an answer.
+/// The response to send. `None` breaks the connection. Waits forever for an answer that never comes.
 pub(crate) async fn response(answer: Answer, aws: &Aws) -> Option<http::Response<Payload>> {
     let (Reply { status, content_type, body }, end) = match answer {
         Answer::Whole(reply) => (reply, End::Proper),

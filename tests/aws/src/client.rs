@@ -1,4 +1,4 @@
-//! The mount inside the process: an HTTP client for the SDK that calls the stand-in without a socket.
+//! The in-process transport: an HTTP client for the SDK that calls the stand-in without a socket.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::Aws;
 use crate::body;
 use crate::wire::Incoming;
 
-/// The client; its connectors know the timeouts of the SDK's configuration.
+/// The client. Its connectors use the timeouts of the SDK's configuration.
 #[derive(Clone, Debug)]
 struct InProcess(Aws);
 
@@ -25,7 +25,7 @@ struct Connector {
     read_timeout: Option<Duration>,
 }
 
-/// A client that the SDK's configuration takes.
+/// A client for the SDK's configuration.
 pub(crate) fn http_client(aws: &Aws) -> SharedHttpClient {
     SharedHttpClient::new(InProcess(aws.clone()))
 }

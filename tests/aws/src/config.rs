@@ -2,45 +2,45 @@
 
 use std::time::Duration;
 
-/// The account, its quotas and the habits of the service. The defaults are those of AWS, without delays.
+/// Settings of the account, its quotas and the behavior of the services. The defaults are AWS's, without delays.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Decides lock tokens, ids and the order in which `GetIPSet` gives the addresses.
+    /// Determines lock tokens, ids and the order of addresses in `GetIPSet`.
     pub seed: u64,
     /// Account number, twelve digits.
     pub account: String,
-    /// Who STS says is calling.
+    /// ARN of the caller, as answered by STS.
     pub caller_arn: String,
-    /// Region of what is made by hand with the scope `REGIONAL`.
+    /// Region of resources created by hand with the scope `REGIONAL`.
     pub region: String,
-    /// Addresses in one IP set.
+    /// Maximum number of addresses in one IP set.
     pub set_capacity: usize,
-    /// Reference statements in one rule group.
+    /// Maximum number of reference statements in one rule group.
     pub group_references: usize,
-    /// IP sets in one region and scope.
+    /// Maximum number of IP sets in one region and scope.
     pub max_ip_sets: usize,
-    /// Rule groups in one region and scope.
+    /// Maximum number of rule groups in one region and scope.
     pub max_rule_groups: usize,
-    /// A page of a list holds at most this many, whatever `Limit` asks for.
+    /// Maximum number of entries on a page of a list, even if `Limit` is larger.
     pub list_page: usize,
-    /// Every second page of a list is empty but has a new `NextMarker`.
+    /// Makes every second page of a list empty, with a new `NextMarker`.
     pub empty_list_pages: bool,
-    /// The last page of a list has a `NextMarker` too; the page after it is empty and repeats it.
+    /// Gives the last page of a list a `NextMarker` too. The page after it is empty and repeats the marker.
     pub always_next_marker: bool,
-    /// A page of a scan reads at most this many bytes of items, but at least one item.
+    /// Maximum size of the items on a page of a scan, in bytes. A page holds at least one item.
     pub scan_page_bytes: usize,
-    /// Every second page of a scan is empty but has a `LastEvaluatedKey`.
+    /// Makes every second page of a scan empty, with a `LastEvaluatedKey`.
     pub empty_scan_pages: bool,
-    /// Calls a second to each single `Get` or `List` action of WAF in a region; `None`: unlimited.
+    /// Calls per second for each `Get` or `List` action of WAF in a region. `None`: unlimited.
     pub read_rate: Option<f64>,
-    /// Calls a second to each single other action of WAF in a region; `None`: unlimited.
+    /// Calls per second for each other action of WAF in a region. `None`: unlimited.
     pub write_rate: Option<f64>,
-    /// What AWS's clock shows at the start, in seconds since 1970: answers are dated by it. `None`: answers over a socket
-    /// are dated by this machine's clock, those in the process by none.
+    /// AWS's clock at the start, in seconds since 1970. It sets the date of answers. `None`: answers over a socket
+    /// carry the date of this machine's clock, and in-process answers carry none.
     pub epoch: Option<i64>,
-    /// How long an IP set that was created through the API stays unavailable to rule groups.
+    /// How long rule groups cannot refer to an IP set after it was created through the API.
     pub propagation: Duration,
-    /// How long after a write `Get` and `List` show the state before it, with the lock token of then.
+    /// How long `Get` and `List` still show the previous state and lock token after a write.
     pub read_lag: Duration,
 }
 

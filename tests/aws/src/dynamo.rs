@@ -1,6 +1,6 @@
-//! DynamoDB: tables whose items lie in the order of a hash, `Scan` over them and `Query` of one partition key.
+//! DynamoDB: tables ordered by a hash of the key, `Scan` of a table and `Query` of one partition key.
 //!
-//! An item is kept as the JSON text of its attributes, so that a million of them are small and quick to send.
+//! An item is stored as the JSON text of its attributes, so that a million items are small and fast to send.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -12,12 +12,12 @@ use crate::wire::{ApiError, Done};
 
 /// The attribute that holds the key in `LastEvaluatedKey` and `ExclusiveStartKey`.
 const KEY_ATTRIBUTE: &str = "id";
-/// One read unit pays for so many bytes, read consistently; half of one if not.
+/// Bytes per read unit of a consistent read. Other reads cost half as much.
 const READ_UNIT_BYTES: usize = 4_096;
-/// Reserved words that a table like ours might use: they need a placeholder in expressions.
+/// Reserved words that a table like ours might use. Expressions need placeholders for them.
 const RESERVED: [&str; 12] =
     ["data", "date", "items", "key", "keys", "name", "region", "status", "timestamp", "ttl", "values", "zone"];
-/// Members of a scan or query that the stand-in does not have: refused, not ignored.
+/// Unsupported members of a request. They are rejected, not ignored.
 const UNSUPPORTED: [&str; 9] = [
     "AttributesToGet",
     "ConditionalOperator",
@@ -29,16 +29,16 @@ const UNSUPPORTED: [&str; 9] = [
     "ScanIndexForward",
     "Select",
 ];
-/// The one key condition that the stand-in has: that the partition key is a value.
+/// The only supported key condition: the partition key equals a value.
 const KEY_CONDITION: &str = "#a0 = :key";
-/// The most segments that a scan may have.
+/// The maximum number of segments of a scan.
 const MAX_SEGMENTS: i64 = 1_000_000;
 
 /// All tables.
 #[derive(Debug, Default)]
 pub(crate) struct Tables(BTreeMap<(String, String), Table>);
 
-/// Where an item lies: the hash of its partition key, then the whole key.
+/// The position of an item: the hash of its partition key, then the whole key.
 type Position = (u64, String);
 
 #[derive(Debug, Default)]
@@ -48,9 +48,9 @@ struct Table {
 
 #[derive(Debug)]
 struct Item {
-    /// The name of each attribute, and its name and value as JSON text.
+    /// The name of each attribute, with its name and value as JSON text.
     attributes: Box<[(Box<str>, Box<str>)]>,
-    /// As DynamoDB counts it, in bytes.
+    /// The size in bytes, as DynamoDB counts it.
     size: usize,
 }
 
@@ -77,7 +77,7 @@ impl Item {
     }
 }
 
-/// Size of an attribute value in bytes, near enough to DynamoDB's.
+/// The approximate size of an attribute value in bytes, as DynamoDB counts it.
 fn size_of_value(value: &Value) -> usize {
     let Some((kind, content)) = value.as_object().and_then(|value| value.iter().next()) else {
         panic!("not an attribute value: {value}");
@@ -94,13 +94,14 @@ fn size_of_value(value: &Value) -> usize {
     }
 }
 
-/// What comes before `#` in a key is the partition key, and alone decides the hash: items that share it are neighbours.
+/// The part of a key before `#` is the partition key. It alone determines the hash, so items that share it are
+/// neighbors.
 fn position(key: &str) -> Position {
     let partition = key.split('#').next().unwrap_or(key);
     let fnv = partition
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
-    // FNV leaves the high bits of short keys alike, and segments go by the high bits.
+    // FNV leaves the high bits of short keys alike, and segments are split by the high bits.
     let mixed = (fnv ^ (fnv >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (mixed ^ (mixed >> 29), key.to_owned())
 }
@@ -110,7 +111,7 @@ impl Tables {
         self.0.entry((region.to_owned(), name.to_owned())).or_default();
     }
 
-    /// `NAME`, or `REGION/NAME` where the name alone is not enough.
+    /// The table `NAME`, or `REGION/NAME` if several regions have one of that name.
     fn by_hand(&mut self, table: &str) -> &mut Table {
         let (region, name) = table.split_once('/').map_or((None, table), |(region, name)| (Some(region), name));
         self.0
@@ -131,7 +132,7 @@ impl Tables {
         self.by_hand(table).items.clear();
     }
 
-    /// The values of an attribute of type S, in scan order.
+    /// The values of a string attribute, in scan order.
     pub(crate) fn strings(&mut self, table: &str, attribute: &str) -> Vec<String> {
         let items = self.by_hand(table).items.values();
         items
@@ -176,7 +177,7 @@ impl Tables {
         ))
     }
 
-    /// One page of a scan. `page_bytes` cuts it; with `empty_pages` every second one is empty.
+    /// One page of a scan, at most `page_bytes` long. With `empty_pages`, every second page is empty.
     pub(crate) fn scan(
         &self,
         request: &Map<String, Value>,
@@ -185,9 +186,9 @@ impl Tables {
         empty_pages: bool,
     ) -> Result<Done, ApiError> {
         let (name, table) = self.read(request, region)?;
-        refuse_unsupported(request)?;
+        reject_unsupported(request)?;
         if request.contains_key("ExpressionAttributeValues") {
-            return Err(ApiError::validation("The stand-in has no ExpressionAttributeValues in a scan"));
+            return Err(ApiError::validation("The stand-in does not support ExpressionAttributeValues in a scan"));
         }
         let projection = projection(request)?;
         let limit = limit(request)?;
@@ -203,7 +204,7 @@ impl Tables {
 
         let mut page = Page { json: String::from("{\"Items\":["), bytes: 0, count: 0, last: None };
         match &start {
-            // A made-up key right behind the last one: nothing lies between them.
+            // An invented key right after the last one. No item lies between the two.
             Some((_, key)) if empty_pages && !key.ends_with('\0') => {
                 page.last = Some(format!("{key}{}", if key.contains('#') { "\0" } else { "#\0" }));
             }
@@ -216,7 +217,7 @@ impl Tables {
         Ok(Done::read(page.finish(capacity(request, name))))
     }
 
-    /// One page of the items that have the partition key that is asked for.
+    /// One page of the items with the requested partition key.
     pub(crate) fn query(
         &self,
         request: &Map<String, Value>,
@@ -224,7 +225,7 @@ impl Tables {
         page_bytes: usize,
     ) -> Result<Done, ApiError> {
         let (name, table) = self.read(request, region)?;
-        refuse_unsupported(request)?;
+        reject_unsupported(request)?;
         let projection = projection(request)?;
         let (limit, start) = (limit(request)?, start_key(request)?);
         let expression = request.get("KeyConditionExpression").and_then(Value::as_str).unwrap_or_default();
@@ -252,14 +253,14 @@ impl Tables {
     }
 }
 
-fn refuse_unsupported(request: &Map<String, Value>) -> Result<(), ApiError> {
+fn reject_unsupported(request: &Map<String, Value>) -> Result<(), ApiError> {
     match UNSUPPORTED.iter().find(|member| request.contains_key(**member)) {
-        Some(member) => Err(ApiError::validation(format!("The stand-in has no {member}"))),
+        Some(member) => Err(ApiError::validation(format!("The stand-in does not support {member}"))),
         None => Ok(()),
     }
 }
 
-/// Items of a page at most.
+/// The maximum number of items on a page.
 fn limit(request: &Map<String, Value>) -> Result<usize, ApiError> {
     match integer(request, "Limit")? {
         None => Ok(usize::MAX),
@@ -269,14 +270,14 @@ fn limit(request: &Map<String, Value>) -> Result<usize, ApiError> {
     }
 }
 
-/// The table whose consumed capacity is to be told, and whether the read is consistent.
+/// The table whose consumed capacity is to be reported, and whether the read is consistent.
 fn capacity<'a>(request: &Map<String, Value>, table: &'a str) -> Option<(&'a str, bool)> {
     let consistent = request.get("ConsistentRead").and_then(Value::as_bool).unwrap_or(false);
     let wants_capacity = request.get("ReturnConsumedCapacity").and_then(Value::as_str) == Some("TOTAL");
     wants_capacity.then_some((table, consistent))
 }
 
-/// A page of a scan while it is written.
+/// A page of a scan that is being written.
 struct Page {
     json: String,
     bytes: usize,
@@ -307,7 +308,7 @@ impl Page {
             self.count += 1;
             read = Some(key);
         }
-        // A page that ends with the table because of its limit does not know that the table ends there.
+        // When the limit ends a page exactly at the end of the table, DynamoDB does not know that the table ends there.
         if self.count == limit {
             self.last = read.map(str::to_owned);
         }
@@ -330,7 +331,7 @@ impl Page {
     }
 }
 
-/// One of the equal parts of the hashes' range.
+/// One of the equal parts of the range of hashes.
 struct Segment {
     index: u128,
     total: u128,
@@ -355,7 +356,7 @@ impl Segment {
         (u128::from(position.0) * self.total) >> 64 == self.index
     }
 
-    /// The lowest hash of the segment.
+    /// The lowest hash in the segment.
     fn first(&self) -> u64 {
         u64::try_from((self.index << 64).div_ceil(self.total)).unwrap_or(u64::MAX)
     }
@@ -379,7 +380,7 @@ fn start_key(request: &Map<String, Value>) -> Result<Option<Position>, ApiError>
     Ok(Some(position(text)))
 }
 
-/// The names that `ProjectionExpression` asks for, placeholders resolved.
+/// The attribute names in `ProjectionExpression`, with placeholders resolved.
 fn projection(request: &Map<String, Value>) -> Result<Option<BTreeSet<String>>, ApiError> {
     let refuse = |reason: String| ApiError::validation(format!("Invalid ProjectionExpression: {reason}"));
     let empty = Map::new();

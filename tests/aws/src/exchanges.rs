@@ -1,9 +1,9 @@
-//! A record of every kind of exchange for a judge outside this program: one JSON object a line, in the file that the
-//! environment variable `WAFSYNC_EXCHANGES` names.
+//! Records each kind of exchange for checks outside this program, as one JSON object per line, in the file named by the
+//! environment variable `WAFSYNC_EXCHANGES`.
 //!
-//! `tests/witness/model.py` holds it to AWS's own model of its APIs. Simulations make millions of exchanges that differ in
-//! ids, tokens, and addresses alone; of those with the same [`shape`], a process records the first. An answer that a fault
-//! replaced with what AWS would never say is left out, and so are requests that may repeat it.
+//! `tests/witness/model.py` checks the exchanges against AWS's own API model. Simulations make millions of exchanges
+//! that differ only in ids, tokens and addresses. A process records only the first exchange of each [`shape`]. Answers
+//! that a fault replaced with something AWS would never send are left out, and so are requests that may repeat them.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs::{File, OpenOptions};
@@ -17,19 +17,19 @@ use crate::fault::FaultKind;
 use crate::state::Answer;
 use crate::wire::{Reply, Request, Service};
 
-/// Names the file; without it nothing is recorded.
+/// Names the file. If it is unset, nothing is recorded.
 const VARIABLE: &str = "WAFSYNC_EXCHANGES";
 
-/// How the types of errors begin.
+/// The prefixes of error types.
 const WAF: &[u8] = b"com.amazonaws.wafv2#";
 const DYNAMODB: &[u8] = b"com.amazonaws.dynamodb";
 
-/// The most characters of a word that is taken as it is.
+/// The maximum length of a word that is kept unchanged.
 const WORD: usize = 32;
 
 struct Recorder {
     file: File,
-    /// Exchanges as they are: of two that are the same in every byte, not even the shape is looked at.
+    /// Hashes of whole exchanges. An exact duplicate is skipped before its shape is computed.
     known: HashSet<u64>,
     shapes: HashSet<u64>,
 }
@@ -45,12 +45,12 @@ fn recorder() -> Option<&'static Mutex<Recorder>> {
     RECORDER.get_or_init(open).as_ref()
 }
 
-/// Records one exchange if recording is on. `garbled`: the answer is one that AWS would not give.
+/// Records one exchange, if recording is on. `garbled`: AWS would not give this answer.
 pub(crate) fn record(request: &Request, answer: &Answer, fault: Option<&FaultKind>, garbled: bool) {
     let Some(recorder) = recorder().filter(|_| request.service != Service::Unknown && request.flaw.is_none()) else {
         return;
     };
-    // Some faults are errors that the service does not have, whatever the operation.
+    // Some faults are errors that no operation of the service has.
     let foreign = |reply: &Reply| {
         let others = if request.service == Service::DynamoDb { WAF } else { DYNAMODB };
         reply.status != 200 && reply.body.windows(others.len()).any(|part| part == others)
@@ -80,7 +80,7 @@ pub(crate) fn record(request: &Request, answer: &Answer, fault: Option<&FaultKin
         "answer": reply.map(text),
         "injected": injected,
     });
-    // One write for each line: several processes append to the same file.
+    // One write per line, because several processes append to the same file.
     let line = format!("{line}\n");
     recorder.file.write_all(line.as_bytes()).expect("an exchange can be recorded");
 }
@@ -91,7 +91,7 @@ fn hash(value: &impl Hash) -> u64 {
     hasher.finish()
 }
 
-/// What a judge of an exchange looks at, as a number.
+/// A hash of the parts of an exchange that a check looks at.
 fn shape_of(request: &Request, reply: Option<&Reply>, garbled: bool) -> u64 {
     let answer = reply.map(|reply| match serde_json::from_slice(&reply.body) {
         Ok(value) => shape(&value),
@@ -101,8 +101,9 @@ fn shape_of(request: &Request, reply: Option<&Reply>, garbled: bool) -> u64 {
     hash(&(request.service.name(), &request.operation, asked, reply.map(|reply| reply.status), answer))
 }
 
-/// Two values have the same shape if no model of types, members, enums, patterns, and lengths could tell them apart: ids,
-/// tokens, addresses, and the order and number of alike entries of a list make no difference.
+/// The shape of a value, as a hash. Two values have the same shape if no model of types, members, enums, patterns and
+/// lengths can tell them apart. Ids, tokens, addresses, and the order and number of similar list entries make no
+/// difference.
 fn shape(value: &Value) -> u64 {
     match value {
         Value::Null => hash(&0),
@@ -123,7 +124,7 @@ fn shape_of_members(members: &Map<String, Value>) -> u64 {
     hash(&(5, members))
 }
 
-/// The text with each character as its class; a word in capitals, as enums have them, as it is.
+/// The text with each character replaced by its class. Words in capitals, such as enum values, are kept.
 fn classes(text: &str) -> String {
     let capital = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
     if text.len() <= WORD && text.chars().all(capital) && text.contains(char::is_alphabetic) {
@@ -143,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn exchanges_that_a_model_could_tell_apart_have_different_shapes() {
+    fn exchanges_that_a_model_can_tell_apart_have_different_shapes() {
         let like = |a: Value, b: Value| assert_eq!(shape(&a), shape(&b), "{a} {b}");
         let unlike = |a: Value, b: Value| assert_ne!(shape(&a), shape(&b), "{a} {b}");
         like(json!({"Id": "0f3a"}), json!({"Id": "9999"}));

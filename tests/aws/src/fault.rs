@@ -1,19 +1,19 @@
-//! Failures on demand: which attempt fails, when, and how.
+//! Injected faults: which attempt fails, when, and how.
 
 use std::time::Duration;
 
 use crate::wire::{ApiError, Service, name_in_arn};
 
-/// Makes attempts fail: of those that match from now on, `skip` go through and the next `times` fail.
+/// A fault to inject. Of the later attempts that match it, the first `skip` succeed and the next `times` fail.
 #[derive(Clone, Debug)]
 pub struct Fault {
-    /// Name of the operation, as in `UpdateIPSet`; `None`: any.
+    /// Name of the operation, such as `UpdateIPSet`. `None`: any.
     pub operation: Option<String>,
-    /// Name (or ARN) of the table, IP set, rule group or web ACL; `None`: any.
+    /// Name or ARN of the table, IP set, rule group or web ACL. `None`: any.
     pub target: Option<String>,
-    /// How many attempts that match go through first.
+    /// How many matching attempts succeed first.
     pub skip: usize,
-    /// How many attempts fail after those.
+    /// How many matching attempts fail after those.
     pub times: usize,
     /// Whether the call takes effect.
     pub when: When,
@@ -21,23 +21,23 @@ pub struct Fault {
     pub kind: FaultKind,
 }
 
-/// Whether a failing attempt takes effect.
+/// Whether a failed attempt takes effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
-    /// It fails before anything has happened.
+    /// The attempt fails without any effect.
     Before,
-    /// What was asked for has happened; only the answer is bad.
+    /// The attempt takes effect, but its answer is bad.
     After,
 }
 
-/// What the caller of a failing attempt sees.
+/// What the caller of a failed attempt sees.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FaultKind {
     /// `ThrottlingException`.
     Throttled,
     /// HTTP 500: `WAFInternalErrorException` or `InternalServerError`.
     InternalError,
-    /// HTTP 503 with a body of plain text, as a proxy answers.
+    /// HTTP 503 with a body of plain text, as from a proxy.
     Unavailable503,
     /// HTTP 200 with this body, which AWS would not send.
     Body(&'static str),
@@ -45,15 +45,15 @@ pub enum FaultKind {
     ConnectionLost,
     /// The connection breaks in the middle of the answer's body.
     Truncated,
-    /// Not a failure: the attempt takes so much longer, before it is handled or after it (see [`When`]). A caller that
-    /// gives up meanwhile has had no effect in the first case, and has had it in the second.
+    /// No failure: the attempt takes this much longer, before or after it is handled (see [`When`]). If the caller
+    /// gives up meanwhile, the attempt has no effect in the first case and has its effect in the second.
     Slow(Duration),
-    /// Not a failure: the attempt is handled so much later, also if its caller has given up or was killed meanwhile, as
-    /// a request that lies in a queue somewhere.
+    /// No failure: the attempt is handled this much later, even if its caller gave up or was killed meanwhile, like a
+    /// request in a queue.
     Late(Duration),
-    /// Not a failure: a read of WAF shows what it would have shown so long ago.
+    /// No failure: a read of WAF shows the state of this long ago.
     Old(Duration),
-    /// Not a failure: a list leaves out what has this name, and a `Get` of it says that it does not exist.
+    /// No failure: a list omits the resource of this name, and a `Get` reports that it does not exist.
     Omits(String),
     /// `AccessDeniedException`.
     AccessDenied,
@@ -73,7 +73,7 @@ pub enum FaultKind {
     LimitsExceeded,
     /// `WAFInvalidParameterException` (field `IP_ADDRESS`); `ValidationException` from DynamoDB.
     InvalidParameter,
-    /// `ValidationException`, from WAF too: what the framework in front of every service refuses.
+    /// `ValidationException`, from WAF too: the request is rejected by the framework in front of every service.
     Validation,
     /// `WAFInvalidOperationException`.
     InvalidOperation,
@@ -89,17 +89,17 @@ pub enum FaultKind {
     ConfigurationWarning,
     /// `ProvisionedThroughputExceededException`.
     ProvisionedThroughputExceeded,
-    /// No answer ever: the connection hangs.
+    /// The connection hangs without an answer.
     Never,
 }
 
 impl FaultKind {
-    /// Whether the attempt is handled as any other, if perhaps later or with another answer.
+    /// Whether the attempt succeeds, if perhaps later or with another answer.
     pub(crate) fn is_no_failure(&self) -> bool {
         matches!(self, Self::Slow(_) | Self::Late(_) | Self::Old(_) | Self::Omits(_))
     }
 
-    /// The error that the service answers, for the kinds that are an answer in the service's own words.
+    /// The error that the service answers. `None` for kinds that are not an error answer of the service.
     pub(crate) fn error(&self, service: Service) -> Option<ApiError> {
         let dynamo = service == Service::DynamoDb;
         let error = match self {
@@ -166,39 +166,39 @@ impl FaultKind {
     }
 }
 
-/// The lock token is not the newest.
+/// The error for a lock token that is not the newest.
 pub(crate) fn stale_token() -> ApiError {
     let message = "AWS WAF couldn\u{2019}t save your changes because someone changed the resource after you started \
                    to edit it. Reapply your changes.";
     ApiError::waf("WAFOptimisticLockException", message)
 }
 
-/// Something that was just created is not known everywhere yet.
+/// The error for a resource that was just created and is not known everywhere yet.
 pub(crate) fn unavailable() -> ApiError {
     let message = "AWS WAF couldn\u{2019}t retrieve the resource that you requested. Retry your request.";
     ApiError::waf("WAFUnavailableEntityException", message)
 }
 
-/// There is nothing of that name, id or ARN.
+/// The error for an unknown name, id or ARN.
 pub(crate) fn no_such_item() -> ApiError {
     let message = "AWS WAF couldn\u{2019}t perform the operation because your resource doesn\u{2019}t exist.";
     ApiError::waf("WAFNonexistentItemException", message)
 }
 
-/// The name is taken.
+/// The error for a name that is taken.
 pub(crate) fn duplicate() -> ApiError {
     let message = "AWS WAF couldn\u{2019}t perform the operation because some resource in your request is a duplicate \
                    of an existing one.";
     ApiError::waf("WAFDuplicateItemException", message)
 }
 
-/// A quota is used up.
+/// The error for a quota that is used up.
 pub(crate) fn limit_exceeded() -> ApiError {
     let message = "AWS WAF couldn\u{2019}t perform the operation because you exceeded your resource limit.";
     ApiError::waf("WAFLimitsExceededException", message)
 }
 
-/// The faults that are waiting for their attempt.
+/// The faults that wait for an attempt.
 #[derive(Debug, Default)]
 pub(crate) struct Faults(Vec<Fault>);
 
@@ -211,9 +211,10 @@ impl Faults {
         self.0.clear();
     }
 
-    /// The fault of this attempt. Every fault that matches counts the attempt; the oldest that is due strikes.
-    pub(crate) fn strike(&mut self, operation: &str, target: &str) -> Option<(When, FaultKind)> {
-        let mut struck = None;
+    /// Takes the fault for this attempt. Every matching fault counts the attempt, and the oldest one that is due is
+    /// injected.
+    pub(crate) fn take(&mut self, operation: &str, target: &str) -> Option<(When, FaultKind)> {
+        let mut taken = None;
         for fault in &mut self.0 {
             let wrong_operation = fault.operation.as_deref().is_some_and(|wanted| wanted != operation);
             let wrong_target = fault.target.as_deref().is_some_and(|wanted| name_in_arn(wanted) != target);
@@ -222,12 +223,12 @@ impl Faults {
             }
             if fault.skip > 0 {
                 fault.skip -= 1;
-            } else if fault.times > 0 && struck.is_none() {
+            } else if fault.times > 0 && taken.is_none() {
                 fault.times -= 1;
-                struck = Some((fault.when, fault.kind.clone()));
+                taken = Some((fault.when, fault.kind.clone()));
             }
         }
         self.0.retain(|fault| fault.times > 0);
-        struck
+        taken
     }
 }

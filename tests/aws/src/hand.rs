@@ -1,10 +1,11 @@
-//! What a person does in the console, and what tests look at: no lock token asked, no rate, no log.
+//! Manual changes, as in the console, and views of the state for tests. They need no lock token, have no rate limit and
+//! are not logged.
 //!
-//! What is made by hand is seen at once; what is edited, only when reads no longer lag ([`crate::Config::read_lag`]).
+//! Resources created by hand are visible at once. Edits are visible after the read lag ([`crate::Config::read_lag`]).
 //!
-//! Wrong use (a name that is not there, an address that does not parse) panics: the test is wrong, not the program.
+//! Wrong use (an unknown name, an address that does not parse) panics, because the test is wrong.
 
-#![allow(clippy::missing_panics_doc, reason = "the module says when")]
+#![allow(clippy::missing_panics_doc, reason = "see the module documentation")]
 
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
@@ -22,7 +23,7 @@ use crate::waf::rule_group::RuleGroup;
 use crate::waf::visibility_of;
 use crate::waf::web_acl::WebAcl;
 
-/// An IP set as writes meet it, whatever slow reads still show.
+/// The newest state of an IP set, which reads may not show yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IpSetView {
     /// Its name.
@@ -45,7 +46,7 @@ pub struct IpSetView {
     pub lock_token: String,
 }
 
-/// A rule group as writes meet it, whatever slow reads still show.
+/// The newest state of a rule group, which reads may not show yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleGroupView {
     /// Its name.
@@ -54,11 +55,11 @@ pub struct RuleGroupView {
     pub arn: String,
     /// `REGIONAL` or `CLOUDFRONT`.
     pub scope: String,
-    /// In WCU.
+    /// Capacity, in WCU.
     pub capacity: i64,
     /// Its description, if it has one.
     pub description: Option<String>,
-    /// An array of rules, as the API has them.
+    /// An array of rules in the format of the API.
     pub rules: Value,
     /// The token that the next write needs.
     pub lock_token: String,
@@ -66,7 +67,7 @@ pub struct RuleGroupView {
     pub tags: BTreeMap<String, String>,
 }
 
-/// A web ACL as reads meet it once they no longer lag.
+/// The newest state of a web ACL, which reads may not show yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WebAclView {
     /// Its name.
@@ -75,27 +76,27 @@ pub struct WebAclView {
     pub arn: String,
     /// `Block` or `Allow`.
     pub default_action: String,
-    /// An array of rules, as the API has them.
+    /// An array of rules in the format of the API.
     pub rules: Value,
-    /// ARNs of what it protects.
+    /// ARNs of the resources that it protects.
     pub resources: Vec<String>,
     /// The token that the next write needs.
     pub lock_token: String,
 }
 
 impl Aws {
-    /// An empty table. Its name may stand in several regions; then say `REGION/NAME` wherever a table is asked for.
+    /// Creates an empty table. If several regions have a table of that name, refer to it as `REGION/NAME`.
     pub fn create_table(&self, region: &str, name: &str) {
         self.state().tables.create(region, name);
     }
 
-    /// Puts an item, in `DynamoDB` JSON, under a key that need not be among its attributes. The part of the key before
-    /// `#`, or all of it, decides where a scan meets the item; items that share that part are neighbours.
+    /// Puts an item, in `DynamoDB` JSON, under a key that need not be one of its attributes. The part of the key before
+    /// `#`, or the whole key, determines the position in a scan. Items that share that part are neighbors.
     pub fn put_item(&self, table: &str, key: &str, item: impl Borrow<Value>) {
         self.state().tables.put(table, key, item.borrow());
     }
 
-    /// Deletes an item, if it is there.
+    /// Deletes an item, if it exists.
     pub fn delete_item(&self, table: &str, key: &str) {
         self.state().tables.delete(table, key);
     }
@@ -105,8 +106,8 @@ impl Aws {
         self.state().tables.clear(table);
     }
 
-    /// Makes an IP set, at once visible and available, and gives its ARN. `scope` is `REGIONAL` or `CLOUDFRONT`,
-    /// `version` `IPV4` or `IPV6`. Quotas do not count, and IPv6 host bits may be set.
+    /// Creates an IP set that is visible and available at once, and returns its ARN. `scope` is `REGIONAL` or
+    /// `CLOUDFRONT`, `version` is `IPV4` or `IPV6`. Quotas do not apply, and IPv6 host bits may be set.
     pub fn put_ip_set(
         &self,
         scope: &str,
@@ -122,7 +123,7 @@ impl Aws {
         waf.by_hand(scope, name, content).put(&waf.config.account, Instant::now(), &mut waf.ip_sets)
     }
 
-    /// Edits the addresses of an IP set (sorted, in their short form); its description stays as it is.
+    /// Edits the addresses of an IP set (sorted, in their short form) and keeps its description.
     pub fn edit_ip_set(&self, name: &str, edit: impl FnOnce(&mut Vec<String>)) {
         self.change_ip_set(name, |before| {
             let mut addresses = before.addresses.iter().map(IpNet::to_string).collect();
@@ -131,7 +132,7 @@ impl Aws {
         });
     }
 
-    /// Gives an IP set another description, or none.
+    /// Replaces the description of an IP set.
     pub fn describe_ip_set(&self, name: &str, description: Option<&str>) {
         self.change_ip_set(name, |before| {
             let description = description.map(str::to_owned);
@@ -139,7 +140,7 @@ impl Aws {
         });
     }
 
-    /// Gives an IP set exactly these tags. It keeps its lock token.
+    /// Replaces the tags of an IP set and keeps its lock token.
     pub fn tag_ip_set(&self, name: &str, tags: &[(&str, &str)]) {
         let tags = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         let mut state = self.state();
@@ -149,7 +150,7 @@ impl Aws {
         entity.replace(content, token, Instant::now(), Duration::ZERO);
     }
 
-    /// Deletes an IP set, gone at once. Panics if a rule refers to it, which the service refuses with
+    /// Deletes an IP set at once. Panics if a rule refers to it; the service rejects that with
     /// `WAFAssociatedItemException`.
     pub fn remove_ip_set(&self, name: &str) {
         let arn = self.ip_set(name).unwrap_or_else(|| panic!("no such IP set: {name}")).arn;
@@ -161,7 +162,7 @@ impl Aws {
         self.state().waf.ip_sets.remove(name);
     }
 
-    /// Makes a rule group and gives its ARN; `rules` is an array as the API has it, and is not checked.
+    /// Creates a rule group and returns its ARN. `rules` is an array in the format of the API and is not checked.
     pub fn put_rule_group(
         &self,
         scope: &str,
@@ -187,14 +188,14 @@ impl Aws {
         self.change_rule_group(name, |group| edit(&mut group.rules));
     }
 
-    /// Gives a rule group another description, or none.
+    /// Replaces the description of a rule group.
     pub fn describe_rule_group(&self, name: &str, description: Option<&str>) {
         self.change_rule_group(name, |group| group.description = description.map(str::to_owned));
     }
 
-    /// Makes a web ACL and gives its ARN. `default_action` is `Block` or `Allow`; `rules` is an array as the API has
-    /// it, and is not checked.
-    #[allow(clippy::must_use_candidate, reason = "most tests make one for its being there")]
+    /// Creates a web ACL and returns its ARN. `default_action` is `Block` or `Allow`. `rules` is an array in the format
+    /// of the API and is not checked.
+    #[allow(clippy::must_use_candidate, reason = "most tests do not need the ARN")]
     pub fn put_web_acl(&self, scope: &str, name: &str, default_action: &str, rules: Value) -> String {
         assert!(["Block", "Allow"].contains(&default_action), "no such default action: {default_action}");
         let (default_action, resources, none) = (default_action.to_owned(), Vec::new(), || Value::Array(Vec::new()));
@@ -204,7 +205,7 @@ impl Aws {
         waf.by_hand(scope, name, content).put(&waf.config.account, Instant::now(), &mut waf.web_acls)
     }
 
-    /// Has a web ACL protect a resource.
+    /// Associates a web ACL with a resource.
     pub fn associate_web_acl(&self, name: &str, resource: &str) {
         let mut state = self.state();
         let entity = state.waf.web_acls.by_name_mut(name).unwrap_or_else(|| panic!("no such web ACL: {name}"));
@@ -223,7 +224,7 @@ impl Aws {
         entity.replace(content, token, Instant::now(), lag);
     }
 
-    /// Attaches these rule groups as a policy of Firewall Manager does, before and after the rules of the web ACL.
+    /// Attaches these rule groups before and after the rules of the web ACL, as a Firewall Manager policy does.
     pub fn attach_by_firewall_manager(&self, name: &str, first: Value, last: Value) {
         let mut state = self.state();
         let (token, lag) = (state.waf.uuid(), state.waf.config.read_lag);
@@ -233,7 +234,7 @@ impl Aws {
         entity.replace(content, token, Instant::now(), lag);
     }
 
-    /// The IP set of that name.
+    /// The IP set with this name.
     #[must_use]
     pub fn ip_set(&self, name: &str) -> Option<IpSetView> {
         self.state().waf.ip_sets.by_name(name).map(ip_set_view)
@@ -245,7 +246,7 @@ impl Aws {
         self.state().waf.ip_sets.all().iter().map(ip_set_view).collect()
     }
 
-    /// The rule group of that name.
+    /// The rule group with this name.
     #[must_use]
     pub fn rule_group(&self, name: &str) -> Option<RuleGroupView> {
         self.state().waf.rule_groups.by_name(name).map(rule_group_view)

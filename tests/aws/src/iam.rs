@@ -1,4 +1,4 @@
-//! What IAM would be asked about a call, and whether a policy allows it: actions and resources alone, no conditions.
+//! The IAM actions and resources of a call, and whether a policy allows them. Conditions are not supported.
 //!
 //! Source: the Service Authorization Reference of AWS WAF V2 and of Amazon `DynamoDB`.
 
@@ -11,7 +11,8 @@ pub type Call = (String, String);
 
 const ACCOUNT: &str = "111122223333";
 
-/// The calls of an attempt: by its own resource and, for a rule group, by each IP set to which it refers.
+/// What an attempt must be allowed to do: its action on its own resource and, for a rule group, on each IP set that the
+/// group refers to.
 #[must_use]
 pub fn calls(attempt: &Attempt) -> Vec<Call> {
     let Attempt { operation, target, request, region, .. } = attempt;
@@ -28,7 +29,7 @@ pub fn calls(attempt: &Attempt) -> Vec<Call> {
             let table = format!("arn:aws:dynamodb:{region}:{ACCOUNT}:table/{target}");
             return vec![(format!("dynamodb:{operation}"), table)];
         }
-        // It cannot be denied.
+        // `GetCallerIdentity` cannot be denied.
         "GetCallerIdentity" => return Vec::new(),
         "GetWebACL" | "ListResourcesForWebACL" => (own("webacl"), Vec::new()),
         list if list.starts_with("List") => ("*".to_owned(), Vec::new()),
@@ -52,7 +53,7 @@ fn references(value: &Value) -> Vec<String> {
     }
 }
 
-/// Whether a policy document allows it.
+/// Whether a policy document allows a call.
 #[must_use]
 pub fn allows(policy: &Value, (action, resource): &Call) -> bool {
     let any = |list: &Value, text: &str| {
@@ -62,7 +63,7 @@ pub fn allows(policy: &Value, (action, resource): &Call) -> bool {
     statements.any(|statement| any(&statement["Action"], action) && any(&statement["Resource"], resource))
 }
 
-/// `*` is any text, `?` is one character.
+/// Whether a text matches a pattern. `*` is any text, `?` is one character.
 fn matches(pattern: &str, text: &str) -> bool {
     match pattern.chars().next() {
         None => text.is_empty(),

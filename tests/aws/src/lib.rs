@@ -1,7 +1,8 @@
-//! A strict, stateful stand-in for the parts of AWS that wafsync talks to: `DynamoDB` `Scan` and WAF, and of STS.
+//! A strict, stateful stand-in for the parts of AWS that wafsync uses: `DynamoDB` tables, WAF, and the caller's
+//! identity from STS.
 //!
-//! It speaks the services' wire protocol, keeps state by region, enforces the constraints, quotas and rates that are
-//! documented (the stricter reading where sources disagree), and fails on demand. Tests replace the service, not the
+//! It speaks the services' wire protocol, keeps state for each region, enforces the documented constraints, quotas and
+//! rate limits (the stricter reading where sources disagree), and injects faults. Tests replace the service, not the
 //! client: the SDK in front of it is the real one.
 //!
 //! ```text
@@ -10,10 +11,10 @@
 //!   server (loopback port) ──┘   hooks, faults, log    └─ dynamo   tables, Scan
 //! ```
 //!
-//! Everything happens under one lock, so every call is atomic. Its clock is tokio's: under a paused clock, delays and
-//! rates cost no time.
+//! Everything happens under one lock, so every call is atomic. The stand-in uses tokio's clock: when a test pauses it,
+//! delays and rate limits cost no time.
 
-#![allow(clippy::expect_used, clippy::panic, reason = "test code: a wrong use of it should stop the test at once")]
+#![allow(clippy::expect_used, clippy::panic, reason = "test code: wrong use should stop the test at once")]
 
 mod aws;
 mod body;

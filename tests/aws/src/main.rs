@@ -1,6 +1,6 @@
-//! The stand-in as a program, for runs of wafsync in a process of its own.
+//! The stand-in as a program, for runs of wafsync in another process.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program: it says where it listens, or why not")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program: it prints its address or an error")]
 
 use std::error::Error;
 use std::net::Ipv4Addr;
@@ -13,13 +13,13 @@ const USAGE: &str = "usage: wafsync-test-aws [--port N] [--region REGION] [--tab
                      [--addresses-per-item N] [--key-length N] [--random-keys] [--name NAME] [--max-ip-sets N] \
                      [--no-rates] [--preload] [--changed N] [--prefix N] [--item-bytes N]";
 
-/// The first of the addresses that items get, counted up: room for sixteen million.
+/// The first address of the items. Later ones count up from it, to at most sixteen million.
 const FIRST_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 
-/// How far up the addresses of changed items move: beyond all others.
+/// How far the addresses of changed items move, which is beyond all others.
 const MOVED: u32 = 1 << 23;
 
-/// What was asked for on the command line.
+/// The options on the command line.
 struct Options {
     port: u16,
     region: String,
@@ -33,9 +33,9 @@ struct Options {
     rates: bool,
     preload: bool,
     changed: u32,
-    /// The prefix length of each address; above 32 it is none.
+    /// The prefix length of each address. Above 32, the addresses are invalid.
     prefix: u8,
-    /// Bytes of an attribute that wafsync does not ask for.
+    /// Size of an attribute that wafsync does not read, in bytes.
     item_bytes: usize,
 }
 
@@ -94,7 +94,7 @@ impl Options {
         if self.preload {
             aws.preload(&self.region, &self.table, &self.name, self.max_ip_sets);
         }
-        // All over the table, and so all over the IP sets.
+        // Spread over the whole table, and so over all IP sets.
         for item in (0..self.items).step_by(usize::try_from(self.items / self.changed.max(1)).unwrap_or(1).max(1)) {
             if item / (self.items / self.changed.max(1)).max(1) < self.changed {
                 self.put(&aws, item, MOVED);
@@ -105,7 +105,7 @@ impl Options {
 }
 
 impl Options {
-    /// The item of this number, with its addresses moved up by so much.
+    /// Puts the item of this number, with its addresses moved up by `moved`.
     fn put(&self, aws: &Aws, item: u32, moved: u32) {
         let first = u32::from(FIRST_ADDRESS) + moved + item * self.addresses_per_item;
         let addresses = first..first + self.addresses_per_item;
@@ -121,7 +121,7 @@ impl Options {
         aws.put_item(&self.table, &key, value);
     }
 
-    /// `cluster-0000007`, made longer or shorter to the length that was asked for.
+    /// `cluster-0000007`, cut or extended to the requested length.
     fn key(&self, item: u32) -> String {
         if self.random_keys {
             let mut random = fastrand::Rng::with_seed(item.into());

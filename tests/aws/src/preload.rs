@@ -1,5 +1,5 @@
-//! A state of WAF in which a table is in force already, as wafsync would have left it: for measuring runs that find
-//! nothing to do. Written from the documentation, not with wafsync's own code.
+//! Preloads WAF with a table, as wafsync would leave it, to measure runs that find nothing to do. Written from the
+//! documentation, without wafsync's own code.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,21 +12,21 @@ use crate::Aws;
 use crate::state::State;
 use crate::waf::ip_set::{Family, IpSet};
 
-/// Capacity of a rule group, in WCU: fifty references of two, and room.
+/// Capacity of a rule group, in WCU: fifty references of two units each, and a reserve.
 const GROUP_CAPACITY: i64 = 120;
 
 impl Aws {
-    /// Puts every CIDR of the table into force: IP sets `NAME-ipv4-000`, … filled in scan order, rule groups `NAME-1`,
-    /// … that refer to them and allow. Only items whose `ips` is the JSON text of an array are read.
+    /// Puts every CIDR of the table in force: IP sets `NAME-ipv4-000`, … filled in scan order, and rule groups
+    /// `NAME-1`, … that refer to them and allow. Reads only items whose `ips` is the JSON text of an array.
     ///
     /// # Panics
-    /// If there is no such table, an address is no CIDR, or the sets do not fit.
+    /// If the table does not exist, an address is not a CIDR, or the sets do not fit.
     pub fn preload(&self, region: &str, table: &str, name: &str, max_ip_sets: usize) {
         let capacity = self.state().waf.config.set_capacity;
         self.preload_sets(region, table, name, max_ip_sets, capacity);
     }
 
-    /// The same with at most `filled` addresses in each IP set.
+    /// Like [`Aws::preload`], with at most `filled` addresses in each IP set.
     ///
     /// # Panics
     /// As [`Aws::preload`].
@@ -72,7 +72,7 @@ impl Aws {
     }
 }
 
-/// The rules of a group: none without a shard, a plain reference for one, one OR for more.
+/// The rules of a group: none without IP sets, a plain reference for one, an OR for more.
 fn rules(name: &str, group: &str, arns: &[String]) -> Value {
     let reference = |arn: &String| json!({ "IPSetReferenceStatement": { "ARN": arn } });
     let statement = match arns {

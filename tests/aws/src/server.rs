@@ -1,4 +1,4 @@
-//! The mount on a loopback port, for programs in another process.
+//! The loopback server, for programs in another process.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -15,7 +15,7 @@ use crate::Aws;
 use crate::body::{self, Payload};
 use crate::wire::Incoming;
 
-/// A running server; it stops, and its connections break, when this is dropped.
+/// A running server. Dropping it stops it and breaks its connections.
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
@@ -36,7 +36,7 @@ impl Server {
                         connections.spawn(async move {
                             let service = service_fn(move |request| handle(aws.clone(), request));
                             let connection = hyper::server::conn::http1::Builder::new();
-                            // Connections that break are part of the act; the log of attempts tells.
+                            // Tests break connections on purpose. The log of attempts shows it.
                             let _ = connection.serve_connection(TokioIo::new(stream), service).await;
                         });
                     }
@@ -47,7 +47,7 @@ impl Server {
         Ok(Self { address, accepting })
     }
 
-    /// Where it listens: `http://127.0.0.1:PORT`.
+    /// Its URL: `http://127.0.0.1:PORT`.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)

@@ -1,4 +1,5 @@
-//! One attempt, start to end: fault, rate, operation, log. All of it happens under one lock.
+//! The state of the stand-in, and the steps of an attempt: fault, rate limit, operation, log. All of it happens under
+//! one lock.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -14,23 +15,23 @@ use crate::sts;
 use crate::waf::{self, Rate, Waf};
 use crate::wire::{ApiError, Done, Reply, Request, Service};
 
-/// Over a socket, calls that were sent evenly arrive unevenly: so much is let pass.
+/// Tolerance for jitter of arrival times over a socket.
 const SERVED_JITTER: Duration = Duration::from_millis(50);
 
-/// One attempt, as the service saw it.
+/// One attempt, as seen by the service.
 #[derive(Clone, Debug)]
 pub struct Attempt {
-    /// Its number since the stand-in was made, from 0, in the order of arrival.
+    /// Its number, counted from 0 since the stand-in was created, in the order of arrival.
     pub index: usize,
-    /// When it came in, since the start of the stand-in.
+    /// Time of arrival, since the start of the stand-in.
     pub at: Duration,
     /// `dynamodb`, `wafv2`, `sts` or `unknown`.
     pub service: &'static str,
-    /// Where it was sent to.
+    /// The region that it was sent to.
     pub region: String,
-    /// As in `UpdateIPSet`.
+    /// Name of the operation, such as `UpdateIPSet`.
     pub operation: String,
-    /// Name of the table, IP set, rule group or web ACL, also if it was given by its ARN; empty for a list.
+    /// Name of the table, IP set, rule group or web ACL, also if the request has its ARN; empty for a list.
     pub target: String,
     /// What the caller saw.
     pub outcome: Outcome,
@@ -38,15 +39,15 @@ pub struct Attempt {
     pub effect: bool,
     /// The request; `Addresses` are replaced by their count.
     pub request: Value,
-    /// A hash of the whole body, whatever the order of its members.
+    /// A hash of the whole body, independent of the order of its members.
     pub body: u64,
-    /// The access key that signed it: who called.
+    /// The access key of the signature, which identifies the caller.
     pub caller: String,
-    /// The lock token that a `Get` or a write answered with, or would have if its answer had come through.
+    /// The lock token in the answer to a `Get` or a write, also if the answer was lost.
     pub shown_token: Option<String>,
-    /// Whether what it showed was not the newest state any more.
+    /// Whether the answer showed an older state than the newest.
     pub stale: bool,
-    /// The fault that struck it.
+    /// The fault injected into it.
     pub fault: Option<(When, FaultKind)>,
 }
 
@@ -59,26 +60,26 @@ pub enum Outcome {
     Error {
         /// HTTP status.
         status: u16,
-        /// As in `WAFOptimisticLockException`; empty for an error without a code.
+        /// The error code, such as `WAFOptimisticLockException`; empty for an error without a code.
         code: String,
     },
-    /// No answer, or not all of it.
+    /// The answer was lost or incomplete.
     Lost,
 }
 
-/// What goes back to the caller.
+/// What the caller gets.
 #[derive(Debug)]
 pub(crate) enum Answer {
     Whole(Reply),
-    /// The body breaks off in the middle.
+    /// The body is cut off in the middle.
     Cut(Reply),
     /// The connection breaks.
     Lost,
-    /// The connection stays open and nothing comes.
+    /// The connection stays open without an answer.
     Never,
 }
 
-/// An attempt that has come in but is not handled yet.
+/// An attempt that arrived but is not handled yet.
 #[derive(Debug)]
 pub(crate) struct Arrival {
     index: usize,
@@ -88,12 +89,12 @@ pub(crate) struct Arrival {
 }
 
 impl Arrival {
-    /// The fault that strikes it.
+    /// The fault injected into it.
     pub(crate) fn fault(&self) -> Option<FaultKind> {
         self.fault.as_ref().map(|(_, kind)| kind.clone())
     }
 
-    /// How long a fault holds it up, before it is handled or after it.
+    /// How long a fault delays it, before or after it is handled.
     pub(crate) fn delay(&self, wanted: When) -> Option<Duration> {
         match &self.fault {
             Some((when, FaultKind::Slow(delay))) if *when == wanted => Some(*delay),
@@ -101,8 +102,8 @@ impl Arrival {
         }
     }
 
-    /// How long it lies around until it is handled, whatever its caller does meanwhile.
-    pub(crate) fn lies_around(&self) -> Option<Duration> {
+    /// How long it waits before it is handled, even if its caller gives up.
+    pub(crate) fn queue_delay(&self) -> Option<Duration> {
         match &self.fault {
             Some((_, FaultKind::Late(delay))) => Some(*delay),
             _ => None,
@@ -110,7 +111,7 @@ impl Arrival {
     }
 }
 
-/// Everything the stand-in knows.
+/// The whole state of the stand-in.
 #[derive(Debug)]
 pub(crate) struct State {
     started: Instant,
@@ -119,13 +120,13 @@ pub(crate) struct State {
     pub(crate) faults: Faults,
     pub(crate) log: Vec<Attempt>,
     pub(crate) violations: Vec<String>,
-    /// Whether an answer was replaced by what AWS would not say: what a caller sends afterwards may repeat it.
+    /// Whether an answer was replaced by something AWS would not send. Later requests may repeat it.
     pub(crate) garbled: bool,
-    /// The access keys that are refused, and with which code.
-    pub(crate) refused_keys: BTreeMap<String, &'static str>,
-    /// Attempts so far.
+    /// The access keys that are rejected, with the error code.
+    pub(crate) rejected_keys: BTreeMap<String, &'static str>,
+    /// The number of attempts so far.
     attempts: usize,
-    /// When each operation was called in each region, as far back as its rate looks.
+    /// When each operation was called in each region, within the window of its rate limit.
     windows: BTreeMap<(String, String), VecDeque<Instant>>,
 }
 
@@ -140,13 +141,13 @@ impl State {
             log: Vec::new(),
             violations: Vec::new(),
             garbled: false,
-            refused_keys: BTreeMap::new(),
+            rejected_keys: BTreeMap::new(),
             attempts: 0,
             windows: BTreeMap::new(),
         }
     }
 
-    /// What AWS's clock shows, in seconds since 1970.
+    /// AWS's clock, in seconds since 1970.
     pub(crate) fn date(&self) -> Option<i64> {
         let passed = i64::try_from(self.started.elapsed().as_secs()).ok()?;
         Some(self.waf.config.epoch? + passed)
@@ -158,15 +159,15 @@ impl State {
         self.attempts - 1
     }
 
-    /// Takes an attempt in: its fault, and what is wrong with it before its operation is looked at.
+    /// Admits an attempt: takes its fault, and checks everything that does not depend on its operation.
     pub(crate) fn arrive(&mut self, index: usize, request: &Request) -> Arrival {
         let now = Instant::now();
-        let fault = self.faults.strike(&request.operation, &request.target);
+        let fault = self.faults.take(&request.operation, &request.target);
         let at = now.saturating_duration_since(self.started);
         Arrival { index, at, fault, admitted: self.admit(request, now) }
     }
 
-    /// Handles an attempt that has arrived; gives the answer and whether the caller sees success.
+    /// Handles an attempt that arrived. Returns the answer and whether the caller sees success.
     pub(crate) fn attempt(&mut self, request: &Request, arrival: Arrival) -> (Answer, bool) {
         let Arrival { index, at, fault, admitted } = arrival;
         let fault = fault.as_ref();
@@ -240,7 +241,7 @@ impl State {
         if let Some(flaw) = &request.flaw {
             return Err(flaw.clone());
         }
-        if let Some(code) = self.refused_keys.get(&request.caller) {
+        if let Some(code) = self.rejected_keys.get(&request.caller) {
             return Err(ApiError::framework(code, "The security token included in the request is not valid any more"));
         }
         let config = &self.waf.config;
@@ -250,7 +251,7 @@ impl State {
             None => None,
         };
         let Some(rate) = rate else { return Ok(()) };
-        // A rate below one a second is one call in a longer time.
+        // A rate below one per second means one call in a longer window.
         let (calls, mut window) =
             if rate < 1.0 { (1.0, Duration::from_secs_f64(1.0 / rate)) } else { (rate, Duration::from_secs(1)) };
         if request.served {
@@ -270,7 +271,7 @@ impl State {
     }
 }
 
-/// The answer to a read that knows nothing of what has this name, and whether that makes a difference.
+/// The answer to a read that omits the resource of this name, and whether that changes the answer.
 fn omit(result: Result<Done, ApiError>, name: &str, request: &Request) -> (Result<Done, ApiError>, bool) {
     let Ok(done) = result else { return (result, false) };
     if request.operation.starts_with("Get") {
@@ -287,13 +288,14 @@ fn omit(result: Result<Done, ApiError>, name: &str, request: &Request) -> (Resul
     (Ok(Done::read(said.to_string())), omitted)
 }
 
-/// The lock token in an answer; looked for in its text, for an answer with ten thousand addresses is long to parse.
+/// The lock token in an answer. It is found by text search, because parsing an answer with ten thousand addresses takes
+/// long.
 fn shown_token(done: &Done) -> Option<String> {
     let (_, rest) = done.body.rsplit_once("LockToken\":\"")?;
     rest.split_once('"').map(|(token, _)| token.to_owned())
 }
 
-/// The answer that the caller sees, after the fault has had its way with it.
+/// The answer that the caller sees, after the fault was applied.
 fn answer(result: Result<Done, ApiError>, request: &Request, fault: Option<&FaultKind>) -> (Answer, Outcome) {
     let content_type = request.content_type.as_str();
     let result = match fault.and_then(|kind| kind.error(request.service)) {

@@ -1,4 +1,4 @@
-//! STS: who is calling. The one service here that speaks the query protocol: a form in, XML out.
+//! STS: the caller's identity. The only service here with the query protocol, which sends a form and answers XML.
 
 use bytes::Bytes;
 use serde_json::{Map, Value};
@@ -10,7 +10,7 @@ pub(crate) const XML: &str = "text/xml";
 
 const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 
-/// The members of a form, if it is a request to STS. What STS is asked here needs no percent-decoding.
+/// The members of a form, if it is a request to STS. The requests used here need no percent-decoding.
 pub(crate) fn form(content_type: &str, body: &Bytes) -> Option<Map<String, Value>> {
     if !content_type.starts_with("application/x-www-form-urlencoded") {
         return None;
@@ -31,7 +31,7 @@ pub(crate) fn caller_identity(arn: &str) -> Done {
     ))
 }
 
-/// An error as STS words it.
+/// An error in the format of STS.
 pub(crate) fn error(code: &str, message: &str) -> String {
     format!(
         "<ErrorResponse xmlns=\"{NAMESPACE}\"><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message>\

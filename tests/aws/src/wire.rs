@@ -1,7 +1,7 @@
-//! The AWS JSON protocol, and the query protocol of STS: what a request asks for, how an answer and an error look.
+//! The AWS JSON protocol, and the query protocol of STS: requests, answers and errors.
 //!
-//! A request is read leniently (a broken one still has a name for the log); what is wrong with it is an error that
-//! the service answers.
+//! Requests are read leniently, because even a broken one needs a name in the log. A flaw becomes an error that the
+//! service answers.
 
 use std::hash::{DefaultHasher, Hasher as _};
 
@@ -10,17 +10,17 @@ use serde_json::{Map, Value, json};
 
 use crate::sts;
 
-/// One HTTP request, as both mounts (in the process, on a port) hand it in.
+/// One HTTP request, from either transport (in process or loopback port).
 pub(crate) struct Incoming {
     pub(crate) target: String,
     pub(crate) authorization: String,
     pub(crate) content_type: String,
     pub(crate) body: Bytes,
-    /// Came over a socket, where arrival times jitter.
+    /// Whether it came over a socket, where arrival times jitter.
     pub(crate) served: bool,
 }
 
-/// One whole HTTP answer.
+/// One complete HTTP answer.
 #[derive(Clone, Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
@@ -28,7 +28,7 @@ pub(crate) struct Reply {
     pub(crate) body: Bytes,
 }
 
-/// The service that a request is for.
+/// The service that handles a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Service {
     DynamoDb,
@@ -38,7 +38,7 @@ pub(crate) enum Service {
 }
 
 impl Service {
-    /// By the prefix of the operation in `X-Amz-Target`.
+    /// The service with this prefix of the operation in `X-Amz-Target`.
     fn of(prefix: &str) -> Self {
         match prefix {
             "DynamoDB_20120810" => Self::DynamoDb,
@@ -58,22 +58,22 @@ impl Service {
     }
 }
 
-/// A request that was read.
+/// A parsed request.
 pub(crate) struct Request {
     pub(crate) service: Service,
     pub(crate) operation: String,
     /// Name of the table, IP set, rule group or web ACL; empty for a list.
     pub(crate) target: String,
-    /// From the credential scope of the signature.
+    /// The region, from the credential scope of the signature.
     pub(crate) region: String,
-    /// The access key of that scope.
+    /// The access key, from the credential scope of the signature.
     pub(crate) caller: String,
     pub(crate) body: Map<String, Value>,
     pub(crate) content_type: String,
-    /// Of the whole body, whatever the order of its members.
+    /// A hash of the whole body, independent of the order of its members.
     pub(crate) hash: u64,
     pub(crate) served: bool,
-    /// What is wrong with the request as such, whatever it asks for.
+    /// What makes the request invalid, independent of its operation.
     pub(crate) flaw: Option<ApiError>,
 }
 
@@ -103,7 +103,7 @@ impl Request {
             flaw.get_or_insert_with(|| ApiError::framework("SerializationException", "The body is not a JSON object"));
             Map::new()
         };
-        // The order of members means nothing, and the SDK sends some in another one each time.
+        // The order of members has no meaning, and the SDK sends some in a different order each time.
         let mut hash = DefaultHasher::new();
         hash.write(&serde_json::to_vec(&body).unwrap_or_default());
         let hash = hash.finish();
@@ -121,7 +121,7 @@ impl Request {
         }
     }
 
-    /// The request for the log: addresses are only counted.
+    /// The request for the log, with `Addresses` replaced by their count.
     pub(crate) fn summary(&self) -> Value {
         let member = |(name, value): (&String, &Value)| match (name.as_str(), value) {
             ("Addresses", Value::Array(addresses)) => (name.clone(), json!(addresses.len())),
@@ -134,18 +134,18 @@ impl Request {
 fn target_of(body: &Map<String, Value>) -> String {
     let text = |key: &str| body.get(key).and_then(Value::as_str);
     if let Some(name) = text("TableName").or_else(|| text("Name")) {
-        // A table may be given by its ARN: `…:table/NAME`.
+        // A table may be given by its ARN, `…:table/NAME`.
         return name.rsplit_once(":table/").map_or(name, |(_, table)| table).to_owned();
     }
     text("ARN").or_else(|| text("WebACLArn")).map(|arn| name_in_arn(arn).to_owned()).unwrap_or_default()
 }
 
-/// The name in `…/NAME/ID`, or the text itself if it has no such shape.
+/// The name in `…/NAME/ID`, or the text itself if it has another format.
 pub(crate) fn name_in_arn(arn: &str) -> &str {
     arn.rsplit('/').nth(1).unwrap_or(arn)
 }
 
-/// Access key and region of the credential scope `KEY/DATE/REGION/SERVICE/aws4_request`.
+/// The access key and region in the credential scope `KEY/DATE/REGION/SERVICE/aws4_request`.
 fn signed(authorization: &str, service: Service) -> Result<(String, String), ApiError> {
     let missing = || ApiError::framework("MissingAuthenticationTokenException", "Missing Authentication Token");
     let fields = authorization.strip_prefix("AWS4-HMAC-SHA256 ").ok_or_else(missing)?;
@@ -168,7 +168,7 @@ fn signed(authorization: &str, service: Service) -> Result<(String, String), Api
     }
 }
 
-/// What a `WAFInvalidParameterException` says besides its message.
+/// The fields of a `WAFInvalidParameterException` other than its message.
 #[derive(Clone, Debug)]
 struct Details {
     field: &'static str,
@@ -187,27 +187,27 @@ pub(crate) struct ApiError {
 }
 
 impl ApiError {
-    /// An error of the framework that all AWS services share, HTTP 400.
+    /// An error of the framework that all AWS services share, with HTTP 400.
     pub(crate) fn framework(code: &'static str, message: impl Into<String>) -> Self {
         Self { status: 400, namespace: "com.amazon.coral.service", code, message: message.into(), details: None }
     }
 
-    /// A request that breaks a constraint of the service's model.
+    /// A request that violates a constraint of the service's model.
     pub(crate) fn validation(message: impl Into<String>) -> Self {
         Self::framework("ValidationException", message)
     }
 
-    /// A modelled error of WAF, HTTP 400.
+    /// A modeled error of WAF, with HTTP 400.
     pub(crate) fn waf(code: &'static str, message: impl Into<String>) -> Self {
         Self { status: 400, namespace: "com.amazonaws.wafv2", code, message: message.into(), details: None }
     }
 
-    /// A modelled error of DynamoDB, HTTP 400.
+    /// A modeled error of DynamoDB, with HTTP 400.
     pub(crate) fn dynamo(code: &'static str, message: impl Into<String>) -> Self {
         Self { namespace: "com.amazonaws.dynamodb.v20120810", ..Self::waf(code, message) }
     }
 
-    /// The same error as a failure of the server.
+    /// The same error with another HTTP status.
     pub(crate) fn with_status(self, status: u16) -> Self {
         Self { status, ..self }
     }
@@ -241,7 +241,7 @@ impl ApiError {
     }
 }
 
-/// What an operation that succeeded answers, and whether it changed anything.
+/// The answer of a successful operation, and whether it changed anything.
 pub(crate) struct Done {
     pub(crate) body: String,
     pub(crate) effect: bool,

@@ -1,5 +1,5 @@
-//! What IP sets, rule groups and web ACLs have in common: a name, a place, lock tokens, and a past that slow reads
-//! still show.
+//! What IP sets, rule groups and web ACLs have in common: a name, a place, lock tokens, and older versions that slow
+//! reads still show.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,20 +43,20 @@ impl Scope {
     }
 }
 
-/// Where an entity is: names are distinct within one.
+/// The place of an entity. Names are unique within a place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) region: String,
     pub(crate) scope: Scope,
 }
 
-/// The end of a marker that an empty page answered with.
+/// The suffix of a marker that an empty page returned.
 const BEHIND_EMPTY: char = '+';
 
-/// Reads may show what was so long ago ([`crate::FaultKind::Old`]).
+/// How far back reads can go ([`crate::FaultKind::Old`]).
 const MEMORY: Duration = Duration::from_hours(2);
 
-/// One state of an entity, never changed once it is there.
+/// One version of an entity. It never changes.
 #[derive(Clone, Debug)]
 pub(crate) struct Version<C> {
     visible_from: Instant,
@@ -71,43 +71,43 @@ pub(crate) struct Entity<C> {
     pub(crate) id: String,
     pub(crate) arn: String,
     pub(crate) place: Place,
-    /// Other entities may refer to it from then on.
+    /// When other entities may first refer to it.
     pub(crate) available_from: Instant,
     sequence: u64,
-    /// Oldest first, never empty; those before the one that the oldest reads show are dropped.
+    /// Oldest first, never empty. Versions that no read can show any more are dropped.
     versions: Vec<Version<C>>,
 }
 
 impl<C> Entity<C> {
-    /// The state that writes meet.
+    /// The newest version, which writes are checked against.
     pub(crate) fn newest(&self) -> &Version<C> {
         self.versions.last().expect("an entity has a version")
     }
 
-    /// The state that reads show; `None` while its creation is not visible.
+    /// The version that reads show. `None` while its creation is not visible.
     fn seen(&self, now: Instant) -> Option<&Version<C>> {
         self.versions.iter().rev().find(|version| version.visible_from <= now)
     }
 
-    /// A new state, which reads show after `lag`.
+    /// Adds a version, which reads show after `lag`.
     pub(crate) fn replace(&mut self, content: C, token: String, now: Instant, lag: Duration) {
         let seen = self.versions.iter().rposition(|version| version.visible_from + MEMORY <= now).unwrap_or(0);
         self.versions.drain(..seen);
         self.versions.push(Version { visible_from: now + lag, token, content: Arc::new(content) });
     }
 
-    /// Whether reads show the newest state.
+    /// Whether reads show the newest version.
     fn is_up_to_date(&self, now: Instant) -> bool {
         self.newest().visible_from <= now
     }
 
-    /// `WAFOptimisticLockException` unless the token is the newest.
+    /// Returns `WAFOptimisticLockException` unless the token is the newest.
     pub(crate) fn check_token(&self, token: &str) -> Result<(), ApiError> {
         if self.newest().token == token { Ok(()) } else { Err(fault::stale_token()) }
     }
 }
 
-/// What the list of a kind shows besides name, id, ARN and token.
+/// What a list shows besides name, id, ARN and token.
 pub(crate) trait Described {
     fn description(&self) -> Option<&str>;
 }
@@ -115,14 +115,14 @@ pub(crate) trait Described {
 /// All entities of one kind, in the order of their creation.
 #[derive(Debug)]
 pub(crate) struct Collection<C> {
-    /// As in the ARN: `ipset`, `rulegroup`, `webacl`.
+    /// The kind in the ARN: `ipset`, `rulegroup` or `webacl`.
     kind: &'static str,
     created: u64,
     entities: Vec<Entity<C>>,
 }
 
-/// What a new entity is made of.
-pub(crate) struct Birth<'a, C> {
+/// The parts of a new entity.
+pub(crate) struct NewEntity<'a, C> {
     pub(crate) account: &'a str,
     pub(crate) name: &'a str,
     pub(crate) place: &'a Place,
@@ -130,9 +130,9 @@ pub(crate) struct Birth<'a, C> {
     pub(crate) token: String,
     pub(crate) content: C,
     pub(crate) now: Instant,
-    /// Reads show it after so long.
+    /// Time until reads show it.
     pub(crate) lag: Duration,
-    /// Rule groups may refer to it after so long.
+    /// Time until rule groups may refer to it.
     pub(crate) propagation: Duration,
 }
 
@@ -149,8 +149,8 @@ impl<C: Described> Collection<C> {
         self.entities.iter().filter(|entity| entity.place == *place).count()
     }
 
-    pub(crate) fn add(&mut self, birth: Birth<'_, C>) -> &Entity<C> {
-        let Birth { account, name, place, id, token, content, now, lag, propagation } = birth;
+    pub(crate) fn add(&mut self, new: NewEntity<'_, C>) -> &Entity<C> {
+        let NewEntity { account, name, place, id, token, content, now, lag, propagation } = new;
         self.created += 1;
         let arn = format!("arn:aws:wafv2:{}:{account}:{}/{}/{name}/{id}", place.region, place.scope.path(), self.kind);
         self.entities.push(Entity {
@@ -169,12 +169,12 @@ impl<C: Described> Collection<C> {
         self.entities.retain(|entity| entity.name != name);
     }
 
-    /// Whether reads show the newest state of each.
+    /// Whether reads show the newest version of each entity.
     pub(crate) fn is_up_to_date(&self, now: Instant) -> bool {
         self.entities.iter().all(|entity| entity.is_up_to_date(now))
     }
 
-    /// By name alone, in whichever place: how tests speak of an entity.
+    /// The entity with this name in any place, as tests refer to it.
     pub(crate) fn by_name(&self, name: &str) -> Option<&Entity<C>> {
         self.entities.iter().find(|entity| entity.name == name)
     }
@@ -191,7 +191,7 @@ impl<C: Described> Collection<C> {
         self.entities.iter().any(|entity| entity.place == *place && entity.name == name)
     }
 
-    /// What an update is for: name and id must both fit.
+    /// The entity to update. Both name and id must match.
     pub(crate) fn find_to_update(&mut self, place: &Place, name: &str, id: &str) -> Result<&mut Entity<C>, ApiError> {
         self.entities
             .iter_mut()
@@ -199,7 +199,7 @@ impl<C: Described> Collection<C> {
             .ok_or_else(fault::no_such_item)
     }
 
-    /// What a read shows, by name and id.
+    /// The entity and version that a read shows, by name and id.
     pub(crate) fn read(
         &self,
         place: &Place,
@@ -212,7 +212,7 @@ impl<C: Described> Collection<C> {
         Ok((entity, entity.seen(now).ok_or_else(fault::no_such_item)?))
     }
 
-    /// What a read shows, by ARN; the ARN of another region is unknown here.
+    /// The entity and version that a read shows, by ARN. ARNs of other regions are unknown.
     pub(crate) fn read_by_arn(
         &self,
         region: &str,

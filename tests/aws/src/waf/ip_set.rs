@@ -1,4 +1,4 @@
-//! IP sets: what is accepted as an address, and how the service gives addresses back.
+//! IP sets: which addresses are accepted, and how the service returns them.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use ipnet::IpNet;
 use serde_json::{Map, Value, json};
 
-use super::entity::{Birth, Described, Entity};
+use super::entity::{Described, Entity, NewEntity};
 use super::{Waf, validate};
 use crate::fault;
 use crate::wire::{ApiError, Done};
@@ -21,7 +21,7 @@ pub(crate) struct IpSet {
     pub(crate) addresses: Vec<IpNet>,
     pub(crate) description: Option<String>,
     pub(crate) tags: BTreeMap<String, String>,
-    /// The addresses as a JSON array, as `GetIPSet` gives them.
+    /// The addresses as a JSON array, in the format of `GetIPSet`.
     answer: OnceLock<String>,
 }
 
@@ -67,7 +67,7 @@ impl IpSet {
         Self { version, addresses, description, tags, answer: OnceLock::new() }
     }
 
-    /// In an order that means nothing, IPv6 with leading zeros.
+    /// The addresses as JSON, in an arbitrary order, IPv6 with leading zeros.
     fn addresses_json(&self, seed: u64) -> &str {
         self.answer.get_or_init(|| {
             let mut addresses = self.addresses.clone();
@@ -104,7 +104,7 @@ impl Waf {
         let (name, id) = (validate::name(body)?, validate::id(body)?);
         let (entity, version) = self.ip_sets.read(&place, name, id, self.now)?;
         let set = &version.content;
-        // The addresses are long and do not change: written once, pasted in at every read.
+        // The addresses are long and do not change, so their JSON is built once and inserted at every read.
         let addresses = set.addresses_json(self.config.seed);
         let mut head = json!({
             "Name": entity.name,
@@ -134,7 +134,7 @@ impl Waf {
             return Err(fault::limit_exceeded());
         }
         let (id, token) = (self.uuid(), self.uuid());
-        let entity = self.ip_sets.add(Birth {
+        let entity = self.ip_sets.add(NewEntity {
             account: &self.config.account,
             name,
             place: &place,
@@ -179,7 +179,7 @@ fn summary(entity: &Entity<IpSet>) -> Value {
     })
 }
 
-/// `Addresses`, which must be there, each of 1 to 50 characters.
+/// The texts in `Addresses`, which is required. Each has 1 to 50 characters.
 fn address_texts(body: &Map<String, Value>) -> Result<Vec<&str>, ApiError> {
     let Some(Value::Array(list)) = body.get("Addresses") else {
         return Err(validate::constraint("addresses", "null", "not be null"));
@@ -200,7 +200,7 @@ fn parse_addresses(texts: &[&str], version: Family) -> Result<Vec<IpNet>, ApiErr
         .iter()
         .map(|text| {
             let refuse = |reason: &str| ApiError::parameter("IP_ADDRESS", *text, reason);
-            // Bare addresses do not parse: a network needs its prefix length.
+            // Bare addresses do not parse, because a network needs a prefix length.
             let net: IpNet = text.parse().map_err(|_| refuse("The parameter is not a CIDR"))?;
             let family = if net.addr().is_ipv4() { Family::V4 } else { Family::V6 };
             if family != version {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
-use self::entity::{Birth, Collection, Described, List, Place, Scope};
+use self::entity::{Collection, Described, List, NewEntity, Place, Scope};
 use self::ip_set::IpSet;
 use self::rule_group::RuleGroup;
 use self::web_acl::WebAcl;
@@ -23,7 +23,7 @@ use crate::wire::{ApiError, Done};
 #[derive(Debug)]
 pub(crate) struct Waf {
     pub(crate) config: Config,
-    /// When the call that is being handled came in.
+    /// When the current call arrived.
     pub(crate) now: Instant,
     random: fastrand::Rng,
     pub(crate) ip_sets: Collection<IpSet>,
@@ -31,14 +31,14 @@ pub(crate) struct Waf {
     pub(crate) web_acls: Collection<WebAcl>,
 }
 
-/// How often an operation may be called.
+/// The kind of rate limit of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rate {
     Read,
     Write,
 }
 
-/// The published rate that an operation falls under; `None` for an operation that the stand-in does not have.
+/// The published rate limit of an operation. `None` if the stand-in does not support the operation.
 pub(crate) fn rate_of(operation: &str) -> Option<Rate> {
     match operation {
         "GetIPSet"
@@ -65,7 +65,7 @@ impl Waf {
         }
     }
 
-    /// Carries out an operation; `None` if there is none of that name.
+    /// Runs an operation. `None` if it is not supported.
     pub(crate) fn call(
         &mut self,
         operation: &str,
@@ -108,7 +108,7 @@ impl Waf {
         Ok(Done::read(page.to_string()))
     }
 
-    /// Whether a read of this resource, or list, that showed this token is behind what writes meet.
+    /// Whether a read of this resource or list, which showed this token, is older than the newest state.
     pub(crate) fn reads_lag_behind(&self, operation: &str, target: &str, shown: Option<&str>) -> bool {
         let newest = match operation {
             "ListIPSets" => return !self.ip_sets.is_up_to_date(self.now),
@@ -130,7 +130,7 @@ impl Waf {
         parts.join("-")
     }
 
-    /// What is made by hand: visible and available at once.
+    /// Creates a resource by hand, visible and available at once.
     pub(crate) fn by_hand<'a, C>(&mut self, scope: &str, name: &'a str, content: C) -> HandMade<'a, C> {
         let scope = Scope::parse(scope).unwrap_or_else(|| panic!("no such scope: {scope}"));
         let region = match scope {
@@ -141,7 +141,7 @@ impl Waf {
     }
 }
 
-/// Something made by hand, before it is put into its collection.
+/// A resource created by hand, before it is added to its collection.
 pub(crate) struct HandMade<'a, C> {
     name: &'a str,
     place: Place,
@@ -151,10 +151,10 @@ pub(crate) struct HandMade<'a, C> {
 }
 
 impl<C: Described> HandMade<'_, C> {
-    /// Puts it into its collection and gives its ARN.
+    /// Adds it to its collection and returns its ARN.
     pub(crate) fn put(self, account: &str, now: Instant, into: &mut Collection<C>) -> String {
-        assert!(!into.is_taken(&self.place, self.name), "made by hand twice: {}", self.name);
-        let birth = Birth {
+        assert!(!into.is_taken(&self.place, self.name), "created by hand twice: {}", self.name);
+        let birth = NewEntity {
             account,
             name: self.name,
             place: &self.place,
@@ -169,7 +169,7 @@ impl<C: Described> HandMade<'_, C> {
     }
 }
 
-/// The `VisibilityConfig` of what is made by hand.
+/// The `VisibilityConfig` of resources created by hand.
 pub(crate) fn visibility_of(metric: &str) -> Value {
     json!({ "SampledRequestsEnabled": true, "CloudWatchMetricsEnabled": true, "MetricName": metric })
 }

@@ -1,4 +1,4 @@
-//! Rules: their shape, the IP sets that they refer to, and the capacity units (WCU) that they weigh.
+//! Rules: their structure, the IP sets that they refer to, and their capacity units (WCU).
 
 use std::collections::BTreeSet;
 
@@ -7,26 +7,26 @@ use serde_json::{Map, Value};
 use super::validate::{self, constraint};
 use crate::wire::ApiError;
 
-/// Two readings of the published weight of a plain reference are 1 and 2: the stricter one.
+/// The weight of a plain reference. Sources say 1 or 2; this is the stricter value.
 const IP_SET_REFERENCE_WCU: i64 = 2;
-/// What a forwarded header in position ANY adds.
+/// The additional weight of a forwarded header in position ANY.
 const FORWARDED_ANY_WCU: i64 = 4;
-/// The weight of statements that the stand-in does not know better.
+/// The weight of all other statements.
 const OTHER_STATEMENT_WCU: i64 = 10;
 /// The number of labels that weigh one unit.
 const LABELS_PER_WCU: usize = 5;
-/// Words that a label may not hold.
+/// Words that a label must not contain.
 const RESERVED_LABEL_WORDS: [&str; 8] =
     ["awswaf", "aws", "waf", "rulegroup", "webacl", "regexpatternset", "ipset", "managed"];
 /// The members of `Action` in a rule.
 const ACTIONS: [&str; 5] = ["Allow", "Block", "Count", "Captcha", "Challenge"];
 
-/// What rules that were found valid amount to.
+/// The result of checking valid rules.
 #[derive(Debug, Default)]
 pub(crate) struct Weighed {
     /// Web ACL capacity units.
     pub(crate) capacity: i64,
-    /// ARNs of the IP sets, in order, repeated if so.
+    /// ARNs of the IP sets, in order, with repetitions.
     pub(crate) ip_sets: Vec<String>,
     /// Reference statements, to IP sets and to regex pattern sets.
     pub(crate) references: usize,
@@ -61,7 +61,7 @@ pub(crate) fn weigh(body: &Map<String, Value>) -> Result<Weighed, ApiError> {
     Ok(weighed)
 }
 
-/// `VisibilityConfig`, which rules and rule groups must have.
+/// Reads `VisibilityConfig`, which rules and rule groups must have.
 pub(crate) fn visibility(body: &Map<String, Value>) -> Result<Value, ApiError> {
     let config = body.get("VisibilityConfig").unwrap_or(&Value::Null);
     let fields = object(config, "visibilityConfig")?;
@@ -82,7 +82,7 @@ fn object<'a>(value: &'a Value, member: &str) -> Result<&'a Map<String, Value>, 
     value.as_object().ok_or_else(|| constraint(member, &value.to_string(), "be a structure"))
 }
 
-/// The one member of a structure that must have exactly one.
+/// The only member of a structure that must have exactly one.
 fn only_member<'a>(value: &'a Value, field: &'static str) -> Result<(&'a str, &'a Value), ApiError> {
     let members: Vec<_> = object(value, field)?.iter().filter(|(_, value)| !value.is_null()).collect();
     match members.as_slice() {
@@ -96,7 +96,8 @@ fn none_or_multiple(field: &'static str) -> ApiError {
     ApiError::parameter(field, field, reason)
 }
 
-/// A plain rule has an `Action`; references to rule groups, which have an `OverrideAction`, cannot stand in a group.
+/// Checks the action. A plain rule has an `Action`. References to rule groups, which have an `OverrideAction`, are not
+/// allowed in a group.
 fn action(rule: &Map<String, Value>) -> Result<(), ApiError> {
     let present = |member: &str| rule.get(member).filter(|value| !value.is_null());
     match (present("Action"), present("OverrideAction")) {
@@ -112,7 +113,7 @@ fn action(rule: &Map<String, Value>) -> Result<(), ApiError> {
     }
 }
 
-/// Checks the labels of a rule and gives their weight.
+/// Checks the labels of a rule and returns their weight.
 fn labels(rule: &Map<String, Value>) -> Result<i64, ApiError> {
     let labels = match rule.get("RuleLabels") {
         None | Some(Value::Null) => return Ok(0),

@@ -1,16 +1,16 @@
-//! Rule groups: immutable capacity, references to IP sets that must exist and be available.
+//! Rule groups: immutable capacity, and references to IP sets that must exist and be available.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::entity::{Birth, Described, Place};
+use super::entity::{Described, NewEntity, Place};
 use super::rule::{self, Weighed};
 use super::{Waf, validate};
 use crate::fault;
 use crate::wire::{ApiError, Done};
 
-/// The most that a rule group may weigh, in WCU.
+/// The maximum capacity of a rule group, in WCU.
 const MAX_CAPACITY: i64 = 5_000;
 
 /// The content of a rule group.
@@ -18,7 +18,7 @@ const MAX_CAPACITY: i64 = 5_000;
 pub(crate) struct RuleGroup {
     pub(crate) capacity: i64,
     pub(crate) description: Option<String>,
-    /// As they were sent: an array.
+    /// The rules as an array, as they were sent.
     pub(crate) rules: Value,
     pub(crate) visibility: Value,
     pub(crate) tags: BTreeMap<String, String>,
@@ -75,7 +75,7 @@ impl Waf {
         self.check_references(&weighed, &place)?;
         check_capacity(&weighed, capacity)?;
         let (id, token) = (self.uuid(), self.uuid());
-        let entity = self.rule_groups.add(Birth {
+        let entity = self.rule_groups.add(NewEntity {
             account: &self.config.account,
             name,
             place: &place,

@@ -1,4 +1,4 @@
-//! The constraints of WAF's model: lengths, patterns, required members. Breaking one is a `ValidationException`.
+//! The constraints of WAF's model: lengths, patterns, required members. A violation is a `ValidationException`.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::entity::{Place, Scope};
 use crate::wire::ApiError;
 
-/// The error of the service framework for a member that breaks a constraint.
+/// The error of the service framework for a member that violates a constraint.
 pub(crate) fn constraint(member: &str, value: &str, wanted: &str) -> ApiError {
     let value: String = value.chars().take(100).collect();
     ApiError::validation(format!(
@@ -16,7 +16,7 @@ pub(crate) fn constraint(member: &str, value: &str, wanted: &str) -> ApiError {
     ))
 }
 
-/// The text of a member that may be absent or null.
+/// The text of an optional member, which may be absent or null.
 pub(crate) fn optional_text<'a>(
     body: &'a Map<String, Value>,
     member: &str,
@@ -39,7 +39,7 @@ pub(crate) fn optional_text<'a>(
     }
 }
 
-/// The text of a member that must be there.
+/// The text of a required member.
 pub(crate) fn text<'a>(
     body: &'a Map<String, Value>,
     member: &str,
@@ -49,7 +49,7 @@ pub(crate) fn text<'a>(
     optional_text(body, member, length, pattern)?.ok_or_else(|| constraint(member, "null", "not be null"))
 }
 
-/// A number that may be absent or null.
+/// The number of an optional member, which may be absent or null.
 pub(crate) fn optional_integer(
     body: &Map<String, Value>,
     member: &str,
@@ -65,18 +65,18 @@ pub(crate) fn optional_integer(
     }
 }
 
-/// `^[\w\-]+$`
+/// Whether a text matches `^[\w\-]+$`.
 pub(crate) fn is_name(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
 }
 
-/// `^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$`
+/// Whether a text matches `^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$`.
 pub(crate) fn is_uuid(text: &str) -> bool {
     let lengths: Vec<usize> = text.split('-').map(str::len).collect();
     lengths == [8, 4, 4, 4, 12] && text.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f' | '-'))
 }
 
-/// `^[\w+=:#@/\-,\.][\w+=:#@/\-,\.\s]+[\w+=:#@/\-,\.]$`
+/// Whether a text matches `^[\w+=:#@/\-,\.][\w+=:#@/\-,\.\s]+[\w+=:#@/\-,\.]$`.
 fn is_description(text: &str) -> bool {
     let solid = |c: char| c.is_ascii_alphanumeric() || "_+=:#@/-,.".contains(c);
     text.chars().count() >= 3
@@ -85,27 +85,27 @@ fn is_description(text: &str) -> bool {
         && text.chars().all(|c| solid(c) || c.is_ascii_whitespace())
 }
 
-/// Name of an entity.
+/// The name of an entity.
 pub(crate) fn name(body: &Map<String, Value>) -> Result<&str, ApiError> {
     text(body, "Name", 1..=128, is_name)
 }
 
-/// Id of an entity.
+/// The id of an entity.
 pub(crate) fn id(body: &Map<String, Value>) -> Result<&str, ApiError> {
     text(body, "Id", 1..=36, is_uuid)
 }
 
-/// Lock token of an update.
+/// The lock token of an update.
 pub(crate) fn lock_token(body: &Map<String, Value>) -> Result<&str, ApiError> {
     text(body, "LockToken", 1..=36, is_uuid)
 }
 
-/// Description, if there is one.
+/// The optional description.
 pub(crate) fn description(body: &Map<String, Value>) -> Result<Option<String>, ApiError> {
     Ok(optional_text(body, "Description", 3..=256, is_description)?.map(str::to_owned))
 }
 
-/// Scope and region: the global scope is spoken to in `us-east-1` alone.
+/// Scope and region. The global scope is valid only in `us-east-1`.
 pub(crate) fn place(body: &Map<String, Value>, region: &str) -> Result<Place, ApiError> {
     let scope = text(body, "Scope", 1..=10, |text| Scope::parse(text).is_some())?;
     let scope = Scope::parse(scope).ok_or_else(|| constraint("scope", scope, "be a scope"))?;
@@ -115,7 +115,7 @@ pub(crate) fn place(body: &Map<String, Value>, region: &str) -> Result<Place, Ap
     Ok(Place { region: region.to_owned(), scope })
 }
 
-/// Tags of something new.
+/// The tags of a new entity.
 pub(crate) fn tags(body: &Map<String, Value>) -> Result<BTreeMap<String, String>, ApiError> {
     let list = match body.get("Tags") {
         None | Some(Value::Null) => return Ok(BTreeMap::new()),

@@ -1,4 +1,4 @@
-//! Web ACLs: made by hand and read, never written through the API.
+//! Web ACLs: created by hand and read, never written through the API.
 
 use serde_json::{Map, Value, json};
 
@@ -12,9 +12,9 @@ pub(crate) struct WebAcl {
     /// `Allow` or `Block`.
     pub(crate) default_action: String,
     pub(crate) rules: Value,
-    /// What Firewall Manager runs before and after them.
+    /// The rule groups that Firewall Manager runs before and after the rules.
     pub(crate) firewall_manager: [Value; 2],
-    /// ARNs of what it protects.
+    /// ARNs of the resources that it protects.
     pub(crate) resources: Vec<String>,
 }
 
@@ -24,7 +24,7 @@ impl Described for WebAcl {
     }
 }
 
-/// Resource types and what the ARNs of their resources hold.
+/// Resource types, and a part of the ARNs of their resources.
 const RESOURCE_TYPES: [(&str, &str); 7] = [
     ("APPLICATION_LOAD_BALANCER", ":elasticloadbalancing:"),
     ("API_GATEWAY", ":apigateway:"),
@@ -36,7 +36,7 @@ const RESOURCE_TYPES: [(&str, &str); 7] = [
 ];
 
 impl Waf {
-    /// Without a type, WAF answers load balancers.
+    /// Lists the resources of a web ACL. Without a type, WAF lists load balancers.
     pub(crate) fn list_resources_for_web_acl(&self, body: &Map<String, Value>, region: &str) -> Result<Done, ApiError> {
         let arn = validate::optional_text(body, "WebACLArn", 20..=2048, |_| true)?.unwrap_or_default();
         let wanted = validate::optional_text(body, "ResourceType", 1..=64, |_| true)?;

@@ -9,7 +9,7 @@ use crate::support::{calm, create, refusal, waf, waf_in};
 
 const PARAMETER: &str = "WAFInvalidParameterException IP_ADDRESS";
 
-/// A create that would pass, changed.
+/// Changes a valid create, sends it, and returns the outcome.
 async fn try_create(change: impl FnOnce(CreateIPSetFluentBuilder) -> CreateIPSetFluentBuilder) -> String {
     let aws = Aws::new(calm());
     let request = waf(&aws)
@@ -19,11 +19,11 @@ async fn try_create(change: impl FnOnce(CreateIPSetFluentBuilder) -> CreateIPSet
         .ip_address_version(IpAddressVersion::Ipv4)
         .set_addresses(Some(Vec::new()));
     let outcome = refusal(change(request).send().await);
-    assert_eq!(outcome == "ok", !aws.ip_sets().is_empty(), "an IP set is there if and only if the call succeeded");
+    assert_eq!(outcome == "ok", !aws.ip_sets().is_empty(), "an IP set exists if and only if the call succeeded");
     outcome
 }
 
-/// An update that would pass, changed.
+/// Changes a valid update, sends it, and returns the outcome.
 async fn try_update(change: impl FnOnce(UpdateIPSetFluentBuilder) -> UpdateIPSetFluentBuilder) -> String {
     let aws = Aws::new(calm());
     aws.put_ip_set("REGIONAL", "one", "IPV4", &["192.0.2.1/32"], None);
@@ -116,7 +116,7 @@ async fn an_address_has_1_to_50_characters() {
 }
 
 #[tokio::test]
-async fn an_address_is_given_once_but_cidrs_may_overlap() {
+async fn addresses_are_unique_but_cidrs_may_overlap() {
     let twice = |create: CreateIPSetFluentBuilder| create.addresses("192.0.2.0/24").addresses("192.0.2.0/24");
     assert_eq!(try_create(twice).await, PARAMETER);
     let overlap = |create: CreateIPSetFluentBuilder| create.addresses("192.0.2.0/24").addresses("192.0.2.0/25");
@@ -168,7 +168,7 @@ async fn tags_are_distinct_and_well_formed() {
 }
 
 #[tokio::test]
-async fn a_name_is_taken_once_in_a_region_and_scope() {
+async fn names_are_unique_in_a_region_and_scope() {
     let aws = Aws::new(calm());
     create(&waf(&aws), "one").await;
     let again = |client: &aws_sdk_wafv2::Client, scope| {
@@ -181,7 +181,7 @@ async fn a_name_is_taken_once_in_a_region_and_scope() {
 }
 
 #[tokio::test]
-async fn the_global_scope_is_spoken_to_in_us_east_1_alone() {
+async fn the_global_scope_is_valid_only_in_us_east_1() {
     let aws = Aws::new(calm());
     aws.put_ip_set("CLOUDFRONT", "one", "IPV4", &[], None);
     let list = |client: aws_sdk_wafv2::Client| client.list_ip_sets().scope(Scope::Cloudfront).send();
@@ -192,7 +192,7 @@ async fn the_global_scope_is_spoken_to_in_us_east_1_alone() {
 }
 
 #[tokio::test]
-async fn a_stale_lock_token_is_refused() {
+async fn a_stale_lock_token_is_rejected() {
     let aws = Aws::new(calm());
     aws.put_ip_set("REGIONAL", "one", "IPV4", &["192.0.2.1/32"], None);
     let before = aws.ip_set("one").unwrap();
@@ -209,7 +209,7 @@ async fn a_stale_lock_token_is_refused() {
 }
 
 #[tokio::test]
-async fn name_and_id_must_both_be_known() {
+async fn name_and_id_must_both_match() {
     let nowhere = "00000000-0000-0000-0000-000000000000";
     assert_eq!(try_update(|update| update.id(nowhere)).await, "WAFNonexistentItemException");
     assert_eq!(try_update(|update| update.name("two")).await, "WAFNonexistentItemException");
@@ -219,7 +219,7 @@ async fn name_and_id_must_both_be_known() {
 }
 
 #[tokio::test]
-async fn an_update_that_leaves_the_description_out_drops_it_and_get_then_gives_an_empty_one() {
+async fn an_update_without_a_description_drops_it_and_get_returns_an_empty_one() {
     let aws = Aws::new(calm());
     aws.put_ip_set("REGIONAL", "one", "IPV4", &[], Some("wafsync one"));
     aws.tag_ip_set("one", &[("managed-by", "wafsync")]);
@@ -237,7 +237,7 @@ async fn an_update_that_leaves_the_description_out_drops_it_and_get_then_gives_a
 }
 
 #[tokio::test]
-async fn get_gives_addresses_in_an_order_that_means_nothing_and_ipv6_expanded() {
+async fn get_returns_addresses_in_an_arbitrary_order_and_ipv6_expanded() {
     let aws = Aws::new(calm());
     let cidrs: Vec<String> = (0..100).map(|n| format!("198.51.100.{n}/32")).collect();
     let borrowed: Vec<&str> = cidrs.iter().map(String::as_str).collect();
@@ -249,7 +249,7 @@ async fn get_gives_addresses_in_an_order_that_means_nothing_and_ipv6_expanded() 
         read.ip_set().unwrap().addresses().to_vec()
     };
     let mut four = read("four").await;
-    assert_eq!(four, read("four").await, "one content has one order");
+    assert_eq!(four, read("four").await, "the same content has the same order");
     assert_ne!(four, cidrs);
     four.sort_unstable();
     let mut sorted = cidrs.clone();

@@ -6,7 +6,7 @@ use wafsync_test_aws::{Aws, Config};
 
 use crate::support::{calm, refusal, waf, waf_in};
 
-/// The names on each page, read as far as the markers go, at most ten pages.
+/// The names on each page, following the markers for at most ten pages.
 async fn pages(aws: &Aws, limit: Option<i32>) -> Vec<Vec<String>> {
     let (mut pages, mut marker) = (Vec::new(), None::<String>);
     loop {

@@ -1,8 +1,8 @@
-//! The stand-in is as strict as the documentation: every rule is broken through the plain SDK.
+//! Checks that the stand-in is as strict as the documentation, by breaking each rule through the plain SDK.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
-mod behaviour;
+mod behavior;
 mod ip_sets;
 mod lists;
 mod old;

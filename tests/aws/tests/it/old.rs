@@ -1,4 +1,4 @@
-//! Reads that show what was, lists that leave something out, and AWS's own clock.
+//! Reads of an older state, lists that omit something, and AWS's own clock.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ fn old(operation: &str, minutes: u64) -> wafsync_test_aws::Fault {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_old_read_shows_what_was_so_long_ago_with_the_token_of_then_and_the_next_one_does_not() {
+async fn an_old_read_shows_an_earlier_state_with_its_token_once() {
     let aws = Aws::new(calm());
     aws.put_ip_set("REGIONAL", "one", "IPV4", &["192.0.2.1/32"], None);
     let then = aws.ip_set("one").unwrap().lock_token;
@@ -44,7 +44,7 @@ async fn an_old_read_shows_what_was_so_long_ago_with_the_token_of_then_and_the_n
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_old_read_from_before_its_creation_knows_nothing_of_a_set() {
+async fn an_old_read_does_not_see_a_set_that_was_created_later() {
     let aws = Aws::new(calm());
     tokio::time::advance(Duration::from_mins(10)).await;
     aws.put_ip_set("REGIONAL", "one", "IPV4", &[], None);
@@ -53,7 +53,7 @@ async fn an_old_read_from_before_its_creation_knows_nothing_of_a_set() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_fault_omits_is_in_no_list_and_does_not_exist() {
+async fn an_omitted_resource_is_in_no_list_and_does_not_exist() {
     let aws = Aws::new(calm());
     for name in ["one", "two"] {
         aws.put_ip_set("REGIONAL", name, "IPV4", &[], None);
@@ -86,7 +86,7 @@ async fn every_second_page_of_a_list_may_be_empty_and_have_a_new_marker() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn answers_are_dated_by_a_clock_of_aws_own() {
+async fn answers_carry_the_date_of_the_configured_clock() {
     let aws = Aws::new(Config { epoch: Some(1_800_000_000), ..calm() });
     tokio::time::advance(Duration::from_secs(61)).await;
     assert_eq!(aws.date(), Some(1_800_000_061));
@@ -97,7 +97,7 @@ async fn answers_are_dated_by_a_clock_of_aws_own() {
     assert_eq!(dated.await.unwrap(), "Fri, 15 Jan 2027 08:01:01 GMT");
 }
 
-/// Tells the date of an answer.
+/// Sends the date of an answer.
 #[derive(Debug)]
 struct Dates(std::sync::Mutex<Option<tokio::sync::oneshot::Sender<String>>>);
 

@@ -1,4 +1,4 @@
-//! A preloaded account looks as wafsync would have left it; the numbers here come from other tools.
+//! A preloaded account looks as wafsync would leave it. The expected numbers come from other tools.
 
 use serde_json::json;
 use wafsync_test_aws::{Aws, Config};
@@ -6,7 +6,7 @@ use wafsync_test_aws::{Aws, Config};
 use crate::support::{REGION, calm};
 
 #[tokio::test]
-async fn every_cidr_of_the_table_is_in_force_with_the_descriptions_that_say_so() {
+async fn preload_puts_every_cidr_in_force_with_matching_descriptions() {
     let aws = Aws::new(Config { set_capacity: 2, group_references: 2, ..calm() });
     aws.create_table(REGION, "clusters");
     let cidrs = json!(["192.0.2.1/32", "198.51.100.0/24", "2001:db8::/48", "192.0.2.1/32"]).to_string();

@@ -1,4 +1,4 @@
-//! The wire: what is no request of AWS at all, and what the stand-in does not have.
+//! The wire protocol: invalid requests and unsupported operations.
 
 use std::process::Stdio;
 
@@ -13,7 +13,7 @@ const SIGNED: &str = "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20260101/eu-centra
                       SignedHeaders=host;x-amz-date, \
                       Signature=0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
-/// Posts to a server and gives the whole answer.
+/// Posts to a server and returns the whole answer.
 async fn post(url: &str, headers: &[(&str, &str)], body: &str) -> String {
     let address = url.strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(address).await.unwrap();
@@ -29,7 +29,7 @@ async fn post(url: &str, headers: &[(&str, &str)], body: &str) -> String {
 }
 
 #[tokio::test]
-async fn an_operation_that_the_stand_in_does_not_have_is_refused_and_remembered() {
+async fn an_unsupported_operation_is_rejected_and_recorded() {
     let aws = Aws::new(calm());
     create(&waf(&aws), "one").await;
     let view = aws.ip_set("one").unwrap();
@@ -40,7 +40,7 @@ async fn an_operation_that_the_stand_in_does_not_have_is_refused_and_remembered(
 }
 
 #[tokio::test]
-async fn a_request_without_a_signature_for_the_service_is_refused() {
+async fn a_request_without_a_signature_for_the_service_is_rejected() {
     let server = Aws::new(calm()).serve().await.unwrap();
     let kind = ("content-type", "application/x-amz-json-1.1");
     let target = ("x-amz-target", "AWSWAF_20190729.ListIPSets");
@@ -63,7 +63,7 @@ async fn a_request_without_a_signature_for_the_service_is_refused() {
 }
 
 #[tokio::test]
-async fn another_service_is_refused_and_remembered() {
+async fn an_unknown_service_is_rejected_and_recorded() {
     let aws = Aws::new(calm());
     let server = aws.serve().await.unwrap();
     let headers = [("x-amz-target", "AmazonSSM.GetParameter"), ("authorization", SIGNED)];
@@ -74,7 +74,7 @@ async fn another_service_is_refused_and_remembered() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_no_json_object_is_refused() {
+async fn a_body_that_is_not_a_json_object_is_rejected() {
     let server = Aws::new(calm()).serve().await.unwrap();
     let headers = [("x-amz-target", "AWSWAF_20190729.ListIPSets"), ("authorization", SIGNED)];
     for body in ["", "[]", "{\"Scope\":"] {
@@ -84,7 +84,7 @@ async fn a_body_that_is_no_json_object_is_refused() {
 }
 
 #[tokio::test]
-async fn the_program_serves_a_table_that_is_in_force_already() {
+async fn the_program_serves_a_preloaded_table() {
     let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_wafsync-test-aws"))
         .args(["--port", "0", "--items", "25000", "--no-rates", "--preload"])
         .stdout(Stdio::piped())

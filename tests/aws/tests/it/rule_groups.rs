@@ -23,7 +23,7 @@ fn request(aws: &Aws) -> CreateRuleGroupFluentBuilder {
     create.visibility_config(visibility("group"))
 }
 
-/// Creates a group with these rules, and checks that `CheckCapacity` and an update judge them alike.
+/// Creates a group with these rules, and checks that `CheckCapacity` and an update have the same outcome.
 async fn try_rules(aws: &Aws, rules: Vec<Rule>) -> String {
     let created = refusal(request(aws).set_rules(Some(rules.clone())).send().await);
     let weighed = waf(aws).check_capacity().scope(Scope::Regional).set_rules(Some(rules.clone())).send().await;
@@ -202,7 +202,7 @@ async fn a_group_cannot_weigh_more_than_its_capacity_which_never_changes() {
     let update = waf(&aws).update_rule_group().name("group").scope(Scope::Regional).id(id);
     let update = update.lock_token(&view.lock_token).visibility_config(visibility("group"));
     assert_eq!(refusal(update.clone().set_rules(Some(or(3))).send().await), refused);
-    assert_eq!(aws.rule_group("group").unwrap(), view, "what was refused changed nothing");
+    assert_eq!(aws.rule_group("group").unwrap(), view, "the rejected update changed nothing");
     assert_eq!(refusal(update.set_rules(Some(or(2))).send().await), "ok");
     assert_eq!(aws.rule_group("group").unwrap().capacity, 4);
     assert_eq!(refusal(request(&aws).name("none").capacity(0).send().await), "ValidationException");
@@ -233,7 +233,7 @@ async fn a_referenced_ip_set_exists_in_the_same_region_and_scope() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_new_ip_set_is_unavailable_until_it_has_spread() {
+async fn a_new_ip_set_is_unavailable_until_it_is_propagated() {
     let aws = Aws::new(Config { propagation: Duration::from_secs(90), ..calm() });
     let arn = create(&waf(&aws), "new").await;
     let attempt = || request(&aws).rules(rule("rule", 0, reference(&arn))).send();
@@ -264,7 +264,7 @@ async fn a_group_has_the_constraints_of_all_entities() {
 }
 
 #[tokio::test]
-async fn a_group_is_read_by_its_arn_alone_and_an_update_drops_what_is_left_out() {
+async fn a_group_can_be_read_by_arn_and_an_update_drops_what_it_omits() {
     let (aws, arns) = account(1);
     let rules = vec![rule("rule", 0, reference(&arns[0]))];
     request(&aws).description("wafsync x table:00").set_rules(Some(rules.clone())).send().await.unwrap();
@@ -284,7 +284,7 @@ async fn a_group_is_read_by_its_arn_alone_and_an_update_drops_what_is_left_out()
 }
 
 #[tokio::test]
-async fn a_reference_to_an_ip_set_that_was_removed_by_hand_is_refused() {
+async fn a_reference_to_a_removed_ip_set_is_rejected() {
     let (aws, arns) = account(1);
     let rules = vec![rule("rule", 0, reference(&arns[0]))];
     request(&aws).set_rules(Some(rules.clone())).send().await.unwrap();
@@ -300,7 +300,7 @@ async fn a_reference_to_an_ip_set_that_was_removed_by_hand_is_refused() {
 
 #[tokio::test]
 #[should_panic(expected = "group refers to set-0")]
-async fn an_ip_set_that_a_rule_refers_to_is_not_removed() {
+async fn a_referenced_ip_set_cannot_be_removed() {
     let (aws, arns) = account(1);
     request(&aws).set_rules(Some(vec![rule("rule", 0, reference(&arns[0]))])).send().await.unwrap();
     aws.remove_ip_set("set-0");

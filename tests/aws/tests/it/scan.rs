@@ -1,4 +1,4 @@
-//! `Scan`: pages, segments, projections, capacity, and what moves while it runs.
+//! `Scan`: pages, segments, projections, capacity, and changes while it runs.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -35,7 +35,7 @@ fn ids(page: &ScanOutput) -> Vec<String> {
     page.items().iter().map(|item| item["id"].as_s().unwrap().clone()).collect()
 }
 
-/// The ids on each page; `between` is called after every page.
+/// The ids on each page. `between` is called after every page.
 async fn pages(request: ScanFluentBuilder, mut between: impl FnMut(&[String])) -> Vec<Vec<String>> {
     let (mut pages, mut start) = (Vec::new(), None::<HashMap<String, AttributeValue>>);
     loop {
@@ -52,7 +52,7 @@ async fn pages(request: ScanFluentBuilder, mut between: impl FnMut(&[String])) -
 }
 
 #[tokio::test]
-async fn every_item_comes_once_in_one_order_that_is_not_that_of_the_keys() {
+async fn a_scan_returns_every_item_once_in_the_order_of_hashes() {
     let aws = with_items(calm(), 100);
     let whole = pages(scan(&aws), |_| ()).await.concat();
     let distinct: BTreeSet<&String> = whole.iter().collect();
@@ -74,7 +74,7 @@ async fn a_page_is_cut_by_the_size_of_the_items_before_projection() {
 }
 
 #[tokio::test]
-async fn a_page_that_ends_with_the_table_because_of_its_limit_is_followed_by_an_empty_one() {
+async fn a_limit_that_ends_exactly_at_the_end_is_followed_by_an_empty_page() {
     let aws = with_items(calm(), 4);
     let lengths: Vec<usize> = pages(scan(&aws).limit(2), |_| ()).await.iter().map(Vec::len).collect();
     assert_eq!(lengths, [2, 2, 0]);
@@ -90,7 +90,7 @@ async fn an_empty_page_may_have_a_last_evaluated_key() {
 }
 
 #[tokio::test]
-async fn segments_share_the_items_out_and_keep_their_own_keys() {
+async fn segments_divide_the_items_and_accept_only_their_own_keys() {
     let aws = with_items(calm(), 200);
     let mut seen = BTreeMap::<String, usize>::new();
     for segment in 0..4 {
@@ -113,7 +113,7 @@ async fn segments_share_the_items_out_and_keep_their_own_keys() {
 }
 
 #[tokio::test]
-async fn a_projection_gives_the_named_attributes_and_reserved_words_need_a_placeholder() {
+async fn a_projection_returns_the_named_attributes_and_reserved_words_need_a_placeholder() {
     let aws = Aws::new(calm());
     aws.create_table(REGION, TABLE);
     aws.put_item(TABLE, "a", json!({ "id": { "S": "a" }, "name": { "S": "b" }, "ips": { "S": "[]" } }));
@@ -137,7 +137,7 @@ async fn a_projection_gives_the_named_attributes_and_reserved_words_need_a_place
 }
 
 #[tokio::test]
-async fn capacity_is_half_a_unit_for_4_kib_doubled_for_consistent_reads_whatever_is_projected() {
+async fn capacity_is_half_a_unit_per_4_kib_or_one_if_consistent_and_ignores_projections() {
     let aws = with_items(calm(), 100);
     let units = async |request: ScanFluentBuilder| {
         let page = request.return_consumed_capacity(ReturnConsumedCapacity::Total).send().await.unwrap();
@@ -163,10 +163,10 @@ async fn a_megabyte_is_a_page_of_128_units() {
 }
 
 #[tokio::test]
-async fn what_is_put_or_deleted_while_a_scan_runs_shows_by_its_position() {
+async fn a_running_scan_sees_only_changes_ahead_of_it() {
     let aws = with_items(calm(), 10);
     let order = pages(scan(&aws), |_| ()).await.concat();
-    // Behind the scan's back a deleted item has been seen, before it it never is.
+    // A deleted item was seen if it is behind the scan, and is never seen if it is ahead of it.
     let mut number = 0;
     let seen = pages(scan(&aws).limit(5), |_| {
         if number == 0 {
@@ -176,7 +176,7 @@ async fn what_is_put_or_deleted_while_a_scan_runs_shows_by_its_position() {
         number += 1;
     });
     assert_eq!(seen.await.concat(), order[..9]);
-    // And the other way round for items that are put.
+    // For items that are put, it is the other way round.
     let mut number = 0;
     let seen = pages(scan(&aws).limit(5), |_| {
         if number == 0 {
@@ -202,12 +202,12 @@ async fn an_item_that_moves_within_its_collection_can_be_missed_or_seen_twice() 
             }
             number += 1;
         });
-        assert_eq!(seen.await.concat().len(), times + 1, "the neighbour and {times} times the one that moves");
+        assert_eq!(seen.await.concat().len(), times + 1, "the neighbor and {times} times the one that moves");
     }
 }
 
 #[tokio::test]
-async fn a_table_is_known_in_its_own_region_alone() {
+async fn a_table_is_known_only_in_its_region() {
     let aws = with_items(calm(), 1);
     let missing = "ResourceNotFoundException";
     assert_eq!(refusal(dynamo_in(&aws, "eu-west-1").scan().table_name(TABLE).send().await), missing);

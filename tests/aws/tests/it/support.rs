@@ -1,4 +1,4 @@
-//! Clients in front of the stand-in, and short texts for what it refuses.
+//! Clients of the stand-in, and short texts for its errors.
 
 use std::error::Error;
 use std::fmt::Debug;
@@ -14,7 +14,7 @@ use wafsync_test_aws::{Aws, Config, Fault, FaultKind, When};
 
 pub(crate) const REGION: &str = "eu-central-1";
 
-/// An account without rates.
+/// A configuration without rate limits.
 pub(crate) fn calm() -> Config {
     Config { read_rate: None, write_rate: None, ..Config::default() }
 }
@@ -49,7 +49,7 @@ pub(crate) fn dynamo(aws: &Aws) -> aws_sdk_dynamodb::Client {
     dynamo_in(aws, REGION)
 }
 
-/// `ok`, the code of the error, with the field if it has one, or `dispatch`, `response`, `timeout`.
+/// `ok`, or the error code with the field if there is one, or `dispatch`, `response`, `timeout`.
 pub(crate) fn refusal<T, E, R>(result: Result<T, SdkError<E, R>>) -> String
 where
     E: ProvideErrorMetadata + Error + 'static,
@@ -73,7 +73,7 @@ where
     }
 }
 
-/// Creates an IPv4 set of one address and gives its ARN.
+/// Creates an IPv4 set of one address and returns its ARN.
 pub(crate) async fn create(client: &aws_sdk_wafv2::Client, name: &str) -> String {
     let created = client
         .create_ip_set()
@@ -121,7 +121,7 @@ pub(crate) fn allow() -> RuleAction {
     RuleAction::builder().allow(AllowAction::builder().build()).build()
 }
 
-/// A rule that allows, of this name and priority.
+/// A rule that allows, with this name and priority.
 pub(crate) fn rule(name: &str, priority: i32, statement: Statement) -> Rule {
     Rule::builder()
         .name(name)
@@ -133,7 +133,7 @@ pub(crate) fn rule(name: &str, priority: i32, statement: Statement) -> Rule {
         .unwrap()
 }
 
-/// One failure of the next attempt at this operation.
+/// A fault in the next attempt of this operation.
 pub(crate) fn once(operation: &str, when: When, kind: FaultKind) -> Fault {
     Fault { operation: Some(operation.to_owned()), target: None, skip: 0, times: 1, when, kind }
 }

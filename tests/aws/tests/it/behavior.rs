@@ -1,4 +1,4 @@
-//! Rates, faults, hooks, delays, and the log that tells of them.
+//! Rate limits, faults, hooks, delays, and the log.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -21,7 +21,7 @@ async fn try_create(aws: &Aws, name: &str) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn five_reads_of_one_action_pass_in_any_second_and_a_throttled_one_counts() {
+async fn five_reads_per_action_pass_each_second_and_throttled_ones_count() {
     let aws = Aws::new(Config::default());
     for _ in 0..5 {
         assert_eq!(list(&aws).await, "ok");
@@ -43,7 +43,7 @@ async fn five_reads_of_one_action_pass_in_any_second_and_a_throttled_one_counts(
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_write_of_one_action_passes_a_second() {
+async fn one_write_per_action_passes_each_second() {
     let aws = Aws::new(Config::default());
     assert_eq!(try_create(&aws, "one").await, "ok");
     assert_eq!(try_create(&aws, "two").await, "ThrottlingException");
@@ -60,7 +60,7 @@ async fn one_write_of_one_action_passes_a_second() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rates_go_by_arrival_however_long_an_attempt_takes() {
+async fn rates_are_counted_on_arrival_even_for_slow_attempts() {
     let aws = Aws::new(Config::default());
     aws.fail(once("CreateIPSet", When::Before, FaultKind::Slow(Duration::from_secs(1))));
     assert_eq!(try_create(&aws, "one").await, "ok");
@@ -70,7 +70,7 @@ async fn rates_go_by_arrival_however_long_an_attempt_takes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn reads_show_the_old_state_with_its_old_token_while_they_lag() {
+async fn reads_that_lag_show_the_old_state_with_its_old_token() {
     let aws = Aws::new(Config { read_lag: Duration::from_secs(3), ..calm() });
     aws.put_ip_set("REGIONAL", "one", "IPV4", &["192.0.2.1/32"], None);
     let old = aws.ip_set("one").unwrap();
@@ -101,7 +101,7 @@ async fn reads_show_the_old_state_with_its_old_token_while_they_lag() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_kind_of_fault_looks_as_it_does_in_the_service() {
+async fn each_kind_of_fault_looks_like_the_error_of_the_service() {
     let cases = [
         (FaultKind::Throttled, "ThrottlingException"),
         (FaultKind::InternalError, "WAFInternalErrorException"),
@@ -160,7 +160,7 @@ async fn faults_of_a_scan_are_those_of_dynamodb() {
 }
 
 #[tokio::test]
-async fn a_fault_strikes_the_attempts_that_match_after_those_that_it_skips() {
+async fn a_fault_is_injected_into_matching_attempts_after_the_skipped_ones() {
     let aws = Aws::new(calm());
     let target = Some("two".to_owned());
     let (skip, times, when, kind) = (1, 2, When::Before, FaultKind::Throttled);
@@ -179,7 +179,7 @@ async fn a_fault_strikes_the_attempts_that_match_after_those_that_it_skips() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_attempt_that_is_never_answered_ends_with_the_callers_patience() {
+async fn an_attempt_without_an_answer_ends_with_the_timeout_of_the_caller() {
     let aws = Aws::new(calm());
     let config = waf(&aws).config().to_builder().behavior_version(BehaviorVersion::latest());
     let patience = TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(20)).build();
@@ -199,7 +199,7 @@ async fn an_attempt_that_is_never_answered_ends_with_the_callers_patience() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_late_attempt_has_its_effect_also_after_its_caller_has_given_up() {
+async fn a_late_attempt_takes_effect_after_its_caller_gave_up() {
     let aws = Aws::new(calm());
     let config = waf(&aws).config().to_builder().behavior_version(BehaviorVersion::latest());
     let patience = TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(5)).build();
@@ -241,7 +241,7 @@ async fn a_hook_sees_every_attempt_before_and_after_and_may_edit_the_state() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_log_tells_when_what_and_how_it_ended_with_addresses_counted() {
+async fn the_log_has_the_time_the_request_and_the_outcome_with_addresses_counted() {
     let aws = Aws::new(calm());
     tokio::time::advance(Duration::from_secs(7)).await;
     create(&waf(&aws), "one").await;
@@ -276,7 +276,7 @@ async fn one_seed_gives_one_history() {
 }
 
 #[tokio::test]
-async fn the_sdk_meets_the_same_account_over_a_socket_where_connections_break_too() {
+async fn the_sdk_sees_the_same_account_and_broken_connections_over_a_socket() {
     let aws = Aws::new(calm());
     let server = aws.serve().await.unwrap();
     let config = aws_sdk_wafv2::Config::builder()
