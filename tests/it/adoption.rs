@@ -1,4 +1,4 @@
-//! How a hand-made IP set is taken over.
+//! Taking over a hand-made IP set with `--adopt`.
 
 use wafsync::run::outcome::Outcome;
 
@@ -15,7 +15,7 @@ fn world() -> World {
 }
 
 #[tokio::test(start_paused = true)]
-async fn removals_from_a_set_that_is_not_marked_wait_and_nothing_is_added_to_it() {
+async fn removals_from_an_unmarked_set_are_held_and_nothing_is_added_to_it() {
     let mut world = world();
     let held = world.apply().await;
     let expected = [
@@ -44,7 +44,7 @@ async fn removals_from_a_set_that_is_not_marked_wait_and_nothing_is_added_to_it(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_set_that_holds_nothing_unwanted_is_taken_over_without_a_question() {
+async fn a_set_without_unwanted_addresses_is_adopted_without_approval() {
     let world = world();
     world.aws.edit_ip_set("offices", |set| set.retain(|address| *address == ip(1)));
     let document = world.apply().await;
@@ -59,7 +59,7 @@ async fn a_set_that_holds_nothing_unwanted_is_taken_over_without_a_question() {
     );
     world.later().await;
     world.settled().await;
-    // It is marked now: from here on a removal is like any other.
+    // The set is marked now, so this removal is like any other.
     world.no_items(1..=1);
     let next = world.next_apply().await;
     assert_eq!((ended(&next), next.guard.verdict.as_str()), ((Outcome::Changed, 1, 1), "pass"));
@@ -68,13 +68,13 @@ async fn a_set_that_holds_nothing_unwanted_is_taken_over_without_a_question() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_set_that_is_named_like_ours_is_adopted_with_the_same_care() {
+async fn a_set_named_like_ours_needs_the_same_approval() {
     let mut world = World::new(&["--adopt", "wafsync-ipv4-000"]);
     world.aws.put_ip_set("REGIONAL", "wafsync-ipv4-000", "IPV4", &[&ip(1), "203.0.113.0/24"], Some("Offices"));
     world.items(1..=2);
     let first = world.apply().await;
     assert_eq!((ended(&first), texts(&first.held)), ((Outcome::Held, 3, 3), vec!["203.0.113.0/24".to_owned()]));
-    // By now a rule of ours refers to it, but nothing has been approved.
+    // A rule of ours refers to it now, but nothing has been approved.
     world.items(3..=3);
     let second = world.next_apply().await;
     assert_eq!(changes(&second), [format!("update_ip_set wafsync-ipv4-001 +{}", ip(3))]);
@@ -90,7 +90,7 @@ async fn a_set_that_is_named_like_ours_is_adopted_with_the_same_care() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_set_to_adopt_that_there_is_not_fails() {
+async fn adopting_a_missing_set_fails() {
     let world = World::new(&["--adopt", "offices"]);
     let document = world.apply().await;
     let error =
@@ -100,7 +100,7 @@ async fn a_set_to_adopt_that_there_is_not_fails() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_set_to_adopt_that_an_old_list_leaves_out_is_looked_for_again() {
+async fn a_set_to_adopt_that_an_old_list_omits_is_listed_again() {
     let world = world();
     world.fail_times("ListIPSets", 2, When::Before, FaultKind::Omits("offices".into()));
     let document = world.apply().await;
@@ -108,7 +108,7 @@ async fn a_set_to_adopt_that_an_old_list_leaves_out_is_looked_for_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_set_to_adopt_that_stays_left_out_fails_within_about_a_minute_and_nothing_is_written() {
+async fn a_set_to_adopt_that_stays_omitted_fails_within_about_a_minute_without_a_write() {
     let world = world();
     world.fail_times("ListIPSets", 1000, When::Before, FaultKind::Omits("offices".into()));
     let began = tokio::time::Instant::now();
@@ -119,7 +119,7 @@ async fn a_set_to_adopt_that_stays_left_out_fails_within_about_a_minute_and_noth
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_set_that_only_looks_like_ours_is_left_alone_and_its_number_skipped() {
+async fn a_foreign_set_named_like_ours_is_not_written_and_its_number_is_skipped() {
     let world = World::new(&[]);
     world.aws.put_ip_set("REGIONAL", "wafsync-ipv4-000", "IPV4", &["203.0.113.0/24"], Some("somebody else"));
     world.aws.put_ip_set("REGIONAL", "wafsync-ipv4-001", "IPV6", &[], Some("wafsync wafsync sum:1 entries:0"));

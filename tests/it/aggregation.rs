@@ -1,4 +1,4 @@
-//! Replaced CIDRs: merged, split, covered; nothing that stays wanted is out of force for a moment.
+//! Replaced CIDRs: merged, split or covered. Addresses that stay wanted are always in force.
 
 use wafsync::run::outcome::Outcome;
 use wafsync_test_aws::{Config, FaultKind, Phase, When};
@@ -6,7 +6,7 @@ use wafsync_test_aws::{Config, FaultKind, Phase, When};
 use crate::world::{World, changes, ended, texts};
 
 #[tokio::test(start_paused = true)]
-async fn aggregation_is_switched_on_and_off_in_one_write_each_where_it_fits_one_set() {
+async fn aggregation_is_switched_on_and_off_in_one_write_each_if_it_fits_one_set() {
     let mut world = World::new(&[]);
     world.item("a", &["198.51.100.6"]);
     world.item("b", &["198.51.100.7"]);
@@ -26,7 +26,7 @@ async fn aggregation_is_switched_on_and_off_in_one_write_each_where_it_fits_one_
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_replaces_cidrs_of_several_sets_goes_to_each_of_them_at_once() {
+async fn a_cidr_that_replaces_cidrs_of_several_sets_is_added_to_each_of_them() {
     let config = Config { set_capacity: 2, ..Config::default() };
     let mut world = World::with(config, &["--max-ip-sets", "4", "--max-removals", "0"]);
     for (key, address) in [("a", "198.51.100.4"), ("b", "198.51.100.5"), ("c", "198.51.100.6"), ("d", "198.51.100.7")] {
@@ -66,9 +66,9 @@ async fn a_wide_cidr_that_is_split_stays_until_its_parts_are_in_force() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_second_round_relies_on_nothing_that_the_first_one_has_put_there() {
-    // The second set has a conflict, so that the parts of the /24 show when the run plans again; AWS may not have spread
-    // them yet.
+async fn a_second_round_does_not_rely_on_additions_of_the_first() {
+    // The second set has a conflict, so the run plans again and sees the parts of the /24, which AWS may not have
+    // propagated yet.
     let config = Config { set_capacity: 2, ..Config::default() };
     let world = World::with(config, &["--max-ip-sets", "4"]);
     world.item("a", &["198.51.100.0/24"]);
@@ -89,7 +89,7 @@ async fn a_second_round_relies_on_nothing_that_the_first_one_has_put_there() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_removal_that_relies_on_other_sets_waits_if_one_of_them_changes_right_before() {
+async fn a_removal_that_relies_on_other_sets_is_deferred_if_one_of_them_changes() {
     let config = Config { set_capacity: 2, ..Config::default() };
     let world = World::with(config, &["--max-ip-sets", "4"]);
     world.item("a", &["198.51.100.0/24"]);
@@ -97,7 +97,8 @@ async fn a_removal_that_relies_on_other_sets_waits_if_one_of_them_changes_right_
     world.apply().await;
     world.item("a", &["198.51.100.1", "198.51.100.2", "198.51.100.3"]);
     world.next_apply().await;
-    // The /24 is to go now, because the new sets cover what is wanted of it; a hand takes a part from one of them.
+    // The /24 can be removed, because the new sets cover what is wanted of it. Then a manual edit takes a part from one
+    // of them.
     let mut scans = 0;
     world.aws.on_call(move |aws, call| {
         scans += usize::from(call.operation == "Scan" && call.phase == Phase::After);

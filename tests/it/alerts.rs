@@ -1,4 +1,4 @@
-//! `docs/alerts.yaml` speaks of metrics that there are.
+//! `docs/alerts.yaml` uses only metrics that exist.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use wafsync::metrics::METRICS;
 
 const FILE: &str = include_str!("../../docs/alerts.yaml");
 
-/// What promtool is shown, by `tests/deploy/run`.
+/// The alerts that `tests/deploy/run` gives to promtool.
 const PROMTOOL: &str = include_str!("../deploy/alerts.yaml");
 
 fn alerts() -> Vec<Value> {
@@ -33,13 +33,13 @@ fn selectors(expression: &str) -> Vec<(&str, &str)> {
 }
 
 #[test]
-fn every_metric_and_label_in_an_expression_is_one_of_the_program() {
+fn every_metric_and_label_in_an_expression_exists() {
     for alert in alerts() {
         let selectors = selectors(expression(&alert));
         assert_ne!(selectors, [], "{alert}");
         for (name, label) in selectors {
             let metric = METRICS.iter().find(|metric| metric.name == name);
-            let metric = metric.unwrap_or_else(|| panic!("{name} of {} is no metric", alert["alert"]));
+            let metric = metric.unwrap_or_else(|| panic!("{name} of {} is not a metric", alert["alert"]));
             if !label.is_empty() {
                 let (key, values) = label.split_once('=').unwrap();
                 let (known, all) = metric.label.unwrap();
@@ -53,7 +53,7 @@ fn every_metric_and_label_in_an_expression_is_one_of_the_program() {
 }
 
 #[test]
-fn every_label_that_a_text_quotes_is_kept_by_its_expression() {
+fn every_label_used_in_a_text_is_kept_by_its_expression() {
     for alert in alerts() {
         for text in ["summary", "action"].map(|key| alert["annotations"][key].as_str().unwrap()) {
             for label in text.split("$labels.").skip(1).map(|rest| rest.split_whitespace().next().unwrap()) {
@@ -67,7 +67,7 @@ fn every_label_that_a_text_quotes_is_kept_by_its_expression() {
 }
 
 #[test]
-fn no_two_alerts_have_a_name_in_common_and_each_says_how_urgent_it_is() {
+fn alert_names_are_unique_and_each_alert_has_a_severity() {
     let alerts = alerts();
     let names: BTreeSet<&str> = alerts.iter().map(|alert| alert["alert"].as_str().unwrap()).collect();
     assert_eq!(names.len(), alerts.len());
@@ -77,7 +77,7 @@ fn no_two_alerts_have_a_name_in_common_and_each_says_how_urgent_it_is() {
 }
 
 #[test]
-fn promtool_is_shown_every_alert() {
+fn promtool_tests_every_alert() {
     for alert in alerts() {
         let fires = format!("alertname=\"{}\"", alert["alert"].as_str().unwrap());
         assert!(PROMTOOL.contains(&fires), "{fires}");

@@ -1,6 +1,6 @@
-//! Answers of AWS that no service should give: each is an error that names its call, or does no harm.
+//! Malformed answers of AWS: each is an error that names its call, or is harmless.
 //!
-//! Whatever comes out, nothing panics, nothing is read for ever, and nothing in an output steers a terminal.
+//! Nothing panics, nothing is read forever, and no output contains terminal control characters.
 
 use std::ffi::OsString;
 use std::sync::{Arc, Mutex};
@@ -26,16 +26,16 @@ use wafsync_test_aws::{Config, FaultKind, When};
 use crate::running;
 use crate::world::{World, reference_to};
 
-/// The body of an answer, by operation and how often that was called before.
-type Tells = Box<dyn FnMut(&str, usize) -> String + Send>;
+/// Returns the body of an answer, for the operation and the number of earlier calls to it.
+type Script = Box<dyn FnMut(&str, usize) -> String + Send>;
 
-/// An AWS that tells whatever it is told to, always with success.
+/// An AWS whose answers are scripted. Every status is 200.
 #[derive(Clone)]
-struct Liar(Arc<Mutex<(Tells, Vec<String>)>>);
+struct ScriptedAws(Arc<Mutex<(Script, Vec<String>)>>);
 
-impl Liar {
-    fn new(tells: impl FnMut(&str, usize) -> String + Send + 'static) -> Self {
-        Self(Arc::new(Mutex::new((Box::new(tells), Vec::new()))))
+impl ScriptedAws {
+    fn new(script: impl FnMut(&str, usize) -> String + Send + 'static) -> Self {
+        Self(Arc::new(Mutex::new((Box::new(script), Vec::new()))))
     }
 
     fn calls(&self, operation: &str) -> usize {
@@ -43,13 +43,13 @@ impl Liar {
     }
 }
 
-impl std::fmt::Debug for Liar {
+impl std::fmt::Debug for ScriptedAws {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Liar")
+        f.write_str("ScriptedAws")
     }
 }
 
-impl HttpConnector for Liar {
+impl HttpConnector for ScriptedAws {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let target = request.headers().get("x-amz-target").unwrap_or_default();
         let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
@@ -61,7 +61,7 @@ impl HttpConnector for Liar {
     }
 }
 
-impl HttpClient for Liar {
+impl HttpClient for ScriptedAws {
     fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
         SharedHttpConnector::new(self.clone())
     }
@@ -75,7 +75,7 @@ fn settings() -> Settings {
     }
 }
 
-/// A plan without a deadline: nothing but the program's own limits ends it.
+/// Plans without a deadline, so that only the program's own limits end it.
 async fn plan(http: SharedHttpClient, settings: &Settings) -> (Run, Document) {
     run(http, settings, Command::Plan).await
 }
@@ -98,7 +98,7 @@ async fn run(http: SharedHttpClient, settings: &Settings, command: Command) -> (
 #[tokio::test(start_paused = true)]
 async fn a_next_marker_that_never_ends_is_an_error_after_a_thousand_pages() {
     for operation in ["ListIPSets", "ListRuleGroups", "ListWebACLs"] {
-        let liar = Liar::new(move |called, earlier| {
+        let scripted = ScriptedAws::new(move |called, earlier| {
             let list = called.strip_prefix("List").unwrap_or("Items");
             let page = json!([{"Name": "n", "Id": "i", "ARN": "arn:x", "LockToken": "t", "Description": ""}]);
             let endless = called == operation;
@@ -106,10 +106,10 @@ async fn a_next_marker_that_never_ends_is_an_error_after_a_thousand_pages() {
             json!({list: if endless { page } else { json!([]) }, "NextMarker": marker}).to_string()
         });
         let settings = if operation == "ListWebACLs" { settings() } else { without_acls() };
-        let (_, document) = plan(SharedHttpClient::new(liar.clone()), &settings).await;
+        let (_, document) = plan(SharedHttpClient::new(scripted.clone()), &settings).await;
         assert_eq!(document.outcome, Outcome::Failed, "{}", document.reason);
         assert_eq!(document.reason, format!("failed: {operation} all: the list does not end"));
-        assert_eq!(liar.calls(operation), 1000);
+        assert_eq!(scripted.calls(operation), 1000);
     }
 }
 
@@ -117,14 +117,14 @@ async fn a_next_marker_that_never_ends_is_an_error_after_a_thousand_pages() {
 async fn a_page_of_a_million_tiny_values_is_one_rejection_for_each_item() {
     let million = |value: &str| vec![value; 1_000_000].join(",");
     let numbers = Value::from(format!("[{}]", million("1")));
-    let liar = Liar::new(move |called, _| match called {
+    let scripted = ScriptedAws::new(move |called, _| match called {
         "Scan" => format!(
             r#"{{"Items":[{{"id":{{"S":"list"}},"ips":{{"L":[{}]}}}},{{"id":{{"S":"text"}},"ips":{{"S":{numbers}}}}}]}}"#,
             million(r#"{"S":""}"#),
         ),
         list => json!({list.strip_prefix("List").unwrap_or("none"): []}).to_string(),
     });
-    let (_, document) = plan(SharedHttpClient::new(liar), &without_acls()).await;
+    let (_, document) = plan(SharedHttpClient::new(scripted), &without_acls()).await;
     let named: Vec<String> =
         document.table.rejections.iter().map(|found| format!("{}: {}", found.key, found.reason)).collect();
     let reason = "the item asks for 1000000 CIDRs, --max-per-item allows 100: all of it is rejected";
@@ -137,7 +137,7 @@ fn without_acls() -> Settings {
     settings
 }
 
-/// Passes everything on, except one operation, whose answers are changed.
+/// Passes everything on, but changes the answers of one operation.
 #[derive(Clone, Debug)]
 struct Garbler {
     http: SharedHttpClient,
@@ -175,7 +175,7 @@ impl HttpClient for Garbler {
     }
 }
 
-/// The value at this place, counted as one reads.
+/// The value at this place, in reading order.
 fn at<'v>(value: &'v mut Value, place: &mut usize) -> Option<&'v mut Value> {
     if *place == 0 {
         return Some(value);
@@ -192,7 +192,7 @@ fn put(body: &mut Value, mut place: usize, value: Value) -> bool {
     at(body, &mut place).map(|found| *found = value).is_some()
 }
 
-/// What a value is replaced by.
+/// Replacements for a value.
 const GARBLES: [fn(&mut Value, usize) -> bool; 5] = [
     |body, place| put(body, place, Value::Null),
     |body, place| put(body, place, json!(-7.5e300)),
@@ -202,7 +202,7 @@ const GARBLES: [fn(&mut Value, usize) -> bool; 5] = [
 ];
 
 #[tokio::test(start_paused = true)]
-async fn whatever_stands_at_any_place_of_an_answer_is_an_error_or_does_no_harm() {
+async fn any_value_at_any_place_of_an_answer_is_an_error_or_harmless() {
     let mut world = World::new(&[]);
     world.item("cluster-a", &["198.51.100.7/32", "2001:db8:1::/48"]);
     world.apply().await;
@@ -234,7 +234,7 @@ async fn whatever_stands_at_any_place_of_an_answer_is_an_error_or_does_no_harm()
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_ip_set_that_has_its_addresses_twice_is_not_an_empty_one() {
+async fn an_ip_set_with_two_address_lists_is_not_an_empty_one() {
     let world = World::new(&[]);
     world.items(1..=2);
     world.apply().await;
@@ -253,9 +253,9 @@ async fn an_ip_set_that_has_its_addresses_twice_is_not_an_empty_one() {
     assert_eq!((document.outcome, world.in_force().len()), (Outcome::Failed, 2));
 }
 
-/// What an answer to a write says is all that a run knows of it until it reads again.
+/// Until a run reads again, it knows only what the answer to a write says.
 #[tokio::test(start_paused = true)]
-async fn whatever_stands_at_any_place_of_an_answer_to_a_write_the_outcome_is_honest_and_the_next_run_converges() {
+async fn after_any_answer_to_a_write_the_outcome_is_true_and_the_next_run_converges() {
     let (mut tried, mut changed, mut failed) = (0, 0, 0);
     for operation in ["CreateIPSet", "UpdateIPSet", "CreateRuleGroup", "UpdateRuleGroup"] {
         for garble in GARBLES {
@@ -266,7 +266,7 @@ async fn whatever_stands_at_any_place_of_an_answer_to_a_write_the_outcome_is_hon
                 let http = world.aws.http_client();
                 let garbler = Garbler { http, operation, garble, place, reached: Arc::clone(&reached) };
                 let what = format!("{operation}, place {place}");
-                // Everything is created, then there is something to update.
+                // The first run creates everything, so that the second has something to update.
                 let cluster_a: &[&str] = &["198.51.100.7/32"];
                 for wanted in [cluster_a, &["198.51.100.8/32", "2001:db8:1::/48"]] {
                     world.item("cluster-a", wanted);
@@ -321,16 +321,16 @@ fn harmless(run: &Run, document: &Document, command: Command, what: &str) {
     }
 }
 
-/// What a person would give a small job.
+/// A realistic memory limit for a small job.
 #[cfg(target_os = "linux")]
 const MEMORY: u32 = 256 * 1024;
 
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_table_of_the_most_values_that_its_pages_can_hold_fits_in_little_memory() {
+async fn the_densest_possible_pages_fit_in_little_memory() {
     let process = crate::process::Process::new().await;
     let none = json!({"NULL": true});
-    // An item may have 400 KB, and an element of a list takes two bytes at least.
+    // An item has at most 400 KB, and an element of a list takes at least two bytes.
     let most = |key: &str| json!({"id": {"S": key}, "ips": {"L": vec![none.clone(); 190_000]}});
     for number in 0..10 {
         let key = format!("item-{number}");
@@ -345,6 +345,6 @@ async fn a_table_of_the_most_values_that_its_pages_can_hold_fits_in_little_memor
     }
     let run = process.start_in(MEMORY, &["plan"]).end().await;
     assert_eq!(run.code, Some(0), "{}", run.stderr);
-    // Ten lists, one text, and each value of the items with the long keys.
+    // Ten lists, one text, and every value of the items with the long keys.
     assert!(run.stdout.contains("100,011 values cannot be used"), "{}", run.stdout);
 }

@@ -1,11 +1,11 @@
-//! The main job, step by step.
+//! The basic scenarios, step by step.
 
 use wafsync::run::outcome::Outcome;
 
 use crate::world::World;
 
 #[tokio::test(start_paused = true)]
-async fn the_first_run_brings_everything_in_force() {
+async fn the_first_run_puts_everything_in_force() {
     let world = World::new(&[]);
     world.item("a", &["198.51.100.7/32", "2001:db8:1::/48"]);
     world.item("b", &["203.0.113.0/28"]);

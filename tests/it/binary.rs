@@ -1,7 +1,6 @@
-//! The real binary, black-box: what it prints, where, and how it leaves.
+//! The real binary as a black box: its output and exit codes.
 //!
-//! It talks to the stand-in over a loopback port. Nothing sleeps: each wait is for something that
-//! happens.
+//! It calls the stand-in on a loopback port. Nothing sleeps: each wait is for an event.
 
 use std::fmt;
 use std::process::{Output, Stdio};
@@ -17,8 +16,8 @@ use crate::world::{TABLE, reference_to};
 
 const REGION: &str = "eu-central-1";
 
-/// A program that says nothing for so long hangs.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// A program without output for this long hangs.
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// An account on a loopback port.
 struct Bench {
@@ -41,7 +40,7 @@ impl fmt::Display for Ran {
 }
 
 impl Ran {
-    /// With the log sorted, where it tells of writes that are made side by side.
+    /// With the log lines sorted, because writes run in parallel.
     fn sorted(mut self) -> Self {
         let mut lines: Vec<&str> = self.stderr.split_inclusive('\n').collect();
         lines.sort_unstable();
@@ -49,8 +48,8 @@ impl Ran {
         self
     }
 
-    /// With "CALL" for the call that failed, where all that are made side by side would.
-    fn whichever_call(mut self) -> Self {
+    /// With `CALL` for the name of the failed call, because several run in parallel and any of them can fail first.
+    fn any_call(mut self) -> Self {
         for call in ["Scan table clusters:", "ListIPSets all:", "ListRuleGroups all:"] {
             self.stderr = self.stderr.replace(call, "CALL:");
         }
@@ -66,7 +65,7 @@ impl From<Output> for Ran {
 }
 
 impl Bench {
-    /// An empty table, an empty WAF, and no rates, so that nothing takes time.
+    /// An empty table and an empty WAF without rate limits, so that nothing waits.
     async fn new() -> Self {
         let aws = Aws::new(Config { read_rate: None, write_rate: None, ..Config::default() });
         aws.create_table(REGION, TABLE);
@@ -74,7 +73,7 @@ impl Bench {
         Self { aws, server }
     }
 
-    /// Ten clusters with an IPv4 address each, in force.
+    /// Ten clusters with one IPv4 address each, all in force.
     async fn settled() -> Self {
         let bench = Self::new().await;
         for number in 0..10 {
@@ -88,7 +87,7 @@ impl Bench {
         self.aws.put_item(TABLE, key, json!({"id": {"S": key}, "ips": {"S": json!(ips).to_string()}}));
     }
 
-    /// The program with nothing of this machine's settings, and all that every test has in common.
+    /// The program, with the environment that all tests share and none of this machine's settings.
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_wafsync"));
         command.args(args).env_clear().kill_on_drop(true).stdin(Stdio::null()).envs([
@@ -122,7 +121,7 @@ impl Bench {
     }
 }
 
-/// A run that failed before it came to a plan: nothing on stdout, one line on stderr.
+/// A run that failed before it had a plan: nothing on stdout, one line on stderr.
 #[track_caller]
 fn assert_one_line(ran: &Ran) {
     assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.lines().count()), (Some(1), "", 1), "{ran}");
@@ -146,7 +145,7 @@ async fn a_change_is_one_write_and_each_removed_cidr_is_in_the_log() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn held_removals_leave_with_3_and_go_once_approved() {
+async fn held_removals_exit_with_3_and_are_made_once_approved() {
     let bench = Bench::settled().await;
     for number in 2..10 {
         bench.aws.delete_item(TABLE, &format!("cluster-{number}"));
@@ -160,7 +159,7 @@ async fn held_removals_leave_with_3_and_go_once_approved() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_empty_table_leaves_with_3_and_writes_nothing() {
+async fn an_empty_table_exits_with_3_and_writes_nothing() {
     let bench = Bench::settled().await;
     bench.aws.clear_table(TABLE);
     bench.aws.clear_log();
@@ -169,7 +168,7 @@ async fn an_empty_table_leaves_with_3_and_writes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_detailed_exit_code_tells_nothing_pending_and_guarded_apart() {
+async fn the_detailed_exit_code_distinguishes_nothing_pending_and_guarded() {
     let bench = Bench::settled().await;
     let detailed = ["plan", "--detailed-exitcode"];
     assert_eq!(bench.run(&detailed).await.code, Some(0));
@@ -184,7 +183,7 @@ async fn the_detailed_exit_code_tells_nothing_pending_and_guarded_apart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_aws_refuses_is_one_line() {
+async fn each_aws_error_is_one_line() {
     let bench = Bench::new().await;
     let no_table = bench.run(&["plan", "--table=absent"]).await;
     let wrong_region = bench.command(&["plan"]).env("AWS_REGION", "us-west-2").output().await.unwrap().into();
@@ -198,10 +197,10 @@ async fn what_aws_refuses_is_one_line() {
         .await
         .unwrap()
         .into();
-    // No server listens on the port of a service that has ended.
-    let nobody_there = bench.command(&["plan"]).env("AWS_ENDPOINT_URL", "http://127.0.0.1:1").output().await.unwrap();
-    let mut nobody_there = Ran::from(nobody_there);
-    nobody_there.stderr = nobody_there.stderr.replace("os error 61", "os error 111");
+    // Nothing listens on this port.
+    let no_server = bench.command(&["plan"]).env("AWS_ENDPOINT_URL", "http://127.0.0.1:1").output().await.unwrap();
+    let mut no_server = Ran::from(no_server);
+    no_server.stderr = no_server.stderr.replace("os error 61", "os error 111");
     bench.refuse("ListIPSets");
     let denied = bench.run(&["apply"]).await;
     let denied_to_explain = bench.run(&["explain", "198.51.100.7"]).await;
@@ -210,8 +209,8 @@ async fn what_aws_refuses_is_one_line() {
         ("another Region", wrong_region),
         ("no Region", no_region),
         ("no CA certificates", no_roots),
-        ("no credentials", no_credentials.whichever_call()),
-        ("nobody there", nobody_there.whichever_call()),
+        ("no credentials", no_credentials.any_call()),
+        ("no server", no_server.any_call()),
         ("access denied", denied),
         ("access denied to explain", denied_to_explain),
     ];
@@ -224,7 +223,7 @@ async fn what_aws_refuses_is_one_line() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refused_write_leaves_with_1_and_says_what_was_done() {
+async fn a_rejected_write_exits_with_1_and_reports_the_writes_made() {
     let bench = Bench::settled().await;
     bench.refuse("UpdateIPSet");
     bench.item("cluster-new", &["198.51.100.7/32"]);
@@ -232,7 +231,7 @@ async fn a_refused_write_leaves_with_1_and_says_what_was_done() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn mistakes_on_the_command_line_leave_with_64() {
+async fn usage_errors_exit_with_64() {
     let bench = Bench::new().await;
     let mut mistakes = Vec::new();
     for args in [
@@ -260,7 +259,7 @@ async fn mistakes_on_the_command_line_leave_with_64() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn explain_tells_wanted_and_in_force_apart() {
+async fn explain_distinguishes_wanted_and_in_force() {
     let bench = Bench::settled().await;
     bench.item("cluster-new", &["198.51.100.7/32"]);
     bench.aws.delete_item(TABLE, "cluster-3");
@@ -276,7 +275,7 @@ async fn explain_tells_wanted_and_in_force_apart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_json_document_is_printed_whatever_the_outcome() {
+async fn the_json_document_is_printed_for_every_outcome() {
     let bench = Bench::new().await;
     bench.item("cluster-a", &["198.51.100.7/32", "54.123.456.78/32"]);
     let applied = bench.run(&["apply", "--output=json"]).await;
@@ -292,7 +291,7 @@ async fn the_json_document_is_printed_whatever_the_outcome() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_log_is_one_json_object_a_line_where_nobody_watches() {
+async fn the_log_is_one_json_object_per_line_without_a_terminal() {
     let bench = Bench::new().await;
     bench.item("cluster-a", &["198.51.100.7/32"]);
     let ran: Ran = bench.command(&["apply"]).env_remove("WAFSYNC_LOG_FORMAT").output().await.unwrap().into();
@@ -305,7 +304,7 @@ async fn the_log_is_one_json_object_a_line_where_nobody_watches() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_needs_no_aws_makes_no_call() {
+async fn commands_that_need_no_aws_make_no_call() {
     let bench = Bench::new().await;
     let policy = bench.run(&["iam-policy", "--for=plan"]).await;
     assert_eq!((policy.code, policy.stderr.as_str()), (Some(0), ""), "{policy}");
@@ -322,7 +321,7 @@ async fn what_needs_no_aws_makes_no_call() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reader_that_goes_away_is_no_reason_to_panic() {
+async fn a_closed_pipe_does_not_panic() {
     let bench = Bench::new().await;
     bench.item("cluster-a", &["198.51.100.7/32"]);
     let mut child = bench.command(&["apply"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -331,11 +330,11 @@ async fn a_reader_that_goes_away_is_no_reason_to_panic() {
     assert_eq!(bench.aws.ip_set("wafsync-ipv4-000").unwrap().addresses, ["198.51.100.7/32"]);
 }
 
-/// A run whose first write is under way and stays so until it is let go.
+/// A run whose first write is in flight until it is released.
 struct Hanging {
     bench: Bench,
     child: Child,
-    /// Lets the write go.
+    /// Releases the write.
     release: mpsc::Sender<()>,
 }
 
@@ -348,7 +347,7 @@ impl Hanging {
         bench.aws.on_call(move |_, call| {
             if call.operation == "CreateIPSet" && call.ok {
                 let _ = begun.send(());
-                // Once the other end is gone nothing hangs any more.
+                // Once the other end is dropped, nothing hangs any more.
                 let _ = tokio::task::block_in_place(|| released.recv());
             }
         });
@@ -357,21 +356,21 @@ impl Hanging {
         Self { bench, child, release }
     }
 
-    /// Sends the signal and waits until the program has said so.
+    /// Sends the signal and waits for this message.
     async fn terminate(&mut self, stderr: &mut (impl tokio::io::AsyncBufRead + Unpin), said: &str) {
         let pid = self.child.id().unwrap().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());
         let mut line = String::new();
         while !line.contains(said) {
             line.clear();
-            let read = tokio::time::timeout(PATIENCE, stderr.read_line(&mut line)).await;
-            assert_ne!(read.expect("it says something").unwrap(), 0, "it ended without a word");
+            let read = tokio::time::timeout(TIMEOUT, stderr.read_line(&mut line)).await;
+            assert_ne!(read.expect("the message arrives").unwrap(), 0, "the program ended without the message");
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_signal_lets_the_call_under_way_end_and_says_what_is_left() {
+async fn a_signal_waits_for_the_call_in_flight_and_reports_what_is_left() {
     let mut hanging = Hanging::new().await;
     let mut stderr = BufReader::new(hanging.child.stderr.take().unwrap());
     hanging.terminate(&mut stderr, "waiting for calls in flight").await;
@@ -387,7 +386,7 @@ async fn a_signal_lets_the_call_under_way_end_and_says_what_is_left() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_signal_leaves_at_once() {
+async fn a_second_signal_exits_immediately() {
     let mut hanging = Hanging::new().await;
     let mut stderr = BufReader::new(hanging.child.stderr.take().unwrap());
     hanging.terminate(&mut stderr, "signal again to exit immediately").await;
@@ -398,7 +397,7 @@ async fn a_second_signal_leaves_at_once() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_result_that_nobody_could_get_is_no_success() {
+async fn a_result_that_cannot_be_written_is_not_a_success() {
     let bench = Bench::settled().await;
     for args in [&["plan"][..], &["iam-policy"], &["completions", "bash"], &["--help"]] {
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
@@ -410,7 +409,7 @@ async fn a_result_that_nobody_could_get_is_no_success() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_region_that_is_none_and_a_check_without_one_are_said_in_a_line() {
+async fn an_invalid_region_and_a_check_without_one_are_one_line() {
     let bench = Bench::new().await;
     let ran: Ran = bench.command(&["plan"]).env("AWS_REGION", "x y").output().await.unwrap().into();
     let line = "\"x y\" is not an AWS Region; hint: set AWS_REGION to one such as eu-west-1\n";
@@ -424,7 +423,7 @@ async fn a_region_that_is_none_and_a_check_without_one_are_said_in_a_line() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_aborts_a_run_is_named() {
+async fn the_value_that_aborts_a_run_is_named() {
     let bench = Bench::settled().await;
     bench.item("cluster-bad", &["54.123.456.78/32"]);
     let ran = bench.run(&["plan", "--on-rejection=abort"]).await;
@@ -433,7 +432,7 @@ async fn what_aborts_a_run_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn items_without_a_key_are_warned_about() {
+async fn items_without_a_key_cause_a_warning() {
     let bench = Bench::settled().await;
     let ran = bench.run(&["plan", "--key-attribute=cluster"]).await;
     let warning =
@@ -474,7 +473,7 @@ async fn explain_waits_until_all_of_it_is_wanted_and_in_force() {
     assert_eq!(calls("Scan"), scans + 1);
     let too_short = bench.run(&["explain", "198.51.100.7", "--wait=1s"]).await;
     assert_eq!(too_short.code, Some(7), "{too_short}");
-    // A signal ends the wait with the answer of the last look.
+    // A signal ends the wait with the most recent answer.
     let run = bench.command(&["explain", "198.51.100.7", "--wait=1h"]);
     let mut child = { run }.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
@@ -496,7 +495,7 @@ async fn credentials_with_a_line_break_are_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_plan_that_no_web_acl_would_enforce_needs_a_person() {
+async fn a_plan_that_no_web_acl_enforces_exits_with_3() {
     let bench = Bench::new().await;
     bench.item("cluster-a", &["198.51.100.7/32"]);
     bench.aws.put_web_acl("REGIONAL", "front", "Block", json!([]));

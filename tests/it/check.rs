@@ -1,4 +1,4 @@
-//! The preflight against the stand-in: what it reads, what it needs, and that it changes nothing.
+//! `check` against the stand-in: what it reads, which permissions it needs, and that it changes nothing.
 
 use std::collections::BTreeSet;
 
@@ -24,13 +24,13 @@ pub(crate) async fn check(world: &World) -> CheckReport {
     judge(&world.settings, &seen)
 }
 
-/// The verdicts that are not ok.
+/// The lines that are not ok.
 fn complaints(report: &CheckReport) -> Vec<(&'static str, Severity)> {
     let lines = report.lines.iter().filter(|line| line.verdict != Severity::Ok);
     lines.map(|line| (line.subject, line.verdict)).collect()
 }
 
-/// An installation that has applied, with a web ACL that refers to it and protects a load balancer.
+/// An applied installation, with a web ACL that refers to it and protects a load balancer.
 async fn installed(config: Config) -> World {
     installed_with(config, &["--web-acl=front", "--max-ip-sets=50"], "Block").await
 }
@@ -48,7 +48,7 @@ async fn installed_with(config: Config, args: &[&str], default_action: &str) -> 
     world
 }
 
-/// The rule of docs/web-acl.md for count and label.
+/// The rule for count and label in docs/web-acl.md.
 fn block_unless() -> Value {
     let snippets = WEB_ACL.split("```json\n").skip(1).filter_map(|rest| rest.split("```").next());
     let snippet = snippets.into_iter().find(|snippet| snippet.contains("block-unless-wafsync")).unwrap();
@@ -70,7 +70,7 @@ fn deny(world: &World, operation: &str) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_installation_that_works_has_no_complaints() {
+async fn a_working_installation_has_no_complaints() {
     let world = installed(Config::default()).await;
     world.aws.clear_log();
     let report = check(&world).await;
@@ -106,7 +106,7 @@ async fn before_the_first_apply_there_are_only_warnings() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_not_allowed_shows_where_it_is_needed() {
+async fn a_missing_permission_is_reported_where_it_is_needed() {
     use Severity::{Failure, Warning};
     const WITHOUT_WAF: &[(&str, Severity)] = &[
         ("IP sets", Failure),
@@ -136,7 +136,7 @@ async fn what_is_not_allowed_shows_where_it_is_needed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn that_reads_are_allowed_is_known_before_there_is_anything_to_read() {
+async fn read_permissions_are_checked_before_there_is_anything_to_read() {
     let world = || {
         let world = World::new(&["--max-ip-sets=150"]);
         world.item("a", &["198.51.100.7/32"]);
@@ -145,7 +145,7 @@ async fn that_reads_are_allowed_is_known_before_there_is_anything_to_read() {
     let empty = world();
     let report = check(&empty).await;
     assert_eq!(line(&report, "permissions").verdict, Severity::Ok, "{}", report.to_text());
-    assert_eq!((empty.calls("GetIPSet"), empty.calls("GetRuleGroup")), (2, 3), "each name that will be read");
+    assert_eq!((empty.calls("GetIPSet"), empty.calls("GetRuleGroup")), (2, 3), "each name that a run will read");
     assert!(empty.aws.log().iter().all(|attempt| !attempt.effect), "it changes nothing");
     assert_eq!(empty.aws.violations(), Vec::<String>::new());
     for (operation, target) in [("GetIPSet", "wafsync-ipv6-000"), ("GetRuleGroup", "wafsync-3")] {
@@ -162,7 +162,7 @@ async fn that_reads_are_allowed_is_known_before_there_is_anything_to_read() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_table_larger_than_the_sample_needs_is_held_against_the_quota() {
+async fn the_estimate_for_a_table_larger_than_the_sample_is_compared_with_the_quota() {
     let world = World::with(Config { set_capacity: 10, ..Config::default() }, &[]);
     world.items(1..=150);
     for number in 0..85 {
@@ -178,7 +178,7 @@ async fn what_a_table_larger_than_the_sample_needs_is_held_against_the_quota() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_permission_that_is_missing_is_said_at_once() {
+async fn all_missing_permissions_are_reported_together() {
     let world = World::new(&[]);
     for operation in ["Scan", "ListIPSets", "GetIPSet", "GetRuleGroup"] {
         deny(&world, operation);
@@ -191,7 +191,7 @@ async fn every_permission_that_is_missing_is_said_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn mistakes_are_found_where_they_are() {
+async fn each_mistake_is_reported_on_its_line() {
     let root = Config { caller_arn: "arn:aws:iam::111122223333:root".to_owned(), ..Config::default() };
     assert_eq!(complaints(&check(&installed(root).await).await), [("credentials", Severity::Warning)]);
 
@@ -224,7 +224,7 @@ async fn mistakes_are_found_where_they_are() {
     assert_eq!(complaints(&check(&world).await), [("IP sets", Severity::Warning)]);
 }
 
-/// An installation as [`installed`], whose settings name no web ACL, and so many other web ACLs.
+/// An installation like [`installed`] whose settings name no web ACL, and this many other web ACLs.
 async fn unnamed(config: Config, others: usize) -> World {
     let mut world = installed(config).await;
     world.set(&["--max-ip-sets=50"]);
@@ -239,7 +239,7 @@ fn line<'a>(report: &'a CheckReport, subject: &str) -> &'a Line {
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_none_is_named_the_web_acls_that_refer_to_us_are_found_on_every_page() {
+async fn without_web_acl_the_web_acls_that_refer_to_us_are_found_on_every_page() {
     let world = unnamed(Config { list_page: 2, ..Config::default() }, 4).await;
     world.aws.put_web_acl("CLOUDFRONT", "elsewhere", "Allow", json!([]));
     let group = world.aws.rule_groups()[0].arn.clone();
@@ -255,7 +255,7 @@ async fn where_none_is_named_the_web_acls_that_refer_to_us_are_found_on_every_pa
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_none_is_named_and_none_refers_to_us_that_is_a_failure() {
+async fn without_web_acl_and_without_a_reference_check_fails() {
     let world = unnamed(Config::default(), 1).await;
     world.aws.edit_web_acl("front", |rules| *rules = json!([]));
     let report = check(&world).await;
@@ -268,7 +268,7 @@ async fn where_none_is_named_and_none_refers_to_us_that_is_a_failure() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_search_ends_at_the_limit_and_at_the_first_refusal_and_not_at_one_that_is_gone() {
+async fn a_search_ends_at_the_limit_or_an_error_but_skips_deleted_web_acls() {
     let world = unnamed(Config { read_rate: None, ..Config::default() }, 120).await;
     world.aws.edit_web_acl("front", |rules| *rules = json!([]));
     world.aws.clear_log();
@@ -297,11 +297,11 @@ async fn a_search_ends_at_the_limit_and_at_the_first_refusal_and_not_at_one_that
 }
 
 #[tokio::test(start_paused = true)]
-async fn count_and_label_with_the_rule_of_the_readme_has_no_complaints() {
+async fn count_and_label_with_the_documented_rule_has_no_complaints() {
     let args = ["--web-acl=front", "--action=count"];
     let world = installed_with(Config::default(), &args, "Allow").await;
     let missing = complaints(&check(&world).await);
-    assert_eq!(missing, [("default action", Severity::Failure)], "nothing blocks");
+    assert_eq!(missing, [("default action", Severity::Failure)], "no rule blocks");
     add_rule(&world, block_unless());
     world.later().await;
     let report = check(&world).await;
@@ -314,7 +314,7 @@ async fn count_and_label_with_the_rule_of_the_readme_has_no_complaints() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rule_of_ours_that_somebody_changed_is_a_failure() {
+async fn a_rule_of_ours_edited_by_hand_is_a_failure() {
     let world = installed_with(Config::default(), &["--web-acl=front"], "Block").await;
     assert_eq!(line(&check(&world).await, "match").verdict, Severity::Ok);
     world.aws.edit_rule_group("wafsync-1", |rules| rules[0]["Action"] = json!({"Block": {}}));
@@ -326,7 +326,7 @@ async fn a_rule_of_ours_that_somebody_changed_is_a_failure() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn count_and_label_of_one_rule_group_is_a_plain_match_or_its_negation() {
+async fn count_and_label_of_one_rule_group_needs_a_plain_match_or_its_negation() {
     const LABEL: &str = "awswaf:111122223333:rulegroup:wafsync-1:wafsync";
     let args = ["--web-acl=front", "--action=count", "--max-ip-sets=50"];
     let matching = |key: &str| json!({"LabelMatchStatement": {"Scope": "LABEL", "Key": key}});
@@ -347,7 +347,7 @@ async fn count_and_label_of_one_rule_group_is_a_plain_match_or_its_negation() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_label_that_a_hand_has_changed_is_a_failure() {
+async fn a_label_edited_by_hand_is_a_failure() {
     let world =
         installed_with(Config::default(), &["--web-acl=front", "--action=count", "--max-ip-sets=50"], "Allow").await;
     world.aws.edit_rule_group("wafsync-1", |rules| rules[0]["RuleLabels"] = json!([{"Name": "other"}]));
@@ -378,7 +378,7 @@ async fn the_command_prints_its_lines_and_exits_with_1_if_one_failed() {
     process.item("a", &["198.51.100.7/32"]);
     let ended = process.start(&["check"]).end().await;
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{}", ended.stdout);
-    // Lines come as they are known.
+    // Lines are printed as soon as they are known.
     let credentials = "ok       credentials       arn:aws:sts::111122223333:";
     assert!(ended.stdout.lines().any(|line| line.starts_with(credentials)), "{}", ended.stdout);
     let ended = process.start(&["check", "--web-acl=absent", "--output=json"]).end().await;

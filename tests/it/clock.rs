@@ -1,4 +1,4 @@
-//! AWS's clock and this machine's: what decides about access is AWS's.
+//! Decisions about access use AWS's clock, not this machine's.
 
 use serde_json::json;
 use wafsync::run::outcome::Outcome;
@@ -6,20 +6,20 @@ use wafsync_test_aws::{Aws, Config, FaultKind, When};
 
 use crate::world::{NOW, TABLE, World, ended};
 
-/// An address that is wanted until then.
+/// Puts an address that is wanted until this time.
 fn put_item_until(world: &World, key: &str, address: &str, expiry: i64) {
     let item = json!({"id": {"S": key}, "ips": {"S": address}, "ttl": {"N": expiry.to_string()}});
     world.aws.put_item(TABLE, key, item);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_item_expires_by_the_clock_of_aws_and_not_by_this_machines() {
+async fn an_item_expires_by_the_clock_of_aws_not_of_this_machine() {
     let machine = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
     let machine = i64::try_from(machine).unwrap();
     for (aws, expiry, in_force) in [
-        // This machine is two hours ahead, and would take an item out that is good for another hour.
+        // This machine is two hours ahead. By its clock, an item that is valid for another hour would be expired.
         (machine - 7200, machine - 3600, 2),
-        // It is two hours behind, and would leave an item in that expired an hour ago.
+        // This machine is two hours behind. By its clock, an item that expired an hour ago would be valid.
         (machine + 7200, machine + 3600, 1),
     ] {
         let mut world = World::new(&["--expiry-attribute", "ttl"]);
@@ -44,7 +44,7 @@ async fn without_a_date_from_aws_nothing_expires() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_denied_write_fails_at_once_although_the_clocks_differ() {
+async fn a_denied_write_fails_at_once_even_if_the_clocks_differ() {
     let world = World::new(&[]);
     world.items(1..=3);
     assert_eq!(world.apply().await.outcome, Outcome::Changed);

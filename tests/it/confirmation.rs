@@ -1,4 +1,4 @@
-//! Nothing that the table asked for is removed on the word of one scan.
+//! One scan alone is no proof for removing an address of the table.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ async fn world(args: &[&str]) -> World {
     world
 }
 
-/// When the attempts of this operation came in, in seconds since the first of them.
+/// The arrival times of this operation's attempts, relative to the first.
 fn times(world: &World, operation: &str) -> Vec<Duration> {
     let log = world.aws.log();
     let at: Vec<Duration> = log.iter().filter(|attempt| attempt.operation == operation).map(|a| a.at).collect();
@@ -23,7 +23,7 @@ fn times(world: &World, operation: &str) -> Vec<Duration> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_second_scan_begins_when_things_have_settled() {
+async fn the_second_scan_begins_after_the_settling_time() {
     let world = world(&["--settle", "45s"]).await;
     world.no_items(1..=1);
     world.items(11..=11);
@@ -35,7 +35,7 @@ async fn the_second_scan_begins_when_things_have_settled() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_item_that_is_back_in_the_second_scan_loses_nothing() {
+async fn an_item_that_is_back_in_the_second_scan_keeps_its_addresses() {
     let world = world(&[]).await;
     world.no_items(1..=1);
     world.once("Scan", Phase::After, |aws, _| {
@@ -49,7 +49,7 @@ async fn an_item_that_is_back_in_the_second_scan_loses_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_item_that_only_the_second_scan_lacks_stays_for_this_run() {
+async fn an_item_missing_only_in_the_second_scan_keeps_its_addresses_in_this_run() {
     let world = world(&[]).await;
     world.no_items(1..=1);
     world.once("Scan", Phase::After, |aws, _| aws.delete_item(TABLE, "c2"));
@@ -77,7 +77,7 @@ async fn an_item_that_only_the_second_scan_has_is_added() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn if_the_second_scan_fails_additions_go_on_and_nothing_is_removed() {
+async fn if_the_second_scan_fails_additions_are_made_and_removals_postponed() {
     for (kind, outcome) in [(FaultKind::InternalError, Outcome::Partial), (FaultKind::AccessDenied, Outcome::Failed)] {
         let world = world(&[]).await;
         world.no_items(1..=1);
@@ -106,8 +106,8 @@ async fn if_the_second_scan_fails_additions_go_on_and_nothing_is_removed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_the_time_for_a_second_scan_additions_go_on() {
-    // The confirming scan would begin with half a second left.
+async fn without_time_for_a_second_scan_additions_are_made() {
+    // The confirming scan would begin half a second before the deadline.
     let world = world(&["--deadline", "30500ms"]).await;
     world.no_items(1..=1);
     world.items(11..=11);
@@ -120,9 +120,9 @@ async fn without_the_time_for_a_second_scan_additions_go_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_item_that_moves_in_front_of_the_scan_is_not_locked_out() {
-    // Pages of one item, and an item whose key changes while the scan runs: the old row is behind it or gone, the new
-    // one is in a part that has been read.
+async fn an_item_that_moves_during_the_scan_is_not_locked_out() {
+    // Pages hold one item. The key of an item changes while the scan runs: the old row is behind the scan or deleted,
+    // the new row is in a part that was read already.
     let config = Config { scan_page_bytes: 1, ..Config::default() };
     let world = World::with(config, &["--key-attribute", "cluster"]);
     let row = |name: &str, address: &str| json!({"cluster": {"S": name}, "ips": {"S": json!([address]).to_string()}});

@@ -17,7 +17,7 @@ async fn world(args: &[&str]) -> World {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_edit_between_read_and_write_is_not_lost_but_read_and_planned_anew() {
+async fn an_edit_between_read_and_write_is_read_and_planned_again() {
     let world = world(&[]).await;
     world.items(41..=41);
     world.once("UpdateIPSet", Phase::Before, |aws, _| {
@@ -35,7 +35,7 @@ async fn an_edit_between_read_and_write_is_not_lost_but_read_and_planned_anew() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_writes_on_and_on_leaves_the_rest_to_the_next_run() {
+async fn repeated_conflicts_leave_the_rest_to_the_next_run() {
     let world = world(&[]).await;
     world.items(41..=41);
     let mut edits = 0;
@@ -54,8 +54,9 @@ async fn who_writes_on_and_on_leaves_the_rest_to_the_next_run() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_budget_of_removals_is_that_of_the_whole_run() {
-    // Two sets of twenty. What goes from the first is gone when a conflict in the second shows four strangers more.
+async fn the_removal_limit_applies_to_the_whole_run() {
+    // Two sets of twenty. The removals from the first are done when a conflict in the second shows four more unwanted
+    // addresses.
     for lost in [false, true] {
         let config = Config { set_capacity: 20, ..Config::default() };
         let world = World::with(config, &["--max-ip-sets", "4"]);
@@ -66,7 +67,7 @@ async fn the_budget_of_removals_is_that_of_the_whole_run() {
         world.no_items(1..=3);
         world.no_items(21..=22);
         if lost {
-            // The removals happen, and their answer is lost with every attempt of the SDK.
+            // The removals take effect, but their answer is lost at every attempt of the SDK.
             world.fail_target("UpdateIPSet", SET, 1, When::After, FaultKind::ConnectionLost);
             world.fail_target("UpdateIPSet", SET, 2, When::Before, FaultKind::ConnectionLost);
         }
@@ -125,7 +126,7 @@ async fn a_lost_answer_after_the_effect_is_a_success() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_new_set_that_is_not_spread_yet_is_waited_for_and_then_wired() {
+async fn a_new_set_is_wired_once_aws_has_propagated_it() {
     let config = Config { propagation: Duration::from_mins(4), ..Config::default() };
     let world = World::with(config, &[]);
     world.items(1..=3);
@@ -137,7 +138,7 @@ async fn a_new_set_that_is_not_spread_yet_is_waited_for_and_then_wired() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_new_set_that_is_not_spread_before_the_deadline_is_left_to_the_next_run() {
+async fn a_new_set_not_propagated_before_the_deadline_is_left_to_the_next_run() {
     let config = Config { propagation: Duration::from_mins(20), ..Config::default() };
     let world = World::with(config, &["--deadline", "5m"]);
     world.items(1..=3);
@@ -152,7 +153,7 @@ async fn a_new_set_that_is_not_spread_before_the_deadline_is_left_to_the_next_ru
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_waits_for_propagation_holds_nothing_else_up() {
+async fn waiting_for_propagation_does_not_delay_other_writes() {
     let config = Config { propagation: Duration::from_mins(4), ..Config::default() };
     let world = World::with(config, &[]);
     world.items(1..=3);
@@ -188,7 +189,7 @@ async fn reads_that_lag_are_read_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_never_shows_is_left_to_the_next_run() {
+async fn writes_that_reads_never_show_are_left_to_the_next_run() {
     let config = Config { read_lag: Duration::from_mins(3), ..Config::default() };
     let world = World::with(config, &[]);
     world.items(1..=3);
@@ -200,7 +201,7 @@ async fn what_never_shows_is_left_to_the_next_run() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_set_that_somebody_creates_under_our_next_name_is_skipped() {
+async fn a_foreign_set_created_under_our_next_name_is_skipped() {
     let world = World::new(&[]);
     world.items(1..=3);
     world.once("CreateIPSet", Phase::Before, |aws, _| {
@@ -215,7 +216,7 @@ async fn a_set_that_somebody_creates_under_our_next_name_is_skipped() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_write_whose_answer_was_lost_is_looked_for_before_the_refusal_of_its_repetition_is_believed() {
+async fn a_lost_write_is_looked_up_before_the_error_of_its_retry_is_reported() {
     let world = World::new(&[]);
     world.items(1..=5);
     world.fail("CreateIPSet", When::After, FaultKind::ConnectionLost);
@@ -228,11 +229,11 @@ async fn a_write_whose_answer_was_lost_is_looked_for_before_the_refusal_of_its_r
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_run_whose_only_write_has_an_unknown_effect_does_not_say_that_nothing_had_to_be_written() {
+async fn a_run_whose_only_write_has_an_unknown_effect_is_not_converged() {
     let world = world(&[]).await;
     world.items(41..=41);
     world.fail_times("UpdateIPSet", 3, When::After, FaultKind::ConnectionLost);
-    // Someone else writes the same addresses, so no read shows whose write it was.
+    // Another writer writes the same addresses, so no read shows whose write it was.
     world.once("UpdateIPSet", Phase::After, |aws, _| aws.describe_ip_set(SET, Some("wafsync wafsync edited")));
     let document = world.next_apply().await;
     assert_eq!(document.outcome, Outcome::Changed, "{}", document.reason);

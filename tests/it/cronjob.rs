@@ -1,4 +1,4 @@
-//! `cronjob.yaml` as Kubernetes and the program would read it.
+//! `cronjob.yaml`, as Kubernetes and the program read it.
 
 use std::ffi::OsString;
 use std::os::unix::fs::symlink;
@@ -39,13 +39,13 @@ fn document(kind: &str, name: &str) -> Value {
     document
 }
 
-/// The environment that a `ConfigMap` makes.
+/// The environment from a `ConfigMap`.
 fn variables(settings: &Value) -> Vec<(OsString, OsString)> {
     let data = settings["data"].as_object().unwrap().iter();
     data.map(|(name, value)| (name.into(), value.as_str().unwrap().into())).collect()
 }
 
-/// What the container is started with.
+/// The command line of the container.
 fn invocation(cronjob: &Value) -> Invocation {
     let container = container(cronjob);
     assert_eq!(container["envFrom"], json!([{"configMapRef": {"name": "wafsync"}}]));
@@ -79,7 +79,7 @@ fn the_job_applies_and_the_suspended_one_plans() {
 }
 
 #[test]
-fn the_job_logs_json_alone_and_the_dry_run_is_for_people() {
+fn the_job_logs_json_and_the_dry_run_prints_text() {
     let Invocation::Apply { view, .. } = invocation(&document("CronJob", "wafsync")) else { panic!("not an apply") };
     assert_eq!((view.output, view.one_line), (Output::Json, true));
     let Invocation::Plan { view, .. } = invocation(&document("CronJob", "wafsync-plan")) else { panic!("not a plan") };
@@ -87,7 +87,7 @@ fn the_job_logs_json_alone_and_the_dry_run_is_for_people() {
 }
 
 #[test]
-fn the_two_differ_in_nothing_but_the_command() {
+fn the_two_jobs_differ_only_in_the_command() {
     let applies = document("CronJob", "wafsync");
     let mut plans = document("CronJob", "wafsync-plan");
     let args = container(&applies)["args"].clone();
@@ -121,16 +121,16 @@ fn the_program_stops_by_itself_before_kubernetes_stops_it() {
     let Invocation::Apply { settings, .. } = invocation(&applies) else { panic!("not an apply") };
     let (active, grace) = (&job(&applies)["activeDeadlineSeconds"], &pod(&applies)["terminationGracePeriodSeconds"]);
     let (active, grace) = (active.as_u64().unwrap(), grace.as_u64().unwrap());
-    // The rest is for the image and for a node to start on.
+    // The rest is for pulling the image and for starting a node.
     assert!(active >= settings.run.deadline.as_secs() + grace + 60);
 }
 
-/// Between what is measured and the end of the grace period, for a node that is busy.
+/// Time between the measured exit and the end of the grace period, for a busy node.
 const MARGIN: Duration = Duration::from_secs(5);
 
 #[tokio::test(start_paused = true)]
 async fn the_grace_period_is_longer_than_the_time_from_a_signal_to_the_exit() {
-    // Its backlog accepts connections that are never answered.
+    // The listener's backlog accepts connections that are never answered.
     let gateway = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let push = format!("http://{}", gateway.local_addr().unwrap());
     let (mut run, mut all) = (Duration::ZERO, Duration::ZERO);
@@ -150,7 +150,7 @@ async fn the_grace_period_is_longer_than_the_time_from_a_signal_to_the_exit() {
             signal.raise();
             tell.send(Instant::now()).unwrap();
         });
-        // What `apply` and `watch` do, one after the other.
+        // The last steps of `apply` and `watch`, in order.
         let metrics = MetricsSettings { push: Some(push.clone()), ..MetricsSettings::default() };
         let exporter = Exporter::new(metrics, "wafsync", Health::default());
         let mut session = world.session();
@@ -161,8 +161,8 @@ async fn the_grace_period_is_longer_than_the_time_from_a_signal_to_the_exit() {
         exporter.export(&samples(&finished.document, session.settings(), &finished.facts)).await;
         all = all.max(raised.elapsed());
     }
-    assert_eq!(run, OPERATION_TIMEOUT, "a call under way may end");
-    assert!(all > run, "a Pushgateway is waited for");
+    assert_eq!(run, OPERATION_TIMEOUT, "a call in flight may end");
+    assert!(all > run, "the push to a Pushgateway is awaited");
     let applies = document("CronJob", "wafsync");
     let grace = pod(&applies)["terminationGracePeriodSeconds"].as_u64().unwrap();
     assert!(Duration::from_secs(grace) >= all + MARGIN, "{all:?}");
@@ -170,12 +170,12 @@ async fn the_grace_period_is_longer_than_the_time_from_a_signal_to_the_exit() {
 }
 
 #[test]
-fn a_run_meets_no_other_and_is_not_repeated() {
+fn runs_do_not_overlap_and_are_not_retried() {
     for name in ["wafsync", "wafsync-plan"] {
         let cronjob = document("CronJob", name);
         let spec = &cronjob["spec"];
         assert_eq!(spec["concurrencyPolicy"], "Forbid");
-        // The controller looks every ten seconds and would miss a shorter one.
+        // The controller checks every ten seconds and would miss a shorter deadline.
         assert!(spec["startingDeadlineSeconds"].as_u64().unwrap() > 10);
         assert!(spec["successfulJobsHistoryLimit"].is_u64() && spec["failedJobsHistoryLimit"].is_u64());
         assert_eq!(job(&cronjob)["backoffLimit"], 0);
@@ -199,7 +199,7 @@ fn the_pod_has_no_more_rights_than_it_needs() {
             "capabilities": {"drop": ["ALL"]},
         })
     );
-    assert_eq!(container["terminationMessagePolicy"], "FallbackToLogsOnError", "a crash leaves no line of its own");
+    assert_eq!(container["terminationMessagePolicy"], "FallbackToLogsOnError", "a crash leaves no message of its own");
     for resource in ["cpu", "memory"] {
         assert!(container["resources"]["requests"][resource].is_string(), "{resource}");
     }
@@ -207,7 +207,7 @@ fn the_pod_has_no_more_rights_than_it_needs() {
 }
 
 #[test]
-fn the_image_is_made_for_the_user_of_the_pod_and_starts_the_program() {
+fn the_image_has_the_user_of_the_pod_and_starts_the_program() {
     let cronjob = document("CronJob", "wafsync");
     let context = &pod(&cronjob)["securityContext"];
     let user = format!("USER {}:{}", context["runAsUser"], context["runAsGroup"]);
@@ -216,7 +216,7 @@ fn the_image_is_made_for_the_user_of_the_pod_and_starts_the_program() {
 }
 
 #[test]
-fn what_the_image_is_built_from_is_all_that_cargo_asks_for() {
+fn the_build_context_has_everything_that_cargo_needs() {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
     let (before, _) = IMAGE.split_once("RUN cargo build --release --locked --bin wafsync\n").unwrap();
     let copied: Vec<&str> = before.lines().filter_map(|line| line.strip_prefix("COPY ")).collect();
@@ -225,12 +225,12 @@ fn what_the_image_is_built_from_is_all_that_cargo_asks_for() {
     for line in copied {
         let (sources, target) = line.rsplit_once(' ').unwrap();
         for source in sources.split(' ') {
-            assert!(!IGNORED.lines().any(|ignored| ignored == source), "{source} is not sent to the builder");
+            assert!(!IGNORED.lines().any(|ignored| ignored == source), "{source} is not in the build context");
             let target = if target == "./" { source } else { target };
             symlink(repository.join(source), directory.join(target)).unwrap();
         }
     }
-    // It reads the whole manifest, as a build does, and then has nothing to do.
+    // It reads the whole manifest, like a build, and then has nothing to do.
     let cargo = process::Command::new(std::env::var_os("CARGO").unwrap())
         .args(["fetch", "--locked", "--offline", "--target", &format!("{}-unknown-linux-gnu", std::env::consts::ARCH)])
         .current_dir(&directory)
@@ -241,7 +241,7 @@ fn what_the_image_is_built_from_is_all_that_cargo_asks_for() {
 }
 
 #[test]
-fn everything_is_in_the_one_namespace() {
+fn everything_is_in_one_namespace() {
     for document in documents() {
         let namespace = if document["kind"] == "Namespace" { Value::Null } else { json!("wafsync") };
         assert_eq!(document["metadata"]["namespace"], namespace, "{}", document["kind"]);
@@ -249,7 +249,7 @@ fn everything_is_in_the_one_namespace() {
 }
 
 #[test]
-fn the_setting_in_a_comment_is_one_that_pushes_metrics() {
+fn the_commented_setting_pushes_metrics() {
     let file = FILE.replace("  # WAFSYNC_METRICS_PUSH:", "  WAFSYNC_METRICS_PUSH:");
     let documents: Vec<Value> = serde_saphyr::from_multiple(&file).unwrap();
     let settings = documents.iter().find(|document| document["kind"] == "ConfigMap").unwrap();

@@ -1,4 +1,4 @@
-//! Whole documents: what programs get to read. What people get is in `pages`.
+//! Whole JSON documents. Text and Markdown are in `pages`.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use wafsync::run::outcome::Outcome;
 
 use crate::world::{TABLE, World, ip, reference_to};
 
-/// A world in which one plan shows nearly everything.
+/// A world whose plan shows nearly everything.
 async fn busy() -> World {
     let mut world = World::new(&["--key-attribute", "id"]);
     world.items(1..=12);
@@ -29,19 +29,19 @@ async fn busy() -> World {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_json_of_a_plan_is_this() {
+async fn the_json_of_a_plan() {
     let world = busy().await;
     insta::assert_snapshot!("plan-json", serde_json::to_string_pretty(&world.plan().await).unwrap());
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_json_of_an_apply_is_this() {
+async fn the_json_of_an_apply() {
     let world = busy().await;
     insta::assert_snapshot!("apply-json", serde_json::to_string_pretty(&world.apply().await).unwrap());
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_json_of_a_failure_is_this() {
+async fn the_json_of_a_failure() {
     let mut world = World::new(&[]);
     world.settings.table.table = "typo".to_owned();
     let document = world.apply().await;
@@ -61,7 +61,7 @@ async fn every_line_fits_eighty_columns() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_line_fits_also_where_names_and_keys_are_long_or_wide() {
+async fn every_line_fits_even_if_names_and_keys_are_long_or_wide() {
     let name = format!("--name={}", "n".repeat(60));
     let world = World::new(&[&name]);
     let keys = ["k".repeat(90), "集群".repeat(30), format!("a {}", "\u{202e}".repeat(40))];
@@ -84,7 +84,7 @@ async fn the_same_world_gives_the_same_document_byte_for_byte() {
     assert_eq!(document().await, document().await);
 }
 
-/// Every key in `value`: with dots in between, and `[]` behind a list.
+/// Collects every key in `value`: joined by dots, with `[]` after a list.
 pub(crate) fn keys(value: &Value, path: &str, found: &mut BTreeSet<String>) {
     match value {
         Value::Object(object) => {
@@ -102,7 +102,7 @@ pub(crate) fn keys(value: &Value, path: &str, found: &mut BTreeSet<String>) {
     }
 }
 
-/// The keys that a section of the page describes.
+/// The keys that this section of the page describes.
 pub(crate) fn described(heading: &str) -> BTreeSet<String> {
     let page = include_str!("../../docs/json.md");
     let section = page.split("\n## ").find(|section| section.starts_with(heading)).unwrap();
@@ -119,7 +119,7 @@ fn assert_described(heading: &str, documents: &[Value]) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_page_about_documents_describes_every_key_and_no_other() {
+async fn the_documentation_of_the_json_describes_exactly_its_keys() {
     let run = serde_json::to_value(&busy().await.apply().await).unwrap();
     let mut world = World::new(&[]);
     world.settings.table.table = "typo".to_owned();

@@ -1,4 +1,4 @@
-//! Hand edits of what is ours are put right, at once where it is proven that they are hand edits.
+//! Manual edits of our IP sets are reverted, and at once if they are proven to be manual.
 
 use std::time::Duration;
 
@@ -19,21 +19,21 @@ async fn world(args: &[&str]) -> World {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_added_by_hand_goes_after_a_second_look_and_without_a_wait() {
+async fn addresses_added_by_hand_are_removed_after_a_second_read_without_a_wait() {
     let world = world(&["--max-removals", "0"]).await;
     world.aws.edit_ip_set(SET, |set| set.extend((1..=9).map(|n| format!("203.0.113.{n}/32"))));
     let began = tokio::time::Instant::now();
     let document = world.next_apply().await;
     assert_eq!(ended(&document), (Outcome::Changed, 1, 1), "{}", document.reason);
     assert_eq!((document.drift.len(), document.guard.verdict.as_str(), world.calls("Scan")), (9, "pass", 2));
-    assert!(began.elapsed() < world.settings.table.settle + Duration::from_mins(1), "a minute lies between two runs");
+    assert!(began.elapsed() < world.settings.table.settle + Duration::from_mins(1), "a minute passes between two runs");
     assert_eq!(world.in_force(), ips(1..=20));
     world.later().await;
     world.settled().await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_added_by_hand_stays_if_the_second_look_fails() {
+async fn addresses_added_by_hand_stay_if_the_second_read_fails() {
     let world = world(&[]).await;
     world.aws.edit_ip_set(SET, |set| set.push("203.0.113.9/32".into()));
     world.items(21..=21);
@@ -48,12 +48,12 @@ async fn what_was_added_by_hand_stays_if_the_second_look_fails() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_second_look_for_drift_is_no_proof_for_what_a_guard_held_until_then() {
+async fn a_second_read_for_drift_is_no_proof_for_held_removals() {
     let world = world(&["--settle", "45s"]).await;
     world.item("six", &["2001:db8:1::/48"]);
     world.next_apply().await;
     world.aws.edit_ip_set("wafsync-ipv6-000", |set| set.push("2001:db8:bad::/48".into()));
-    // Too many at first; most of them are back by the second look.
+    // At first there are too many removals. By the second read most of the items are back.
     world.no_items(1..=10);
     world.once("Scan", Phase::After, |aws, _| {
         for number in 1..=7 {
@@ -75,7 +75,7 @@ async fn a_second_look_for_drift_is_no_proof_for_what_a_guard_held_until_then() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_removed_by_hand_comes_back() {
+async fn addresses_removed_by_hand_are_restored() {
     let world = world(&[]).await;
     world.aws.edit_ip_set(SET, |set| set.retain(|address| *address != ip(3)));
     let document = world.next_apply().await;
@@ -85,7 +85,7 @@ async fn what_was_removed_by_hand_comes_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_address_swapped_for_a_stranger_by_hand_costs_one_write_but_is_not_proven_drift() {
+async fn an_address_replaced_by_hand_costs_one_write_but_is_not_proven_drift() {
     let world = world(&[]).await;
     world.aws.edit_ip_set(SET, |set| {
         set.retain(|address| *address != ip(3));
@@ -114,7 +114,7 @@ async fn drift_stays_while_rejections_hold_removals() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_table_has_come_to_ask_for_is_sealed_and_no_drift_from_then_on() {
+async fn a_hand_added_address_that_the_table_now_wants_is_sealed_and_no_longer_drift() {
     let world = world(&[]).await;
     let sum = || world.aws.ip_set(SET).unwrap().description;
     let before = sum();
@@ -133,7 +133,7 @@ async fn what_the_table_has_come_to_ask_for_is_sealed_and_no_drift_from_then_on(
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_hand_removed_and_the_table_ceased_to_ask_for_is_sealed() {
+async fn a_hand_removed_address_that_the_table_no_longer_wants_is_sealed() {
     let world = world(&[]).await;
     world.aws.edit_ip_set(SET, |set| set.retain(|address| *address != ip(3)));
     world.no_items(3..=3);
@@ -144,7 +144,7 @@ async fn what_a_hand_removed_and_the_table_ceased_to_ask_for_is_sealed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_address_put_in_by_hand_because_its_item_is_unreadable_stays() {
+async fn an_address_added_by_hand_for_an_unreadable_item_stays() {
     let world = world(&[]).await;
     world.item("c3", &["198.51.100.0/33"]);
     assert_eq!(world.next_apply().await.outcome, Outcome::Held);
@@ -155,15 +155,15 @@ async fn an_address_put_in_by_hand_because_its_item_is_unreadable_stays() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn junk_that_a_hand_adds_does_not_raise_what_may_be_removed() {
+async fn addresses_added_by_hand_do_not_raise_the_removal_limit() {
     let config = Config { set_capacity: 300, ..Config::default() };
     let world = World::with(config, &["--max-ip-sets", "4"]);
     world.items(1..=41);
     world.apply().await;
     let description = Some(format!("wafsync wafsync {}", Fingerprint::default()));
-    let junk: Vec<String> = (0..300).map(|n| format!("203.0.{}.{}/32", n / 250, n % 250)).collect();
-    let junk: Vec<&str> = junk.iter().map(String::as_str).collect();
-    world.aws.put_ip_set("REGIONAL", "wafsync-ipv4-001", "IPV4", &junk, description.as_deref());
+    let extra: Vec<String> = (0..300).map(|n| format!("203.0.{}.{}/32", n / 250, n % 250)).collect();
+    let extra: Vec<&str> = extra.iter().map(String::as_str).collect();
+    world.aws.put_ip_set("REGIONAL", "wafsync-ipv4-001", "IPV4", &extra, description.as_deref());
     world.no_items(1..=15);
     let document = world.next_apply().await;
     assert_eq!(
@@ -178,7 +178,7 @@ async fn junk_that_a_hand_adds_does_not_raise_what_may_be_removed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_description_that_somebody_edited_is_no_reason_to_write() {
+async fn a_description_edited_by_hand_causes_no_write() {
     let world = world(&[]).await;
     world.aws.describe_ip_set(SET, Some("wafsync wafsync by hand"));
     assert_eq!(ended(&world.next_apply().await), (Outcome::Converged, 0, 0));
@@ -188,9 +188,9 @@ async fn a_description_that_somebody_edited_is_no_reason_to_write() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_set_that_the_list_leaves_out_is_read_by_its_arn() {
+async fn a_set_omitted_from_the_list_is_read_by_its_arn() {
     let world = world(&[]).await;
-    // The error says that there is no such item; nothing less proves that a set is gone.
+    // Only the error for a missing item proves that a set is gone.
     world.fail("GetIPSet", When::Before, FaultKind::AccessDenied);
     let document = world.next_apply().await;
     assert_eq!(document.outcome, Outcome::Failed);

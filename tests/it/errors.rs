@@ -1,4 +1,4 @@
-//! What AWS refuses comes out as one line: operation, resource, cause, hint.
+//! Each AWS error is reported in one line: operation, resource, cause, hint.
 
 use aws_config::{BehaviorVersion, SdkConfig};
 use wafsync::aws::{Connection, ReadCache};
@@ -18,7 +18,7 @@ async fn world(args: &[&str]) -> World {
     world
 }
 
-/// The one line that comes of this.
+/// The one line of error after this fault.
 async fn error_of(operation: &str, kind: FaultKind) -> String {
     let world = world(&[]).await;
     world.items(6..=6);
@@ -33,7 +33,7 @@ async fn error_of(operation: &str, kind: FaultKind) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn access_denied_names_the_call_and_the_way_out() {
+async fn access_denied_names_the_call_and_the_fix() {
     let hint = "AccessDeniedException: User is not authorized to perform this action; hint: `AWS_REGION=eu-central-1 \
                 wafsync iam-policy --for=apply --table=clusters` prints the policy that the role needs; a service control \
                 policy can deny it too";
@@ -50,7 +50,7 @@ async fn access_denied_names_the_call_and_the_way_out() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn credentials_that_are_not_valid_are_named_as_such() {
+async fn invalid_credentials_are_named() {
     let hint =
         "hint: the credentials have expired or are not valid there: renew them, and check AWS_PROFILE and the clock";
     assert_eq!(
@@ -66,7 +66,7 @@ async fn credentials_that_are_not_valid_are_named_as_such() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_table_that_there_is_not_is_named_with_its_region() {
+async fn a_missing_table_is_named_with_its_region() {
     let mut world = World::new(&[]);
     world.settings.table.table = "typo".to_owned();
     let document = world.apply().await;
@@ -81,7 +81,7 @@ async fn a_table_that_there_is_not_is_named_with_its_region() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_aws_does_not_answer_this_time_is_left_to_the_next_run() {
+async fn temporary_errors_are_left_to_the_next_run() {
     for kind in [FaultKind::ConnectionLost, FaultKind::Never, FaultKind::Unavailable503, FaultKind::InternalError] {
         let world = world(&[]).await;
         world.items(6..=6);
@@ -98,7 +98,7 @@ async fn what_aws_does_not_answer_this_time_is_left_to_the_next_run() {
     }
 }
 
-/// The error of a plan at this endpoint.
+/// The error of a plan with this endpoint.
 async fn error_at(endpoint: &str) -> String {
     let world = World::new(&[]);
     let credentials = aws_sdk_wafv2::config::Credentials::new("AKID", "secret", None, None, "test");
@@ -117,7 +117,7 @@ async fn error_at(endpoint: &str) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_endpoint_that_nobody_serves_or_that_is_none_is_named_with_what_to_check() {
+async fn an_unreachable_or_invalid_endpoint_is_named_with_a_hint() {
     let network = "; hint: check the network, the Region (eu-central-1) and any AWS_ENDPOINT_URL";
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let refused = error_at(&format!("http://{free}")).await;
@@ -133,7 +133,7 @@ async fn an_endpoint_that_nobody_serves_or_that_is_none_is_named_with_what_to_ch
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_region_or_credentials_it_says_so() {
+async fn a_missing_region_and_missing_credentials_are_named() {
     let world = World::new(&[]);
     let bare = || SdkConfig::builder().behavior_version(BehaviorVersion::latest());
     let error = Connection::new(bare().build(), &world.settings).unwrap_err();
@@ -154,7 +154,7 @@ async fn without_a_region_or_credentials_it_says_so() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_quota_of_ip_sets_is_named_and_what_fits_is_done_all_the_same() {
+async fn a_quota_of_ip_sets_is_named_and_what_fits_is_written() {
     let config = Config { set_capacity: 4, max_ip_sets: 2, ..Config::default() };
     let world = World::with(config, &["--max-ip-sets", "4"]);
     world.items(1..=2);
@@ -168,7 +168,7 @@ async fn a_quota_of_ip_sets_is_named_and_what_fits_is_done_all_the_same() {
     let error = document.error.unwrap();
     assert!(error.starts_with("CreateIPSet wafsync-ipv4-001: WAFLimitsExceededException: "), "{error}");
     assert!(error.ends_with(hint), "{error}");
-    assert_eq!(world.in_force(), ips(2..=5), "what has its place goes in force");
+    assert_eq!(world.in_force(), ips(2..=5), "what fits is in force");
     world.aws.remove_ip_set("another");
     assert_eq!(ended(&world.next_apply().await), (Outcome::Changed, 2, 2));
     world.later().await;
@@ -176,7 +176,7 @@ async fn a_quota_of_ip_sets_is_named_and_what_fits_is_done_all_the_same() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_set_that_is_refused_holds_no_other_up() {
+async fn one_rejected_set_does_not_block_the_others() {
     let config = Config { set_capacity: 4, ..Config::default() };
     let world = World::with(config, &["--max-ip-sets", "4"]);
     world.items(1..=8);

@@ -1,4 +1,4 @@
-//! What a run does before it has proof, what it takes for proof, and what it says of what it has written.
+//! What a run writes before it has proof, what counts as proof, and how the run reports its writes.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ async fn small(args: &[&str]) -> World {
     world
 }
 
-/// When each of these operations came in, in order.
+/// These operations with their arrival times, in order.
 fn order(world: &World, operations: &[&str]) -> Vec<(String, Duration)> {
     let log = world.aws.log();
     let of_interest = log.iter().filter(|attempt| operations.contains(&attempt.operation.as_str()));
@@ -30,13 +30,13 @@ fn names(order: &[(String, Duration)]) -> Vec<&str> {
     order.iter().map(|(operation, _)| operation.as_str()).collect()
 }
 
-/// Writes that had an effect.
+/// The number of writes that had an effect.
 fn effects(world: &World) -> usize {
     world.aws.log().iter().filter(|attempt| attempt.effect && attempt.service == "wafv2").count()
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_needs_no_proof_is_in_force_while_the_settling_time_runs() {
+async fn writes_that_need_no_proof_are_made_before_the_settling_time_ends() {
     let world = small(&["--settle=40s"]).await;
     world.no_items(1..=1);
     world.items(13..=16);
@@ -51,7 +51,7 @@ async fn what_needs_no_proof_is_in_force_while_the_settling_time_runs() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_first_part_wrote_stays_if_the_second_scan_fails() {
+async fn earlier_writes_stay_if_the_second_scan_fails() {
     let world = small(&[]).await;
     world.no_items(1..=1);
     world.items(13..=16);
@@ -73,7 +73,7 @@ async fn what_the_first_part_wrote_stays_if_the_second_scan_fails() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stranger_in_a_new_set_is_seen_before_a_rule_refers_to_it() {
+async fn an_unwanted_address_in_a_new_set_is_found_before_a_rule_refers_to_it() {
     let world = World::new(&[]);
     world.items(1..=3);
     world.once("CreateIPSet", Phase::After, |aws, _| aws.edit_ip_set(SET, |set| set.push("203.0.113.9/32".into())));
@@ -95,7 +95,7 @@ async fn a_rule_group_waits_for_a_list_that_shows_the_new_set() {
     let document = world.apply().await;
     assert_eq!(ended(&document), (Outcome::Changed, 3, 3), "{}", document.reason);
     let order = order(&world, &["CreateIPSet", "CreateRuleGroup"]);
-    // The other rule group refers to nothing and waits for nothing.
+    // The other rule group refers to nothing and does not wait.
     assert!(order[2].1 - order[0].1 >= Duration::from_secs(9), "{order:?}");
     world.later().await;
     world.settled().await;
@@ -142,7 +142,7 @@ async fn lists_that_are_old_after_a_write_are_read_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wanted_address_that_a_hand_takes_from_another_set_meanwhile_is_put_back() {
+async fn a_wanted_address_removed_from_another_set_meanwhile_is_restored() {
     let world = small(&[]).await;
     world.no_items(1..=1);
     world.items(13..=13);
@@ -160,7 +160,7 @@ async fn a_wanted_address_that_a_hand_takes_from_another_set_meanwhile_is_put_ba
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hand_that_keeps_taking_a_wanted_address_away_ends_the_run_as_partial() {
+async fn repeated_manual_removals_end_the_run_as_partial() {
     let world = small(&[]).await;
     world.items(13..=13);
     world.aws.on_call(|aws, call| {
@@ -175,7 +175,7 @@ async fn a_hand_that_keeps_taking_a_wanted_address_away_ends_the_run_as_partial(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_write_that_failed_and_was_made_by_a_later_round_counts_once() {
+async fn a_write_that_a_later_round_repeats_counts_once() {
     let world = small(&[]).await;
     world.aws.edit_rule_group("wafsync-1", |rules| rules[0]["Name"] = "renamed".into());
     for kind in [FaultKind::AssociatedItem, FaultKind::ConnectionLost] {
@@ -191,7 +191,7 @@ async fn a_write_that_failed_and_was_made_by_a_later_round_counts_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rule_change_that_shows_after_a_conflict_stops_the_run_as_held() {
+async fn a_rule_change_found_after_a_conflict_ends_the_run_as_held() {
     let world = small(&[]).await;
     world.no_items(1..=1);
     world.items(13..=16);
@@ -205,13 +205,13 @@ async fn a_rule_change_that_shows_after_a_conflict_stops_the_run_as_held() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_approval_is_spent_by_the_first_run_whether_or_not_it_was_needed() {
+async fn an_approval_is_used_up_by_the_first_run_even_if_it_was_not_needed() {
     let mut world = World::new(&[]);
     world.items(1..=40);
     world.apply().await;
     world.no_items(21..=40);
     world.set_approval().await;
-    // Back again: nothing is left to approve.
+    // The items are back, so nothing is left to approve.
     world.items(21..=40);
     let mut session = world.session();
     let stop = world.signal.stop(None);

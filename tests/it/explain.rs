@@ -1,4 +1,4 @@
-//! One address in the table and in WAF, as `explain` looks at it.
+//! `explain`: one address in the table and in WAF.
 
 use serde_json::{Value, json};
 use wafsync::aws::ReadCache;
@@ -28,7 +28,7 @@ impl World {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_four_answers() {
+async fn explain_has_four_answers() {
     let config = Config { set_capacity: 2, ..Config::default() };
     let mut world = World::with(config, &["--max-ip-sets", "4"]);
     world.items(1..=3);
@@ -50,7 +50,7 @@ async fn the_four_answers() {
         (world.explain(&ip(4)).await.exit_code(), 5),
         (world.explain(&ip(1)).await.exit_code(), 6),
         (world.explain("192.0.2.1").await.exit_code(), 7),
-        // Half of it is wanted, and in force.
+        // Half of it is wanted and in force.
         (world.explain("203.0.113.0/27").await.exit_code(), 7),
     ];
     assert!(codes.iter().all(|(found, expected)| found == expected), "{codes:?}");
@@ -59,7 +59,7 @@ async fn the_four_answers() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_sets_may_hold_the_halves_of_what_is_asked() {
+async fn two_sets_may_hold_the_halves_of_the_range() {
     let config = Config { set_capacity: 1, ..Config::default() };
     let world = World::with(config, &["--max-ip-sets", "4"]);
     world.item("a", &["203.0.113.0/29"]);
@@ -71,7 +71,7 @@ async fn two_sets_may_hold_the_halves_of_what_is_asked() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_gets_in_only_by_the_whole_chain() {
+async fn a_client_gets_in_only_through_a_complete_chain() {
     let mut world = World::new(&["--max-ip-sets", "50"]);
     world.items(1..=1);
     let link = async |world: &World| {
@@ -97,7 +97,7 @@ async fn a_client_gets_in_only_by_the_whole_chain() {
     assert_eq!(link(&world).await, (5, Some(Link::Override), remove));
     world.aws.edit_web_acl("front", |rules| *rules = json!([reference_to(&arn, 0)]));
 
-    // A hand changes our rule.
+    // Someone edits our rule.
     world.aws.edit_rule_group("wafsync-1", |rules| rules[0]["Action"] = json!({"Block": {}}));
     let restore = "run `wafsync plan`: restoring the rule needs an approval".to_owned();
     assert_eq!(link(&world).await, (5, Some(Link::Rule), restore));
@@ -106,7 +106,7 @@ async fn a_client_gets_in_only_by_the_whole_chain() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_named_web_acl_has_to_let_it_in() {
+async fn every_named_web_acl_must_allow_the_address() {
     let mut world = World::new(&["--max-ip-sets", "50"]);
     world.items(1..=1);
     world.apply().await;
@@ -131,7 +131,7 @@ async fn a_rejected_value_that_holds_the_address_is_shown_with_its_item() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn items_are_answered_for_with_all_their_addresses() {
+async fn an_item_is_explained_with_all_its_addresses() {
     let world = World::new(&["--max-ip-sets", "50"]);
     world.item("edge", &["198.51.100.1/32", "198.51.100.2/32"]);
     world.apply().await;
@@ -153,7 +153,7 @@ async fn items_are_answered_for_with_all_their_addresses() {
     insta::assert_snapshot!("explain-items-json", serde_json::to_string_pretty(&ask(&["half"]).await).unwrap());
 }
 
-/// What a look by keys shows: the CIDRs of each item, and what is rejected.
+/// The result of a lookup by key: whether it was possible, the CIDRs of each item, and the number of rejections.
 async fn by_key(world: &World, keys: &[&str]) -> (bool, Vec<String>, usize) {
     let (reader, stop) = (world.connection().table_reader(), world.signal.stop(None));
     let table = &world.settings.table;
@@ -189,7 +189,7 @@ async fn all_items_that_share_a_key_are_read_on_every_page() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_table_with_another_key_is_not_asked_for_items() {
+async fn a_table_with_another_key_is_not_queried() {
     let world = World::new(&["--key-attribute=cluster"]);
     let reader = world.connection().table_reader();
     assert!(!reader.reads_by_key(&world.settings.table, &world.signal.stop(None)).await.unwrap());
@@ -207,7 +207,7 @@ async fn a_query_that_does_not_end_is_an_error() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_label_that_a_hand_has_taken_from_our_rule_lets_nobody_in() {
+async fn a_label_removed_from_our_rule_by_hand_locks_clients_out() {
     let world = World::new(&["--action=count"]);
     world.items(1..=1);
     world.apply().await;

@@ -14,10 +14,10 @@ use wafsync_test_aws::{FaultKind, When};
 
 use crate::world::{NOW, World};
 
-/// Names a folder in which the pages and files stay, for a judge outside this program.
+/// Names a folder in which the pages and files are kept for outside checks.
 const VARIABLE: &str = "WAFSYNC_METRICS_PAGES";
 
-/// Ends a run in each way that a run of `apply` can end, with its metrics.
+/// Ends runs of `apply` with every possible outcome, and returns their metrics.
 async fn outcomes() -> Vec<(Outcome, Vec<Sample>)> {
     let mut ended = Vec::new();
     let mut run = async |world: &World| {

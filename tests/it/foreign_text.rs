@@ -1,5 +1,5 @@
-//! Text that somebody wrote into the table reaches no output raw: not text, JSON, Markdown, the log, `explain` or
-//! `check`; and the command that a plan suggests is safe to paste. All of it from the real binary.
+//! Foreign text in the table reaches no output unescaped: not text, JSON, Markdown, the log, `explain` or `check`. The
+//! command that a plan suggests is safe to paste. All of it is tested on the real binary.
 
 use std::process::Stdio;
 
@@ -9,11 +9,11 @@ use tokio::process::Command;
 use crate::process::{Ended, Process};
 use crate::world::TABLE;
 
-/// Colours, the title of the window, a line of its own, what turns text around, Markdown, HTML and a shell.
+/// Colors, a window title, a line of its own, text direction, Markdown, HTML and shell.
 const EVIL: &str =
     "evil\u{1b}[31m\u{1b}]0;title\u{7}\u{9b}2J\r\n\u{202e}\u{2066}\u{200b}|`*[x](http://a)*<b>&$(reboot)'\"";
 
-/// A table in which the key, a value and an expiry are foreign, and clusters whose addresses are all in force.
+/// A table whose key, value and expiry are hostile, and clusters whose addresses are all in force.
 async fn world() -> Process {
     let process = Process::new().await;
     for number in 0..20 {
@@ -30,9 +30,9 @@ async fn ended(process: &Process, args: &[&str]) -> Ended {
     process.start(&[args, &["--expiry-attribute=expires"]].concat()).end().await
 }
 
-/// Line feeds stand between lines; nothing else steers.
+/// Asserts that line feeds are the only control characters.
 #[track_caller]
-fn tame(output: &str, what: &str) {
+fn assert_escaped(output: &str, what: &str) {
     let steers = |c: char| {
         c != '\n' && c.is_control()
             || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -41,7 +41,7 @@ fn tame(output: &str, what: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn foreign_text_reaches_no_output_raw() {
+async fn foreign_text_reaches_no_output_unescaped() {
     let process = world().await;
     for args in [
         ["plan", "--output=text", "--log-format=text"].as_slice(),
@@ -56,8 +56,8 @@ async fn foreign_text_reaches_no_output_raw() {
     ] {
         let run = ended(&process, args).await;
         assert!(run.stdout.contains("evil"), "{args:?} shows who it is about: {}", run.stdout);
-        tame(&run.stdout, &format!("{args:?}, stdout"));
-        tame(&run.stderr, &format!("{args:?}, stderr"));
+        assert_escaped(&run.stdout, &format!("{args:?}, stdout"));
+        assert_escaped(&run.stderr, &format!("{args:?}, stderr"));
         if args.contains(&"--output=json") {
             let document: Value = serde_json::from_str(&run.stdout).unwrap();
             let whole = document.to_string();
@@ -69,13 +69,13 @@ async fn foreign_text_reaches_no_output_raw() {
     }
 }
 
-/// The line that a person is to paste.
+/// The suggested command.
 fn suggested(stdout: &str) -> Option<&str> {
     stdout.lines().map(str::trim).find(|line| line.starts_with("wafsync ") && line.contains(" --approve "))
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_suggested_command_does_what_it_says_and_nothing_else_when_it_is_pasted() {
+async fn the_suggested_command_is_safe_to_paste() {
     let process = world().await;
     for number in 0..15 {
         process.aws.delete_item(TABLE, &format!("cluster-{number}"));
@@ -89,7 +89,7 @@ async fn the_suggested_command_does_what_it_says_and_nothing_else_when_it_is_pas
 
     let folder = std::env::temp_dir().join(format!("wafsync-paste-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
-    // What a shell makes of the line: one argument a line, and no other program to be found.
+    // How a shell reads the line: one argument per line, and no other program in its path.
     let script = format!("wafsync() {{ printf '%s\\n' \"$@\"; }}\n{command}\n");
     let mut shell = Command::new("/bin/sh");
     let shell = shell.args(["-c", &script]).current_dir(&folder).stdin(Stdio::null()).output().await.unwrap();
@@ -102,5 +102,5 @@ async fn the_suggested_command_does_what_it_says_and_nothing_else_when_it_is_pas
     // Text that a person cannot check before pasting is not suggested.
     let hidden = ended(&process, &["plan", &format!("--ignore-item={EVIL}")]).await;
     assert_eq!(suggested(&hidden.stdout), None, "{}", hidden.stdout);
-    tame(&hidden.stdout, "stdout");
+    assert_escaped(&hidden.stdout, "stdout");
 }

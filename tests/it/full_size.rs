@@ -1,4 +1,4 @@
-//! The real numbers: ten thousand addresses in a set, fifty references in a rule group.
+//! AWS's real limits: ten thousand addresses in an IP set, fifty references in a rule group.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use wafsync::run::outcome::Outcome;
 
 use crate::world::{TABLE, World, changes, ended};
 
-/// `COUNT` distinct hosts from 10.0.0.0/8 on, ten an item.
+/// Puts distinct hosts from 10.0.0.0/8, ten per item.
 fn fill(world: &World, items: std::ops::Range<u32>) {
     for number in items {
         let mut list = String::from("[");

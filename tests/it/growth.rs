@@ -1,17 +1,17 @@
-//! The ordinary life of an allow-list: it grows, it changes, it shrinks a little.
+//! Ordinary changes of an allow-list: it grows, changes, and shrinks a little.
 
 use wafsync::run::outcome::Outcome;
 use wafsync_test_aws::Config;
 
 use crate::world::{World, changes, ended, ips};
 
-/// Sets of three addresses, rule groups of two references, six sets in three groups.
+/// IP sets of three addresses, rule groups of two references, at most six sets in three groups.
 fn small() -> World {
     World::with(Config { set_capacity: 3, group_references: 2, ..Config::default() }, &["--max-ip-sets", "6"])
 }
 
 #[tokio::test(start_paused = true)]
-async fn growth_over_the_edge_of_a_set_and_of_a_rule_group() {
+async fn growth_beyond_a_set_and_a_rule_group() {
     let world = small();
     world.items(1..=3);
     let first = world.apply().await;
@@ -85,7 +85,7 @@ async fn a_set_that_ends_empty_stays_wired_for_growth() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_items_that_want_the_same_address_are_two_askers() {
+async fn an_address_stays_while_one_of_two_items_wants_it() {
     let world = World::new(&[]);
     world.item("a", &["198.51.100.7"]);
     world.item("b", &["198.51.100.7/32", "203.0.113.1"]);
@@ -97,7 +97,7 @@ async fn two_items_that_want_the_same_address_are_two_askers() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_plain_host_in_ipv6_is_read_back_expanded_and_never_written_again() {
+async fn an_ipv6_host_that_is_read_back_expanded_is_not_written_again() {
     let world = World::new(&[]);
     world.item("a", &["2001:db8::1", "2001:DB8:0:0:1::/80", "2001:db8:ffff::/48"]);
     world.apply().await;
@@ -121,7 +121,7 @@ async fn lists_in_pages_with_a_marker_on_every_one_are_read_whole() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_created_carries_description_and_tags() {
+async fn created_resources_have_a_description_and_tags() {
     let world = World::new(&["--tag", "team=edge"]);
     world.items(1..=1);
     world.apply().await;

@@ -1,4 +1,4 @@
-//! What waits for a person, and what lets it pass.
+//! Guards: which changes wait for a person, and what approves them.
 
 use wafsync::report::Document;
 use wafsync::run::outcome::Outcome;
@@ -48,17 +48,17 @@ async fn half_of_the_table_is_held_until_its_digest_is_approved() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_digest_of_a_run_that_was_held_passes_what_it_held() {
+async fn the_digest_of_a_held_run_approves_what_it_held() {
     let mut world = world(&[]).await;
     world.item("six", &["2001:db8:1::/48", "2001:db8:2::/48"]);
     world.next_apply().await;
-    // Too many of one family, and one of the other: that one goes.
+    // Too many removals in one family and one in the other, which is made.
     world.no_items(21..=40);
     world.item("six", &["2001:db8:1::/48"]);
     let held = world.next_apply().await;
     assert_eq!((ended(&held), held.held.len()), ((Outcome::Held, 1, 1), 20), "{}", held.reason);
     world.later().await;
-    assert_eq!(world.plan().await.digest, held.digest, "what the next plan will show");
+    assert_eq!(world.plan().await.digest, held.digest, "the digest that the next plan shows");
     world.settings.guards.approve = held.digest;
     let approved = world.next_apply().await;
     assert_eq!((ended(&approved), approved.guard.verdict.as_str()), ((Outcome::Changed, 1, 1), "approved"));
@@ -67,7 +67,7 @@ async fn the_digest_of_a_run_that_was_held_passes_what_it_held() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_approval_passes_one_plan_of_a_process_that_lives_on() {
+async fn an_approval_is_valid_for_one_plan_of_a_long_running_process() {
     let mut world = world(&[]).await;
     world.no_items(21..=40);
     world.set_approval().await;
@@ -115,7 +115,7 @@ async fn a_removal_that_only_the_second_scan_shows_is_not_covered_by_the_approva
         }
     });
     let document = world.next_apply().await;
-    // The first scan wanted c1, so that it stays in this run in any case.
+    // The first scan wanted c1, so c1 stays in this run in any case.
     assert_eq!((document.outcome, world.in_force().len()), (Outcome::Partial, 20), "{}", document.reason);
     assert_eq!(texts(&document.deferred), [ip(1)]);
     world.settings.guards.approve = None;
@@ -138,7 +138,7 @@ async fn an_empty_table_is_blocked_until_it_is_approved() {
     ];
     assert_eq!(guard(&blocked), ("blocked", reasons.clone()));
     assert_eq!(world.in_force().len(), 41);
-    assert_eq!(world.calls("Scan"), 1, "what is blocked needs no proof");
+    assert_eq!(world.calls("Scan"), 1, "a blocked plan needs no proof");
     world.set_approval().await;
     let approved = world.next_apply().await;
     assert_eq!((ended(&approved), guard(&approved)), ((Outcome::Changed, 1, 1), ("approved", reasons)));
@@ -148,7 +148,7 @@ async fn an_empty_table_is_blocked_until_it_is_approved() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_table_that_asks_for_nothing_but_what_always_holds_too_is_not_empty() {
+async fn a_table_that_asks_only_for_always_addresses_is_not_empty() {
     let world = World::new(&["--always", "203.0.113.7/32"]);
     world.item("a", &["203.0.113.7", "198.51.100.1"]);
     world.item("b", &["2001:db8:1::/48"]);
@@ -170,7 +170,7 @@ async fn an_empty_table_with_nothing_in_force_is_fine() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn five_may_always_go_and_six_of_forty_may_not() {
+async fn five_removals_are_always_allowed_and_six_of_forty_are_held() {
     let world = world(&[]).await;
     world.no_items(1..=6);
     let held = world.next_apply().await;
@@ -225,7 +225,7 @@ async fn a_family_is_not_left_below_the_minimum() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_family_is_not_emptied_while_the_other_goes_on() {
+async fn a_family_is_not_emptied_while_the_other_is_changed() {
     let mut world = world(&[]).await;
     world.item("six", &["2001:db8:1::/48", "2001:db8:2::/48"]);
     world.next_apply().await;
@@ -242,7 +242,7 @@ async fn a_family_is_not_emptied_while_the_other_goes_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_always_holds_never_goes_and_is_never_counted() {
+async fn always_addresses_are_never_removed_or_counted() {
     let mut world = world(&["--always", "203.0.113.0/28"]).await;
     assert_eq!(world.in_force().len(), 41);
     world.later().await;
@@ -310,7 +310,7 @@ async fn an_item_past_its_expiry_counts_as_gone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn more_than_fits_fails_before_any_write_with_the_counts() {
+async fn more_addresses_than_fit_fail_before_any_write_with_the_counts() {
     let config = wafsync_test_aws::Config { set_capacity: 4, ..wafsync_test_aws::Config::default() };
     let world = World::with(config, &["--max-ip-sets", "2"]);
     world.items(1..=9);
@@ -337,7 +337,7 @@ async fn what_fits_beside_held_removals_is_added_in_sorted_order() {
     let held = world.next_apply().await;
     assert_eq!(changes(&held), [format!("update_ip_set wafsync-ipv4-000 +{} +{}", ip(11), ip(12))]);
     assert_eq!(held.outcome, Outcome::Held, "{}", held.reason);
-    // Who is shut out is said, now and for as long as it lasts.
+    // Clusters that are locked out are reported, now and as long as it lasts.
     assert_eq!(texts(&held.unplaced), [ip(13), ip(14)]);
     let reason = "held: 6 removals wait for approval; 1 write was made; no room for 2 wanted CIDRs until then";
     assert_eq!(held.reason, reason);
@@ -352,7 +352,7 @@ async fn what_fits_beside_held_removals_is_added_in_sorted_order() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn more_additions_than_allowed_wait_for_approval_while_others_go_through() {
+async fn too_many_additions_wait_for_approval_while_others_are_made() {
     let mut world = World::new(&["--max-additions", "50%"]);
     world.items(1..=10);
     assert_eq!(ended(&world.apply().await), (Outcome::Changed, 3, 3), "nothing was in force");
@@ -371,7 +371,7 @@ async fn more_additions_than_allowed_wait_for_approval_while_others_go_through()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_list_that_hides_our_rule_group_lets_nothing_go_past_the_guards() {
+async fn a_list_that_omits_our_rule_group_bypasses_no_guard() {
     let world = World::new(&["--max-ip-sets", "10"]);
     world.items(1..=20);
     world.apply().await;

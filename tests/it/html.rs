@@ -1,4 +1,4 @@
-//! The page of `plan --output html`: what is in it, and the pages that `tests/html/run` opens in a browser.
+//! The page of `plan --output html`: its contents, and the pages that `tests/html/run` opens in a browser.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use wafsync::report::{Command, Document, html};
 use crate::pages::{a_hundred_sets, settled_world};
 use crate::world::{TABLE, World, reference_to};
 
-/// The page of a plan, left where a browser finds it.
+/// The page of a plan. It is also written to where `tests/html/run` looks for it.
 async fn page(world: &World, name: &str) -> String {
     let run = world.run(Command::Plan).await;
     let document = Document::new(&run, &world.settings);
@@ -20,7 +20,7 @@ async fn page(world: &World, name: &str) -> String {
     page
 }
 
-/// Nothing is named by an address, so nothing can be fetched; and no text of others is markup.
+/// Asserts that the page has no URL, so nothing is fetched, and that no foreign text is markup.
 #[track_caller]
 fn assert_self_contained(page: &str) {
     for outside in ["http:", "https:", "url(", "@import", "src=", "<img", "<iframe", "<form", "onclick="] {
@@ -32,7 +32,7 @@ fn assert_self_contained(page: &str) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_held_plan_has_its_map_its_changes_and_what_approves_it() {
+async fn a_held_plan_has_its_map_its_changes_and_the_approval() {
     let mut world = settled_world(&[]).await;
     world.set(&["--web-acl=front", "--web-acl=side"]);
     let group = world.aws.rule_group("wafsync-1").unwrap().arn;
@@ -60,7 +60,7 @@ async fn a_held_plan_has_its_map_its_changes_and_what_approves_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hundred_sets_and_ten_thousand_changes_are_one_page_with_each_of_them() {
+async fn a_hundred_sets_and_ten_thousand_changes_fit_one_page() {
     let page = page(&a_hundred_sets(&["--max-removals=100%"]).await, "hundred").await;
     assert_self_contained(&page);
     assert_eq!(page.matches("<a class=\"cell").count(), 100);
@@ -72,7 +72,7 @@ async fn a_hundred_sets_and_ten_thousand_changes_are_one_page_with_each_of_them(
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_emptied_table_says_whom_approving_locks_out() {
+async fn an_emptied_table_says_how_many_addresses_are_locked_out() {
     let world = settled_world(&[]).await;
     world.aws.clear_table(TABLE);
     let page = page(&world, "blocked").await;
@@ -81,7 +81,7 @@ async fn an_emptied_table_says_whom_approving_locks_out() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn foreign_text_is_text() {
+async fn foreign_text_is_escaped() {
     let world = settled_world(&[]).await;
     for (number, key) in [
         "<img src=x onerror=\"reached=1\">",

@@ -1,4 +1,4 @@
-//! The policy that wafsync prints allows every call that it makes, and no other installation's.
+//! The policy that wafsync prints allows every call that it makes, and none to another installation.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use wafsync_test_aws::{Attempt, Config, FaultKind, When, iam};
 
 use crate::world::{TABLE, World, ip, reference_to};
 
-/// The policy of these settings, as the command line prints it.
+/// The policy for these settings, as the command line prints it.
 fn policy(access: Access, args: &[&str]) -> Value {
     let line = ["wafsync", "iam-policy", "--table", TABLE].iter().chain(args).map(std::ffi::OsString::from);
     let region = [("AWS_REGION".into(), "eu-central-1".into())];
@@ -19,7 +19,7 @@ fn policy(access: Access, args: &[&str]) -> Value {
     iam_policy::policy(access, &IamScope { rule_groups: 3, ..scope })
 }
 
-/// Every call of these attempts is allowed by the policy for these settings.
+/// Asserts that the policy for these settings allows every call of these attempts.
 pub(crate) fn assert_allowed(access: Access, settings: &Settings, attempts: &[Attempt]) {
     let policy = iam_policy::policy(access, &IamScope::of(settings, Some("eu-central-1")));
     for call in attempts.iter().flat_map(iam::calls) {
@@ -27,7 +27,7 @@ pub(crate) fn assert_allowed(access: Access, settings: &Settings, attempts: &[At
     }
 }
 
-/// Runs in which every kind of call is made.
+/// Every kind of call, from runs that make all of them.
 async fn everything(args: &[&str]) -> BTreeSet<iam::Call> {
     let config = Config { set_capacity: 2, group_references: 2, list_page: 2, ..Config::default() };
     let mut world = World::with(config, args);
@@ -85,7 +85,7 @@ async fn every_call_is_allowed_by_the_policy_for_apply() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_plan_makes_no_call_that_its_own_policy_does_not_allow() {
+async fn every_call_of_plan_is_allowed_by_its_policy() {
     let world = World::new(&[]);
     world.items(1..=3);
     world.apply().await;
@@ -100,7 +100,7 @@ async fn a_plan_makes_no_call_that_its_own_policy_does_not_allow() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_preflight_makes_no_call_that_its_own_policy_does_not_allow() {
+async fn every_call_of_check_is_allowed_by_its_policy() {
     for args in [&[][..], &["--web-acl", "front"], &["--adopt", "offices"]] {
         let config = Config { set_capacity: 2, group_references: 2, ..Config::default() };
         let mut world = World::with(config, &["--max-ip-sets", "6"]);
@@ -113,7 +113,7 @@ async fn a_preflight_makes_no_call_that_its_own_policy_does_not_allow() {
         for _ in ["before", "after the first apply"] {
             world.aws.clear_log();
             wafsync::aws::look(&world.connection(), &world.settings, &world.signal.stop(None)).await;
-            // What `explain --wait` asks of the table.
+            // The queries of `explain --wait`.
             let (reader, table, stop) =
                 (world.connection().table_reader(), &world.settings.table, world.signal.stop(None));
             assert!(reader.reads_by_key(table, &stop).await.unwrap());
@@ -131,7 +131,7 @@ async fn a_preflight_makes_no_call_that_its_own_policy_does_not_allow() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_installation_may_write_nothing_of_another_whose_name_begins_like_its_own() {
+async fn a_policy_allows_no_write_to_an_installation_with_a_longer_name() {
     let writes =
         |(action, _): &&iam::Call| action.contains(":Create") || action.contains(":Update") || action.contains(":Tag");
     for (ours, theirs) in [("wafsync", "wafsync-prod"), ("wafsync-prod", "wafsync"), ("wafsync", "wafsync-ipv4")] {

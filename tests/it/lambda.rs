@@ -18,15 +18,15 @@ use crate::documents;
 use crate::process::{Process, Running};
 use crate::world::TABLE;
 
-/// What a function answered to an invocation.
+/// The function's answer to an invocation.
 #[derive(Debug)]
 enum Answer {
     Response(Value),
     Error(Value),
 }
 
-/// The runtime API of Lambda (AWS: "Using the Lambda runtime API for custom runtimes"): one invocation after another,
-/// each with its deadline.
+/// The runtime API of Lambda (AWS: "Using the Lambda runtime API for custom runtimes"): one invocation at a time, each
+/// with its deadline.
 struct Runtime {
     address: String,
     events: mpsc::UnboundedSender<(Bytes, Duration)>,
@@ -66,7 +66,7 @@ impl Runtime {
         process.start_with(&[], &[&of_lambda, env].concat())
     }
 
-    /// Invokes the function with a minute's time.
+    /// Invokes the function with a minute left.
     async fn invoke(&mut self, event: Value) -> Answer {
         self.invoke_within(event, Duration::from_mins(1)).await
     }
@@ -82,7 +82,7 @@ impl Runtime {
 }
 
 impl Running {
-    /// The next line of stdout, read as CloudWatch does.
+    /// The next line of stdout, parsed as CloudWatch does.
     async fn metrics(&mut self) -> Value {
         serde_json::from_str(&self.line().await).unwrap()
     }
@@ -120,7 +120,7 @@ async fn handle(
 }
 
 impl Answer {
-    /// The document of an invocation that went well.
+    /// The document of a successful invocation.
     fn document(self) -> Value {
         match self {
             Self::Response(document) => document,
@@ -168,7 +168,7 @@ async fn each_kind_of_event_starts_a_run() {
 }
 
 #[tokio::test]
-async fn an_event_that_is_not_known_fails_and_changes_nothing() {
+async fn an_unknown_event_fails_and_changes_nothing() {
     let (process, mut runtime) = (Process::new().await, Runtime::new().await);
     process.item("a", &["198.51.100.7/32"]);
     let mut function = runtime.start(&process, &[]);
@@ -190,11 +190,11 @@ async fn an_event_that_is_not_known_fails_and_changes_nothing() {
             (&"wafsync".into(), &1.0.into())
         );
     }
-    assert_eq!(process.aws.log().len(), 0, "it has called AWS");
+    assert_eq!(process.aws.log().len(), 0, "it called AWS");
 }
 
 #[tokio::test]
-async fn settings_that_cannot_be_used_fail_every_invocation() {
+async fn invalid_settings_fail_every_invocation() {
     let (process, mut runtime) = (Process::new().await, Runtime::new().await);
     let mut function = runtime.start(&process, &[("WAFSYNC_SEGMENTS", "many"), ("WAFSYNC_NAME", "edge")]);
     for _ in 0..2 {
@@ -207,7 +207,7 @@ async fn settings_that_cannot_be_used_fail_every_invocation() {
 }
 
 #[tokio::test]
-async fn a_function_without_ca_certificates_says_so_to_every_alarm() {
+async fn a_function_without_ca_certificates_reports_a_failed_run() {
     let (process, mut runtime) = (Process::new().await, Runtime::new().await);
     let mut function = runtime.start(&process, &[("SSL_CERT_FILE", "/dev/null"), ("WAFSYNC_NAME", "edge")]);
     let (kind, document) = runtime.invoke(json!({})).await.error();
@@ -218,7 +218,7 @@ async fn a_function_without_ca_certificates_says_so_to_every_alarm() {
 }
 
 #[tokio::test]
-async fn a_warm_start_reads_no_contents_again() {
+async fn a_warm_start_reads_no_unchanged_resource() {
     let (process, mut runtime) = (Process::new().await, Runtime::new().await);
     process.item("a", &["198.51.100.7/32"]);
     let _function = runtime.start(&process, &[]);
@@ -231,7 +231,7 @@ async fn a_warm_start_reads_no_contents_again() {
 }
 
 #[tokio::test]
-async fn what_needs_a_person_is_an_error_until_its_digest_is_approved() {
+async fn a_held_run_is_an_error_until_its_digest_is_approved() {
     let (process, mut runtime) = (Process::new().await, Runtime::new().await);
     process.item("a", &["198.51.100.7/32"]);
     process.item("b", &["198.51.100.8/32"]);
@@ -266,7 +266,7 @@ async fn a_plan_that_fails_is_an_error_too() {
 }
 
 #[tokio::test]
-async fn it_stops_before_the_invocation_is_cut_off() {
+async fn a_run_stops_before_the_invocation_times_out() {
     let (process, mut runtime) = (Process::new().await, Runtime::new().await);
     process.item("a", &["198.51.100.7/32"]);
     let _function = runtime.start(&process, &[]);
@@ -275,7 +275,7 @@ async fn it_stops_before_the_invocation_is_cut_off() {
 }
 
 #[tokio::test]
-async fn metrics_go_to_stdout_as_one_line_for_each_run_that_may_write() {
+async fn each_run_that_may_write_prints_one_line_of_metrics() {
     let (process, mut runtime) = (Process::new().await, Runtime::new().await);
     process.item("a", &["198.51.100.7/32"]);
     let mut function = runtime.start(&process, &[("WAFSYNC_NAME", "edge")]);

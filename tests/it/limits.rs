@@ -1,4 +1,4 @@
-//! `docs/limits.md` and the constants of the program say the same, both ways.
+//! `docs/limits.md` and the constants of the program agree, in both directions.
 
 use std::collections::BTreeMap;
 
@@ -6,23 +6,23 @@ use crate::sources;
 
 const PAGE: &str = include_str!("../../docs/limits.md");
 
-/// Numbers that bound nothing, and why.
+/// Numbers that are not limits, and why.
 const NO_LIMITS: &[(&str, &str)] = &[
-    ("model::ITEM_BITS", "the layout of a number"),
-    ("model::LEVEL", "how hard text is compressed"),
-    ("text::ACCOUNT_ID_DIGITS", "the form of an account id"),
+    ("model::ITEM_BITS", "a bit layout"),
+    ("model::LEVEL", "a compression level"),
+    ("text::ACCOUNT_ID_DIGITS", "a format"),
     ("cli::EXIT_USAGE", "an exit code"),
-    ("planning::ROUNDING", "the error of a double"),
+    ("planning::ROUNDING", "a rounding error"),
     ("host::EXIT_GUARDED", "an exit code"),
     ("host::EXIT_PENDING", "an exit code"),
-    ("model::LONGEST_PLAIN", "the length of an address"),
-    ("model::NUMBER_WIDTH", "the form of a name"),
-    ("report::VERSION", "a version"),
-    ("text::WIDTH", "the width of a terminal"),
-    ("model::TABLE_TAG_DIGITS", "the form of a description"),
+    ("model::LONGEST_PLAIN", "a text length"),
+    ("model::NUMBER_WIDTH", "a format"),
+    ("report::VERSION", "a version number"),
+    ("text::WIDTH", "a terminal width"),
+    ("model::TABLE_TAG_DIGITS", "a format"),
 ];
 
-/// Name, type and value of each constant of a text.
+/// Name, type and value of each constant in a text.
 fn constants(text: &str) -> Vec<(&str, &str, &str)> {
     let mut found = Vec::new();
     for declaration in text.split("const ").skip(1) {
@@ -45,7 +45,7 @@ fn is_number(of_type: &str) -> bool {
         .contains(&element)
 }
 
-/// Evaluates what a constant is written as: numbers, products, shifts and names of other constants.
+/// Evaluates the value of a constant: numbers, products, shifts and names of other constants.
 fn number(value: &str, known: &dyn Fn(&str) -> f64) -> f64 {
     if let Some((left, right)) = value.split_once(" - ") {
         return number(left, known) - number(right, known);
@@ -64,7 +64,7 @@ fn number(value: &str, known: &dyn Fn(&str) -> f64) -> f64 {
     value.replace('_', "").parse().unwrap_or_else(|_| panic!("cannot read {value}"))
 }
 
-/// As the page shows it: `30 s`, `24 h`, `10,000`, `0.9`.
+/// The value in the format of the page: `30 s`, `24 h`, `10,000`, `0.9`.
 fn shown(value: &str, known: &dyn Fn(&str) -> f64) -> String {
     let seconds = |factor: f64, unit: &str| factor * number(unit.trim_end_matches(')'), known);
     if let Some(list) = value.strip_prefix('[') {
@@ -102,8 +102,8 @@ fn grouped(number: f64) -> String {
     fraction.map_or(grouped.clone(), |fraction| format!("{grouped}.{fraction}"))
 }
 
-/// Name and value of every number and duration of the program. A name is that of the layer and the constant, with the
-/// file between them where the layer has two of that name.
+/// Name and value of every number and duration in the program. A name consists of the layer and the constant, with the
+/// file between them if the layer has two constants of that name.
 fn of_the_program() -> BTreeMap<String, String> {
     let texts = sources::modules();
     let declared: Vec<(String, &str, &str)> = texts
@@ -115,8 +115,8 @@ fn of_the_program() -> BTreeMap<String, String> {
     let known = |wanted: &str| -> f64 {
         let mut values = declared.iter().filter(|(_, name, _)| *name == wanted).map(|(.., value)| *value);
         let value = values.next().unwrap_or_else(|| panic!("no constant {wanted}"));
-        assert_eq!(values.next(), None, "two constants are {wanted}");
-        number(value, &|name| panic!("{wanted} rests on {name}, which may rest on more"))
+        assert_eq!(values.next(), None, "there are two constants {wanted}");
+        number(value, &|name| panic!("{wanted} depends on {name}, which may depend on more"))
     };
     let short = |path: &str, name: &str| format!("{}::{name}", path.split("::").next().unwrap());
     let named = |path: &str, name: &str| {
@@ -141,25 +141,25 @@ fn of_the_page() -> BTreeMap<String, String> {
 }
 
 #[test]
-fn the_page_has_every_limit_of_the_program_with_its_value_and_no_other() {
+fn the_page_has_exactly_the_limits_of_the_program() {
     let mut program = of_the_program();
-    assert!(program.len() > 40, "the constants are not found any more: {program:?}");
+    assert!(program.len() > 40, "no constants were found: {program:?}");
     for (name, why) in NO_LIMITS {
         let (layer, constant) = name.split_once("::").unwrap();
         let before = program.len();
         program.retain(|path, _| !(path.starts_with(layer) && path.rsplit("::").next() == Some(constant)));
-        assert!(program.len() < before, "{name} ({why}) is not in the program");
+        assert!(program.len() < before, "{name} ({why}) does not exist");
     }
     let page = of_the_page();
     let rows = |these: &BTreeMap<String, String>, others: &BTreeMap<String, String>| {
         let rows = these.iter().filter(|(name, value)| others.get(*name) != Some(*value));
         rows.map(|(name, value)| format!("{value} | `{name}` |")).collect::<Vec<_>>()
     };
-    assert_eq!((rows(&program, &page), rows(&page, &program)), (vec![], vec![]), "(missing, wrong or gone)");
+    assert_eq!((rows(&program, &page), rows(&page, &program)), (vec![], vec![]), "(missing, wrong or removed)");
 }
 
 #[test]
-fn constants_are_read_as_the_program_writes_them() {
+fn constants_are_parsed() {
     let text = "pub const A: usize = 10_000;\nconst B: [usize; 2] = [1000, 0];\npub(super) const C: Duration =\n    \
                 Duration::from_hours(24);\nconst fn no() {}\n#[cfg(test)]\nmod tests;\nconst D: u8 = 1;\n";
     let read = constants(text);

@@ -1,4 +1,4 @@
-//! The log as a program reads it: one JSON object a line, with the id of the run.
+//! The JSON log: one object per line, each with the id of its run.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -9,20 +9,20 @@ use wafsync_test_aws::{Fault, FaultKind, Phase, When};
 use crate::process::Process;
 use crate::world::{TABLE, reference_to};
 
-/// The events of an `apply`, one object each.
+/// The events of a successful `apply`.
 async fn apply(process: &Process, args: &[&str]) -> Vec<Value> {
     let (code, events) = apply_to(process, args).await;
     assert_eq!(code, Some(0), "{events:#?}");
     events
 }
 
-/// The same with the exit code, for one that comes to something else.
+/// The exit code and the events of an `apply`.
 async fn apply_to(process: &Process, args: &[&str]) -> (Option<i32>, Vec<Value>) {
     let ended = process.start(&[&["apply", "--log-format=json"], args].concat()).end().await;
     (ended.code, ended.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
 }
 
-/// The one id that all of these events carry.
+/// The id of the run, which all of these events carry.
 fn id(events: &[Value]) -> String {
     let ids: BTreeSet<&str> = events.iter().map(|event| event["span"]["id"].as_str().unwrap()).collect();
     assert_eq!(ids.len(), 1, "{events:#?}");
@@ -44,7 +44,7 @@ async fn every_event_of_a_run_carries_the_id_of_the_run() {
 }
 
 #[tokio::test]
-async fn a_run_tells_its_writes_its_removals_and_its_numbers() {
+async fn a_run_logs_its_writes_removals_and_totals() {
     let process = Process::new().await;
     process.item("a", &["198.51.100.7/32"]);
     process.item("b", &["198.51.100.8/32"]);
@@ -57,7 +57,7 @@ async fn a_run_tells_its_writes_its_removals_and_its_numbers() {
     process.item("b", &["198.51.100.9/32"]);
     let second = apply(&process, &[]).await;
     let [removing] = messages(&second, "removing")[..] else { panic!("{second:#?}") };
-    assert_eq!(removing["cidrs"], "198.51.100.8/32", "the way back");
+    assert_eq!(removing["cidrs"], "198.51.100.8/32", "the log shows how to undo it");
     let [written] = messages(&second, "written")[..] else { panic!("{second:#?}") };
     let told = ["target", "write", "added", "removed"].map(|key| written[key].clone());
     assert_eq!(told, [json!("wafsync-ipv4-000"), json!("update_ip_set"), json!(1), json!(1)]);
@@ -67,7 +67,7 @@ async fn a_run_tells_its_writes_its_removals_and_its_numbers() {
 }
 
 #[tokio::test]
-async fn only_what_is_urgent_enough_is_logged_and_it_has_its_id_too() {
+async fn only_events_at_the_level_or_above_are_logged_with_their_id() {
     let process = Process::new().await;
     process.item("a", &["198.51.100.7/32"]);
     assert_eq!(apply(&process, &["--log-level=warn"]).await, [Value::Null; 0]);
@@ -78,7 +78,7 @@ async fn only_what_is_urgent_enough_is_logged_and_it_has_its_id_too() {
 }
 
 #[tokio::test]
-async fn what_needs_a_person_is_a_warning_with_its_reasons_and_digest() {
+async fn a_blocked_run_is_a_warning_with_its_reasons_and_digest() {
     let process = Process::new().await;
     process.item("a", &["198.51.100.7/32"]);
     apply(&process, &[]).await;
@@ -99,7 +99,7 @@ async fn what_needs_a_person_is_a_warning_with_its_reasons_and_digest() {
 }
 
 #[tokio::test]
-async fn a_rule_group_that_was_written_without_a_set_that_failed_tells_of_no_reference_to_it() {
+async fn a_rule_group_written_without_a_failed_set_logs_no_reference_to_it() {
     let process = Process::new().await;
     process.item("a", &["198.51.100.7/32"]);
     let (operation, kind) = (Some("CreateIPSet".to_owned()), FaultKind::AccessDenied);
@@ -115,7 +115,7 @@ async fn a_rule_group_that_was_written_without_a_set_that_failed_tells_of_no_ref
 }
 
 #[tokio::test]
-async fn each_call_is_an_event_at_debug_with_what_became_of_it_and_nothing_secret() {
+async fn each_call_is_an_event_at_debug_with_its_result_and_no_secret() {
     let process = Process::new().await;
     process.item("a", &["198.51.100.7/32"]);
     let web_acl = process.aws.put_web_acl("REGIONAL", "front", "Block", json!([]));
@@ -138,7 +138,7 @@ async fn each_call_is_an_event_at_debug_with_what_became_of_it_and_nothing_secre
     assert_eq!(told("CreateIPSet"), [[json!("wafsync-ipv4-000"), json!("ok"), json!(1)]]);
     assert_eq!(told("CreateRuleGroup"), [[json!("wafsync-1"), json!("final"), json!(1)]]);
     let attempts: u64 = called.iter().map(|event| event["attempts"].as_u64().unwrap()).sum();
-    assert_eq!(usize::try_from(attempts).unwrap(), process.aws.log().len(), "no call is left out");
+    assert_eq!(usize::try_from(attempts).unwrap(), process.aws.log().len(), "the log has every call");
     assert!(called.iter().all(|event| event["milliseconds"].is_u64() && event["level"] == "DEBUG"));
     let account = web_acl.split(':').nth(4).unwrap();
     let all = Value::from(events.clone()).to_string();
@@ -150,7 +150,7 @@ async fn each_call_is_an_event_at_debug_with_what_became_of_it_and_nothing_secre
 }
 
 #[tokio::test]
-async fn what_waits_is_told_by_ip_set_and_range_with_the_command_that_goes_on() {
+async fn held_cidrs_are_logged_by_ip_set_and_range_with_the_command_that_approves_them() {
     let process = Process::new().await;
     let addresses = |first: u32| -> Vec<String> {
         let first = u32::from(Ipv4Addr::new(198, 51, 100, 0)) + first;
@@ -179,7 +179,7 @@ async fn what_waits_is_told_by_ip_set_and_range_with_the_command_that_goes_on() 
 }
 
 #[tokio::test]
-async fn an_approval_that_locks_everybody_out_is_offered_in_words_of_its_own() {
+async fn an_approval_that_locks_everybody_out_has_a_separate_warning() {
     let process = Process::new().await;
     process.item("a", &["198.51.100.7", "198.51.100.8"]);
     apply(&process, &[]).await;
@@ -195,7 +195,7 @@ async fn an_approval_that_locks_everybody_out_is_offered_in_words_of_its_own() {
 }
 
 #[tokio::test]
-async fn what_goes_in_a_later_run_is_listed() {
+async fn deferred_cidrs_are_logged() {
     let process = Process::new().await;
     for (key, address) in [("a", "198.51.100.7"), ("b", "198.51.100.8"), ("c", "198.51.100.9")] {
         process.item(key, &[address]);
@@ -219,7 +219,7 @@ async fn what_goes_in_a_later_run_is_listed() {
 }
 
 #[tokio::test]
-async fn items_with_binary_keys_and_account_ids_for_keys_are_told_apart() {
+async fn binary_keys_and_account_id_keys_are_distinguished() {
     let process = Process::new().await;
     process.item("111122223333", &["nonsense"]);
     for key in ["AAEC", "AAED"] {
@@ -233,7 +233,7 @@ async fn items_with_binary_keys_and_account_ids_for_keys_are_told_apart() {
 }
 
 #[tokio::test]
-async fn rejections_are_listed_those_that_hold_something_back_first() {
+async fn rejections_are_listed_and_those_that_hold_removals_come_first() {
     let process = Process::new().await;
     let long = "x".repeat(200);
     process.item("aaa-known", &["nonsense"]);
@@ -257,7 +257,7 @@ async fn rejections_are_listed_those_that_hold_something_back_first() {
 }
 
 #[tokio::test]
-async fn a_web_acl_that_lacks_a_reference_is_named_whatever_the_outcome_is() {
+async fn a_web_acl_without_a_reference_is_named_for_every_outcome() {
     let process = Process::new().await;
     process.item("a", &["198.51.100.7/32"]);
     process.item("b", &["198.51.100.8/32"]);
@@ -284,7 +284,7 @@ async fn a_web_acl_that_lacks_a_reference_is_named_whatever_the_outcome_is() {
 }
 
 #[tokio::test]
-async fn whoever_reads_text_sees_what_waits_in_the_result_alone() {
+async fn text_output_shows_held_removals_only_in_the_result() {
     let process = Process::new().await;
     process.item("a", &["198.51.100.7/32"]);
     process.item("b", &["198.51.100.8/32", "nonsense"]);
@@ -297,14 +297,14 @@ async fn whoever_reads_text_sees_what_waits_in_the_result_alone() {
     }
 }
 
-/// Bytes that a line of a log for people at night may have about a hold.
+/// Maximum size of the log lines about held removals, in bytes.
 const HOLD: usize = 4096;
 
 #[tokio::test]
-async fn all_that_is_said_about_a_hold_is_bounded() {
+async fn the_log_about_held_removals_is_bounded() {
     let process = Process::new().await;
     let args = ["--max-per-item=300"];
-    // Far apart, so that no range is short.
+    // Addresses far apart, so that the ranges are many.
     let addresses = |from: u32| -> Vec<String> {
         (from..from + 300).map(|n| Ipv4Addr::from(0x0800_0000 + n * 0x0003_0101).to_string()).collect()
     };

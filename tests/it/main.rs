@@ -1,4 +1,4 @@
-//! What needs a service: the library and the binary against the stand-in for AWS.
+//! Tests that need a service: the library and the binary against the stand-in for AWS.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! Metrics of real runs, and how they leave the process.
+//! Metrics of real runs, and their export.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use wafsync_test_aws::{Config, Fault, FaultKind, Phase, When};
 use crate::process::{Process, Receiver};
 use crate::world::{NOW, World, ip, reference_to};
 
-/// The metrics of one `apply`, by the names that they have in CloudWatch.
+/// The metrics of one `apply`, with their names in CloudWatch.
 async fn apply(world: &World, session: &mut Session) -> BTreeMap<String, f64> {
     world.later().await;
     let finished = session.run(Command::Apply, NOW, &world.signal.stop(None)).await;
@@ -21,7 +21,7 @@ async fn apply(world: &World, session: &mut Session) -> BTreeMap<String, f64> {
     samples.iter().map(|sample| (cloudwatch::name(sample), sample.value)).collect()
 }
 
-/// The metrics whose names begin so and that are not 0, without the common beginning of all names.
+/// The metrics whose names begin with one of these prefixes and that are not 0, without the common prefix of all names.
 fn shown(metrics: &BTreeMap<String, f64>, prefixes: &[&str]) -> Vec<String> {
     let names = metrics.iter().filter_map(|(name, value)| Some((name.strip_prefix("wafsync_")?, value)));
     names
@@ -35,7 +35,7 @@ fn fault(operation: &str, kind: FaultKind) -> Fault {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_first_run_is_told_in_numbers() {
+async fn the_metrics_of_a_first_run() {
     let world = World::new(&["--expiry-attribute=ttl", "--max-ip-sets=50"]);
     world.item("a", &["198.51.100.7/32", "2001:db8:1::/48"]);
     world.item("b", &["203.0.113.0/28"]);
@@ -69,7 +69,7 @@ async fn a_first_run_is_told_in_numbers() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn growth_takes_room_and_limits() {
+async fn the_metrics_of_growth() {
     let config = Config { set_capacity: 3, group_references: 2, ..Config::default() };
     let world = World::with(config, &["--max-ip-sets=3"]);
     let mut session = world.session();
@@ -125,7 +125,7 @@ async fn growth_takes_room_and_limits() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_go_yet_is_counted_as_deferred_until_it_has_gone() {
+async fn deferred_removals_are_counted_until_they_are_made() {
     let world = World::with(Config { set_capacity: 2, ..Config::default() }, &["--max-ip-sets=4"]);
     let mut session = world.session();
     world.item("a", &["198.51.100.0/24"]);
@@ -141,7 +141,7 @@ async fn what_cannot_go_yet_is_counted_as_deferred_until_it_has_gone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_guards_say_is_told_from_the_block_to_the_approval() {
+async fn the_verdict_of_the_guards_is_exported_from_the_block_to_the_approval() {
     let world = World::new(&[]);
     world.items(1..=2);
     let mut session = world.session();
@@ -160,7 +160,7 @@ async fn what_guards_say_is_told_from_the_block_to_the_approval() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rejection_is_counted_until_its_item_is_named_as_known() {
+async fn a_rejection_is_counted_until_its_item_is_ignored() {
     let mut world = World::new(&[]);
     world.item("a", &[&ip(1)]);
     world.item("bad", &["54.123.456.78/32", "nonsense"]);
@@ -189,7 +189,7 @@ async fn throttled_calls_and_conflicts_are_counted_for_each_run() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn drift_that_was_put_right_is_counted_and_held_removals_are() {
+async fn reverted_drift_and_held_removals_are_counted() {
     let world = World::new(&["--max-removals=0"]);
     world.item("a", &["198.51.100.7/32"]);
     world.item("b", &["198.51.100.8/32"]);
@@ -206,7 +206,7 @@ async fn drift_that_was_put_right_is_counted_and_held_removals_are() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn drift_that_went_before_a_conflict_is_counted_with_what_went_after_it() {
+async fn drift_removed_before_and_after_a_conflict_is_counted_together() {
     let world = World::new(&[]);
     world.item("a", &["198.51.100.7/32", "2001:db8:1::/48"]);
     let mut session = world.session();
@@ -231,7 +231,7 @@ async fn drift_that_was_not_removed_is_not_counted() {
     let mut session = world.session();
     apply(&world, &mut session).await;
     world.aws.edit_ip_set("wafsync-ipv4-000", |cidrs| cidrs.push("192.0.2.1/32".to_owned()));
-    // It is removed by hand again while the write is in flight.
+    // It is also removed by hand while the write is in flight.
     world.once("UpdateIPSet", Phase::Before, |aws, _| {
         aws.edit_ip_set("wafsync-ipv4-000", |cidrs| cidrs.retain(|cidr| cidr != "192.0.2.1/32"));
     });
@@ -258,7 +258,7 @@ async fn a_web_acl_that_does_not_refer_to_a_rule_group_is_counted() {
     assert_eq!(shown(&metrics, &prefixes), ["run_outcome_converged 1"]);
 }
 
-/// A file that is gone when this is dropped.
+/// A folder that is deleted when this is dropped.
 struct Scratch(PathBuf);
 
 impl Scratch {
@@ -276,7 +276,7 @@ impl Drop for Scratch {
 }
 
 #[tokio::test]
-async fn a_file_keeps_what_a_run_that_failed_did_not_see() {
+async fn a_failed_run_keeps_earlier_values_in_the_file() {
     let (process, scratch) = (Process::new().await, Scratch::new("textfile"));
     let file = scratch.0.join("wafsync.prom");
     let flag = format!("--metrics-file={}", file.display());
@@ -299,11 +299,11 @@ async fn a_file_keeps_what_a_run_that_failed_did_not_see() {
     let outcome = "wafsync_run_outcome{installation=\"wafsync\",outcome=\"failed\"}";
     assert_eq!((line(&before, outcome), line(&after, outcome)), (format!("{outcome} 0.0"), format!("{outcome} 1.0")));
     let files: Vec<_> = std::fs::read_dir(&scratch.0).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(files, ["wafsync.prom"], "nothing is left beside it");
+    assert_eq!(files, ["wafsync.prom"], "no other file is left");
 }
 
 #[tokio::test]
-async fn a_run_that_cannot_begin_is_a_failed_one_in_the_file() {
+async fn a_run_that_cannot_start_is_failed_in_the_file() {
     let scratch = Scratch::new("not-begun");
     let file = scratch.0.join("wafsync.prom");
     let flag = format!("--metrics-file={}", file.display());
@@ -337,7 +337,7 @@ async fn a_run_that_cannot_begin_is_a_failed_one_in_the_file() {
 }
 
 #[tokio::test]
-async fn a_pushgateway_hears_of_a_run_that_cannot_begin_also_where_there_are_no_ca_certificates() {
+async fn a_run_that_cannot_start_is_pushed_even_without_ca_certificates() {
     let (process, mut gateway) = (Process::new().await, Receiver::new(200).await);
     let flag = format!("--metrics-push={}", gateway.url);
     let ended = process.start_with(&["apply", &flag], &[("SSL_CERT_FILE", "/dev/null")]).end().await;
@@ -353,7 +353,7 @@ async fn a_pushgateway_hears_of_a_run_that_cannot_begin_also_where_there_are_no_
 }
 
 #[tokio::test]
-async fn a_pushgateway_gets_them_under_job_and_installation_also_when_a_run_fails() {
+async fn metrics_are_pushed_by_job_and_installation_even_if_a_run_fails() {
     let (process, mut gateway) = (Process::new().await, Receiver::new(200).await);
     let flag = format!("--metrics-push={}/", gateway.url);
     process.item("a", &["198.51.100.7/32"]);
@@ -366,12 +366,12 @@ async fn a_pushgateway_gets_them_under_job_and_installation_also_when_a_run_fail
     let ended = process.start(&["apply", "--name=edge", &flag]).end().await;
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
     let pushed = gateway.received().await;
-    assert!(!pushed.body.contains("wafsync_items{"), "the gateway keeps the one of before: {}", pushed.body);
+    assert!(!pushed.body.contains("wafsync_items{"), "the gateway keeps the previous value: {}", pushed.body);
     assert!(!pushed.body.contains("wafsync_last_converged_timestamp_seconds{"), "{}", pushed.body);
 }
 
 #[tokio::test]
-async fn metrics_that_cannot_be_delivered_change_no_outcome() {
+async fn metrics_that_cannot_be_exported_do_not_change_the_outcome() {
     let (process, gateway) = (Process::new().await, Receiver::new(500).await);
     process.item("a", &["198.51.100.7/32"]);
     let push = format!("--metrics-push={}", gateway.url);
@@ -383,7 +383,7 @@ async fn metrics_that_cannot_be_delivered_change_no_outcome() {
 }
 
 #[tokio::test]
-async fn a_pushgateway_behind_authentication_gets_the_header_of_the_file_and_no_log_has_it() {
+async fn the_authorization_header_is_sent_from_the_file_and_never_logged() {
     let (process, mut gateway) = (Process::new().await, Receiver::new(401).await);
     process.item("a", &["198.51.100.7/32"]);
     let scratch = Scratch::new("push-auth");
@@ -396,7 +396,7 @@ async fn a_pushgateway_behind_authentication_gets_the_header_of_the_file_and_no_
         assert_eq!(gateway.received().await.authorization.as_deref(), Some("Bearer never-logged"));
         assert!(!ended.stderr.contains("never-logged"), "{}", ended.stderr);
     }
-    // A value that is no header is not sent, and not quoted.
+    // A value that is not a valid header is neither sent nor quoted.
     std::fs::write(&file, "Bearer never-logged\nX-Second: line").unwrap();
     let ended = process.start(&["apply", &flags[0], &flags[1]]).end().await;
     assert!(ended.code == Some(0) && ended.stderr.contains("must hold one line"), "{}", ended.stderr);

@@ -1,4 +1,4 @@
-//! Credentials, proxies and certificates of the environment, against servers on the loopback interface.
+//! Credentials, proxies and certificates from the environment, against servers on the loopback interface.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,7 +12,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::process::Process;
 
-/// A server that answers everything with this status and body, and counts its connections.
+/// A server that answers every request with this status and body, and counts its connections.
 async fn server(status: &'static str, body: String) -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, asked) = (listener.local_addr().unwrap().to_string(), Arc::new(AtomicUsize::new(0)));
@@ -37,7 +37,7 @@ const KEYS: &str = r#"{"AccessKeyId": "AKID", "SecretAccessKey": "secret", "Toke
                        "Expiration": "2100-01-01T00:00:00Z"}"#;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn neither_credentials_nor_calls_to_this_machine_go_over_a_proxy() {
+async fn credentials_and_local_calls_bypass_the_proxy() {
     let process = Process::new().await;
     process.item("a", &["198.51.100.7/32"]);
     let (proxy, of_proxy) = server("502 Bad Gateway", String::new()).await;
@@ -72,7 +72,7 @@ async fn a_line_break_in_a_key_is_named_in_one_line() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn certificates_come_from_the_bundle_that_aws_tools_read() {
+async fn certificates_come_from_aws_ca_bundle() {
     let process = Process::new().await;
     process.item("a", &["198.51.100.7/32"]);
     let ended = process.start_with(&["plan"], &[("AWS_CA_BUNDLE", "/nowhere/ca.pem")]).end().await;
@@ -84,7 +84,7 @@ async fn certificates_come_from_the_bundle_that_aws_tools_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn credentials_that_are_throttled_are_partial_and_a_refusal_is_failed() {
+async fn throttled_credentials_are_partial_and_denied_ones_are_failed() {
     let process = Process::new().await;
     let sts = |code: &str| {
         format!(
@@ -123,7 +123,7 @@ async fn credentials_that_are_throttled_are_partial_and_a_refusal_is_failed() {
     assert!(ended.code == Some(4) && all.contains(&said), "{all}");
 }
 
-/// What `plan` says with these variables besides those of the stand-in; it fails.
+/// The error of `plan` with these additional variables.
 async fn failure(process: &Process, env: &[(&str, &str)]) -> String {
     let ended = process.start_with(&["plan", "--output=json"], env).end().await;
     assert_eq!(ended.code, Some(1), "{env:?}: {}", ended.stderr);
@@ -133,13 +133,13 @@ async fn failure(process: &Process, env: &[(&str, &str)]) -> String {
     error
 }
 
-/// A port of this machine at which nothing listens.
+/// A local port on which nothing listens.
 fn closed() -> String {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_refuses_a_connection_is_named_with_its_port() {
+async fn a_refused_connection_is_named_with_its_port() {
     let process = Process::new().await;
     let token = std::env::temp_dir().join(format!("wafsync-token-refused-{}", std::process::id()));
     std::fs::write(&token, "token").unwrap();
@@ -169,9 +169,9 @@ async fn whatever_refuses_a_connection_is_named_with_its_port() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_host_that_no_name_server_knows_is_named_with_the_variable_that_chose_it() {
+async fn an_unknown_host_is_named_with_the_variable_that_sets_it() {
     let process = Process::new().await;
-    // A name of which everybody knows that there is none; the second label is what the hint looks at.
+    // The domain `invalid` is reserved and never resolves. The hint depends on the second label.
     for (host, hint) in [
         ("wafv2.eu-central-1.invalid", "check the network, the Region (eu-central-1)"),
         ("111122223333.ddb.eu-central-1.invalid", "AWS_ACCOUNT_ID_ENDPOINT_MODE"),
@@ -185,7 +185,7 @@ async fn a_host_that_no_name_server_knows_is_named_with_the_variable_that_chose_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_proxy_in_between_is_named_without_its_password() {
+async fn a_proxy_is_named_without_its_password() {
     let process = Process::new().await;
     let (refusing, asked) = server("403 Forbidden", String::new()).await;
     let closed = closed();
@@ -205,7 +205,7 @@ async fn a_proxy_in_between_is_named_without_its_password() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_no_proxy_names_is_reached_without_the_proxy() {
+async fn hosts_in_no_proxy_bypass_the_proxy() {
     let process = Process::new().await;
     let (proxy, asked) = server("502 Bad Gateway", String::new()).await;
     let proxy = format!("http://{proxy}");
@@ -224,7 +224,7 @@ async fn what_no_proxy_names_is_reached_without_the_proxy() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_profile_or_a_token_file_that_there_is_not_is_named() {
+async fn a_missing_profile_or_token_file_is_named() {
     let process = Process::new().await;
     let error = failure(&process, &[("AWS_ACCESS_KEY_ID", ""), ("AWS_PROFILE", "nowhere")]).await;
     assert!(error.contains("no credentials were found, and the profile nowhere has none; hint: "), "{error}");
@@ -264,7 +264,7 @@ async fn a_profile_or_a_token_file_that_there_is_not_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn variables_that_exclude_each_other_are_named() {
+async fn conflicting_variables_are_named() {
     let process = Process::new().await;
     for variable in ["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"] {
         let error = failure(&process, &[(variable, "true")]).await;
@@ -276,7 +276,7 @@ async fn variables_that_exclude_each_other_are_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_denied_comes_with_the_command_that_prints_the_policy() {
+async fn access_denied_shows_the_command_that_prints_the_policy() {
     let process = Process::new().await;
     for (command, access) in [("plan", "plan"), ("apply", "apply")] {
         process.aws.fail(wafsync_test_aws::Fault {
@@ -298,7 +298,7 @@ async fn what_is_denied_comes_with_the_command_that_prints_the_policy() {
     }
 }
 
-/// A server over TLS in front of the stand-in at this address, with a certificate that the test authority has signed.
+/// A TLS server in front of the stand-in at this address, with a certificate signed by the test authority.
 async fn tls(stand_in: &str) -> String {
     let pem = include_bytes!("certificates/server.pem");
     let certificate = CertificateDer::from_pem_slice(pem).unwrap();
@@ -312,7 +312,7 @@ async fn tls(stand_in: &str) -> String {
         while let Ok((stream, _)) = listener.accept().await {
             let (acceptor, stand_in) = (acceptor.clone(), stand_in.clone());
             tokio::spawn(async move {
-                // A client that does not trust the certificate hangs up.
+                // A client that does not trust the certificate closes the connection.
                 let Ok(mut stream) = acceptor.accept(stream).await else { return };
                 let mut behind = tokio::net::TcpStream::connect(stand_in).await.unwrap();
                 let _ = tokio::io::copy_bidirectional(&mut stream, &mut behind).await;
@@ -323,7 +323,7 @@ async fn tls(stand_in: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_is_trusted_only_with_its_authority() {
+async fn a_server_is_trusted_only_with_its_certificate_authority() {
     let process = Process::new().await;
     process.item("a", &["198.51.100.7/32"]);
     let url = tls(&process.url()).await;
@@ -338,7 +338,7 @@ async fn a_server_is_trusted_only_with_its_authority() {
     }
 }
 
-/// A proxy that wants a password and leads every tunnel to this address.
+/// A proxy that requires a password and connects every tunnel to this address.
 async fn tunnel(to: &str) -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, passed) = (listener.local_addr().unwrap().to_string(), Arc::new(AtomicUsize::new(0)));
@@ -365,7 +365,7 @@ async fn tunnel(to: &str) -> (String, Arc<AtomicUsize>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn aws_is_reached_over_a_proxy_with_a_password_and_an_authority_of_its_own() {
+async fn aws_is_reached_through_a_proxy_with_a_password_and_a_private_authority() {
     let process = Process::new().await;
     process.item("a", &["198.51.100.7/32"]);
     let url = tls(&process.url()).await;
@@ -383,7 +383,7 @@ async fn aws_is_reached_over_a_proxy_with_a_password_and_an_authority_of_its_own
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_certificate_that_is_none_is_said_to_be_so() {
+async fn an_invalid_certificate_is_reported() {
     let process = Process::new().await;
     let file = std::env::temp_dir().join(format!("wafsync-bundle-{}.pem", std::process::id()));
     std::fs::write(&file, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
@@ -395,9 +395,9 @@ async fn a_certificate_that_is_none_is_said_to_be_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_panic_of_a_dependency_is_one_line_that_names_the_cause() {
+async fn a_panic_in_a_dependency_is_one_line_with_the_cause() {
     let process = Process::new().await;
-    // The runtime client of AWS Lambda panics without the name of the function.
+    // The client of Lambda's runtime API panics without the name of the function.
     let ended = process.start_with(&[], &[("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:1")]).end().await;
     assert_eq!((ended.code, ended.stdout.as_str(), ended.stderr.lines().count()), (Some(1), "", 1), "{}", ended.stderr);
     assert!(ended.stderr.contains("internal error: Missing AWS_LAMBDA_FUNCTION_NAME"), "{}", ended.stderr);

@@ -1,5 +1,5 @@
-//! Reads of WAF that are old, each by itself: what contradicts another read is read again, and nothing is concluded
-//! from it.
+//! Reads of WAF that are out of date, each independently. A read that contradicts another is repeated, and nothing is
+//! concluded from it.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ async fn world() -> World {
     world
 }
 
-/// No read finds the set from now on.
+/// Hides the set from every later read.
 fn hide(world: &World) {
     for operation in ["ListIPSets", "GetIPSet"] {
         world.fail_times(operation, 1000, When::Before, FaultKind::Omits(SET.into()));
@@ -48,12 +48,12 @@ async fn a_set_that_stays_hidden_loses_no_reference_and_the_next_run_goes_on() {
     let cause = "GetIPSet wafsync-ipv4-000: AWS WAF does not find it although a rule group refers to it: the answer is \
                  out of date";
     assert!(document.reason.contains(cause), "{}", document.reason);
-    assert_eq!(world.calls("GetIPSet"), 6, "within about a minute");
+    assert_eq!(world.calls("GetIPSet"), 6, "retries for about a minute");
     assert_eq!(world.aws.rule_group("wafsync-1").unwrap().rules, rules);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_edit_between_the_list_and_the_read_is_read_again_until_both_agree() {
+async fn after_an_edit_between_list_and_read_both_are_read_again_until_they_agree() {
     let world = world().await;
     world.once("GetIPSet", Phase::Before, |aws, _| aws.edit_ip_set(SET, |set| set.push("203.0.113.9/32".into())));
     let document = world.next_apply().await;
@@ -63,7 +63,7 @@ async fn an_edit_between_the_list_and_the_read_is_read_again_until_both_agree() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn lists_and_reads_that_never_agree_end_the_run_before_it_writes() {
+async fn a_run_whose_lists_and_reads_never_agree_writes_nothing() {
     let world = world().await;
     world.item("new", &["203.0.113.7"]);
     world.aws.on_call(|aws, call| {
@@ -78,7 +78,7 @@ async fn lists_and_reads_that_never_agree_end_the_run_before_it_writes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_list_that_leaves_out_every_rule_group_does_not_hide_another_table() {
+async fn a_list_without_any_rule_group_does_not_hide_another_table() {
     let mut world = World::new(&["--max-ip-sets=50"]);
     world.items(1..=20);
     assert_eq!(world.apply().await.outcome, Outcome::Changed);
@@ -93,7 +93,7 @@ async fn a_list_that_leaves_out_every_rule_group_does_not_hide_another_table() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_first_fill_that_ended_before_its_rule_groups_goes_on_after_a_minute_or_at_its_deadline() {
+async fn an_interrupted_first_run_continues_after_a_minute_or_at_the_deadline() {
     for (deadline, seconds) in [("30m", 60..70), ("40s", 25..40)] {
         let world = World::new(&["--max-ip-sets=50", "--deadline", deadline]);
         world.items(1..=20);
@@ -119,7 +119,7 @@ async fn a_signal_ends_the_wait_for_reads_that_agree() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_does_not_show_within_a_minute_ends_the_run_as_partial_and_the_next_one_converges() {
+async fn writes_not_shown_within_a_minute_end_the_run_as_partial_and_the_next_converges() {
     let world = world().await;
     world.item("new", &["203.0.113.7"]);
     tokio::time::advance(Duration::from_mins(30)).await;

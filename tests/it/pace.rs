@@ -1,4 +1,4 @@
-//! How fast: each action at its own rate, slower when AWS says so, and the table within its budget.
+//! Rates: each action stays within its own rate, slows down when AWS throttles it, and scans stay within their budget.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ async fn no_action_is_called_faster_than_its_rate_in_any_second() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn other_rates_are_kept_too() {
+async fn configured_rates_are_kept() {
     let config = Config { set_capacity: 2, read_rate: Some(2.0), write_rate: Some(0.5), ..Config::default() };
     let world = World::with(config, &["--max-ip-sets", "8", "--read-rate", "2", "--write-rate", "0.5"]);
     world.items(1..=8);
@@ -41,7 +41,7 @@ async fn other_rates_are_kept_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn throttling_slows_the_action_down_and_nothing_is_lost() {
+async fn throttling_slows_the_action_down_without_losing_writes() {
     let config = Config { set_capacity: 2, ..Config::default() };
     let world = World::with(config, &["--max-ip-sets", "12"]);
     world.items(1..=12);
@@ -49,7 +49,7 @@ async fn throttling_slows_the_action_down_and_nothing_is_lost() {
     let document = world.apply().await;
     assert_eq!(document.outcome, Outcome::Changed, "{}", document.reason);
     let times = times(&world, "CreateIPSet");
-    // One attempt more for each refusal, and after them the distance between two has grown.
+    // One more attempt for each throttled one, and longer intervals after them.
     assert_eq!(times.len(), 8, "{:?} {times:?}", world.aws.violations());
     assert!(times.windows(2).any(|pair| pair[1] - pair[0] > Duration::from_secs(2)), "{times:?}");
     assert_eq!(world.in_force(), ips(1..=12));
@@ -72,12 +72,12 @@ async fn reads_that_stay_throttled_leave_the_run_to_the_next_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn independent_writes_go_side_by_side() {
+async fn independent_writes_run_in_parallel() {
     let world = World::new(&[]);
     world.items(1..=2);
     let began = tokio::time::Instant::now();
     world.apply().await;
-    // Two rule groups at one a second; the rest takes no time of its own.
+    // Two rule groups at one per second. The other calls take no time.
     assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
     world.later().await;
     world.settled().await;
@@ -100,7 +100,7 @@ async fn segments_share_the_budget_of_scans() {
     let document = world.plan().await;
     let (times, units) = (times(&world, "Scan"), document.table.consumed_capacity);
     assert!(units > 700.0 && times.len() >= 16, "{units} {times:?}");
-    // Each page takes less than two seconds' units, and comes when those before it are paid.
+    // Each page costs less than two seconds' units, and is read only when the pages before it are paid for.
     for (pages, at) in times.iter().enumerate() {
         let paid = 100.0 * (at.as_secs_f64() - times[0].as_secs_f64());
         let read = units / f64::from(u32::try_from(times.len()).unwrap()) * f64::from(u32::try_from(pages).unwrap());
@@ -110,7 +110,7 @@ async fn segments_share_the_budget_of_scans() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn scans_keep_to_their_budget_and_say_what_they_consumed() {
+async fn scans_keep_to_their_budget_and_report_consumed_capacity() {
     let world = World::new(&["--read-capacity", "10"]);
     large_items(&world, 200);
     let began = tokio::time::Instant::now();
@@ -118,7 +118,7 @@ async fn scans_keep_to_their_budget_and_say_what_they_consumed() {
     let seconds = began.elapsed().as_secs_f64();
     let units = document.table.consumed_capacity;
     assert!(units >= 200.0, "{units}");
-    // The first page is a guess; all that follow are paid for before they are read.
+    // The cost of the first page is a guess. All later pages are paid for before they are read.
     assert!(units / 10.0 - 2.0 <= seconds && seconds <= units / 10.0 + 2.0, "{units} units took {seconds} s");
     assert_eq!((document.table.items, document.table.empty), (200, 200));
     assert!(document.table.pages > 10, "{}", document.table.pages);

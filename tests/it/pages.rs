@@ -1,4 +1,4 @@
-//! What people read: the whole text and Markdown of one run of each kind.
+//! Text and Markdown reports: one whole page of each kind of run.
 
 use wafsync::report::{Command, Context, Document, html, markdown, text};
 use wafsync_test_aws::{Config, Fault, FaultKind, When};
@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::world::{TABLE, World, reference_to};
 
-/// Both pages of a run. No line of the text is wider than a terminal, except commands to paste.
+/// Both reports of a run. No line of the text is wider than a terminal, except commands to paste.
 async fn pages(world: &World, command: Command) -> String {
     let run = world.run(command).await;
     let document = Document::new(&run, &world.settings);
@@ -22,7 +22,7 @@ async fn pages(world: &World, command: Command) -> String {
     format!("{name}\n\n{text}\n\n======== Markdown ========\n\n{}", markdown::render(&document, context))
 }
 
-/// Twenty clusters with an address each, in force; two have an IPv6 network as well.
+/// Twenty clusters with one address each, all in force. Two also have an IPv6 network.
 pub(crate) async fn settled_world(args: &[&str]) -> World {
     let world = World::new(args);
     for number in 0..20 {
@@ -47,7 +47,7 @@ async fn a_first_run() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_first_run_carried_out() {
+async fn a_first_run_applied() {
     let world = World::new(&[]);
     world.item("cluster-a", &["198.51.100.7/32", "2001:db8:7::/48"]);
     insta::assert_snapshot!(pages(&world, Command::Apply).await);
@@ -60,7 +60,7 @@ async fn nothing_to_do() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_to_do_for_a_table_and_a_waf_that_are_empty() {
+async fn nothing_to_do_for_an_empty_table_and_an_empty_waf() {
     let world = World::new(&[]);
     world.apply().await;
     world.later().await;
@@ -92,10 +92,10 @@ pub(crate) async fn a_hundred_sets(args: &[&str]) -> World {
     world
 }
 
-/// Lines of three screens of a terminal, without those of its prompts.
+/// Lines of three terminal screens, without the prompts.
 const THREE_SCREENS: usize = 3 * 24 - 2;
 
-/// What a comment on a pull request can have and still be read, in bytes.
+/// Maximum size of a readable pull request comment, in bytes.
 const SHORT_ENOUGH: usize = 20_000;
 
 #[tokio::test(start_paused = true)]
@@ -136,7 +136,7 @@ async fn an_empty_table_is_blocked() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rejections_hold_removals_and_stay_on_their_line() {
+async fn rejections_hold_removals_and_each_stays_on_one_line() {
     let world = settled_world(&["--ignore-item=known"]).await;
     world.item("cluster-07", &["54.123.456.78/32"]);
     world.item("known", &["0.0.0.0/0"]);
@@ -148,7 +148,7 @@ async fn rejections_hold_removals_and_stay_on_their_line() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_split_network_that_does_not_fit_where_it_stands_is_deferred() {
+async fn a_split_network_that_does_not_fit_its_set_is_deferred() {
     let world = World::with(Config { set_capacity: 2, ..Config::default() }, &[]);
     world.item("cluster-a", &["203.0.113.0/28"]);
     world.item("cluster-b", &["198.51.100.7/32"]);
@@ -167,7 +167,7 @@ async fn a_hand_edit_is_drift() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_web_acl_that_refers_to_nothing_is_unenforced() {
+async fn a_web_acl_without_references_is_unenforced() {
     let world = World::new(&["--web-acl=front", "--web-acl=side"]);
     world.aws.put_web_acl("REGIONAL", "front", "Block", json!([]));
     world.aws.put_web_acl("REGIONAL", "side", "Block", json!([]));
@@ -180,7 +180,7 @@ async fn a_web_acl_that_refers_to_nothing_is_unenforced() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refused_write_is_failed() {
+async fn a_rejected_write_is_failed() {
     let world = settled_world(&[]).await;
     world.item("cluster-new", &["198.51.100.7/32", "2001:db8:77::/48"]);
     world.aws.fail(Fault {
@@ -195,7 +195,7 @@ async fn a_refused_write_is_failed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_run_that_came_to_no_plan_leaves_the_error_to_the_log() {
+async fn a_run_without_a_plan_prints_only_the_log() {
     let world = World::new(&[]);
     world.aws.fail(Fault {
         operation: Some("Scan".to_owned()),
@@ -209,7 +209,7 @@ async fn a_run_that_came_to_no_plan_leaves_the_error_to_the_log() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_run_that_was_asked_to_stop_is_partial() {
+async fn a_stopped_run_is_partial() {
     let world = settled_world(&[]).await;
     world.item("cluster-new", &["198.51.100.7/32", "2001:db8:77::/48"]);
     let signal = world.signal.clone();
@@ -222,7 +222,7 @@ async fn a_run_that_was_asked_to_stop_is_partial() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_plan_of_one_item_shows_what_that_item_gets() {
+async fn a_plan_for_one_item_shows_its_changes() {
     let world = settled_world(&[]).await;
     world.item("cluster-07", &["203.0.113.7/32", "198.51.100.7/32", "10.0.0.5/24"]);
     let run = world.run(Command::Plan).await;
@@ -242,7 +242,7 @@ async fn a_plan_of_one_item_shows_what_that_item_gets() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_web_acl_that_cannot_be_read_is_told_in_every_report() {
+async fn an_unreadable_web_acl_is_named_in_every_report() {
     let mut world = settled_world(&[]).await;
     world.aws.put_web_acl("REGIONAL", "front", "Block", serde_json::json!([]));
     world.set(&["--web-acl=front"]);
@@ -261,7 +261,7 @@ async fn a_web_acl_that_cannot_be_read_is_told_in_every_report() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn colors_change_no_word() {
+async fn colors_do_not_change_the_text() {
     let world = settled_world(&[]).await;
     (5..20).for_each(|number| world.aws.delete_item(TABLE, &format!("cluster-{number:02}")));
     world.item("cluster-new", &["198.51.100.7/32"]);

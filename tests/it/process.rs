@@ -1,4 +1,4 @@
-//! The real binary against the stand-in on a loopback port.
+//! Runs the real binary against the stand-in on a loopback port.
 
 use std::process::{ExitStatus, Stdio};
 
@@ -16,13 +16,13 @@ use wafsync_test_aws::{Aws, Config, Server};
 
 use crate::world::TABLE;
 
-/// An account, without rates unless it is given some, on a port, and an environment that leads there and nowhere else.
+/// An account on a port, without rate limits unless some are given, and an environment that leads only there.
 pub(crate) struct Process {
     pub(crate) aws: Aws,
     server: Server,
 }
 
-/// A process that runs.
+/// A running process.
 pub(crate) struct Running {
     child: Child,
     stdout: Lines<BufReader<ChildStdout>>,
@@ -30,7 +30,7 @@ pub(crate) struct Running {
     heard: String,
 }
 
-/// A finished process: its unread output, and all of its log.
+/// A finished process: its unread output, and its whole log.
 pub(crate) struct Ended {
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
@@ -42,7 +42,7 @@ impl Process {
         Self::with_rates([None; 2]).await
     }
 
-    /// With these rates, in calls per second to each action that reads, and to each that writes.
+    /// With these rates, in calls per second for each action that reads and for each that writes.
     pub(crate) async fn with_rates([read_rate, write_rate]: [Option<f64>; 2]) -> Self {
         let aws = Aws::new(Config { read_rate, write_rate, ..Config::default() });
         aws.create_table("eu-central-1", TABLE);
@@ -50,7 +50,7 @@ impl Process {
         Self { aws, server }
     }
 
-    /// Where the stand-in listens.
+    /// The URL of the stand-in.
     pub(crate) fn url(&self) -> String {
         self.server.url()
     }
@@ -64,14 +64,14 @@ impl Process {
         self.start_with(args, &[])
     }
 
-    /// With these further variables.
+    /// Starts the program with these additional variables.
     pub(crate) fn start_with(&self, args: &[&str], env: &[(&str, &str)]) -> Running {
         let mut program = Command::new(env!("CARGO_BIN_EXE_wafsync"));
         program.args(args);
         self.started(program, env)
     }
 
-    /// With no more memory than this, in KiB: allocations beyond it fail.
+    /// Starts the program with this much memory, in KiB. Allocations beyond it fail.
     #[cfg(target_os = "linux")]
     pub(crate) fn start_in(&self, memory: u32, args: &[&str]) -> Running {
         let mut shell = Command::new("/bin/sh");
@@ -80,7 +80,7 @@ impl Process {
         self.started(shell, &[])
     }
 
-    /// The program with its environment, for a test that starts it in its own way.
+    /// The program with its environment, for tests that start it themselves.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut program = Command::new(env!("CARGO_BIN_EXE_wafsync"));
         program.args(args);
@@ -119,7 +119,7 @@ impl Process {
         Running { child, stdout, stderr, heard: String::new() }
     }
 
-    /// Status and body of a GET.
+    /// Sends a GET request and returns status and body.
     pub(crate) async fn get(&self, address: &str, path: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(address).await.unwrap();
         let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
@@ -137,12 +137,12 @@ impl Running {
         self.stdout.next_line().await.unwrap().expect("a line on stdout")
     }
 
-    /// Where metrics are served.
+    /// The address on which metrics are served.
     pub(crate) async fn served_at(&mut self) -> String {
         self.event("metrics and health are served").await["address"].as_str().unwrap().to_owned()
     }
 
-    /// Reads the log until it says this.
+    /// Reads the log up to this message.
     pub(crate) async fn event(&mut self, message: &str) -> Value {
         loop {
             let line = self.stderr.next_line().await.unwrap().unwrap_or_else(|| panic!("{message}: {}", self.heard));
@@ -180,17 +180,17 @@ impl Running {
     }
 }
 
-/// A request that a [`Receiver`] got.
+/// A request received by a [`Receiver`].
 #[derive(Debug)]
 pub(crate) struct Received {
-    /// Of the header `Authorization`.
+    /// The value of the header `Authorization`.
     pub(crate) authorization: Option<String>,
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) body: String,
 }
 
-/// An HTTP server on loopback that answers everything with one status and keeps what it got.
+/// An HTTP server on loopback that answers every request with one status and stores the requests.
 pub(crate) struct Receiver {
     pub(crate) url: String,
     requests: mpsc::UnboundedReceiver<Received>,
@@ -230,12 +230,12 @@ impl Receiver {
         Self { url, requests }
     }
 
-    /// Whether nothing has come.
+    /// Whether no request has arrived.
     pub(crate) fn is_untouched(&self) -> bool {
         self.requests.is_empty()
     }
 
-    /// What came next.
+    /// The next request.
     pub(crate) async fn received(&mut self) -> Received {
         self.requests.recv().await.unwrap()
     }

@@ -1,4 +1,4 @@
-//! The README and the pages behind it say what is so.
+//! The README and the pages in `docs` agree with the program.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -23,19 +23,19 @@ const HOSTS: &str = include_str!("../../docs/hosts.md");
 const OPERATIONS: &str = include_str!("../../docs/operations.md");
 const CRONJOB: &str = include_str!("../../cronjob.yaml");
 
-/// The fenced blocks of a language on a page.
+/// The fenced blocks of this language on a page.
 fn blocks(page: &'static str, language: &str) -> Vec<&'static str> {
     let fence = format!("\n```{language}\n");
     page.split(fence.as_str()).skip(1).map(|rest| rest.split_once("\n```\n").unwrap().0).collect()
 }
 
-/// The cells of each table row of the settings page that begins so.
+/// The cells of each table row on the settings page that begins with this text.
 fn rows(start: &str) -> Vec<Vec<&'static str>> {
     let cells = |line: &'static str| line.trim_matches('|').split('|').map(str::trim).collect();
     SETTINGS.lines().filter(|line| line.starts_with(start)).map(cells).collect()
 }
 
-/// Every page with commands.
+/// Every page that contains commands.
 fn pages() -> Vec<(String, &'static str)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let docs = fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
@@ -47,7 +47,7 @@ fn pages() -> Vec<(String, &'static str)> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_transcript_is_what_a_plan_prints() {
+async fn the_transcript_is_the_output_of_plan() {
     let world = World::new(&["--web-acl=rancher"]);
     for number in 0..2_140_u32 {
         let [.., high, low] = (2 * number).to_be_bytes();
@@ -73,10 +73,10 @@ async fn the_transcript_is_what_a_plan_prints() {
     assert_eq!(blocks(README, "text"), [transcript.trim_end()], "\n{transcript}");
 }
 
-/// Flag with its value, and default, as the help has them.
+/// Each flag with its value name, and its default, from the help.
 fn help_of(command: &str) -> BTreeMap<String, String> {
     let usage = cli::parse(["wafsync", command, "--help"].map(OsString::from), []).unwrap_err();
-    // Groups of settings begin at the margin, text about a setting is indented deepest.
+    // Groups of settings are not indented, and descriptions are indented most.
     let mut texts: Vec<(String, Vec<&str>)> = Vec::new();
     for line in usage.text.lines() {
         if line.trim_start().starts_with("--") {
@@ -127,12 +127,12 @@ async fn the_item_of_the_readme_is_wanted_and_the_sample_of_the_article_is_rejec
 }
 
 #[test]
-fn the_snippets_are_well_formed_and_agree() {
+fn the_snippets_are_valid_and_agree() {
     let yaml = blocks(WEB_ACL, "yaml");
     let yaml: Vec<Value> = yaml.into_iter().map(|block| serde_saphyr::from_str(block).unwrap()).collect();
     let [stack, label_rule, crossplane] = yaml.as_slice() else { panic!("{} blocks", yaml.len()) };
     let rules = crossplane["spec"]["forProvider"]["ruleJson"].as_str().unwrap();
-    // CloudFormation alone writes `Arn`.
+    // Only CloudFormation writes `Arn`.
     let rules: Value = serde_json::from_str(&rules.replace("\"ARN\"", "\"Arn\"")).unwrap();
     assert_eq!(stack["Resources"]["WebACL"]["Properties"]["Rules"], rules);
     let [json] = blocks(WEB_ACL, "json").try_into().unwrap();
@@ -143,7 +143,7 @@ fn the_snippets_are_well_formed_and_agree() {
 }
 
 #[test]
-fn the_policy_is_what_the_command_above_it_prints() {
+fn the_policy_is_the_output_of_the_command_above_it() {
     let commands = blocks(PERMISSIONS, "sh").join("\n").replace("\\\n", " ");
     let command = commands.lines().find(|line| line.starts_with("wafsync iam-policy ")).unwrap();
     let words = command.split_whitespace().map(OsString::from);
@@ -155,7 +155,7 @@ fn the_policy_is_what_the_command_above_it_prints() {
 }
 
 #[test]
-fn the_commands_are_understood() {
+fn the_commands_parse() {
     let mut understood = 0;
     for (name, page) in pages() {
         for block in blocks(page, "sh") {
@@ -178,13 +178,13 @@ fn the_readme_is_short() {
 }
 
 #[test]
-fn the_roles_for_kubernetes_trust_the_service_account_of_the_cronjob_and_are_the_one_that_it_names() {
+fn the_roles_for_kubernetes_match_the_service_account_and_role_of_the_cronjob() {
     let account: Value = serde_saphyr::from_multiple(CRONJOB).unwrap().remove(1);
     let [name, namespace] = ["name", "namespace"].map(|key| account["metadata"][key].as_str().unwrap());
     let role = account["metadata"]["annotations"]["eks.amazonaws.com/role-arn"].as_str().unwrap();
     let commands = [README, HOSTS, PERMISSIONS].map(|page| blocks(page, "sh").join("\n")).join("\n");
     let commands = commands.replace("'\"$ISSUER\"'", "ISSUER");
-    // The documents are the quoted texts of several lines.
+    // The policies are the quoted texts of several lines.
     let policies = commands.split("'{\n").skip(1).map(|rest| rest.split_once("}'").unwrap().0);
     let policies: Vec<Value> = policies.map(|policy| serde_json::from_str(&format!("{{{policy}}}")).unwrap()).collect();
     let [irsa, pod_identity, _table] = policies.as_slice() else { panic!("{policies:?}") };
@@ -210,7 +210,7 @@ fn the_unit_for_systemd_starts_the_daemon_and_waits_for_it_to_stop() {
     let parsed = cli::parse(value("ExecStart").split(' ').map(OsString::from), env).unwrap();
     assert!(matches!(parsed.invocation, Invocation::Watch { .. }));
     assert_eq!(value("RestartPreventExitStatus"), cli::EXIT_USAGE.to_string());
-    // A test of cronjob.yaml has measured how long it takes.
+    // A test of cronjob.yaml measures how long stopping takes.
     let grace = format!("terminationGracePeriodSeconds: {}\n", value("TimeoutStopSec"));
     assert!(CRONJOB.contains(&grace), "{grace}");
 }
@@ -222,7 +222,7 @@ fn the_operations_page_says_what_to_do_about_each_metric() {
     let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
     let metrics: Vec<&str> = rows.map(|(metric, _)| metric).collect();
     assert_eq!(metrics, METRICS.iter().map(|metric| metric.name).collect::<Vec<_>>());
-    // An alert that is named has its own row.
+    // Each alert has a row of its own.
     for alert in page.split("`Wafsync").skip(1).map(|rest| rest.split('`').next().unwrap()) {
         assert!(
             OPERATIONS.contains(&format!("\n| `Wafsync{alert}` |"))
@@ -232,7 +232,7 @@ fn the_operations_page_says_what_to_do_about_each_metric() {
 }
 
 #[test]
-fn what_it_and_the_pages_behind_it_link_to_is_there() {
+fn every_link_leads_to_a_file_and_a_heading() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let docs = fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
     let pages = docs.chain(["README.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(|page| root.join(page)));
@@ -256,7 +256,7 @@ fn what_it_and_the_pages_behind_it_link_to_is_there() {
 }
 
 #[test]
-fn the_recipes_name_files_and_tests_that_are_there() {
+fn the_recipes_name_existing_files_and_tests() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let page = fs::read_to_string(root.join("CONTRIBUTING.md")).unwrap();
     let quoted: Vec<&str> = page.split('`').skip(1).step_by(2).collect();
@@ -266,10 +266,10 @@ fn the_recipes_name_files_and_tests_that_are_there() {
     assert!(paths.len() > 30, "{paths:?}");
     for path in paths {
         let path = path.split(' ').next().unwrap();
-        assert!(root.join(path).exists(), "CONTRIBUTING.md: there is no {path}");
+        assert!(root.join(path).exists(), "CONTRIBUTING.md: {path} does not exist");
     }
     for filter in quoted.iter().flat_map(|text| text.split_whitespace()).filter_map(|word| word.strip_suffix("::")) {
         let places = [format!("tests/it/{filter}.rs"), format!("src/{filter}/mod.rs")];
-        assert!(places.iter().any(|place| root.join(place).exists()), "CONTRIBUTING.md: no tests are {filter}::");
+        assert!(places.iter().any(|place| root.join(place).exists()), "CONTRIBUTING.md: no tests match {filter}::");
     }
 }

@@ -1,4 +1,5 @@
-//! A full IP set that relies on another: it has no room for what replaces a CIDR in it, and another set holds that.
+//! A removal from a full IP set that relies on another set: the full set has no room for what replaces the removed
+//! CIDR, and the other set holds it.
 
 use std::net::Ipv4Addr;
 
@@ -14,8 +15,8 @@ const OTHER: &str = "wafsync-ipv4-001";
 /// What stays wanted of the wide CIDR.
 const PIECES: [&str; 2] = ["203.0.113.0/32", "203.0.113.1/32"];
 
-/// A full set with a CIDR that the table no longer asks for, and a set that holds what stays wanted of it. At each call,
-/// all of that has to be in force.
+/// A full set with a CIDR that the table no longer asks for, and a set that holds the part of it that stays wanted.
+/// That part must be in force at every call.
 async fn world() -> World {
     let world = World::with(Config { set_capacity: 4, ..Config::default() }, &["--max-ip-sets=6"]);
     world.items(1..=3);
@@ -35,14 +36,14 @@ fn lets_in_all(aws: &Aws) -> bool {
     is_in([203, 0, 113, 0].into()) && is_in([203, 0, 113, 1].into())
 }
 
-/// What came in from the second scan on.
+/// The operations called after the second scan.
 fn after_the_second_scan(world: &World) -> Vec<String> {
     let log = world.aws.log();
     let scan = log.iter().rposition(|call| call.operation == "Scan").unwrap();
     log[scan + 1..].iter().map(|call| call.operation.clone()).collect()
 }
 
-/// Does this once the second scan has come to its end.
+/// Runs this once, after the second scan.
 fn once_proven(world: &World, act: impl FnOnce(&Aws) + Send + 'static) {
     let (mut scans, mut act) = (0, Some(act));
     world.aws.on_call(move |aws, call| {
@@ -56,7 +57,7 @@ fn once_proven(world: &World, act: impl FnOnce(&Aws) + Send + 'static) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_is_written_right_after_lists_that_show_the_other_as_it_was_read() {
+async fn the_full_set_is_written_after_lists_confirm_the_other_set() {
     let world = world().await;
     let document = world.next_apply().await;
     assert_eq!(changes(&document), [format!("update_ip_set {FULL} -203.0.113.0/30")]);
@@ -67,13 +68,13 @@ async fn it_is_written_right_after_lists_that_show_the_other_as_it_was_read() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_is_not_written_once_a_hand_has_changed_the_other() {
+async fn the_full_set_is_not_written_after_the_other_set_was_edited() {
     let world = world().await;
     once_proven(&world, |aws| aws.edit_ip_set(OTHER, Vec::clear));
     let document = world.next_apply().await;
     assert_eq!(document.outcome, Outcome::Partial, "{}", document.reason);
     assert_eq!(changes(&document), [format!("update_ip_set {OTHER} +{} +{}", PIECES[0], PIECES[1])]);
-    // What was added in one run is relied on by the next.
+    // What one run adds, the next one can rely on.
     let next = world.next_apply().await;
     assert_eq!(changes(&next), [format!("update_ip_set {FULL} -203.0.113.0/30")]);
     assert_eq!(next.outcome, Outcome::Changed, "{}", next.reason);
@@ -82,7 +83,7 @@ async fn it_is_not_written_once_a_hand_has_changed_the_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_is_not_written_once_no_rule_refers_to_the_other_any_more() {
+async fn the_full_set_is_not_written_after_the_other_set_lost_its_reference() {
     let world = world().await;
     once_proven(&world, |aws| {
         let arn = aws.ip_set(FULL).unwrap().arn;
@@ -101,10 +102,10 @@ async fn it_is_not_written_once_no_rule_refers_to_the_other_any_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_waits_for_the_next_run_if_this_one_has_met_any_trouble() {
+async fn the_full_set_is_left_to_the_next_run_after_any_error() {
     let world = world().await;
     world.items(4..=5);
-    // Once while the settling time runs, and once with the removal.
+    // The write fails once during the settling time and once with the removal.
     world.fail_target("UpdateIPSet", OTHER, 2, When::Before, FaultKind::InvalidParameter);
     let document = world.next_apply().await;
     assert_eq!(document.outcome, Outcome::Failed, "{}", document.reason);

@@ -1,4 +1,4 @@
-//! Markdown as GitHub renders it.
+//! Markdown, rendered as GitHub does.
 
 use comrak::nodes::NodeValue;
 use comrak::{Arena, Options};
@@ -16,11 +16,11 @@ fn github() -> Options<'static> {
     options
 }
 
-/// The HTML that a page may hold: its own.
+/// The HTML that a page may contain.
 const OWN_HTML: [&str; 3] = ["<br>", "<!-- -->", "</details>\n"];
 
-/// Fails where a page holds anything but headings, text, code, lists, tables and folded sections: no link, image or HTML
-/// that foreign text brought with it.
+/// Asserts that a page contains only headings, text, code, lists, tables and folded sections: no links, images or HTML
+/// from foreign text.
 #[track_caller]
 pub(crate) fn assert_harmless(page: &str) {
     let arena = Arena::new();

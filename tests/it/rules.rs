@@ -1,4 +1,4 @@
-//! Rule groups, web ACLs, and changes of them that need a person.
+//! Rule groups, web ACLs, and changes to them that need approval.
 
 use serde_json::json;
 use wafsync::aws::Connection;
@@ -16,7 +16,7 @@ async fn world(args: &[&str]) -> World {
     world
 }
 
-/// Blocked, nothing written, for this reason alone; and once approved it goes through.
+/// Asserts that a run is blocked for exactly this reason and writes nothing, and that it succeeds once approved.
 async fn blocked_then_approved(world: &mut World, reason: &str) {
     let before = world.aws.rule_groups();
     let blocked = world.next_apply().await;
@@ -40,7 +40,7 @@ async fn blocked_then_approved(world: &mut World, reason: &str) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rules_fed_from_another_table_are_blocked() {
+async fn rules_of_another_table_are_blocked() {
     let mut world = World::new(&["--max-ip-sets", "10"]);
     world.items(1..=10);
     world.apply().await;
@@ -63,7 +63,7 @@ async fn rules_fed_from_another_table_are_blocked() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rule_group_of_ours_that_names_no_table_is_no_reason_to_block_and_its_next_write_names_it() {
+async fn a_rule_group_without_a_table_does_not_block_and_gets_one_at_the_next_write() {
     let world = world(&[]).await;
     world.aws.describe_rule_group(GROUP, Some("wafsync wafsync by hand"));
     assert_eq!(ended(&world.next_apply().await), (Outcome::Converged, 0, 0));
@@ -86,7 +86,7 @@ async fn another_action_is_blocked() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn another_header_is_blocked_and_another_spelling_of_it_is_nothing() {
+async fn another_header_is_blocked_but_not_another_spelling() {
     let mut world = world(&[]).await;
     world.set(&["--forwarded-ip-header", "X-Forwarded-For", "--forwarded-ip-position", "last"]);
     let reason = r#"rule group wafsync-1 would change from "allow" to "allow by the last address in X-Forwarded-For""#;
@@ -96,7 +96,7 @@ async fn another_header_is_blocked_and_another_spelling_of_it_is_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rule_that_somebody_edited_is_blocked() {
+async fn a_rule_edited_by_hand_is_blocked() {
     let mut world = world(&[]).await;
     world.aws.edit_rule_group(GROUP, |rules| {
         let inner = rules[0]["Statement"].take();
@@ -107,7 +107,7 @@ async fn a_rule_that_somebody_edited_is_blocked() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rule_that_blocks_now_is_blocked_and_one_that_is_only_renamed_is_put_right() {
+async fn a_rule_changed_to_block_is_blocked_and_a_renamed_one_is_restored() {
     let mut world = world(&[]).await;
     world.aws.edit_rule_group(GROUP, |rules| rules[0]["Name"] = json!("renamed"));
     let document = world.next_apply().await;
@@ -119,7 +119,7 @@ async fn a_rule_that_blocks_now_is_blocked_and_one_that_is_only_renamed_is_put_r
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rule_that_somebody_took_away_is_made_anew_without_a_question() {
+async fn a_rule_removed_by_hand_is_restored_without_approval() {
     let world = world(&[]).await;
     world.aws.edit_rule_group(GROUP, |rules| *rules = json!([]));
     assert_eq!(world.in_force(), Vec::<String>::new());
@@ -131,7 +131,7 @@ async fn a_rule_that_somebody_took_away_is_made_anew_without_a_question() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reference_to_a_set_that_is_not_ours_is_not_dropped_without_approval() {
+async fn a_reference_to_a_foreign_set_is_not_dropped_without_approval() {
     let mut world = world(&[]).await;
     let arn = world.aws.put_ip_set("REGIONAL", "offices", "IPV4", &["203.0.113.0/24"], None);
     world.aws.edit_rule_group(GROUP, |rules| {
@@ -146,7 +146,7 @@ async fn a_reference_to_a_set_that_is_not_ours_is_not_dropped_without_approval()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rule_group_under_our_name_that_is_not_ours_fails_the_run() {
+async fn a_foreign_rule_group_under_our_name_fails_the_run() {
     let world = World::new(&[]);
     world.aws.put_rule_group("REGIONAL", GROUP, 10, Some("of another team"), json!([]));
     world.items(1..=1);
@@ -158,7 +158,7 @@ async fn a_rule_group_under_our_name_that_is_not_ours_fails_the_run() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn another_installation_whose_name_begins_like_ours_is_left_alone() {
+async fn an_installation_with_a_longer_name_is_not_touched() {
     let mut world = World::new(&["--name", "wafsync-prod"]);
     world.items(1..=3);
     world.apply().await;
@@ -173,7 +173,7 @@ async fn another_installation_whose_name_begins_like_ours_is_left_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_web_acl_that_lacks_a_reference_is_unenforced() {
+async fn a_web_acl_without_one_reference_is_unenforced() {
     let mut world = world(&[]).await;
     world.aws.put_web_acl("REGIONAL", "front", "Block", json!([]));
     world.set(&["--web-acl", "front"]);
@@ -208,7 +208,7 @@ async fn a_web_acl_that_lacks_a_reference_is_unenforced() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rule_that_counts_may_be_overridden_to_count() {
+async fn a_count_rule_may_be_overridden_to_count() {
     let mut world = world(&["--action", "count"]).await;
     let mut rule = reference_to(&world.aws.rule_group(GROUP).unwrap().arn, 0);
     let overrides = json!([{"Name": "wafsync", "ActionToUse": {"Count": {}}}]);
@@ -221,7 +221,7 @@ async fn a_rule_that_counts_may_be_overridden_to_count() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_web_acl_that_there_is_not_fails() {
+async fn a_missing_web_acl_fails() {
     let mut world = world(&[]).await;
     world.set(&["--web-acl", "front"]);
     let document = world.next_apply().await;
@@ -254,7 +254,7 @@ async fn a_new_set_goes_to_the_lowest_group_that_every_web_acl_refers_to() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn cloudfront_is_in_us_east_1_and_the_table_stays_where_it_is() {
+async fn cloudfront_is_in_us_east_1_and_the_table_in_its_own_region() {
     let world = World::new(&["--scope", "cloudfront"]);
     world.items(1..=2);
     let document = world.apply().await;
@@ -288,7 +288,7 @@ async fn a_web_acl_that_cannot_be_read_stops_no_write() {
     }
 }
 
-/// A rule group as a policy of Firewall Manager attaches it.
+/// A rule group attached by a Firewall Manager policy.
 fn imposed(group: &str, action: &str) -> serde_json::Value {
     json!({
         "Name": "imposed",
@@ -300,7 +300,7 @@ fn imposed(group: &str, action: &str) -> serde_json::Value {
 }
 
 #[tokio::test(start_paused = true)]
-async fn firewall_manager_enforces_a_rule_group_as_a_rule_of_the_web_acl_does() {
+async fn firewall_manager_enforces_a_rule_group_like_a_rule_of_the_web_acl() {
     let mut world = world(&[]).await;
     world.aws.put_web_acl("REGIONAL", "front", "Block", json!([]));
     let group = world.aws.rule_group(GROUP).unwrap().arn;
@@ -345,7 +345,7 @@ async fn the_description_of_an_earlier_version_means_the_same_table_and_is_rewri
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_first_run_of_an_empty_table_names_the_table_once_there_is_something() {
+async fn the_table_of_an_empty_first_run_is_recorded_once_it_has_items() {
     let world = World::new(&["--max-ip-sets", "10"]);
     world.apply().await;
     let description = || world.aws.rule_group(GROUP).unwrap().description.unwrap();

@@ -1,4 +1,4 @@
-//! One run of the library.
+//! One run, through the library.
 
 use wafsync::aws::{Connection, ReadCache};
 use wafsync::model::settings::Settings;

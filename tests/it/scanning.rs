@@ -1,4 +1,4 @@
-//! The whole table or an error: pages, segments, answers that break off.
+//! Scans return the whole table or an error: pages, segments, truncated answers.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use wafsync_test_aws::{Config, FaultKind, When};
 use crate::world::{TABLE, World, changes, ended, ip, ips};
 
 #[tokio::test(start_paused = true)]
-async fn every_page_of_every_segment_is_read_also_behind_empty_ones() {
+async fn every_page_of_every_segment_is_read_even_after_empty_ones() {
     for segments in ["1", "3", "8"] {
         let config = Config { scan_page_bytes: 200, empty_scan_pages: true, ..Config::default() };
         let world = World::with(config, &["--segments", segments]);
@@ -24,7 +24,7 @@ async fn every_page_of_every_segment_is_read_also_behind_empty_ones() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_page_is_read_consistently_and_asks_for_no_attribute_that_is_not_used() {
+async fn every_read_is_consistent_and_projects_only_used_attributes() {
     let settings: [(&[&str], &[&str]); 4] = [
         (&[], &["id", "ips"]),
         (&["--segments", "3", "--read-capacity", "1000"], &["id", "ips"]),
@@ -37,7 +37,7 @@ async fn every_page_is_read_consistently_and_asks_for_no_attribute_that_is_not_u
         world.apply().await;
         world.no_items(1..=1);
         world.later().await;
-        // Two scans, because there is something to remove; then the sample of `check`.
+        // Two scans, because there is something to remove, and then the sample of `check`.
         world.apply().await;
         world.later().await;
         let stop = world.signal.stop(None);
@@ -63,7 +63,7 @@ fn text(value: &Value) -> &str {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_scan_that_breaks_off_in_the_middle_shows_nothing_at_all() {
+async fn an_incomplete_scan_is_not_used() {
     for kind in [FaultKind::Truncated, FaultKind::ConnectionLost, FaultKind::InternalError, FaultKind::Unavailable503] {
         let config = Config { scan_page_bytes: 200, ..Config::default() };
         let world = World::with(config, &[]);
@@ -93,7 +93,7 @@ async fn a_scan_that_breaks_off_in_the_middle_shows_nothing_at_all() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_aws_would_not_give_is_no_scan() {
+async fn an_answer_that_aws_would_not_give_fails_the_scan() {
     let hint = "; hint: AWS does not answer like that: check AWS_ENDPOINT_URL, and any proxy in between";
     for (body, cause) in [
         ("{}", "the answer has no items"),
@@ -114,7 +114,7 @@ async fn an_answer_that_aws_would_not_give_is_no_scan() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_scan_that_does_not_get_on_ends() {
+async fn a_scan_without_progress_ends() {
     let page = r#"{"Items": [], "Count": 0, "ScannedCount": 0, "LastEvaluatedKey": {"id": {"S": "a"}}}"#;
     let world = World::new(&[]);
     world.items(1..=2);
@@ -126,7 +126,7 @@ async fn a_scan_that_does_not_get_on_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_list_that_is_missing_is_no_empty_list() {
+async fn a_missing_list_is_not_an_empty_list() {
     for operation in ["ListIPSets", "ListRuleGroups"] {
         let world = World::new(&[]);
         world.items(1..=2);
@@ -139,7 +139,7 @@ async fn a_list_that_is_missing_is_no_empty_list() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_page_that_fails_once_is_asked_for_again() {
+async fn a_page_that_fails_once_is_requested_again() {
     let config = Config { scan_page_bytes: 200, ..Config::default() };
     let world = World::with(config, &[]);
     world.items(1..=20);
@@ -196,7 +196,7 @@ async fn one_attribute_may_serve_as_key_and_address() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_kind_of_bad_value_is_rejected_with_its_own_reason_and_stops_no_other() {
+async fn every_kind_of_invalid_value_is_rejected_with_its_own_reason() {
     let world = World::new(&["--max-per-item", "5"]);
     let bad = [
         "54.123.456.78/32",

@@ -10,12 +10,12 @@ const SECRET: &str = "secret-never-logged";
 const TOKEN: &str = "token-never-logged";
 
 #[tokio::test]
-async fn no_credential_call_goes_out_in_clear() {
+async fn no_credential_call_is_sent_in_clear_text() {
     let (process, sts) = (Process::new().await, Receiver::new(200).await);
     let folder = tempfolder("identity");
     let file = folder.join("token");
     std::fs::write(&file, TOKEN).unwrap();
-    // Loopback in other clothes: nothing leaves this machine even if it is not refused.
+    // The server is on loopback under another name, so nothing leaves this machine even if the call is not rejected.
     let endpoint = sts.url.replace("127.0.0.1", "[::ffff:127.0.0.1]");
     let env = [
         ("AWS_ACCESS_KEY_ID", ""),
@@ -38,7 +38,7 @@ async fn no_log_at_any_level_has_credentials_or_account_ids() {
     process.item("a", &["198.51.100.7/32"]);
     let table = format!("--table=arn:aws:dynamodb:eu-central-1:{ACCOUNT}:table/clusters");
     assert_eq!(process.start(&["apply"]).end().await.code, Some(0));
-    // A reference to a foreign set: what the run says of it names its ARN.
+    // A reference to a foreign set. The run reports it, and its ARN contains the account.
     process.aws.put_ip_set("REGIONAL", "theirs", "IPV4", &["192.0.2.0/24"], None);
     let theirs = process.aws.ip_set("theirs").unwrap().arn;
     assert!(theirs.contains(ACCOUNT));
@@ -60,7 +60,7 @@ async fn no_log_at_any_level_has_credentials_or_account_ids() {
     }
 }
 
-/// A folder of this test alone.
+/// A folder used only by this test.
 fn tempfolder(name: &str) -> std::path::PathBuf {
     let folder = std::env::temp_dir().join(format!("wafsync-{name}-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();

@@ -1,4 +1,4 @@
-//! Several processes at once on one WAF, as when a job by hand meets the one that is scheduled.
+//! Several processes on one WAF at the same time, as when a manual run overlaps a scheduled one.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -10,7 +10,7 @@ use wafsync_test_aws::{Attempt, Outcome, Phase};
 use crate::process::{Process, Running};
 use crate::world::in_force;
 
-/// A hundred addresses of one cluster.
+/// A hundred addresses for one cluster.
 fn addresses(cluster: usize) -> Vec<String> {
     (0..100).map(|host| format!("198.18.{cluster}.{host}/32")).collect()
 }
@@ -19,21 +19,22 @@ fn register(process: &Process, cluster: usize, addresses: &[String]) {
     process.item(&format!("cluster-{cluster:03}"), &addresses.iter().map(String::as_str).collect::<Vec<_>>());
 }
 
-/// How much there is to do, and how fast.
+/// The size of a scenario, and its rates.
 struct Account {
-    /// Clusters at first.
+    /// The number of clusters at the start.
     clusters: usize,
-    /// IP sets that one process alone would make in all.
+    /// The total number of IP sets that one process alone would create.
     ip_sets: usize,
-    /// Calls a second to each action that reads and to each that writes, as AWS allows them.
+    /// AWS's rates, in calls per second for each action that reads and for each that writes.
     rates: [Option<f64>; 2],
-    /// What each process takes for itself.
+    /// The rate settings of each process.
     rates_of_each: [&'static str; 2],
 }
 
-/// Starts this many at the same moment, and returns how each ended.
+/// Starts this many processes at the same time, and returns the outcome of each.
 ///
-/// Who says that all is well has to be right at that very moment, whatever the others still do: they want the same.
+/// A process that reports success must be right at that moment, even if others are still running, because all of them
+/// want the same.
 async fn at_once(process: &Process, many: usize, account: &Account, wanted: &BTreeSet<String>) -> Vec<String> {
     let [read_rate, write_rate] = account.rates_of_each;
     let args = ["apply", "--output=json", "--read-rate", read_rate, "--write-rate", write_rate];
@@ -55,20 +56,20 @@ async fn at_once(process: &Process, many: usize, account: &Account, wanted: &BTr
     join_all(started.into_iter().map(outcome)).await
 }
 
-/// Rounds after which nothing may be left to do.
+/// Maximum number of rounds until nothing is left to do.
 const ROUNDS: usize = 3;
 
-/// Runs this many at once until none of them finds anything to do.
+/// Runs this many processes at a time until none of them finds anything to do.
 async fn until_quiet(process: &Process, many: usize, account: &Account, wanted: &BTreeSet<String>) {
     for _ in 0..=ROUNDS {
         if at_once(process, many, account, wanted).await.iter().all(|outcome| outcome == "converged") {
             return;
         }
     }
-    panic!("there was something to do after {ROUNDS} rounds");
+    panic!("there was still something to do after {ROUNDS} rounds");
 }
 
-/// Answers every attempt of a call.
+/// Runs a whole scenario and returns every attempt of a call.
 async fn together(many: usize, account: Account) -> Vec<Attempt> {
     let process = Process::with_rates(account.rates).await;
     let clusters = account.clusters;
@@ -78,7 +79,7 @@ async fn together(many: usize, account: Account) -> Vec<Attempt> {
     let first = (0..clusters).flat_map(addresses).chain([ipv6]).collect();
     until_quiet(&process, many, &account, &first).await;
 
-    // One moves, one goes, one comes; what stays wanted is in force after every call.
+    // One cluster changes, one leaves, one joins. Addresses that stay wanted must be in force after every call.
     let moved: Vec<String> = (100..200).map(|host| format!("198.18.7.{host}/32")).collect();
     let gone: BTreeSet<String> = addresses(7).into_iter().chain(addresses(8)).collect();
     let stays: BTreeSet<String> = first.difference(&gone).cloned().collect();
@@ -95,37 +96,37 @@ async fn together(many: usize, account: Account) -> Vec<Attempt> {
     });
     let wanted: BTreeSet<String> = stays.into_iter().chain(moved).chain(addresses(clusters)).collect();
     until_quiet(&process, many, &account, &wanted).await;
-    assert_eq!(*missing.lock().unwrap(), BTreeSet::new(), "out of force for a while");
+    assert_eq!(*missing.lock().unwrap(), BTreeSet::new(), "temporarily out of force");
 
-    assert_eq!(in_force(&process.aws), wanted.into_iter().collect::<Vec<_>>(), "all of it, and nothing twice");
-    assert_eq!(process.aws.ip_sets().len(), account.ip_sets, "no more IP sets than one alone would have made");
+    assert_eq!(in_force(&process.aws), wanted.into_iter().collect::<Vec<_>>(), "everything, and nothing twice");
+    assert_eq!(process.aws.ip_sets().len(), account.ip_sets, "no more IP sets than one process would create");
     process.aws.log()
 }
 
-/// More than fit into one IP set, so that there are several to fight over, and without rates, so that as many calls meet
-/// each other as can.
+/// More addresses than fit into one IP set, so that several sets are contended, and no rates, so that as many calls as
+/// possible overlap.
 const UNBOUND: Account = Account { clusters: 105, ip_sets: 3, rates: [None; 2], rates_of_each: ["1000"; 2] };
 
-/// AWS's own rates. It counts the calls of the account, and each process only its own.
+/// AWS's own rates. AWS counts the calls of the account, and each process counts only its own.
 const SHARED: Account = Account { clusters: 25, ip_sets: 2, rates: [Some(5.0), Some(1.0)], rates_of_each: ["5", "1"] };
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_processes_at_once_come_to_one_result() {
+async fn two_processes_at_once_converge() {
     together(2, UNBOUND).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn three_processes_at_once_come_to_one_result() {
+async fn three_processes_at_once_converge() {
     together(3, UNBOUND).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn five_processes_at_once_come_to_one_result() {
+async fn five_processes_at_once_converge() {
     together(5, UNBOUND).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_processes_that_exceed_the_rates_of_the_account_together_come_to_one_result() {
+async fn two_processes_that_exceed_the_account_rates_together_converge() {
     let log = together(2, SHARED).await;
     let throttled = log
         .iter()

@@ -1,11 +1,11 @@
-//! The program as text: what each layer may import, that no files import each other, what pure layers may not name, and
-//! that the architecture page in `lib.rs` says so.
+//! Checks the source text: which layers each layer imports, that no two files import each other, what pure layers name,
+//! and that the architecture page in `lib.rs` agrees.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The layers from the top to the bottom, and for each the layers that it may import.
+/// The layers from top to bottom, each with the layers that it may import.
 const LAYERS: [(&str, &[&str]); 13] = [
     ("host", &["metrics", "report", "run", "aws", "cli", "preflight", "planning", "model", "text", "stop", "progress"]),
     ("metrics", &["report", "run", "planning", "model", "text"]),
@@ -22,10 +22,10 @@ const LAYERS: [(&str, &[&str]); 13] = [
     ("defects", &[]),
 ];
 
-/// The layers that compute values and nothing else.
+/// The layers that only compute values.
 const PURE: [&str; 5] = ["report", "preflight", "planning", "model", "text"];
 
-/// What pure layers may not name, and why.
+/// What pure layers must not name, and why.
 const IMPURE: [(&str, &str); 13] = [
     ("aws_", "an AWS type"),
     ("tokio", "async"),
@@ -60,7 +60,7 @@ fn files(folder: &Path, into: &mut Vec<PathBuf>) {
     }
 }
 
-/// `src/report/text.rs` is `report::text`; `None` for a file of tests.
+/// The module of a file: `report::text` for `src/report/text.rs`. `None` for a file of tests.
 fn module(file: &Path) -> Option<String> {
     let path = file.strip_prefix(root().join("src")).unwrap().with_extension("");
     let mut names: Vec<_> = path.iter().map(|name| name.to_str().unwrap()).collect();
@@ -68,13 +68,13 @@ fn module(file: &Path) -> Option<String> {
     (!names.contains(&"tests")).then(|| names.join("::"))
 }
 
-/// A file's text before its tests.
+/// The text of a file before its tests.
 fn program(text: &str) -> &str {
     let starts = ["mod tests {", "pub(crate) mod tests {"].map(|module| format!("#[cfg(test)]\n{module}"));
     starts.iter().fold(text, |text, start| text.split(start.as_str()).next().unwrap())
 }
 
-/// The text of every module without its tests; the library itself has no name.
+/// The text of every module without its tests. The library itself has an empty name.
 pub(crate) fn modules() -> BTreeMap<String, String> {
     let mut all = Vec::new();
     files(&root().join("src"), &mut all);
@@ -82,12 +82,12 @@ pub(crate) fn modules() -> BTreeMap<String, String> {
     all.iter().filter_map(|file| Some((module(file)?, text(file)))).collect()
 }
 
-/// The lines of code, without those that are comments.
+/// The lines of code, without comment lines.
 fn code(text: &str) -> impl Iterator<Item = &str> {
     text.lines().filter(|line| !line.trim_start().starts_with("//"))
 }
 
-/// Every path that begins with `crate`, `super` or `self`, with the braces of `use` written out.
+/// Every path that begins with `crate`, `super` or `self`, with the braces of `use` expanded.
 fn paths(text: &str) -> Vec<String> {
     let code = code(text).collect::<Vec<_>>().join("\n");
     let mut paths = Vec::new();
@@ -95,7 +95,7 @@ fn paths(text: &str) -> Vec<String> {
         for (at, _) in code.match_indices(start) {
             let before = &code[..at];
             let inside = before.ends_with(|c: char| c.is_alphanumeric() || "_:".contains(c));
-            // A visibility imports nothing.
+            // A visibility is not an import.
             if !inside && !before.ends_with("pub(in ") {
                 expand(String::new(), &code[at..], &mut paths);
             }
@@ -104,7 +104,7 @@ fn paths(text: &str) -> Vec<String> {
     paths
 }
 
-/// Reads one path, or one in braces; returns what follows it.
+/// Reads one path, or one in braces, and returns the remaining text.
 fn expand<'a>(prefix: String, text: &'a str, into: &mut Vec<String>) -> &'a str {
     if let Some(mut rest) = text.strip_prefix('{') {
         loop {
@@ -129,7 +129,7 @@ fn expand<'a>(prefix: String, text: &'a str, into: &mut Vec<String>) -> &'a str 
     rest.strip_prefix(" as ").map_or(rest, |rest| rest.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_'))
 }
 
-/// The module whose file holds what `path` names in the file of `module`.
+/// The module whose file defines what `path` names in the file of `module`.
 fn resolve(path: &str, module: &str, modules: &BTreeMap<String, String>) -> Option<String> {
     let mut names: Vec<&str> = Vec::new();
     for name in path.split("::") {
@@ -154,7 +154,7 @@ fn resolve(path: &str, module: &str, modules: &BTreeMap<String, String>) -> Opti
     None
 }
 
-/// For each file the files that it imports.
+/// The files that each file imports.
 fn imports(modules: &BTreeMap<String, String>) -> BTreeMap<&str, BTreeSet<String>> {
     let of = |module: &str, text: &str| -> BTreeSet<String> {
         let resolved = paths(text).into_iter().filter_map(|path| resolve(&path, module, modules));
@@ -167,8 +167,8 @@ fn layer(module: &str) -> &str {
     module.split("::").next().unwrap()
 }
 
-/// A path of imports from a module back to itself.
-fn circle(imports: &BTreeMap<&str, BTreeSet<String>>) -> Option<Vec<String>> {
+/// A cycle of imports, if there is one.
+fn cycle(imports: &BTreeMap<&str, BTreeSet<String>>) -> Option<Vec<String>> {
     fn visit(
         module: &str,
         imports: &BTreeMap<&str, BTreeSet<String>>,
@@ -191,19 +191,19 @@ fn circle(imports: &BTreeMap<&str, BTreeSet<String>>) -> Option<Vec<String>> {
     imports.keys().find_map(|module| visit(module, imports, &mut Vec::new(), &mut done))
 }
 
-/// What of [`IMPURE`] is named in code, in lines of its own.
+/// Every use of [`IMPURE`] in code, one line each.
 fn impurities(text: &str) -> Vec<String> {
     let named = |line: &str| IMPURE.iter().find(|(name, _)| line.contains(name)).map(|(_, what)| *what);
     code(text).filter_map(|line| Some(format!("{}: {}", named(line)?, line.trim()))).collect()
 }
 
 #[test]
-fn each_layer_imports_only_the_layers_that_it_may() {
+fn each_layer_imports_only_allowed_layers() {
     let modules = modules();
     let known: BTreeSet<&str> = LAYERS.iter().map(|(layer, _)| *layer).collect();
     let there: BTreeSet<&str> =
         modules.keys().map(|module| layer(module)).filter(|layer| !layer.is_empty() && *layer != "main").collect();
-    assert_eq!(there, known, "each folder of src is a layer of this test");
+    assert_eq!(there, known, "each folder of src is a layer in this test");
     for (module, imports) in imports(&modules) {
         let Some((_, allowed)) = LAYERS.iter().find(|(name, _)| *name == layer(module)) else { continue };
         for import in imports {
@@ -217,13 +217,13 @@ fn each_layer_imports_only_the_layers_that_it_may() {
 fn a_layer_may_import_only_layers_below_it() {
     for (at, (layer, allowed)) in LAYERS.iter().enumerate() {
         let below: Vec<&str> = LAYERS[at + 1..].iter().map(|(layer, _)| *layer).collect();
-        assert!(allowed.iter().all(|layer| below.contains(layer)), "{layer} is to import from above");
+        assert!(allowed.iter().all(|layer| below.contains(layer)), "{layer} may import from above");
     }
 }
 
 #[test]
 fn no_files_import_each_other() {
-    assert_eq!(circle(&imports(&modules())), None);
+    assert_eq!(cycle(&imports(&modules())), None);
 }
 
 #[test]
@@ -234,7 +234,7 @@ fn pure_layers_name_no_aws_type_no_async_no_clock_no_environment_and_print_nothi
 }
 
 #[test]
-fn an_import_from_above_and_a_circle_are_seen() {
+fn an_import_from_above_and_a_cycle_are_detected() {
     let modules: BTreeMap<String, String> = [
         ("model", "pub mod cidr;"),
         ("model::cidr", "use super::item::Item;\nuse crate::{run::apply::{self, Applied}, text};"),
@@ -250,11 +250,11 @@ fn an_import_from_above_and_a_circle_are_seen() {
     assert_eq!(of("model::cidr"), ["model::item", "run::apply", "text"]);
     assert_eq!(of("model::item"), ["model::cidr"]);
     assert_eq!(of("run::apply"), ["model"]);
-    assert_eq!(circle(&imports), Some(vec!["model::cidr".to_owned(), "model::item".to_owned()]));
+    assert_eq!(cycle(&imports), Some(vec!["model::cidr".to_owned(), "model::item".to_owned()]));
 }
 
 #[test]
-fn what_is_not_pure_is_seen() {
+fn impure_names_are_detected() {
     let modules = modules();
     for (name, what) in [("aws::scan", "an AWS type"), ("stop", "async"), ("host::process", "the environment")] {
         let found = impurities(&modules[name]);
@@ -273,12 +273,12 @@ fn tests_are_not_part_of_the_program() {
 }
 
 #[test]
-fn the_architecture_page_has_each_layer_in_its_place_with_what_it_may_import() {
+fn the_architecture_page_lists_the_layers_in_order_with_their_imports() {
     let rows = PAGE.lines().filter_map(|line| line.strip_prefix("//! | `"));
     let cells = rows.map(|row| row.trim_end_matches('|').split('|').map(str::trim).collect::<Vec<_>>());
     let written: Vec<_> = cells
         .map(|cells| {
-            assert!(cells[1].ends_with('.'), "{cells:?} says what the layer is for");
+            assert!(cells[1].ends_with('.'), "{cells:?} describes the layer");
             let imports = cells[2].split_whitespace().map(|name| name.trim_matches('`').to_owned()).collect();
             (cells[0].trim_end_matches('`').to_owned(), imports)
         })
@@ -288,7 +288,7 @@ fn the_architecture_page_has_each_layer_in_its_place_with_what_it_may_import() {
     assert_eq!(written, Vec::<(String, Vec<String>)>::from(layers));
 }
 
-/// Each "`function` (file)" of the walkthroughs, by their titles.
+/// Each "`function` (file)" of the walkthroughs, by title.
 fn walkthroughs() -> Vec<(&'static str, Vec<(&'static str, &'static str)>)> {
     let (_, text) = PAGE.split_once("//! # Walkthroughs").unwrap();
     let titled = text.split("//! **").skip(1).map(|rest| rest.split_once("**").unwrap());
@@ -304,21 +304,21 @@ fn walkthroughs() -> Vec<(&'static str, Vec<(&'static str, &'static str)>)> {
 }
 
 #[test]
-fn every_function_that_a_walkthrough_names_is_in_the_file_that_it_names() {
+fn every_function_of_a_walkthrough_is_in_its_file() {
     let walkthroughs = walkthroughs();
     assert_eq!(walkthroughs.len(), 4);
     for (title, steps) in walkthroughs {
         assert!(steps.len() >= 5, "{title}: {steps:?}");
         for (name, file) in steps {
             let text = fs::read_to_string(root().join("src").join(file));
-            let text = text.unwrap_or_else(|_| panic!("src/lib.rs, {title}: there is no src/{file}"));
+            let text = text.unwrap_or_else(|_| panic!("src/lib.rs, {title}: src/{file} does not exist"));
             let is_there = ["(", "<"].iter().any(|next| text.contains(&format!("fn {name}{next}")));
-            assert!(is_there, "src/lib.rs, {title}: there is no fn {name} in src/{file}");
+            assert!(is_there, "src/lib.rs, {title}: src/{file} has no fn {name}");
         }
     }
 }
 
-/// Names that two public types share, where a reader cannot mistake them.
+/// Names shared by two public types that a reader cannot confuse.
 const SHARED_NAMES: &[(&str, &str)] = &[
     ("Action", "of a rule, and of AWS's API: only `aws` sees both, and says `governor::Action`"),
     ("Class", "of an error of AWS, and of an unwanted CIDR: `run` says `diff::Class`"),

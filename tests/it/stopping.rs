@@ -1,4 +1,4 @@
-//! A run that has to end: at a safe point, with a word about what is left; the next one goes on from there.
+//! A run that has to stop does so at a safe point and reports what is left. The next run continues from there.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use wafsync_test_aws::{Config, FaultKind, Phase, When};
 
 use crate::world::{World, changes, ended, ip, ips};
 
-/// Raises the signal when this attempt, counted from the start of the run, comes in.
+/// Raises the signal at this attempt, counted from the start of the run.
 fn stop_at(world: &World, attempt: usize, phase: Phase) {
     let signal = world.signal.clone();
     let mut seen = 0;
@@ -22,7 +22,7 @@ fn stop_at(world: &World, attempt: usize, phase: Phase) {
     });
 }
 
-/// A first run, and then one in which everything happens: creations, updates that add, wiring, removals.
+/// A first run, then one with every kind of write: creations, updates that add, wiring, removals.
 async fn world() -> World {
     let config = Config { set_capacity: 4, group_references: 2, ..Config::default() };
     let world = World::with(config, &["--max-ip-sets", "6"]);
@@ -37,7 +37,7 @@ async fn world() -> World {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_signal_at_any_call_stops_there_and_the_next_run_goes_on() {
+async fn a_signal_at_any_call_stops_the_run_and_the_next_one_continues() {
     let mut partial = 0;
     for phase in [Phase::Before, Phase::After] {
         for attempt in 1..=30 {
@@ -69,7 +69,7 @@ async fn a_signal_at_any_call_stops_there_and_the_next_run_goes_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_deadline_at_any_moment_stops_in_time_and_the_next_run_goes_on() {
+async fn a_deadline_at_any_moment_stops_the_run_in_time_and_the_next_one_continues() {
     for seconds in (2..=60).step_by(2) {
         let mut world = world().await;
         world.settings.run.deadline = Duration::from_secs(seconds);
@@ -88,7 +88,7 @@ async fn a_deadline_at_any_moment_stops_in_time_and_the_next_run_goes_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_signal_while_it_waits_for_the_second_scan_ends_the_run() {
+async fn a_signal_during_the_settling_time_ends_the_run() {
     let world = World::new(&[]);
     world.items(1..=3);
     world.apply().await;
@@ -106,7 +106,7 @@ async fn a_signal_while_it_waits_for_the_second_scan_ends_the_run() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_killed_run_left_unwired_is_wired_by_the_next() {
+async fn a_set_that_a_killed_run_left_unwired_is_wired_by_the_next() {
     let config = Config { set_capacity: 2, ..Config::default() };
     let mut world = World::with(config, &["--max-ip-sets", "4"]);
     world.items(1..=2);
@@ -118,7 +118,7 @@ async fn what_a_killed_run_left_unwired_is_wired_by_the_next() {
     let killed = world.apply().await;
     assert_eq!(ended(&killed), (Outcome::Partial, 2, 1), "{}", killed.reason);
     assert_eq!(killed.reason, "partial: stopped by a signal; 1 write was made, 1 left to the next run");
-    // Nothing was read since, and yet what was written is shown.
+    // Nothing was read since, but the report includes what was written.
     let sets: Vec<_> =
         killed.ip_sets.iter().map(|set| (set.name.as_str(), set.addresses, set.rule_group.as_deref())).collect();
     assert_eq!(sets, [("wafsync-ipv4-000", 2, Some("wafsync-1")), ("wafsync-ipv4-001", 2, None)]);
@@ -133,7 +133,7 @@ async fn what_a_killed_run_left_unwired_is_wired_by_the_next() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn strangers_that_were_planted_in_an_unwired_set_are_stripped_before_it_is_wired() {
+async fn unwanted_addresses_in_an_unwired_set_are_removed_before_it_is_wired() {
     let config = Config { set_capacity: 3, ..Config::default() };
     let world = World::with(config, &["--max-ip-sets", "4"]);
     world.items(1..=3);
@@ -145,8 +145,8 @@ async fn strangers_that_were_planted_in_an_unwired_set_are_stripped_before_it_is
         if call.phase == Phase::After {
             let wired = aws.rule_group("wafsync-1").unwrap().rules.to_string();
             let set = aws.ip_set("wafsync-ipv4-001").unwrap();
-            let stranger = set.addresses.contains(&"203.0.113.66/32".to_owned());
-            assert!(!(wired.contains(&set.arn) && stranger), "a stranger came into force");
+            let unwanted = set.addresses.contains(&"203.0.113.66/32".to_owned());
+            assert!(!(wired.contains(&set.arn) && unwanted), "an unwanted address came into force");
         }
     });
     let document = world.next_apply().await;
@@ -162,7 +162,7 @@ async fn strangers_that_were_planted_in_an_unwired_set_are_stripped_before_it_is
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_unwired_set_that_is_edited_before_it_is_filled_is_not_wired_before_it_is_read_again() {
+async fn an_unwired_set_edited_before_it_is_filled_is_read_again_before_it_is_wired() {
     let config = Config { set_capacity: 3, ..Config::default() };
     let world = World::with(config, &["--max-ip-sets", "4"]);
     world.items(1..=3);
@@ -177,8 +177,8 @@ async fn an_unwired_set_that_is_edited_before_it_is_filled_is_not_wired_before_i
         if call.phase == Phase::After {
             let wired = aws.rule_group("wafsync-1").unwrap().rules.to_string();
             let set = aws.ip_set("wafsync-ipv4-001").unwrap();
-            let stranger = set.addresses.contains(&"203.0.113.66/32".to_owned());
-            assert!(!(wired.contains(&set.arn) && stranger), "a stranger came into force");
+            let unwanted = set.addresses.contains(&"203.0.113.66/32".to_owned());
+            assert!(!(wired.contains(&set.arn) && unwanted), "an unwanted address came into force");
         }
     });
     let document = world.next_apply().await;
@@ -189,7 +189,7 @@ async fn an_unwired_set_that_is_edited_before_it_is_filled_is_not_wired_before_i
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_address_that_stands_in_two_sets_is_never_taken_from_both() {
+async fn an_address_in_two_sets_is_never_removed_from_both() {
     let config = Config { set_capacity: 4, ..Config::default() };
     let world = World::with(config, &["--max-ip-sets", "4"]);
     world.items(1..=6);
@@ -200,11 +200,7 @@ async fn an_address_that_stands_in_two_sets_is_never_taken_from_both() {
         (ended(&sealed), changes(&sealed)),
         ((Outcome::Changed, 1, 1), vec!["update_ip_set wafsync-ipv4-001".to_owned()])
     );
-    assert_eq!(
-        ended(&world.next_apply().await),
-        (Outcome::Converged, 0, 0),
-        "a spare copy is no further reason to write"
-    );
+    assert_eq!(ended(&world.next_apply().await), (Outcome::Converged, 0, 0), "a spare copy is not a reason to write");
     world.items(7..=7);
     world.aws.on_call(|aws, call| {
         let holds = |name: &str| aws.ip_set(name).unwrap().addresses.contains(&ip(1));
@@ -219,7 +215,7 @@ async fn an_address_that_stands_in_two_sets_is_never_taken_from_both() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_write_that_the_deadline_cuts_off_is_not_said_not_to_have_happened() {
+async fn a_write_cut_off_by_the_deadline_has_an_unknown_effect() {
     let world = World::new(&["--deadline", "10s", "--settle", "1s"]);
     world.items(1..=5);
     world.apply().await;
@@ -237,7 +233,7 @@ async fn a_write_that_the_deadline_cuts_off_is_not_said_not_to_have_happened() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_read_that_the_deadline_cuts_off_is_no_failure() {
+async fn a_read_cut_off_by_the_deadline_is_not_a_failure() {
     let world = World::new(&["--deadline", "10s", "--settle", "1s"]);
     world.items(1..=5);
     world.fail("Scan", When::Before, FaultKind::Never);

@@ -1,4 +1,4 @@
-//! `lambda.yaml` as CloudFormation and the program would read it.
+//! `lambda.yaml`, as CloudFormation and the program read it.
 
 mod alarms;
 
@@ -19,7 +19,8 @@ const WEB_ACL: &str =
 
 static TEMPLATE: LazyLock<Value> = LazyLock::new(|| serde_saphyr::from_str(FILE).unwrap());
 
-/// The template with its parameters, functions and conditions resolved; what a stack does not have is gone.
+/// The template with its parameters, functions and conditions resolved. Resources whose condition is false are left
+/// out.
 struct Stack {
     parameters: Map<String, Value>,
 }
@@ -40,7 +41,7 @@ impl Stack {
         Self { parameters }
     }
 
-    /// The properties of a resource; `None` if its condition does not hold.
+    /// The properties of a resource. `None` if its condition is false.
     fn resource(&self, name: &str) -> Option<Value> {
         let resource = &TEMPLATE["Resources"][name];
         assert!(resource.is_object(), "no resource {name}");
@@ -48,7 +49,7 @@ impl Stack {
         there.then(|| self.resolve(&resource["Properties"]))
     }
 
-    /// Whether every assertion holds of the rules that apply.
+    /// Whether every assertion of the applicable rules holds.
     fn is_allowed(&self) -> bool {
         let rules = TEMPLATE["Rules"].as_object().unwrap().values();
         let applying = rules.filter(|rule| rule.get("RuleCondition").is_none_or(|condition| self.holds(condition)));
@@ -85,13 +86,17 @@ impl Stack {
         }
     }
 
-    /// `None` if it is no function.
+    /// The value of a function. `None` if it is not a function.
     fn call(&self, function: &str, argument: &Value) -> Option<Value> {
         Some(match function {
             "Ref" => {
                 let name = argument.as_str().unwrap();
                 let own = || TEMPLATE["Resources"].get(name).map(|_| json!(format!("<{name}>")));
-                self.parameters.get(name).cloned().or_else(own).unwrap_or_else(|| panic!("no {name} to refer to"))
+                self.parameters
+                    .get(name)
+                    .cloned()
+                    .or_else(own)
+                    .unwrap_or_else(|| panic!("there is no {name} to refer to"))
             }
             "Fn::GetAtt" => {
                 let name = argument[0].as_str().unwrap();
@@ -103,7 +108,7 @@ impl Stack {
                 }
             }
             "Fn::Sub" => {
-                // Names of its own may follow the text.
+                // Variables may follow the text.
                 let (text, own) = argument.as_array().map_or((argument, &Value::Null), |parts| (&parts[0], &parts[1]));
                 let own = own.as_object().into_iter().flatten().map(|(name, value)| (name, self.resolve(value)));
                 let parameters = self.parameters.iter().map(|(name, value)| (name, value.clone()));
@@ -138,7 +143,7 @@ impl Stack {
     }
 }
 
-/// What `wafsync iam-policy` prints for the environment of the function.
+/// The output of `wafsync iam-policy` for the environment of the function.
 fn policy(stack: &Stack) -> Value {
     let mut env = stack.variables();
     env.push(("AWS_REGION".into(), "eu-central-1".into()));
@@ -164,14 +169,14 @@ const GROUPS: [(&str, &str); 4] = [
     ("RuleGroup4Arn", "arn:four"),
 ];
 
-/// The values that a parameter may have.
+/// The allowed values of a parameter.
 fn allowed(parameter: &str) -> Vec<String> {
     let values = TEMPLATE["Parameters"][parameter]["AllowedValues"].as_array().unwrap().iter();
     values.map(|value| value.as_str().unwrap().to_owned()).collect()
 }
 
 #[test]
-fn the_role_may_do_what_iam_policy_prints_and_no_more() {
+fn the_role_has_exactly_the_permissions_of_iam_policy() {
     let max_ip_sets = allowed("MaxIpSets");
     let mut all: Vec<Vec<(&str, &str)>> = [&OWN_TABLE[..], &OWN_WEB_ACL, &ALL_MADE, &[]].map(<[_]>::to_vec).to_vec();
     all.extend(max_ip_sets.iter().map(|count| vec![("MaxIpSets", count.as_str()), ("Name", "edge")]));
@@ -210,7 +215,7 @@ fn the_program_reads_the_environment_of_the_function() {
 }
 
 #[test]
-fn the_function_is_one_that_lambda_starts_alone_and_never_again() {
+fn the_function_never_overlaps_and_is_not_retried() {
     let stack = Stack::new(&OWN_TABLE);
     let function = stack.resource("Function").unwrap();
     let of = |key: &str| function[key].clone();
@@ -227,7 +232,7 @@ fn the_function_is_one_that_lambda_starts_alone_and_never_again() {
 }
 
 #[test]
-fn table_stream_and_web_acl_are_made_when_they_are_asked_for() {
+fn table_stream_and_web_acl_are_created_only_on_request() {
     let there = |given: &[(&str, &str)]| {
         let stack = Stack::new(given);
         ["Table", "WakeUp", "WebAcl", "Protection"].map(|name| stack.resource(name).is_some())
@@ -238,7 +243,7 @@ fn table_stream_and_web_acl_are_made_when_they_are_asked_for() {
     let own = [("TableArn", TABLE), ("WakeUpOnChange", "true"), ("TableStreamArn", "arn:stream")];
     let wake_up = Stack::new(&own).resource("WakeUp").unwrap();
     assert_eq!((&wake_up["EventSourceArn"], &wake_up["MaximumRetryAttempts"]), (&json!("arn:stream"), &json!(0)));
-    // Of the table, the wake-up and the stream.
+    // The permissions for the table, the wake-up and the stream.
     for (table, wakes_up, stream, allowed) in [
         (true, true, true, true),
         (true, true, false, false),
@@ -279,13 +284,16 @@ fn the_web_acl_of_the_stack_blocks_and_refers_to_each_rule_group_once() {
 }
 
 #[test]
-fn parameters_that_would_do_nothing_are_refused() {
-    // With a load balancer or a web ACL of one's own as well.
+fn parameters_without_effect_are_rejected() {
+    // Also with a load balancer or a web ACL of one's own.
     let front = [("LoadBalancerArn", "arn:front")];
     let own = [("WebAclArn", WEB_ACL)];
     assert!(Stack::new(&own).is_allowed());
-    assert!(!Stack::new(&front).is_allowed(), "nothing would be protected");
-    assert!(!Stack::new(&[own, front].concat()).is_allowed(), "nor here: the stack leaves that web ACL alone");
+    assert!(!Stack::new(&front).is_allowed(), "nothing is protected");
+    assert!(
+        !Stack::new(&[own, front].concat()).is_allowed(),
+        "not here either: the stack does not change that web ACL"
+    );
     for (max_ip_sets, wanted) in allowed("MaxIpSets").iter().zip(1..) {
         let max_ip_sets = [("MaxIpSets", max_ip_sets.as_str())];
         // Every choice of rule groups.
@@ -304,7 +312,7 @@ fn parameters_that_would_do_nothing_are_refused() {
 }
 
 #[test]
-fn every_parameter_is_asked_for_in_a_group_and_used() {
+fn every_parameter_is_in_a_group_and_used() {
     let groups = TEMPLATE["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"].as_array().unwrap();
     let grouped = groups.iter().flat_map(|group| group["Parameters"].as_array().unwrap());
     let grouped: BTreeSet<&str> = grouped.map(|name| name.as_str().unwrap()).collect();
@@ -317,7 +325,7 @@ fn every_parameter_is_asked_for_in_a_group_and_used() {
 }
 
 #[test]
-fn the_deployments_that_are_shown_give_parameters_that_there_are() {
+fn the_documented_deployments_use_existing_parameters() {
     let parameters = TEMPLATE["Parameters"].as_object().unwrap();
     let required: BTreeSet<&str> =
         parameters.iter().filter(|(_, of)| of.get("Default").is_none()).map(|(name, _)| name.as_str()).collect();

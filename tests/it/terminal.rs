@@ -1,4 +1,4 @@
-//! `apply` where a person sits: on a pseudo-terminal it shows its plan and asks once.
+//! `apply` on a terminal shows its plan and asks once.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -10,10 +10,10 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use crate::process::Process;
 
-/// What the program says before it waits for an answer.
+/// The prompt before the program waits for an answer.
 const QUESTION: &str = "Only yes applies it:";
 
-/// Runs `apply` on a terminal of its own and types this once it asks; its exit code and what the terminal shows.
+/// Runs `apply` on a pseudo-terminal, answers the prompt, and returns the exit code and the screen.
 async fn apply(process: &Process, args: &[&str], answer: &'static str) -> (Option<i32>, String) {
     let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&terminal).unwrap();
@@ -32,7 +32,7 @@ async fn apply(process: &Process, args: &[&str], answer: &'static str) -> (Optio
             match terminal.read(&mut buffer) {
                 Ok(0) => return shown,
                 Ok(count) => shown.push_str(&String::from_utf8_lossy(&buffer[..count])),
-                // The other end is closed.
+                // The other end was closed.
                 Err(error) if error.kind() != ErrorKind::Interrupted => return shown,
                 Err(_) => {}
             }
@@ -58,7 +58,7 @@ async fn apply_shows_its_plan_and_only_yes_goes_on() {
     }
     let (code, shown) = apply(&process, &[], "yes\n").await;
     assert_eq!((code, process.aws.ip_sets().len()), (Some(0), 1), "{shown}");
-    // With nothing to write there is nothing to ask.
+    // If there is nothing to write, there is nothing to ask.
     let (code, shown) = apply(&process, &[], "no\n").await;
     assert!(code == Some(0) && !shown.contains(QUESTION), "{shown}");
 }
@@ -72,7 +72,7 @@ async fn yes_as_a_flag_skips_the_question() {
 }
 
 #[tokio::test]
-async fn what_changed_while_the_plan_was_read_is_not_applied() {
+async fn a_plan_that_changed_after_it_was_shown_is_not_applied() {
     let process = Process::new().await;
     process.item("a", &["198.51.100.7/32"]);
     // The second scan of the process is the one after the answer.

@@ -1,4 +1,4 @@
-//! The daemon, under a paused clock, and as a process that is told to stop.
+//! The daemon, under a paused clock, and as a process that is stopped.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::world::{NOW, World};
 
 const EVERY: Duration = Duration::from_mins(5);
 
-/// Watches until the signal, or for this many runs; `between` is called after each of them, with its number from 1.
+/// Watches until the signal or for this many runs. `between` is called after each run with its number, counted from 1.
 async fn watch_until(
     world: &World,
     signal: &Signal,
@@ -45,7 +45,7 @@ fn operations(world: &World) -> BTreeSet<String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_run_that_finds_the_same_lock_tokens_reads_no_contents_again() {
+async fn a_run_that_finds_the_same_lock_tokens_reads_no_contents() {
     let world = World::new(&[]);
     world.item("a", &["198.51.100.7/32", "2001:db8:1::/48"]);
     let mut session = world.session();
@@ -60,7 +60,7 @@ async fn a_run_that_finds_the_same_lock_tokens_reads_no_contents_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn runs_begin_at_once_and_then_at_the_interval_give_or_take_a_tenth() {
+async fn runs_begin_at_once_and_then_at_the_interval_with_jitter() {
     let world = World::new(&[]);
     world.item("a", &["198.51.100.7/32"]);
     let ended = watch_for(&world, 20, |_| ()).await;
@@ -68,12 +68,12 @@ async fn runs_begin_at_once_and_then_at_the_interval_give_or_take_a_tenth() {
     let pauses: Vec<f64> = ended[1..].windows(2).map(|pair| (pair[1].0 - pair[0].0).as_secs_f64()).collect();
     assert!(pauses.iter().all(|pause| (265.0..335.0).contains(pause)), "{pauses:?}");
     let distinct: BTreeSet<u64> = pauses.iter().map(|pause| pause.to_bits()).collect();
-    assert!(distinct.len() > 10, "by chance: {pauses:?}");
+    assert!(distinct.len() > 10, "the jitter varies: {pauses:?}");
     assert_eq!(world.aws.violations(), Vec::<String>::new());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_run_that_fails_does_not_end_it() {
+async fn a_failed_run_does_not_end_watch() {
     let world = World::new(&[]);
     world.item("a", &["198.51.100.7/32"]);
     world.aws.fail(Fault {
@@ -104,7 +104,7 @@ async fn a_change_in_the_table_is_in_force_after_the_next_run() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_signal_ends_a_run_at_a_safe_point_and_no_further_one_begins() {
+async fn a_signal_ends_the_run_at_a_safe_point_and_no_other_begins() {
     let world = World::new(&[]);
     world.item("a", &["198.51.100.7/32", "2001:db8:1::/48"]);
     let signal = Signal::default();
@@ -119,7 +119,7 @@ async fn a_signal_ends_a_run_at_a_safe_point_and_no_further_one_begins() {
 }
 
 #[tokio::test]
-async fn the_process_says_a_line_a_run_serves_its_metrics_and_exits_with_0_on_sigterm() {
+async fn the_process_prints_a_line_per_run_serves_metrics_and_exits_with_0_on_sigterm() {
     let process = Process::new().await;
     process.item("a", &["198.51.100.7/32"]);
     let mut watch = process.start(&["watch", "--every=1h", "--output=json", "--metrics-listen=127.0.0.1:0"]);
@@ -129,7 +129,7 @@ async fn the_process_says_a_line_a_run_serves_its_metrics_and_exits_with_0_on_si
 
     let address = watch.served_at().await;
     let metrics = loop {
-        // The result is printed before the metrics are put up.
+        // The result is printed before the metrics are published.
         let (status, text) = process.get(&address, "/metrics").await;
         assert_eq!(status, 200);
         if text.contains("wafsync_run_outcome{") {
@@ -148,7 +148,7 @@ async fn the_process_says_a_line_a_run_serves_its_metrics_and_exits_with_0_on_si
 }
 
 #[tokio::test]
-async fn before_the_first_run_has_ended_the_metrics_of_an_earlier_process_are_served() {
+async fn the_metrics_of_an_earlier_process_are_served_until_the_first_run_ends() {
     let process = Process::new().await;
     let (times, when, kind) = (usize::MAX, When::Before, FaultKind::Never);
     process.aws.fail(Fault { operation: Some("Scan".to_owned()), target: None, skip: 0, times, when, kind });

@@ -1,4 +1,4 @@
-//! A table, a WAF and one installation of wafsync between them, under a paused clock.
+//! A table, a WAF and an installation of wafsync, under a paused clock.
 
 use std::ffi::OsString;
 use std::ops::RangeInclusive;
@@ -27,7 +27,7 @@ use crate::running;
 /// The table of every scenario.
 pub(crate) const TABLE: &str = "clusters";
 
-/// When every scenario begins by AWS's clock, in seconds since the epoch.
+/// AWS's clock at the start of every scenario, in seconds since the epoch.
 pub(crate) const NOW: i64 = 1_800_000_000;
 
 pub(crate) struct World {
@@ -51,26 +51,26 @@ impl World {
         Self { aws, settings, signal: Signal::default() }
     }
 
-    /// An item as Crossplane writes it: the addresses are a JSON array in a string.
+    /// Puts an item as Crossplane writes it: the addresses are a JSON array in a string.
     pub(crate) fn item(&self, key: &str, ips: &[&str]) {
         self.aws.put_item(TABLE, key, json!({"id": {"S": key}, "ips": {"S": json!(ips).to_string()}}));
     }
 
-    /// Items `c1`, `c2` and so on, one address each: see [`ip`].
+    /// Puts the items `c1`, `c2` and so on, with one address each: see [`ip`].
     pub(crate) fn items(&self, numbers: RangeInclusive<u32>) {
         for number in numbers {
             self.item(&format!("c{number}"), &[&ip(number)]);
         }
     }
 
-    /// The same items are gone.
+    /// Deletes these items.
     pub(crate) fn no_items(&self, numbers: RangeInclusive<u32>) {
         for number in numbers {
             self.aws.delete_item(TABLE, &format!("c{number}"));
         }
     }
 
-    /// Other settings from the next run on; the limits stay as small as they are.
+    /// Changes the settings for later runs. The limits stay small.
     pub(crate) fn set(&mut self, args: &[&str]) {
         let limits = self.settings.waf.limits;
         self.settings = settings(args);
@@ -78,7 +78,7 @@ impl World {
         self.settings.waf.limits = Limits { max_ip_sets, ..limits };
     }
 
-    /// The next attempt of this operation fails so.
+    /// Makes the next attempt of this operation fail.
     pub(crate) fn fail(&self, operation: &str, when: When, kind: FaultKind) {
         self.fail_times(operation, 1, when, kind);
     }
@@ -87,13 +87,13 @@ impl World {
         self.aws.fail(Fault { operation: Some(operation.to_owned()), target: None, skip: 0, times, when, kind });
     }
 
-    /// The next attempts of this operation on this resource fail so.
+    /// Makes the next attempts of this operation on this resource fail.
     pub(crate) fn fail_target(&self, operation: &str, target: &str, times: usize, when: When, kind: FaultKind) {
         let (operation, target) = (Some(operation.to_owned()), Some(target.to_owned()));
         self.aws.fail(Fault { operation, target, skip: 0, times, when, kind });
     }
 
-    /// Does this once, when the operation is next asked for in this phase.
+    /// Runs this once, at the next call of the operation in this phase.
     pub(crate) fn once(&self, operation: &'static str, phase: Phase, act: impl FnOnce(&Aws, &Call) + Send + 'static) {
         let mut act = Some(act);
         self.aws.on_call(move |aws, call| {
@@ -106,14 +106,14 @@ impl World {
         });
     }
 
-    /// `apply`, a minute later; gives what became of it and the writes it made.
+    /// Runs `apply` a minute later and returns its document.
     pub(crate) async fn next_apply(&self) -> Document {
         self.later().await;
         self.aws.clear_log();
         self.apply().await
     }
 
-    /// Takes the digest that a plan shows now for approved.
+    /// Approves the digest that a plan shows now.
     pub(crate) async fn set_approval(&mut self) {
         self.later().await;
         self.settings.guards.approve = self.plan().await.digest;
@@ -129,7 +129,7 @@ impl World {
         Document::new(&run, &self.settings)
     }
 
-    /// What a person sees.
+    /// The text report of a run.
     pub(crate) async fn text(&self, command: Command) -> String {
         let run = self.run(command).await;
         let document = Document::new(&run, &self.settings);
@@ -137,7 +137,7 @@ impl World {
     }
 
     pub(crate) async fn run(&self, command: Command) -> Run {
-        // The SDK's back-off draws from here.
+        // The SDK's back-off uses this random source.
         fastrand::seed(1);
         let connection = self.connection();
         let stop = self.signal.stop(Some(Instant::now() + self.settings.run.deadline));
@@ -151,7 +151,7 @@ impl World {
         run
     }
 
-    /// What a process that lives on holds.
+    /// What a long-running process keeps between runs.
     pub(crate) fn session(&self) -> Session {
         Session::new(self.sdk(), self.settings.clone()).unwrap()
     }
@@ -171,7 +171,7 @@ impl World {
             .build()
     }
 
-    /// Plans again: there has to be nothing to do, and nothing may have gone wrong on the way.
+    /// Plans again and asserts that there is nothing to do and that nothing went wrong.
     pub(crate) async fn settled(&self) {
         let again = self.plan().await;
         assert_eq!(again.outcome, Outcome::Planned, "{}", again.reason);
@@ -181,17 +181,17 @@ impl World {
         assert_eq!(self.aws.violations(), Vec::<String>::new());
     }
 
-    /// Lets time pass, so that one step of a scenario does not take the next one's API rate.
+    /// Lets time pass, so that one step of a scenario does not use up the API rate of the next.
     pub(crate) async fn later(&self) {
         tokio::time::advance(Duration::from_mins(1)).await;
     }
 
-    /// Every address that WAF would let in by our rules: contents of the IP sets that a rule refers to.
+    /// Every address that our rules allow: the contents of the IP sets that a rule refers to.
     pub(crate) fn in_force(&self) -> Vec<String> {
         in_force(&self.aws)
     }
 
-    /// How often each operation was attempted.
+    /// The number of attempts of this operation.
     pub(crate) fn calls(&self, operation: &str) -> usize {
         self.aws.log().iter().filter(|attempt| attempt.operation == operation).count()
     }
@@ -202,13 +202,13 @@ pub(crate) fn approving() -> Approving {
     Approving::Command(Some(format!("wafsync apply --table={TABLE}")))
 }
 
-/// What reports of this run need, without colors.
+/// The context for reports of this run, without colors.
 pub(crate) fn context<'a>(command: Command, run: &'a Run, approving: &'a Approving) -> Context<'a> {
     let (target, desired) = (&run.target, run.newest());
     Context { command, target, desired, approving, color: false, full: false, asks: false, items: &[] }
 }
 
-/// What our rules let in.
+/// The addresses that our rules allow.
 pub(crate) fn in_force(aws: &Aws) -> Vec<String> {
     let rules: String = aws.rule_groups().iter().map(|group| group.rules.to_string()).collect();
     let wired = aws.ip_sets().into_iter().filter(|set| rules.contains(&set.arn));
@@ -217,7 +217,7 @@ pub(crate) fn in_force(aws: &Aws) -> Vec<String> {
     addresses
 }
 
-/// The settings of `apply --table clusters` and these further arguments.
+/// The settings of `apply --table clusters` with these additional arguments.
 pub(crate) fn settings(args: &[&str]) -> Settings {
     let line = ["wafsync", "apply", "--table", TABLE].iter().chain(args).map(OsString::from);
     match cli::parse(line, []).unwrap().invocation {
@@ -226,7 +226,7 @@ pub(crate) fn settings(args: &[&str]) -> Settings {
     }
 }
 
-/// The address of item `cN`; as texts they sort like the numbers.
+/// The address of item `cN`. As texts, the addresses sort like the numbers.
 pub(crate) fn ip(number: u32) -> String {
     format!("198.51.{}.{}/32", 100 + number / 100, 100 + number % 100)
 }
@@ -235,7 +235,7 @@ pub(crate) fn ips(numbers: impl IntoIterator<Item = u32>) -> Vec<String> {
     numbers.into_iter().map(ip).collect()
 }
 
-/// Each write in a line: `update_ip_set wafsync-ipv4-000 +198.51.100.7/32 -198.51.100.8/32`.
+/// Each write in one line: `update_ip_set wafsync-ipv4-000 +198.51.100.7/32 -198.51.100.8/32`.
 pub(crate) fn changes(document: &Document) -> Vec<String> {
     let names = |sign: char, names: &Names| -> String {
         let value = serde_json::to_value(names).unwrap();
@@ -251,7 +251,7 @@ pub(crate) fn changes(document: &Document) -> Vec<String> {
     document.changes.iter().map(line).collect()
 }
 
-/// How a run ended, and how many of the planned writes were made.
+/// The outcome of a run, the number of planned writes, and the number of writes made.
 pub(crate) fn ended(document: &Document) -> (Outcome, usize, usize) {
     (document.outcome, document.writes.planned, document.writes.done)
 }

@@ -1,4 +1,4 @@
-//! The alarms of `lambda.yaml`, as CloudWatch would work them out.
+//! The alarms of `lambda.yaml`, evaluated as CloudWatch does.
 
 use std::collections::BTreeSet;
 
@@ -9,10 +9,10 @@ use super::{OWN_TABLE, Stack, TABLE, TEMPLATE};
 
 const OPERATIONS: &str = include_str!("../../../docs/operations.md");
 
-/// Names and values.
+/// Names and values of metrics.
 type Metrics = [(&'static str, f64)];
 
-/// Each alarm, for how many minutes something has to be bad, and the metrics that it watches after a bad and a good run.
+/// Each alarm, how many minutes the problem has to last, and the metrics that it watches after a bad and a good run.
 const ALARMS: [(&str, usize, &Metrics, &Metrics); 5] = [
     ("FailedAlarm", 15, &[("wafsync_run_outcome_failed", 1.0)], &[("wafsync_run_outcome_failed", 0.0)]),
     ("ErrorsAlarm", 15, &[("Errors", 1.0)], &[("Errors", 0.0)]),
@@ -44,14 +44,14 @@ const ALARMS: [(&str, usize, &Metrics, &Metrics); 5] = [
     ),
 ];
 
-/// In which minute each run began, and what it left in CloudWatch.
+/// The minute in which each run began, and its metrics in CloudWatch.
 type Runs = Vec<(usize, &'static Metrics)>;
 
-/// Periods that an alarm looks at beyond those that it is to evaluate ("Configuring how CloudWatch alarms treat missing
-/// data": five for three; how many in general is not said).
+/// Periods that an alarm looks at in addition to those that it evaluates ("Configuring how CloudWatch alarms treat
+/// missing data": five for three; the general number is not documented).
 const FURTHER_PERIODS: usize = 2;
 
-/// Whether the alarm is on at the end of this minute, as CloudWatch works it out.
+/// Whether the alarm is on at the end of this minute, as CloudWatch evaluates it.
 fn is_on(alarm: &Value, runs: &Runs, minute: usize) -> bool {
     let count = |value: &Value| usize::try_from(value.as_u64().unwrap()).unwrap();
     let (periods, to_alarm) = (count(&alarm["EvaluationPeriods"]), count(&alarm["DatapointsToAlarm"]));
@@ -83,7 +83,7 @@ fn is_on(alarm: &Value, runs: &Runs, minute: usize) -> bool {
     };
     let period = queries.iter().find_map(|query| query["MetricStat"]["Period"].as_u64()).unwrap();
     let period = usize::try_from(period).unwrap() / 60;
-    // The newest first. A gap in one term counts as 0 beside one that has a value.
+    // The newest first. A gap in one term counts as 0 if another term has a value.
     let points: Vec<Option<f64>> = (0..periods + FURTHER_PERIODS)
         .map(|back| (minute + 1).saturating_sub(back * period))
         .map(|end| expression.split(" + ").filter_map(|text| term(text, end)).reduce(|left, right| left + right))
@@ -93,19 +93,19 @@ fn is_on(alarm: &Value, runs: &Runs, minute: usize) -> bool {
     there.into_iter().filter(|value| breaches(*value)).count() + missing >= to_alarm
 }
 
-/// From here on an alarm looks at nothing that was before the first run.
+/// From this minute on, no alarm looks at anything before the first run.
 const BEGIN: usize = 90;
-/// The first minute of which something else is so.
+/// The first minute in which things change.
 const TURN: usize = 120;
 const END: usize = 240;
 
-/// The first minute in which it is on.
+/// The first minute in which the alarm is on.
 fn goes_on(alarm: &Value, runs: &Runs) -> Option<usize> {
     (BEGIN..END).find(|minute| is_on(alarm, runs, *minute))
 }
 
 #[test]
-fn alarms_watch_metrics_that_there_are_and_take_silence_for_trouble() {
+fn alarms_watch_existing_metrics_and_treat_missing_data_as_bad() {
     let stack = Stack::new(&[("TableArn", TABLE), ("AlarmTopicArn", "arn:topic"), ("Name", "edge")]);
     let mut known: BTreeSet<String> = BTreeSet::new();
     for metric in METRICS {
@@ -139,7 +139,7 @@ fn alarms_watch_metrics_that_there_are_and_take_silence_for_trouble() {
 }
 
 #[test]
-fn alarms_go_on_when_they_say_and_not_before() {
+fn alarms_go_on_after_the_documented_time() {
     let stack = Stack::new(&OWN_TABLE);
     for (name, within, bad, good) in ALARMS {
         let alarm = stack.resource(name).unwrap();
@@ -150,19 +150,19 @@ fn alarms_go_on_when_they_say_and_not_before() {
         assert!(is_on(&alarm, &Runs::new(), BEGIN), "{name}: it never ran");
         for every in [5, 10] {
             let good = |to: usize| (0..to).step_by(every).map(|minute| (minute, good)).collect::<Runs>();
-            assert_eq!(goes_on(&alarm, &good(END)), None, "{name}: all is well every {every} minutes");
+            assert_eq!(goes_on(&alarm, &good(END)), None, "{name}: good runs every {every} minutes");
             // Counted from the last good run.
             let then = Some(TURN - every + within);
-            assert_eq!(goes_on(&alarm, &good(TURN)), then, "{name}: runs stop, or can no longer begin");
+            assert_eq!(goes_on(&alarm, &good(TURN)), then, "{name}: runs stop or can no longer begin");
             let mut runs = good(TURN);
             runs.extend((TURN..END).step_by(every).map(|minute| (minute, bad)));
-            assert_eq!(goes_on(&alarm, &runs), then, "{name}: runs go on and are bad");
+            assert_eq!(goes_on(&alarm, &runs), then, "{name}: runs continue and are bad");
         }
         let mut runs: Runs = (0..END).step_by(5).map(|minute| (minute, good)).collect();
         runs[TURN / 5].1 = bad;
         assert_eq!(goes_on(&alarm, &runs), None, "{name}: one bad run");
-        // It is written down at its end, for the minute in which it began.
+        // Metrics are published at the end of the run, for the minute in which it began.
         runs.remove(TURN / 5);
-        assert_eq!(goes_on(&alarm, &runs), None, "{name}: a run that takes its time");
+        assert_eq!(goes_on(&alarm, &runs), None, "{name}: a slow run");
     }
 }
