@@ -1,6 +1,6 @@
-//! How long the pure core takes, up to a million addresses in a hundred IP sets: `cargo bench`.
+//! Measures the pure core, with up to a million addresses in a hundred IP sets: `cargo bench`.
 //!
-//! Each bench runs at three sizes, so that the ratio of two lines of one run says how the cost grows.
+//! Each bench runs at three sizes, so the ratio of two lines of one run shows how the cost grows.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a bench should stop at once")]
 
@@ -16,21 +16,21 @@ use world::{World, item, rules, view};
 
 const SIZES: [usize; 3] = [10_000, 100_000, 1_000_000];
 
-/// One in so many addresses is replaced.
+/// One in this many addresses is replaced.
 const CHANGED: usize = 100;
 
 fn main() {
     divan::main();
 }
 
-/// From items to what is wanted.
+/// From items to the wanted CIDRs.
 #[divan::bench(args = SIZES, sample_count = 5, sample_size = 1)]
 fn read_the_table(bencher: Bencher<'_, '_>, size: usize) {
     let items: Vec<Item> = (0..size).map(item).collect();
     bencher.counter(ItemsCount::new(size)).bench_local(|| Desired::new(view(&items), &[], false, rules().widest));
 }
 
-/// The same, merged into the fewest CIDRs.
+/// From items to the wanted CIDRs, aggregated into the fewest.
 #[divan::bench(args = SIZES, sample_count = 5, sample_size = 1)]
 fn aggregate_the_table(bencher: Bencher<'_, '_>, size: usize) {
     let items: Vec<Item> = (0..size).map(item).collect();
@@ -44,14 +44,14 @@ fn plan_nothing(bencher: Bencher<'_, '_>, size: usize) {
     bencher.counter(ItemsCount::new(size)).bench_local(|| world.decide());
 }
 
-/// A plan that replaces one address in a hundred, all over the IP sets.
+/// A plan that replaces one address in a hundred, across all IP sets.
 #[divan::bench(args = SIZES, sample_count = 5, sample_size = 1)]
 fn plan_changes(bencher: Bencher<'_, '_>, size: usize) {
     let world = World::new(size, size / CHANGED);
     bencher.counter(ItemsCount::new(size)).bench_local(|| world.decide());
 }
 
-/// A plan of 10,000 changed addresses among a million, as people read it.
+/// The text report of a plan with 10,000 changed addresses among a million.
 #[divan::bench(sample_count = 5, sample_size = 1)]
 fn print_10_000_changes_as_text(bencher: Bencher<'_, '_>) {
     let world = World::new(1_000_000, 10_000);
@@ -66,7 +66,7 @@ fn print_10_000_changes_as_text(bencher: Bencher<'_, '_>) {
     });
 }
 
-/// The same plan, in full, as JSON.
+/// The complete JSON document of the same plan.
 #[divan::bench(sample_count = 5, sample_size = 1)]
 fn print_10_000_changes_as_json(bencher: Bencher<'_, '_>) {
     let world = World::new(1_000_000, 10_000);

@@ -1,8 +1,9 @@
-//! How long a run takes at AWS's rates, beside the time that the rates alone ask for: `cargo bench --bench rates`.
+//! Measures how long a run takes at AWS's rates, compared with the minimum that the rates allow: `cargo bench --bench
+//! rates`.
 //!
-//! The stand-in enforces the rates in a clock of its own, which jumps from one event to the next, so the figures are the
-//! same on every machine. It fails if a run takes more than the bound times [`MOST`] or [`MOST_SHARED`], or if AWS
-//! throttles a call although there is no other caller.
+//! The stand-in enforces the rates by a simulated clock, which jumps from one event to the next, so the figures are the
+//! same on every machine. The bench fails if a run takes more than [`MOST`] or [`MOST_SHARED`] times the minimum, or if
+//! AWS throttles a call although there is no other caller.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a bench should stop at once")]
 #![allow(clippy::print_stdout, reason = "a bench: it prints its figures")]
@@ -25,28 +26,28 @@ use wafsync::run::reconcile::reconcile;
 use wafsync::stop::Signal;
 use wafsync_test_aws::{Aws, Call, Config, Fault, FaultKind, Phase, When};
 
-/// What a run may take, as a multiple of its bound.
+/// The maximum duration of a run, as a multiple of its lower bound.
 const MOST: f64 = 1.05;
 
-/// Addresses in an IP set here: one there already, and room for another.
+/// Addresses in an IP set: one exists already, and there is room for one more.
 const CAPACITY: u32 = 2;
 
 const TABLE: &str = "clusters";
 const REGION: &str = "eu-central-1";
 
-/// What there is to do.
+/// What a run has to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Work {
-    /// Each IP set takes one more address.
+    /// Each IP set gets one more address.
     Update,
     /// Each IP set has to be created and wired.
     Create,
-    /// Half of them each.
+    /// Half of the IP sets each.
     Mixed,
 }
 
 impl Work {
-    /// How many IP sets are there already.
+    /// The number of IP sets that exist already.
     const fn there(self, sets: u32) -> u32 {
         match self {
             Self::Update => sets,
@@ -56,10 +57,10 @@ impl Work {
     }
 }
 
-/// What became of a run.
+/// The measurements of a run.
 struct Figures {
     seconds: f64,
-    /// From the start to the moment when half of the new addresses, and all, were in force.
+    /// From the start until half of the new addresses, and all of them, were in force.
     access: [f64; 2],
     refused: u64,
     calls: String,
@@ -89,14 +90,15 @@ fn main() -> ExitCode {
             }
         }
     }
-    println!("{missed} beyond {MOST} times the bound");
+    println!("{missed} above {MOST} times the bound");
     if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Seconds that the calls which are needed take at AWS's rates.
+/// Lower bound of the seconds that the necessary calls take at AWS's rates.
 ///
-/// In a row: the lists; the rule groups, which say what IP sets there are; the IP sets, five a second; the writes of IP sets, one of each kind a second; where
-/// something is to be wired, a list that shows it, and the rule groups; a list that shows what was written.
+/// The calls in order: the lists; the rule groups, which show which IP sets there are; the IP sets, five per second;
+/// the writes of IP sets, one of each kind per second; if something has to be wired, a list that shows it, and the rule
+/// groups; a list that shows what was written.
 fn bound(work: Work, sets: u32, latency: Duration) -> f64 {
     let answer = latency.as_secs_f64();
     let calls = |calls: u32, together: u32| match calls.checked_sub(1) {
@@ -105,13 +107,13 @@ fn bound(work: Work, sets: u32, latency: Duration) -> f64 {
     };
     let there = work.there(sets);
     let created = sets - there;
-    // What one rule group needs: it is created or updated.
+    // Each rule group has to be created or updated.
     let groups = |sets: u32| sets.div_ceil(50);
     let wired = if created > 0 { groups(sets) - there / 50 } else { 0 };
     let groups_read = if there > 0 { answer } else { 0.0 };
     let read = answer + groups_read + calls(there, 5);
     let written = calls(there, 1).max(calls(created, 1));
-    // The first run creates all rule groups; later ones update those that take more.
+    // The first run creates all rule groups. Later runs update those that get more IP sets.
     let wired =
         if there == 0 { answer + calls(2, 1) } else { f64::from(u8::from(wired > 0)) * (answer + calls(wired, 1)) };
     read + written + wired + answer
@@ -182,7 +184,7 @@ fn measure(work: Work, sets: u32, latency: Duration) -> Figures {
     })
 }
 
-/// How many addresses our rules let in.
+/// The number of addresses that our rules allow.
 fn in_force(aws: &Aws) -> usize {
     let rules: String = aws.rule_groups().iter().map(|group| group.rules.to_string()).collect();
     aws.ip_sets().iter().filter(|set| rules.contains(&set.arn)).map(|set| set.addresses.len()).sum()
@@ -198,7 +200,7 @@ impl World {
         let config = Config { set_capacity: usize::try_from(CAPACITY).unwrap(), ..Config::default() };
         let aws = Aws::new(config.clone());
         aws.create_table(REGION, TABLE);
-        // As many as there are to be, so that none is created where one can be updated.
+        // As many as there will be, so that none is created if one can be updated.
         let most = format!("--max-ip-sets={}", if work == Work::Create { 100 } else { sets });
         let line = ["wafsync", "apply", "--table", TABLE, &most].map(OsString::from);
         let Invocation::Apply { mut settings, .. } = cli::parse(line, []).unwrap().invocation else {
@@ -208,7 +210,7 @@ impl World {
         Self { aws, settings }
     }
 
-    /// What there is before the run that is measured, and what its table asks for.
+    /// Sets up what exists before the measured run, and what the table asks for.
     async fn prepare(&self, work: Work, sets: u32) {
         let there = work.there(sets);
         for set in 0..there {

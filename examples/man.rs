@@ -1,7 +1,7 @@
-//! Writes the manual pages into a folder: `cargo run --example man -- FOLDER`. They are made from the command line's own
-//! help: `wafsync.1`, and a page for each command.
+//! Writes the manual pages into a folder: `cargo run --example man -- FOLDER`. They are generated from the help of the
+//! command line: `wafsync.1`, and a page for each command.
 
-#![allow(clippy::print_stderr, reason = "an example of the command line: it says what is wrong")]
+#![allow(clippy::print_stderr, reason = "a command-line program: it prints errors")]
 
 use std::path::PathBuf;
 use std::process::ExitCode;

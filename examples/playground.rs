@@ -1,8 +1,8 @@
-//! A place to play, without an AWS account: `cargo run --example playground`.
+//! An interactive playground that needs no AWS account: `cargo run --example playground`.
 //!
-//! A stand-in for AWS stays up on a loopback port, with a filled table and a web ACL that refers to nothing yet. The
-//! `export` lines that it prints make wafsync, and the AWS CLI for the operations that the stand-in knows, talk to it from
-//! a second terminal. Commands typed here play the rest of the world; `help` lists them.
+//! It serves a stand-in for AWS on a loopback port, with a filled table and a web ACL that refers to nothing yet. It
+//! prints `export` lines for a second terminal, with which wafsync, and the AWS CLI for the supported operations, use
+//! the stand-in. Commands typed here change the table and WAF; `help` lists them.
 
 use std::error::Error;
 use std::io::{self, BufRead as _, Write as _};
@@ -19,7 +19,7 @@ const WEB_ACL: &str = "rancher";
 /// Clusters in the table at the start, with one address each.
 const CLUSTERS: u32 = 40;
 
-/// How much longer each call takes after `slow`.
+/// The additional duration of each call after `slow`.
 const SLOW: Duration = Duration::from_secs(3);
 
 const USAGE: &str = "\
@@ -31,11 +31,11 @@ Keeps a stand-in for AWS up on a loopback port until `quit` or the end of its in
 const HELP: &str = "  put KEY CIDR…    write an item of the table: put edge-1 198.51.100.7
   delete KEY       delete an item
   lose half        delete every second item of the table
-  hand-edit        put a stranger into an IP set, as someone in the console might
-  attach           let the web ACL refer to the rule groups
-  count            let the web ACL only count what the first rule group matches
+  hand-edit        add an unwanted address to an IP set, like a manual edit
+  attach           make the web ACL refer to the rule groups
+  count            make the web ACL only count matches of the first rule group
   slow, fast       make every call take 3 s longer, or no longer
-  show             what is in the IP sets
+  show             show the contents of the IP sets
   help, quit
 ";
 
@@ -57,7 +57,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The port that was asked for, 0 for any; `None` asks for help.
+/// The port in the arguments, 0 for any. `None` asks for help.
 fn port(mut arguments: impl Iterator<Item = String>) -> Result<Option<u16>, String> {
     let mut port = 0;
     while let Some(argument) = arguments.next() {
@@ -73,7 +73,7 @@ fn port(mut arguments: impl Iterator<Item = String>) -> Result<Option<u16>, Stri
     Ok(Some(port))
 }
 
-/// Prints; an error means that the output is closed.
+/// Prints a text. An error means that the output is closed.
 fn say(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
@@ -102,7 +102,7 @@ async fn play(port: u16) -> Result<(), Box<dyn Error>> {
         return Ok(());
     }
     let (sender, mut lines) = tokio::sync::mpsc::unbounded_channel();
-    // Not a task: a runtime that ends would wait for it, and it waits for a person.
+    // Not a task: at its end, the runtime would wait for the task, which waits for input.
     std::thread::spawn(move || {
         for line in io::stdin().lock().lines().map_while(Result::ok) {
             if sender.send(line).is_err() {
@@ -126,7 +126,7 @@ async fn play(port: u16) -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// Does what was typed and says what happened.
+/// Runs a command and returns its output.
 fn act(aws: &Aws, words: &[&str]) -> Result<String, String> {
     match words {
         [] => Ok(String::new()),
@@ -137,13 +137,13 @@ fn act(aws: &Aws, words: &[&str]) -> Result<String, String> {
         }
         ["delete", key] => {
             aws.delete_item(TABLE, key);
-            Ok(format!("{key} is gone\n"))
+            Ok(format!("{key} is deleted\n"))
         }
         ["lose", "half"] => {
             for number in (1..=CLUSTERS).step_by(2) {
                 aws.delete_item(TABLE, &format!("cluster-{number:02}"));
             }
-            Ok("every second cluster is gone from the table\n".to_owned())
+            Ok("every second cluster is deleted from the table\n".to_owned())
         }
         ["hand-edit"] => {
             let set = aws
@@ -183,7 +183,7 @@ fn act(aws: &Aws, words: &[&str]) -> Result<String, String> {
     }
 }
 
-/// Lets the web ACL refer to all rule groups; the first with this override.
+/// Makes the web ACL refer to all rule groups, and to the first with this override.
 fn refer(aws: &Aws, first: &Value) -> Result<String, String> {
     let groups = aws.rule_groups();
     if groups.is_empty() {
@@ -207,7 +207,7 @@ fn refer(aws: &Aws, first: &Value) -> Result<String, String> {
     Ok(format!("web ACL {WEB_ACL} refers to {} rule groups\n", groups.len()))
 }
 
-/// An item as Crossplane writes it: the addresses are a JSON array in a string.
+/// Puts an item as Crossplane writes it: the addresses are a JSON array in a string.
 fn put(aws: &Aws, key: &str, cidrs: &[&str]) {
     aws.put_item(TABLE, key, json!({ "id": { "S": key }, "ips": { "S": json!(cidrs).to_string() } }));
 }

@@ -1,10 +1,10 @@
-//! wafsync at work, without an AWS account: `cargo run --example quickstart`.
+//! A demonstration of wafsync that needs no AWS account: `cargo run --example quickstart`.
 //!
-//! A stand-in for AWS listens on a loopback port and the program itself runs against it, scene by scene; what is
-//! printed is its real output. The example fails if an exit code is not the one that the scene is about.
+//! It serves a stand-in for AWS on a loopback port and runs the program against it, step by step. What it prints is the
+//! program's real output. The example fails if a step has an unexpected exit code.
 //!
-//! An example cannot count on the binary having been built, so this executable plays both parts: called by the name
-//! `wafsync` it does what the binary does, which is one call into the library.
+//! The wafsync binary may not have been built, so this executable acts as both: called as `wafsync`, it does what the
+//! binary does, which is one call to the library.
 
 use std::error::Error;
 use std::io::{self, ErrorKind, Write as _};
@@ -15,19 +15,19 @@ use std::process::{Command, ExitCode, Stdio};
 use serde_json::json;
 use wafsync_test_aws::{Aws, Config, Server};
 
-/// The name under which this executable is wafsync.
+/// The name under which this executable acts as wafsync.
 const PROGRAM: &str = "wafsync";
 const REGION: &str = "eu-central-1";
 const TABLE: &str = "clusters";
 
-/// Each has two NAT gateways, hence two IPv4 addresses.
+/// The number of clusters. Each has two NAT gateways, hence two IPv4 addresses.
 const CLUSTERS: u32 = 11_000;
-/// So many of them have an IPv6 network too: 25,000 CIDRs in all.
+/// This many clusters also have an IPv6 network: 25,000 CIDRs in all.
 const WITH_IPV6: u32 = 3_000;
-/// The first of the addresses, which are counted up: a range that RFC 2544 sets aside for tests.
+/// The first address, from a range that RFC 2544 reserves for tests. Later addresses count up from it.
 const FIRST_ADDRESS: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 0);
 
-/// Invalid items, each in its own way: key and `ips`.
+/// Items that are invalid in different ways: key and `ips`.
 const BAD_ITEMS: [(&str, &str); 4] = [
     ("docs-sample", r#"["54.123.456.78/32"]"#),
     ("everybody", r#"["0.0.0.0/0"]"#),
@@ -38,7 +38,7 @@ const BAD_ITEMS: [(&str, &str); 4] = [
 const USAGE: &str = "\
 usage: cargo run --example quickstart [-- --fast]
 
-Runs wafsync against a stand-in for AWS, scene by scene. --fast: three clusters and one screen.
+Runs wafsync against a stand-in for AWS, step by step. --fast: three clusters and one screen.
 ";
 
 fn main() -> ExitCode {
@@ -58,10 +58,10 @@ fn main() -> ExitCode {
     };
     let shown = tokio::runtime::Runtime::new()
         .map_err(Into::into)
-        .and_then(|runtime| runtime.block_on(async { if fast { glance().await } else { show().await } }));
+        .and_then(|runtime| runtime.block_on(async { if fast { short_demo().await } else { full_demo().await } }));
     match shown {
         Ok(()) => ExitCode::SUCCESS,
-        // A reader that has closed the pipe has seen enough.
+        // A reader that closed the pipe has seen enough.
         Err(error) if error.downcast_ref().is_some_and(|error: &io::Error| error.kind() == ErrorKind::BrokenPipe) => {
             ExitCode::SUCCESS
         }
@@ -72,21 +72,21 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints; an error means that the output is closed.
+/// Prints a text. An error means that the output is closed.
 fn say(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()
 }
 
-/// A stand-in without API rates.
-fn unhurried() -> Aws {
+/// A stand-in without rate limits.
+fn unlimited() -> Aws {
     Aws::new(Config { read_rate: None, write_rate: None, ..Config::default() })
 }
 
-/// One screen: a plan for three clusters, and the apply that it takes.
-async fn glance() -> Result<(), Box<dyn Error>> {
-    let aws = unhurried();
+/// A short demonstration: a plan for three clusters, and its apply.
+async fn short_demo() -> Result<(), Box<dyn Error>> {
+    let aws = unlimited();
     aws.create_table(REGION, TABLE);
     for cluster in 1..=3 {
         let key = key(cluster);
@@ -94,14 +94,14 @@ async fn glance() -> Result<(), Box<dyn Error>> {
     }
     let stage = Stage { server: aws.serve().await? };
     stage.run("plan", 0).await?;
-    stage.quietly("apply", 0).await
+    stage.run_quietly("apply", 0).await
 }
 
-async fn show() -> Result<(), Box<dyn Error>> {
-    say("wafsync against a stand-in for AWS on this machine. The stand-in has no API rates and\n\
-         the program waits 1 s, not 30 s, before it scans again to confirm removals; all else\n\
+async fn full_demo() -> Result<(), Box<dyn Error>> {
+    say("wafsync against a stand-in for AWS on this machine. The stand-in has no rate limits, and\n\
+         the program waits 1 s, not 30 s, before it scans again to confirm removals. The rest\n\
          is as in production. Everything after a $ is a real run and its real output.\n")?;
-    let aws = unhurried();
+    let aws = unlimited();
     fill(&aws);
     for (key, ips) in BAD_ITEMS {
         aws.put_item(TABLE, key, json!({ "id": { "S": key }, "ips": { "S": ips } }));
@@ -123,15 +123,15 @@ async fn show() -> Result<(), Box<dyn Error>> {
     for (key, _) in BAD_ITEMS {
         aws.delete_item(TABLE, key);
     }
-    move_one(&aws);
+    replace_one_address(&aws);
     aws.clear_log();
     stage.run("apply", 0).await?;
     let writes = aws.log().iter().filter(|attempt| attempt.effect).count();
     if writes != 1 {
-        return Err(format!("that took {writes} writes").into());
+        return Err(format!("the change took {writes} writes").into());
     }
 
-    heading("Someone adds a stranger by hand and deletes two networks: wafsync repairs it")?;
+    heading("Someone adds an address and deletes two networks by hand: wafsync repairs it")?;
     aws.edit_ip_set("wafsync-ipv4-002", |addresses| addresses.push("192.0.2.66/32".to_owned()));
     aws.edit_ip_set("wafsync-ipv6-000", |addresses| addresses.truncate(2_998));
     stage.run("apply", 0).await?;
@@ -148,13 +148,13 @@ async fn show() -> Result<(), Box<dyn Error>> {
 
     heading("The table is back: no cluster was ever locked out")?;
     fill(&aws);
-    move_one(&aws);
+    replace_one_address(&aws);
     stage.run("plan --detailed-exitcode", 0).await?;
-    say("\n\nEach run left with the exit code that it should, and the changed address took one write.\n")?;
+    say("\n\nEach run had the expected exit code, and the changed address took one write.\n")?;
     Ok(())
 }
 
-/// Where the program finds its AWS, and what it is told.
+/// The stand-in that the program runs against.
 struct Stage {
     server: Server,
 }
@@ -165,16 +165,16 @@ impl Stage {
         self.start(command, expected, Stdio::inherit()).await
     }
 
-    /// The same without the output.
-    async fn quietly(&self, command: &str, expected: i32) -> Result<(), Box<dyn Error>> {
+    /// Runs the program without its output, and checks its exit code.
+    async fn run_quietly(&self, command: &str, expected: i32) -> Result<(), Box<dyn Error>> {
         self.start(command, expected, Stdio::null()).await
     }
 
     async fn start(&self, command: &str, expected: i32, stdout: Stdio) -> Result<(), Box<dyn Error>> {
         say(&format!("$ wafsync {command} --table={TABLE}\n"))?;
         let mut program = Command::new(std::env::current_exe()?);
-        // Nothing of this machine's settings may have a say, least of all its credentials. Without a terminal as its
-        // input, `apply` asks nothing.
+        // The program gets none of this machine's settings, least of all its credentials. Its input is not a terminal,
+        // so `apply` asks nothing.
         program.arg0(PROGRAM).args(command.split(' ')).arg(format!("--table={TABLE}")).env_clear().envs([
             ("AWS_ENDPOINT_URL", self.server.url().as_str()),
             ("AWS_REGION", REGION),
@@ -190,7 +190,7 @@ impl Stage {
         let status = tokio::task::spawn_blocking(move || program.status()).await??;
         match status.code() {
             Some(code) if code == expected => say(&format!("(exit code {code})\n"))?,
-            code => return Err(format!("{command} should have left with {expected}, not {code:?}").into()),
+            code => return Err(format!("{command} should have exited with {expected}, not {code:?}").into()),
         }
         Ok(())
     }
@@ -200,7 +200,7 @@ fn heading(text: &str) -> io::Result<()> {
     say(&format!("\n\n== {text}\n\n"))
 }
 
-/// The table as it should be.
+/// Fills the table with all clusters.
 fn fill(aws: &Aws) {
     aws.create_table(REGION, TABLE);
     for cluster in 0..CLUSTERS {
@@ -215,8 +215,8 @@ fn fill(aws: &Aws) {
     }
 }
 
-/// A cluster without an IPv6 network gets another NAT gateway in place of its second one.
-fn move_one(aws: &Aws) {
+/// Replaces the second NAT gateway of a cluster without an IPv6 network.
+fn replace_one_address(aws: &Aws) {
     aws.put_item(TABLE, "cluster-07042", item("cluster-07042", &["198.18.55.4/32", "203.0.113.42/32"]));
 }
 

@@ -1,10 +1,10 @@
-//! Whole runs over a million items beside the AWS SDK alone, which reads the same pages and IP sets and throws them
-//! away: `cargo bench --bench million`. It prints times, their ratios and peak memories as Markdown.
+//! Compares whole runs over a million items with the AWS SDK alone, which reads the same pages and IP sets and discards
+//! them: `cargo bench --bench million`. It prints times, their ratios and peak memory as Markdown.
 //!
-//! The stand-in runs in a process of its own, without rates. Programs run in turn, so that a machine that slows down
-//! slows all of them: what counts is the ratio. `cargo bench --bench million -- ratios memory linear worst` chooses parts;
-//! without a choice it is the first two. `MILLION_ITEMS` and `MILLION_ROUNDS` change the size, and `linear` writes its
-//! plot to `MILLION_PLOT`.
+//! The stand-in runs in another process, without rate limits. The programs take turns, so a machine that slows down
+//! affects all of them, and the ratio is what counts. `cargo bench --bench million -- ratios memory linear worst`
+//! selects parts; the default is the first two. `MILLION_ITEMS` and `MILLION_ROUNDS` change the size, and `linear`
+//! writes its plot to `MILLION_PLOT`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a bench should stop at once")]
 #![allow(clippy::print_stdout, clippy::indexing_slicing, reason = "a bench: it prints its figures")]
@@ -22,11 +22,11 @@ const PLAN: &str = "plan --table clusters --read-rate 1000 --max-ip-sets 1000";
 const APPLY: &str =
     "apply --table clusters --read-rate 1000 --write-rate 1000 --max-ip-sets 1000 --settle 0s --max-removals 100%";
 
-/// Something is written or planned, and needs no approval.
+/// Exit codes of a run that wrote or planned something and needs no approval.
 const FINE: &[i32] = &[0];
 
 fn main() {
-    // Cargo hands `--bench` to every bench.
+    // Cargo passes `--bench` to every bench.
     let parts: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     if parts == ["--drain"] {
         probe::drain();
@@ -60,7 +60,7 @@ fn rounds() -> u32 {
     number("MILLION_ROUNDS", 5)
 }
 
-/// A table in force, with keys of 60 characters and one address an item.
+/// A table in force, with keys of 60 characters and one address per item.
 fn in_force(items: u32, further: &str) -> StandIn {
     StandIn::start(&format!("--preload --key-length 60 --max-ip-sets 1000 --items {items} {further}"))
 }
@@ -69,7 +69,7 @@ fn drain(server: &StandIn) -> Figures {
     server.run(&std::env::current_exe().unwrap(), "--drain", FINE)
 }
 
-/// Wall time of a plan that finds nothing, and of an apply that makes one change, beside the SDK alone.
+/// Wall time of a plan that finds nothing to do and of an apply that makes one change, compared with the SDK alone.
 fn ratios() {
     let (items, rounds) = (items(), rounds());
     let [mut alone, mut plans, mut applies] = [(); 3].map(|()| Vec::new());
@@ -80,7 +80,7 @@ fn ratios() {
     }
     drop(server);
     for _ in 0..rounds {
-        // Whatever runs first makes the change, so each run has a server of its own.
+        // The first run makes the change, so each run has a server of its own.
         let server = in_force(items, "--changed 1");
         alone.push(drain(&server));
         applies.push(server.run(&wafsync(), APPLY, FINE));
@@ -98,7 +98,7 @@ fn ratios() {
     }
 }
 
-/// Peak memory of both commands, with what tables can look like.
+/// Peak memory of both commands, for different kinds of tables.
 fn memory() {
     let items = items();
     let tenth = items / 10;
@@ -118,7 +118,7 @@ fn memory() {
             format!("--preload --key-length 60 --random-keys --items {items} --changed {changed}"),
         ),
         (
-            "10,000 changes, ten addresses an item",
+            "10,000 changes, ten addresses per item",
             format!("--preload --key-length 60 --items {tenth} --addresses-per-item 10 --changed {}", changed / 10),
         ),
         ("first fill", format!("--key-length 60 --items {items}")),
@@ -136,7 +136,7 @@ fn memory() {
     }
 }
 
-/// How time and memory grow.
+/// How time and memory grow with the number of items.
 fn linear() {
     let sizes = [10_000, 30_000, 100_000, 300_000, 1_000_000, 3_000_000, 5_000_000];
     let (mut alone, mut plans) = (Vec::new(), Vec::new());
@@ -166,7 +166,7 @@ fn linear() {
     println!("\nplot: {}", path.display());
 }
 
-/// The worst that a table can be.
+/// The most expensive tables.
 fn worst() {
     let items = items();
     let cases = [
@@ -174,7 +174,11 @@ fn worst() {
         ("items of 400 KB", format!("--preload --items {} --item-bytes 400000", items / 400), ""),
         ("10,000 changes", format!("--preload --key-length 60 --items {items} --changed {}", items / 100), ""),
         ("100,000 changes", format!("--preload --key-length 60 --items {items} --changed {}", items / 10), ""),
-        ("`--aggregate` over what was not", format!("--preload --key-length 60 --items {items}"), "--aggregate"),
+        (
+            "`--aggregate` over CIDRs that were not aggregated",
+            format!("--preload --key-length 60 --items {items}"),
+            "--aggregate",
+        ),
         ("`--aggregate`, first fill", format!("--key-length 60 --items {items}"), "--aggregate"),
         ("first fill", format!("--key-length 60 --items {items}"), ""),
     ];

@@ -1,4 +1,4 @@
-//! A plot of seconds by items, both logarithmic, as SVG.
+//! An SVG plot of seconds by items, both on logarithmic scales.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 pub(crate) struct Line {
     pub(crate) name: &'static str,
     pub(crate) color: &'static str,
-    /// Items and seconds.
+    /// Pairs of items and seconds.
     pub(crate) points: Vec<(f64, f64)>,
 }
 

@@ -1,4 +1,4 @@
-//! What no program that uses the AWS SDK can do without: reads the table and the IP sets, and throws them away.
+//! The minimum that any program on the AWS SDK has to do: reads the table and the IP sets, and discards them.
 
 use std::collections::HashMap;
 

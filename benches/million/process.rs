@@ -1,14 +1,14 @@
-//! Programs in processes of their own: the stand-in for AWS, and what runs against it.
+//! Runs the stand-in for AWS and the measured programs in other processes.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// How often the peak memory of a program is looked at.
+/// The interval at which the peak memory of a program is read.
 const POLL: Duration = Duration::from_millis(2);
 
-/// How long a run took, and the most memory that it had.
+/// The duration and the peak memory of a run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Figures {
     pub(crate) seconds: f64,
@@ -16,7 +16,7 @@ pub(crate) struct Figures {
 }
 
 impl Figures {
-    /// The median of each.
+    /// The median of each figure.
     pub(crate) fn median(runs: &[Self]) -> Self {
         let middle = |mut values: Vec<f64>| {
             values.sort_by(f64::total_cmp);
@@ -29,14 +29,14 @@ impl Figures {
     }
 }
 
-/// The stand-in, until it is dropped.
+/// A running stand-in. Dropping it ends the process.
 pub(crate) struct StandIn {
     process: Child,
     url: String,
 }
 
 impl StandIn {
-    /// One without rates, with these further arguments.
+    /// Starts a stand-in without rate limits, with these additional arguments.
     pub(crate) fn start(arguments: &str) -> Self {
         let program = wafsync().with_file_name("wafsync-test-aws");
         let mut process = Command::new(&program)
@@ -47,11 +47,11 @@ impl StandIn {
             .unwrap_or_else(|error| panic!("{}: {error}", program.display()));
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let url = line.trim().strip_prefix("listening on ").expect("it says where it listens").to_owned();
+        let url = line.trim().strip_prefix("listening on ").expect("the stand-in prints its URL").to_owned();
         Self { process, url }
     }
 
-    /// Runs a program against it. `codes`: the exit codes that are right.
+    /// Runs a program against the stand-in. `codes`: the expected exit codes.
     pub(crate) fn run(&self, program: &Path, arguments: &str, codes: &[i32]) -> Figures {
         let environment = [
             ("AWS_ENDPOINT_URL", self.url.as_str()),
@@ -85,19 +85,19 @@ impl Drop for StandIn {
     }
 }
 
-/// The program that is measured.
+/// The measured program.
 pub(crate) fn wafsync() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_wafsync"))
 }
 
-/// Builds the stand-in as this bench is built.
+/// Builds the stand-in with the profile of this bench.
 pub(crate) fn build_stand_in() {
     let arguments = ["build", "--quiet", "--locked", "--profile=bench", "--package=wafsync-test-aws"];
     let built = Command::new(env!("CARGO")).args(arguments).status().unwrap();
     assert!(built.success(), "the stand-in could not be built: {built}");
 }
 
-/// KiB, as Linux counts it; nothing elsewhere.
+/// Peak memory in KiB, as Linux reports it. `None` on other systems.
 fn peak_of(child: &Child) -> Option<u32> {
     let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

@@ -1,4 +1,4 @@
-//! What the benches of the pure parts work on: a table, and WAF as an earlier run left it.
+//! The input of the benches of the pure core: a table, and WAF as an earlier run left it.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -21,10 +21,10 @@ use wafsync::run::decision::Decision;
 use wafsync::run::end::End;
 use wafsync::run::record::{Run, Scans, Seen};
 
-/// The AWS account of everything.
+/// The AWS account of all resources.
 const ACCOUNT: &str = "111122223333";
 
-/// WAF in force, and a table that asks for other addresses in some places.
+/// WAF in force, and a table in which some addresses have changed.
 pub(crate) struct World {
     pub(crate) settings: Settings,
     target: Target,
@@ -33,7 +33,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// `size` addresses in full IP sets; the table has replaced `changed` of them by others.
+    /// `size` addresses in full IP sets, of which the table has replaced `changed`.
     pub(crate) fn new(size: usize, changed: usize) -> Self {
         let settings = settings();
         let target = Target {
@@ -148,7 +148,7 @@ fn shard(index: usize, cidrs: &[Cidr]) -> Shard {
     }
 }
 
-/// The address of a cluster: neighbors in the table are none in the address space.
+/// The address of a cluster. Neighbors in the table are not neighbors in the address space.
 pub(crate) fn address(number: usize) -> Cidr {
     let spread = (number * 0x9E_3779 + 1) % (1 << 24);
     Cidr::parse(&Ipv4Addr::from_bits(0x0A00_0000 + u32::try_from(spread).unwrap()).to_string()).unwrap()

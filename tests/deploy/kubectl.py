@@ -1,6 +1,6 @@
 """Fails if kubectl cannot read a file, or loses or changes a field of a CronJob in it.
 
-kubectl reads into the very types of Kubernetes and drops what these do not have: what it writes again is what it knows.
+kubectl parses into the types of Kubernetes and drops unknown fields, so its output has exactly the fields that it knows.
 """
 
 import json
@@ -18,7 +18,7 @@ def kubectl(*arguments, text):
 
 
 def lost(given, kept, place):
-    """The places of what was given and is not there any more."""
+    """The places of values that are missing or changed."""
     if isinstance(given, dict) and isinstance(kept, dict):
         return [each for key in given for each in lost(given[key], kept.get(key), f"{place}.{key}")]
     if isinstance(given, list) and isinstance(kept, list) and len(given) == len(kept):
@@ -36,7 +36,7 @@ if len(names) != len(documents):
 
 for document in documents:
     if document["kind"] == "CronJob":
-        # A change that changes nothing.
+        # A change without effect.
         job = yaml.safe_dump(document)
         account = document["spec"]["jobTemplate"]["spec"]["template"]["spec"]["serviceAccountName"]
         kept = json.loads(kubectl("set", "serviceaccount", account, "-o", "json", text=job))

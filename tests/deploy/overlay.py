@@ -1,6 +1,6 @@
-"""Fails if the overlay for several targets is not what cronjob.yaml is, once for each target, and nothing that collides.
+"""Fails unless the overlay for several targets has a copy of cronjob.yaml for each target, without collisions.
 
-The argument is what kubectl made of the overlay, and then cronjob.yaml.
+The arguments are the output of kubectl for the overlay, and cronjob.yaml.
 """
 
 import sys
@@ -37,7 +37,7 @@ for target, (region, scope) in TARGETS.items():
     settings = made["ConfigMap", name]["data"]
     expect(f"{target}: Region {settings['AWS_REGION']}", settings["AWS_REGION"] == region)
     expect(f"{target}: scope", settings.get("WAFSYNC_SCOPE") == scope)
-    expect(f"{target}: metrics would mix with another target's", settings["WAFSYNC_NAME"] == name)
+    expect(f"{target}: metrics collide with those of another target", settings["WAFSYNC_NAME"] == name)
     expect(f"{target}: another table", settings["WAFSYNC_TABLE"] == one["ConfigMap", "wafsync"]["data"]["WAFSYNC_TABLE"])
     role = made["ServiceAccount", name]["metadata"]["annotations"]["eks.amazonaws.com/role-arn"]
     expect(f"{target}: role {role}", role.endswith(f":role/{name}"))

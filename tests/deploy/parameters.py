@@ -1,6 +1,6 @@
-"""Fails unless lambda.yaml refuses, at deployment, what the program would refuse later: `parameters.py TEMPLATE BINARY`.
+"""Fails unless lambda.yaml rejects, at deployment, what the program would reject later: `parameters.py TEMPLATE BINARY`.
 
-Each sample is held against the parameter's pattern, and given to the program as the variable that the parameter becomes.
+Each sample is matched against the parameter's pattern, and passed to the program as the parameter's variable.
 """
 
 import os
@@ -31,7 +31,7 @@ SAMPLES = {
 }
 
 
-def understood(variable, value):
+def accepted(variable, value):
     run = subprocess.run([sys.argv[2], "plan", "--deadline=10s"], env={**os.environ, variable: value}, capture_output=True)
     return run.returncode != 64
 
@@ -45,8 +45,8 @@ for (parameter, variable), samples in SAMPLES.items():
     for values, right in zip(samples, (True, False)):
         for value in values:
             if bool(re.fullmatch(pattern, value)) != right:
-                wrong.append(f"{parameter}: the template {'refuses' if right else 'takes'} {value!r}")
-            if understood(variable, value) != right:
-                wrong.append(f"{variable}: the program {'refuses' if right else 'takes'} {value!r}")
+                wrong.append(f"{parameter}: the template {'rejects' if right else 'accepts'} {value!r}")
+            if accepted(variable, value) != right:
+                wrong.append(f"{variable}: the program {'rejects' if right else 'accepts'} {value!r}")
 if wrong:
     sys.exit("\n".join(wrong))

@@ -1,7 +1,8 @@
-"""Between the function and cargo-lambda's runtime API: `relay.py PORT PORT-OF-CARGO-LAMBDA`.
+"""A relay between the function and cargo-lambda's runtime API: `relay.py PORT PORT-OF-CARGO-LAMBDA`.
 
-cargo-lambda gives each invocation a deadline in the year 1970, and a function that keeps to its deadline does nothing.
-Here it gets a minute. The path of cargo-lambda's runtime API is put in front too, for Lambda's own has none.
+cargo-lambda gives each invocation a deadline in the year 1970, and a function that respects its deadline does nothing. The
+relay replaces the deadline with one in a minute. It also adds the path of cargo-lambda's runtime API, because Lambda's own
+has none.
 """
 
 import http.client
@@ -10,11 +11,11 @@ import sys
 import time
 
 PORT, UPSTREAM = map(int, sys.argv[1:])
-OF_THE_CONNECTION = {"connection", "content-length", "host", "transfer-encoding"}
+HOP_BY_HOP = {"connection", "content-length", "host", "transfer-encoding"}
 
 
-def further(headers):
-    return {name: value for name, value in headers.items() if name.lower() not in OF_THE_CONNECTION}
+def forwarded(headers):
+    return {name: value for name, value in headers.items() if name.lower() not in HOP_BY_HOP}
 
 
 class Relay(http.server.BaseHTTPRequestHandler):
@@ -23,10 +24,10 @@ class Relay(http.server.BaseHTTPRequestHandler):
     def relay(self):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         upstream = http.client.HTTPConnection("127.0.0.1", UPSTREAM)
-        upstream.request(self.command, "/.rt/wafsync" + self.path, body, further(self.headers))
+        upstream.request(self.command, "/.rt/wafsync" + self.path, body, forwarded(self.headers))
         answer = upstream.getresponse()
         content = answer.read()
-        headers = further(answer.headers)
+        headers = forwarded(answer.headers)
         if "lambda-runtime-deadline-ms" in headers:
             headers["lambda-runtime-deadline-ms"] = str(int((time.time() + 60) * 1000))
         self.send_response(answer.status)

@@ -1,4 +1,4 @@
-"""Tries a release from nothing, as somebody does who has downloaded it: `release.py FOLDER`."""
+"""Tests a release on its own, as after a download: `release.py FOLDER`."""
 
 import json
 import os
@@ -26,7 +26,7 @@ def run(*command, **options):
     return done.stdout
 
 
-# Each file is in the list, and the list is right.
+# Every file has a checksum, and every checksum is correct.
 run("sha256sum", "--check", "--strict", "SHA256SUMS", cwd=folder)
 listed = {line.split()[1] for line in (folder / "SHA256SUMS").read_text().splitlines()}
 expect("files without a checksum", listed | {"SHA256SUMS"} == {path.name for path in folder.iterdir()})
@@ -43,18 +43,18 @@ for path in archives:
         archive.extractall(empty, filter="data")
         here = pathlib.Path(empty, name)
         for file in ["LICENSE-APACHE", "LICENSE-MIT", "README.md", "CHANGELOG.md", "SECURITY.md", "docs/settings.md"]:
-            expect(f"{file} is another", (here / file).read_bytes() == (root / file).read_bytes())
+            expect(f"{file} differs from the repository", (here / file).read_bytes() == (root / file).read_bytes())
         for page in ["wafsync", *(f"wafsync-{command}" for command in commands)]:
             text = (here / f"man/{page}.1").read_text()
-            expect(f"{page}.1 is no manual page", f".TH {page} 1" in text and ".SH NAME" in text)
+            expect(f"{page}.1 is not a manual page", f".TH {page} 1" in text and ".SH NAME" in text)
         run("bash", "-n", here / "completions/wafsync.bash")
         if os.uname().machine.replace("aarch64", "arm64") not in name:
             continue
         program = here / "wafsync"
-        expect("another version", run(program, "--version", env={}).strip() == f"wafsync {version}")
+        expect("wrong version", run(program, "--version", env={}).strip() == f"wafsync {version}")
         for shell, script in [("bash", "wafsync.bash"), ("zsh", "wafsync.zsh"), ("fish", "wafsync.fish")]:
             printed = run(program, "completions", shell, env={})
-            expect(f"{script} is of another program", (here / "completions" / script).read_text() == printed)
+            expect(f"{script} does not match the program", (here / "completions" / script).read_text() == printed)
         policy = json.loads(run(program, "iam-policy", "--table=clusters", env={}))
         expect("no policy", policy["Version"] == "2012-10-17")
 
@@ -62,14 +62,14 @@ for path in folder.glob("*-lambda-*.zip"):
     with zipfile.ZipFile(path) as archive:
         expect("not a function", archive.namelist() == ["bootstrap"] and archive.infolist()[0].external_attr >> 16 & 0o111)
 
-# The bill of materials has each crate of the lock file that is in the program, with its licenses.
+# The bill of materials lists crates of the lock file, with their licenses.
 bom = json.loads((folder / f"wafsync-{version}.cdx.json").read_text())
-expect("no CycloneDX", bom["bomFormat"] == "CycloneDX" and bom["metadata"]["component"]["version"] == version)
+expect("not a CycloneDX document", bom["bomFormat"] == "CycloneDX" and bom["metadata"]["component"]["version"] == version)
 locked = set(re.findall(r'name = "([^"]+)"\nversion = "([^"]+)"', (root / "Cargo.lock").read_text()))
 parts = {(part["name"], part["version"]) for part in bom["components"]}
 expect(f"not in the lock file: {sorted(parts - locked)}", parts <= locked)
 expect("crates are missing", {"aws-sdk-wafv2", "aws-sdk-dynamodb", "tokio", "rustls"} <= {name for name, _ in parts})
 without = [part["name"] for part in bom["components"] if not part.get("licenses")]
 expect(f"no license: {without}", not without)
-expect("the machine shows", str(root) not in json.dumps(bom) and str(pathlib.Path.home()) not in json.dumps(bom))
-print(f"{len(archives)} archives and a bill of {len(parts)} crates work from nothing")
+expect("build paths included", str(root) not in json.dumps(bom) and str(pathlib.Path.home()) not in json.dumps(bom))
+print(f"{len(archives)} archives and a bill of {len(parts)} crates are complete")

@@ -1,4 +1,4 @@
-// Tries the pages in a folder in a real browser: `node browse.cjs FOLDER CHROMIUM`.
+// Tests the pages in a folder in a real browser: `node browse.cjs FOLDER CHROMIUM`.
 "use strict";
 const assert = require("node:assert/strict");
 const fs = require("node:fs");
@@ -9,7 +9,7 @@ const { chromium } = require("playwright-core");
 const [folder, executablePath] = process.argv.slice(2);
 const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
   "--disable-component-update", "--disable-sync"];
-// What a person takes for at once.
+// The longest time that a person perceives as immediate.
 const AT_ONCE_MS = 3000;
 
 async function main() {
@@ -17,7 +17,7 @@ async function main() {
   const context = await chromium.launchPersistentContext(home, { executablePath, headless: true, args: FLAGS });
   try {
     for (const page of ["held", "hundred", "blocked", "foreign"]) {
-      await tries(context, page);
+      await checkPage(context, page);
       console.log(`ok: ${page}`);
     }
   } finally {
@@ -26,36 +26,36 @@ async function main() {
   }
 }
 
-async function tries(context, name) {
+async function checkPage(context, name) {
   const page = await context.newPage();
   const url = `file://${path.join(folder, name)}.html`;
-  const troubles = [];
-  page.on("console", (message) => troubles.push(`console: ${message.text()}`));
-  page.on("pageerror", (error) => troubles.push(`error: ${error}`));
-  page.on("dialog", (dialog) => { troubles.push(`dialog: ${dialog.message()}`); dialog.dismiss(); });
-  page.on("request", (request) => { if (request.url() !== url && !request.url().startsWith("data:")) troubles.push(`request: ${request.url()}`); });
+  const problems = [];
+  page.on("console", (message) => problems.push(`console: ${message.text()}`));
+  page.on("pageerror", (error) => problems.push(`error: ${error}`));
+  page.on("dialog", (dialog) => { problems.push(`dialog: ${dialog.message()}`); dialog.dismiss(); });
+  page.on("request", (request) => { if (request.url() !== url && !request.url().startsWith("data:")) problems.push(`request: ${request.url()}`); });
 
   await page.setViewportSize({ width: 1280, height: 900 });
   const began = Date.now();
   await page.goto(url, { waitUntil: "load" });
   assert.ok(Date.now() - began < AT_ONCE_MS, `${name} took ${Date.now() - began} ms to open`);
 
-  await readable(page, name);
+  await checkAccessibility(page, name);
   if (name === "held" || name === "hundred") {
-    await searches(page, name);
-    await keyboard(page, name);
+    await checkSearch(page, name);
+    await checkKeyboard(page, name);
   }
   if (name === "foreign") {
-    assert.equal(await page.locator("main b b, main img, main a[href^=http]").count(), 0, "foreign text is text");
-    assert.equal(await page.evaluate(() => globalThis.reached), undefined, "foreign text runs nowhere");
+    assert.equal(await page.locator("main b b, main img, main a[href^=http]").count(), 0, "foreign text is escaped");
+    assert.equal(await page.evaluate(() => globalThis.reached), undefined, "foreign text is not executed");
   }
-  await looks(page, name);
-  assert.deepEqual(troubles, [], name);
+  await takeScreenshots(page, name);
+  assert.deepEqual(problems, [], name);
   await page.close();
 }
 
-// What a screen reader needs: one heading of the first level, labels, names of what can be operated, no lost ids.
-async function readable(page, name) {
+// Checks for screen readers: one heading of the first level, labels, names for every control, no dangling ids.
+async function checkAccessibility(page, name) {
   assert.equal(await page.locator("h1").count(), 1);
   assert.equal(await page.locator("html").getAttribute("lang"), "en");
   const lost = await page.evaluate(() => {
@@ -64,24 +64,24 @@ async function readable(page, name) {
         ?? decodeURIComponent(e.getAttribute("href").slice(1)));
     return ids.filter((id) => !document.getElementById(id));
   });
-  assert.deepEqual(lost, [], `${name}: ids that nothing has`);
+  assert.deepEqual(lost, [], `${name}: references to missing ids`);
   const twice = await page.evaluate(() => {
     const ids = [...document.querySelectorAll("[id]")].map((e) => e.id);
     return ids.filter((id, index) => ids.indexOf(id) !== index);
   });
-  assert.deepEqual(twice, [], `${name}: ids that two have`);
+  assert.deepEqual(twice, [], `${name}: duplicate ids`);
   const nameless = await page.evaluate(() => [...document.querySelectorAll("a, input, summary, [role=img]")]
     .filter((e) => !(e.getAttribute("aria-label") || e.labels?.length || e.textContent.trim())).length);
-  assert.equal(nameless, 0, `${name}: something has no name`);
+  assert.equal(nameless, 0, `${name}: an element has no name`);
 }
 
-async function searches(page, name) {
+async function checkSearch(page, name) {
   const [wanted, matches] = name === "held" ? ["203.0.113.7/32", "1 match"] : ["edge-0007", "51 matches"];
   const search = page.getByRole("searchbox");
   await search.fill(wanted);
   await page.waitForFunction((text) => document.getElementById("found").textContent !== text, "Press / to search, Escape to clear.");
   assert.equal(await page.locator("#found").textContent(), matches, wanted);
-  assert.ok(await page.locator("details[open] .hit:not([hidden])").first().isVisible(), "what matches is seen");
+  assert.ok(await page.locator("details[open] .hit:not([hidden])").first().isVisible(), "matches are visible");
   await search.fill("nothing has this");
   await page.waitForFunction(() => document.getElementById("found").textContent === "0 matches");
   await search.fill("");
@@ -89,7 +89,7 @@ async function searches(page, name) {
   assert.equal(await page.locator("details[open]").count(), 0, "an empty search folds everything");
 }
 
-async function keyboard(page, name) {
+async function checkKeyboard(page, name) {
   await page.evaluate(() => document.activeElement?.blur());
   await page.keyboard.press("/");
   const focused = () => page.evaluate(() => document.activeElement.id || document.activeElement.className);
@@ -97,15 +97,15 @@ async function keyboard(page, name) {
   await page.keyboard.type("wafsync-ipv4-000");
   await page.keyboard.press("Escape");
   assert.equal(await page.getByRole("searchbox").inputValue(), "");
-  // From the top: the link past the map, what is to be pasted, then the map, which is one stop.
+  // From the top: the link past the map, the command to paste, then the map, which is one tab stop.
   await page.reload({ waitUntil: "load" });
   await page.keyboard.press("Tab");
-  assert.ok(await page.locator(".skip").evaluate((link) => link === document.activeElement), "the first stop skips");
+  assert.ok(await page.locator(".skip").evaluate((link) => link === document.activeElement), "the first tab stop is the skip link");
   const cell = page.locator("a.cell").first();
   for (let stop = 0; stop < 5 && !(await cell.evaluate((e) => e === document.activeElement)); stop++) {
     await page.keyboard.press("Tab");
   }
-  assert.ok(await cell.evaluate((e) => e === document.activeElement), `${name}: the map is reached`);
+  assert.ok(await cell.evaluate((e) => e === document.activeElement), `${name}: the map can be reached`);
   if (name === "hundred") {
     await page.keyboard.press("ArrowRight");
     assert.ok(await page.locator("a.cell").nth(1).evaluate((e) => e === document.activeElement), "arrows move in the map");
@@ -115,10 +115,10 @@ async function keyboard(page, name) {
   await page.waitForFunction(() => document.activeElement.tagName === "SUMMARY");
   assert.equal(await page.locator("details[open]").count(), 1, "a cell opens its IP set");
   await page.keyboard.press("Enter");
-  assert.equal(await page.locator("details[open]").count(), 0, "and the key that opens it closes it");
+  assert.equal(await page.locator("details[open]").count(), 0, "the same key closes it");
 }
 
-async function looks(page, name) {
+async function takeScreenshots(page, name) {
   const shot = (kind, options = {}) => page.screenshot({ path: path.join(folder, `${name}-${kind}.png`), ...options });
   await page.evaluate(() => { document.activeElement?.blur(); scrollTo(0, 0); });
   await shot("light");
@@ -129,7 +129,7 @@ async function looks(page, name) {
   await page.emulateMedia({ colorScheme: "light" });
   await page.setViewportSize({ width: 360, height: 740 });
   const wide = await page.evaluate(() => document.documentElement.scrollWidth);
-  assert.ok(wide <= 360, `${name} is ${wide} pixels wide on a telephone`);
+  assert.ok(wide <= 360, `${name} is ${wide} pixels wide on a phone`);
   await shot("narrow", { fullPage: name !== "hundred" });
   await page.setViewportSize({ width: 1280, height: 900 });
   await page.pdf({ path: path.join(folder, `${name}.pdf`), format: "A4", printBackground: false });

@@ -1,5 +1,5 @@
-//! The same conversation put to the stand-in and to the witnesses: every difference is listed with the fact of AWS that
-//! justifies it, and a listed difference that is gone is an error too.
+//! Sends the same requests to the stand-in and to the witnesses. Every difference is listed with the fact about AWS
+//! that justifies it. A listed difference that no longer exists is an error too.
 
 mod lists;
 
@@ -15,13 +15,13 @@ use aws_sdk_wafv2::types::{
 };
 use wafsync_test_aws::{Aws, Config};
 
-/// How many steps were compared.
+/// The number of compared steps.
 pub(crate) struct Steps {
     pub(crate) waf: usize,
     pub(crate) table: usize,
 }
 
-/// A step, what the stand-in answers, what the witness answers, and the fact that decides for the stand-in.
+/// A step, the stand-in's answer, the witness's answer, and the fact that justifies the stand-in.
 type Difference = (&'static str, &'static str, &'static str, &'static str);
 
 const WAF_DIFFERENCES: [Difference; 12] = [
@@ -29,7 +29,7 @@ const WAF_DIFFERENCES: [Difference; 12] = [
         "create it again",
         "WAFDuplicateItemException",
         "ok",
-        "WAFDuplicateItemException is one of CreateIPSet's modelled errors",
+        "WAFDuplicateItemException is one of CreateIPSet's modeled errors",
     ),
     (
         "create one with host bits set",
@@ -43,12 +43,7 @@ const WAF_DIFFERENCES: [Difference; 12] = [
         "ok",
         "all CIDRs but /0 are supported (API reference of CreateIPSet)",
     ),
-    (
-        "create one with a bare address",
-        "WAFInvalidParameterException",
-        "ok",
-        "addresses are given in CIDR notation alone",
-    ),
+    ("create one with a bare address", "WAFInvalidParameterException", "ok", "addresses must be in CIDR notation"),
     (
         "create one of the other family",
         "WAFInvalidParameterException",
@@ -95,7 +90,7 @@ const WAF_DIFFERENCES: [Difference; 12] = [
         "create a rule group that refers to an unknown IP set",
         "WAFNonexistentItemException",
         "ok",
-        "WAFNonexistentItemException is one of CreateRuleGroup's modelled errors",
+        "WAFNonexistentItemException is one of CreateRuleGroup's modeled errors",
     ),
 ];
 
@@ -105,11 +100,11 @@ const TABLE_DIFFERENCES: [Difference; 2] = [
         "name a segment without their number",
         "ValidationException",
         "ok",
-        "who names a segment has to name their number too (API reference of Scan)",
+        "a request with a segment must also have their number (API reference of Scan)",
     ),
 ];
 
-/// What one side answered to each step.
+/// The answers of one side to each step.
 #[derive(Default)]
 struct Transcript(Vec<(&'static str, String)>);
 
@@ -129,7 +124,7 @@ impl Transcript {
     }
 }
 
-/// Holds the conversations with both sides and compares.
+/// Runs the requests against both sides and compares the answers.
 pub(crate) async fn run_all() -> Steps {
     let stand_in = stand_in("eu-central-1");
     stand_in.create_table("eu-central-1", "conformance");
@@ -158,7 +153,7 @@ pub(crate) async fn run_all() -> Steps {
     Steps { waf, table }
 }
 
-/// An account of its own, without rates.
+/// A separate account without rate limits.
 fn stand_in(region: &str) -> Aws {
     Aws::new(Config { region: region.to_owned(), read_rate: None, write_rate: None, ..Config::default() })
 }
@@ -174,7 +169,7 @@ fn sdk(stand_in: &Aws, region: &'static str) -> SdkConfig {
 
 fn compare(witness: &str, ours: &Transcript, theirs: &Transcript, known: &[Difference]) -> usize {
     let mut wrong = Vec::new();
-    assert_eq!(ours.0.len(), theirs.0.len(), "the conversations have the same steps");
+    assert_eq!(ours.0.len(), theirs.0.len(), "both sides have the same steps");
     for ((step, ours), (_, theirs)) in ours.0.iter().zip(&theirs.0) {
         match known.iter().find(|(name, ..)| name == step) {
             Some((_, expected, other, fact)) if expected == ours && other == theirs => {
@@ -189,7 +184,7 @@ fn compare(witness: &str, ours: &Transcript, theirs: &Transcript, known: &[Diffe
             wrong.push(format!("{name}: no such step"));
         }
     }
-    assert!(wrong.is_empty(), "differences that are not as listed:\n{}", wrong.join("\n"));
+    assert!(wrong.is_empty(), "unlisted differences:\n{}", wrong.join("\n"));
     ours.0.len()
 }
 

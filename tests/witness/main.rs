@@ -1,7 +1,7 @@
-//! The main scenarios against software that others wrote: `WAFv2` as moto serves it and `DynamoDB` as dynalite does.
+//! Runs the main scenarios against independent software: moto for `WAFv2` and dynalite for `DynamoDB`.
 //!
-//! Started by `tests/witness/run`, which starts the two. It is a program, not a set of tests, because a test that finds
-//! no server and passes would prove nothing.
+//! `tests/witness/run` starts both servers and this program. It is a program, not a set of tests, because a test that
+//! finds no server and passes proves nothing.
 
 #![allow(
     clippy::unwrap_used,
@@ -10,10 +10,10 @@
     clippy::indexing_slicing,
     reason = "a test should stop at once"
 )]
-#![allow(clippy::print_stdout, reason = "says what ran")]
+#![allow(clippy::print_stdout, reason = "it prints what ran")]
 
-mod between;
 mod conformance;
+mod interceptor;
 mod moving;
 #[path = "../it/running.rs"]
 mod running;
@@ -25,7 +25,7 @@ fn main() {
         let url = std::env::var(name).unwrap_or_default();
         assert!(
             url.starts_with("http://127.0.0.1:"),
-            "{name} has to name a witness on loopback: use tests/witness/run"
+            "{name} must be the URL of a witness on loopback: use tests/witness/run"
         );
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();

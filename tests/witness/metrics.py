@@ -1,7 +1,7 @@
 """Reads the metrics of every outcome with Prometheus's own client library, strictly: `metrics.py FOLDER`.
 
-The folder is what the test `exposition` of tests/it leaves. The text is read in both formats of Prometheus: OpenMetrics, whose
-parser is strict, and the older text format, whose parser is lenient, so that this script also accounts for every line.
+The test `exposition` of tests/it writes the folder. The text is read in both formats of Prometheus: OpenMetrics, whose parser
+is strict, and the older text format, whose parser is lenient. Therefore this script also compares every line.
 """
 
 import pathlib
@@ -17,7 +17,7 @@ def problems(text, outcome):
     families = list(text_string_to_metric_families(text))
     names = [family.name for family in families]
     if len(set(names)) != len(names):
-        yield "a family comes twice"
+        yield "duplicate family"
     lines = []
     for family in families:
         if family.type != "gauge" or not family.documentation:
@@ -25,23 +25,23 @@ def problems(text, outcome):
         lines += [f"# HELP {family.name} {family.documentation}", f"# TYPE {family.name} {family.type}"]
         series = [tuple(sorted(sample.labels.items())) for sample in family.samples]
         if len(set(series)) != len(series):
-            yield f"{family.name}: a series comes twice"
+            yield f"{family.name}: duplicate series"
         for sample in family.samples:
             if sample.name != family.name or sample.labels.get("installation") != "wafsync":
-                yield f"{sample}: another name, or no installation"
+                yield f"{sample}: wrong name, or no installation"
             if sample.timestamp is not None or sample.value != sample.value:
-                yield f"{sample}: a time, or no number"
+                yield f"{sample}: a timestamp, or not a number"
         lines += [None] * len(family.samples)
     lines.append("# EOF")
     read = text.splitlines()
     if not text.endswith("\n") or len(read) != len(lines):
-        yield f"{len(lines)} lines were understood of {len(read)}"
+        yield f"{len(lines)} of {len(read)} lines were parsed"
     for line, understood in zip(read, lines):
         if understood is not None and line != understood:
             yield f"{line!r} was read as {understood!r}"
     strict = [(f.name, f.type, f.samples) for f in openmetrics.text_string_to_metric_families(text)]
     if strict != [(f.name, f.type, f.samples) for f in families]:
-        yield "it says something else in OpenMetrics"
+        yield "OpenMetrics reads it differently"
     wanted = "failed" if outcome == "not-begun" else outcome
     values = {s.labels["outcome"]: s.value for f in families if f.name == "wafsync_run_outcome" for s in f.samples}
     if [name for name, value in values.items() if value == 1] != [wanted]:
@@ -52,7 +52,7 @@ def found(text, outcome):
     try:
         return list(problems(text, outcome))
     except ValueError as error:
-        return [f"the parser refuses it: {error}"]
+        return [f"the parser rejects it: {error}"]
 
 
 folder = pathlib.Path(sys.argv[1])
@@ -65,7 +65,7 @@ for path in sorted(folder.iterdir()):
         print(f"{path.name}: {problem}")
         bad += 1
 
-# What is broken has to be noticed.
+# Broken pages must be noticed.
 good = (folder / "changed.prom").read_text()
 line = next(line for line in good.splitlines() if not line.startswith("#"))
 for broken in [

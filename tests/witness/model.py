@@ -1,9 +1,9 @@
-"""Holds recorded exchanges to AWS's own model of its APIs, as botocore carries it: `model.py FILE`.
+"""Checks recorded exchanges against AWS's own API models, from botocore: `model.py FILE`.
 
-Each line is an exchange as tests/aws/src/exchanges.rs writes it, one of each shape. Checked are members, required members,
-types, enums, patterns, lengths and ranges of every request and every answer, errors included; an error that a test has injected
-has to be one of the service. It checks itself, too: it breaks an exchange of each operation in every one of these ways, and
-fails if one goes unnoticed.
+Each line is an exchange written by tests/aws/src/exchanges.rs, one of each shape. The script checks members, required members,
+types, enums, patterns, lengths and ranges of every request and answer, including errors. An injected error must be one of the
+service. The script also tests itself: it breaks an exchange of each operation in each of these ways, and fails if a broken one
+is not noticed.
 """
 
 import base64
@@ -17,7 +17,7 @@ import botocore.model
 import botocore.parsers
 import regex
 
-# What the tests have to have called, so that an empty record proves nothing.
+# The operations that the tests must have called, so that an empty record fails.
 EXPECTED = {
     "dynamodb": {"Scan", "Query", "DescribeTable"},
     "sts": {"GetCallerIdentity"},
@@ -27,21 +27,21 @@ EXPECTED = {
     },
 }
 
-# Errors that every AWS service can answer and no model lists.
+# Errors that every AWS service can answer, but no model lists.
 COMMON = {
     "AccessDeniedException", "ExpiredTokenException", "ThrottlingException", "UnrecognizedClientException",
     "ValidationException", "SerializationException", "UnknownOperationException", "InvalidSignatureException",
     "MissingAuthenticationTokenException", "ExpiredToken", "InvalidClientTokenId",
 }
 
-# Structures of which one member is there, though the model does not say so.
+# Structures with exactly one member, although the model does not say so.
 UNIONS = {"AttributeValue"}
 
-# Problems that differ in the place in a list alone are one.
+# Problems that differ only in the index of a list entry are counted as one.
 INDEX = regex.compile(r"\[\d+\]")
 
-# Where AWS answers what its own model rules out: clients report that WAF returns an empty description for a resource that
-# has none. The stand-in does the same.
+# Answers of AWS that violate its own model: clients report that WAF returns an empty description for a resource without one.
+# The stand-in does the same.
 EMPTY_DESCRIPTION = regex.compile(r"answer\..*\bDescription: (characters: 0 is below 1|'' does not match)")
 
 loader = botocore.loaders.Loader()
@@ -52,7 +52,7 @@ patterns = {}
 
 
 def check(shape, value, place):
-    """Yields what is wrong with a value."""
+    """Yields the problems of a value."""
     kind = shape.type_name
     limits = shape.metadata
     if kind == "structure":
@@ -91,7 +91,7 @@ def check(shape, value, place):
             return
         yield from in_range(limits, len(value), f"{place}: characters")
         if limits.get("enum") and value not in limits["enum"]:
-            yield f"{place}: {value!r} is none of the enum"
+            yield f"{place}: {value!r} is not in the enum"
         pattern = shape_pattern(shape)
         if pattern and not pattern.search(value):
             yield f"{place}: {value!r} does not match {pattern.pattern}"
@@ -148,7 +148,7 @@ def check_answer(service, operation, status, answer, injected):
     code = value.pop("__type", "").rsplit("#", 1)[-1]
     if code in COMMON:
         return
-    # Simulations make calls fail in ways that AWS does not list for them, to see that the program survives those, too.
+    # Simulations inject errors that AWS does not list for an operation, to check that the program survives them.
     known = models[service].error_shapes if injected else operation.error_shapes
     shapes = {shape.error_code: shape for shape in known}
     if code not in shapes:
@@ -160,7 +160,7 @@ def check_answer(service, operation, status, answer, injected):
     yield from check(shapes[code], value, f"answer.{code}")
 
 
-# wafsync never makes these calls, and the simulation fails if it does. A test forges them to see that.
+# wafsync never makes these calls, and the simulation fails if it does. A test makes them to check that.
 FORGED = {"DeleteIPSet", "DeleteRuleGroup", "UpdateWebACL"}
 
 
@@ -181,7 +181,7 @@ def check_exchange(exchange):
 
 
 def breakings(exchange):
-    """Yields the exchange broken in one way after the other, and what is to be said about it."""
+    """Yields the exchange, broken in one way at a time, with the expected problem."""
 
     def broken(part, edit, expected):
         copied = copy.deepcopy(exchange)
@@ -197,7 +197,7 @@ def breakings(exchange):
     yield broken("answer", lambda value: value.update(Nonsense=1), "answer.Nonsense: not a member")
     if exchange["operation"] == "UpdateIPSet":
         yield broken("request", lambda value: value.pop("LockToken"), "request.LockToken: missing")
-        yield broken("request", lambda value: value.update(Scope="EARTH"), "none of the enum")
+        yield broken("request", lambda value: value.update(Scope="EARTH"), "not in the enum")
         yield broken("request", lambda value: value.update(LockToken="0"), "does not match")
         yield broken("request", lambda value: value.update(Name="n" * 129), "129 is above 128")
         yield broken("request", lambda value: value.update(Description="d" * 257), "257 is above 256")
@@ -235,9 +235,9 @@ def main():
         for broken, expected in breakings(exchange) if service != "sts" else []:
             found = check_exchange(broken)
             if not any(expected in each for each in found):
-                sys.exit(f"went unnoticed: {expected} in {broken['operation']}: {found}")
+                sys.exit(f"not noticed: {expected} in {broken['operation']}: {found}")
             noticed += 1
-    print(f"{sum(counts.values())} exchanges of {len(counts)} operations compared with AWS's model; {noticed} broken ones noticed")
+    print(f"{sum(counts.values())} exchanges of {len(counts)} operations match AWS's model; {noticed} broken ones noticed")
     sys.exit(1 if problems or missing else 0)
 
 

@@ -1,28 +1,28 @@
-//! The moving item, with the interleaving in which a scan misses it.
+//! An item that moves during a scan, in the order of events in which the scan misses it.
 //!
-//! The addresses of an item are part of its key, so every change of them is a new row and a delete of the old one. All
-//! rows of a partition lie in the order of their sort keys, pages end in between, and a scan that has read past the
-//! place of the new row, but not yet up to the old one, sees neither.
+//! The addresses of an item are part of its key, so every change of address is a new row and a deletion of the old one.
+//! The rows of a partition are ordered by sort key, and pages end between them. A scan that has passed the position of
+//! the new row, but has not reached the old one, sees neither.
 
 use std::future::Future;
 
 use serde_json::Value;
 use wafsync::run::outcome::Outcome;
 
-use crate::between::Exchange;
+use crate::interceptor::Exchange;
 use crate::world::{self, World};
 
-/// The partition that all rows are in.
+/// The partition that contains all rows.
 const KEY: &str = "fleet";
 
 /// An address that the moving item always asks for.
 const STAYS: &str = "198.51.100.7/32";
 
-/// Two keys of the moving row: in front of all others, and behind them.
+/// Two keys of the moving row: before all others, and after them.
 const FRONT: [&str; 2] = ["10.0.0.1/32", STAYS];
 const BACK: [&str; 1] = [STAYS];
 
-/// Rows in between: more than a scan's first page has under a read budget.
+/// Rows in between: more than fit on a scan's first page under a read budget.
 const ROWS: usize = 150;
 
 pub(crate) async fn an_item_moves_past_the_scan() {
@@ -34,11 +34,11 @@ pub(crate) async fn an_item_moves_past_the_scan() {
     world.apply().await;
     world.settled().await;
 
-    // Who trusts one scan would lock the address out: `plan` scans once, and says so.
-    world.between.heard();
-    world.between.before("Scan", 1, moves(&world, &BACK, &FRONT));
+    // One scan alone would lock the address out. `plan` scans only once, and its report says so.
+    world.interceptor.drain();
+    world.interceptor.before("Scan", 1, moves(&world, &BACK, &FRONT));
     let plan = world.plan().await;
-    let scans = scans(&world.between.heard());
+    let scans = scans(&world.interceptor.drain());
     assert_eq!(scans.iter().map(|scan| scan.pages).collect::<Vec<_>>(), [2]);
     assert!(!scans.iter().any(|scan| scan.saw_it), "the scan misses the row");
     let removed: Vec<String> =
@@ -48,22 +48,22 @@ pub(crate) async fn an_item_moves_past_the_scan() {
     world.settled().await;
 
     // `apply` scans again before it removes.
-    world.between.heard();
-    world.between.before("Scan", 1, moves(&world, &BACK, &FRONT));
+    world.interceptor.drain();
+    world.interceptor.before("Scan", 1, moves(&world, &BACK, &FRONT));
     world.applies(Outcome::Changed, 1).await;
-    stays_in_force(&world.between.heard(), &[false, true]);
+    stays_in_force(&world.interceptor.drain(), &[false, true]);
     world.settled().await;
 
-    // The other way it is seen twice, which does no harm.
-    world.between.heard();
-    world.between.before("Scan", 1, moves(&world, &FRONT, &BACK));
+    // In the other direction the row is seen twice, which is harmless.
+    world.interceptor.drain();
+    world.interceptor.before("Scan", 1, moves(&world, &FRONT, &BACK));
     world.applies(Outcome::Converged, 0).await;
-    stays_in_force(&world.between.heard(), &[true]);
+    stays_in_force(&world.interceptor.drain(), &[true]);
     world.applies(Outcome::Changed, 1).await;
     world.settled().await;
 }
 
-/// What the writer of the table does: the new row, then the old one's end.
+/// Moves the row as the table's writer does: puts the new row, then deletes the old one.
 fn moves(world: &World, from: &'static [&str], to: &'static [&str]) -> impl Future<Output = ()> + Send + use<> {
     let (dynamodb, table) = (world.dynamodb.clone(), world.name);
     async move {
@@ -72,15 +72,15 @@ fn moves(world: &World, from: &'static [&str], to: &'static [&str]) -> impl Futu
     }
 }
 
-/// What one scan came to.
+/// The result of one scan.
 struct Scan {
     pages: usize,
     saw_it: bool,
 }
 
-fn scans(heard: &[Exchange]) -> Vec<Scan> {
+fn scans(exchanges: &[Exchange]) -> Vec<Scan> {
     let mut scans: Vec<Scan> = Vec::new();
-    for page in heard.iter().filter(|call| call.operation == "Scan") {
+    for page in exchanges.iter().filter(|call| call.operation == "Scan") {
         if page.request["ExclusiveStartKey"] == Value::Null {
             scans.push(Scan { pages: 0, saw_it: false });
         }
@@ -91,10 +91,10 @@ fn scans(heard: &[Exchange]) -> Vec<Scan> {
     scans
 }
 
-/// Which of the scans saw it, and that no write lacked it.
-fn stays_in_force(heard: &[Exchange], saw_it: &[bool]) {
-    assert_eq!(scans(heard).iter().map(|scan| scan.saw_it).collect::<Vec<_>>(), saw_it);
-    for write in heard.iter().filter(|call| call.operation == "UpdateIPSet") {
+/// Asserts which of the scans saw the row, and that every write contained its address.
+fn stays_in_force(exchanges: &[Exchange], saw_it: &[bool]) {
+    assert_eq!(scans(exchanges).iter().map(|scan| scan.saw_it).collect::<Vec<_>>(), saw_it);
+    for write in exchanges.iter().filter(|call| call.operation == "UpdateIPSet") {
         assert!(write.request["Addresses"].to_string().contains(STAYS), "a write without the address of a moving row");
     }
 }

@@ -1,6 +1,6 @@
-"""Shows every IAM policy that the program prints, and every one in the documentation, to parliament: `policies.py BINARY`.
+"""Checks every IAM policy of the program and of the documentation with parliament: `policies.py BINARY`.
 
-parliament knows AWS's list of actions, resource types and condition keys. Copies that are broken have to be refused.
+parliament knows AWS's list of actions, resource types and condition keys. It must reject broken copies.
 """
 
 import copy
@@ -17,10 +17,10 @@ ROOT = pathlib.Path(__file__).parents[2]
 ARN = "arn:aws:dynamodb:eu-central-1:111122223333:table/clusters"
 ACL = "arn:aws:wafv2:eu-central-1:111122223333:regional/webacl/rancher/01234567-89ab-cdef-0123-456789abcdef"
 
-# The principal as which the documentation's cluster issues tokens.
+# The token issuer of the cluster in the documentation.
 ISSUER = "oidc.eks.eu-central-1.amazonaws.com/id/EXAMPLE"
 
-# What a setting can be given as; the first of each is "not at all" where it is optional.
+# The variants of each setting. The first variant of an optional setting is its absence.
 SETTINGS = [
     [["--for=apply"], ["--for=plan"], ["--for=check"]],
     [["--table=clusters"], [f"--table={ARN}"], [f"--table={ARN}", "--table-region=eu-central-1"]],
@@ -31,8 +31,8 @@ SETTINGS = [
 
 
 def findings(policy):
-    # A policy of a resource or a role names a principal, and belongs to what it is attached to. The rest of each
-    # statement is like any other, but for what only a role's trust can have: no resource, and the claims of an issuer.
+    # A policy of a resource or a role names a principal and applies to what it is attached to. Otherwise its statements
+    # are like any other, except that a trust policy has no resource and may use the claims of an issuer.
     plain = copy.deepcopy(policy)
     trusts = False
     for statement in plain["Statement"]:
@@ -61,7 +61,7 @@ def printed(binary):
 
 
 def documented():
-    """Every JSON text with a `Version` and a `Statement`, in blocks of JSON and in the quotes of commands."""
+    """Yields every JSON policy in code blocks and in the quotes of commands."""
     for page in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]):
         text = page.read_text().replace("'\"$ISSUER\"'", ISSUER)
         for found in re.finditer(r'\{\s*"Version": "2012-10-17"', text):
@@ -93,7 +93,7 @@ def main():
     for policy, expected in breakings(of_program[0][1]):
         found = findings(policy)
         if not any(expected in each for each in found):
-            sys.exit(f"went unnoticed: {expected}: {found}")
+            sys.exit(f"not noticed: {expected}: {found}")
     print(f"parliament read {len(of_program)} policies of the program and {len(of_pages)} of the documentation")
     sys.exit(1 if bad else 0)
 

@@ -1,4 +1,4 @@
-//! The main job on the witnesses. Each scenario ends in "plan again: nothing to do".
+//! The main scenarios on the witnesses. Each ends with a plan that finds nothing to do.
 
 use aws_sdk_wafv2::types::{
     BlockAction, CountAction, DefaultAction, IpAddressVersion, NoneAction, OverrideAction, Rule,
@@ -10,7 +10,7 @@ use wafsync::run::outcome::Outcome;
 use crate::moving::an_item_moves_past_the_scan;
 use crate::world::{self, World};
 
-/// Runs every scenario; answers how many.
+/// Runs every scenario and returns their number.
 pub(crate) async fn run_all() -> usize {
     let mut ran = 0;
     macro_rules! scenario {
@@ -22,16 +22,16 @@ pub(crate) async fn run_all() -> usize {
     }
     scenario!(
         first_run_and_one_change,
-        growth_over_the_edge_of_a_set,
-        a_hand_edit_is_put_right,
+        growth_beyond_a_set,
+        a_manual_edit_is_reverted,
         half_of_the_table_vanishes,
         the_table_is_empty,
         a_hand_made_set_is_adopted,
         aggregation_is_switched_on,
-        somebody_else_writes_between_read_and_write,
+        another_writer_writes_between_read_and_write,
         an_answer_is_lost_after_the_effect,
-        a_value_that_cannot_be_used_holds_removals,
-        the_web_acl_refers_to_the_rules_or_does_not,
+        an_invalid_value_holds_removals,
+        a_web_acl_refers_to_the_rule_groups_or_not,
         two_processes_run_at_once,
         a_list_has_more_than_one_page,
         an_item_moves_past_the_scan,
@@ -53,10 +53,10 @@ async fn first_run_and_one_change() {
     world.settled().await;
 }
 
-async fn growth_over_the_edge_of_a_set() {
+async fn growth_beyond_a_set() {
     let world = World::new("growth", &["--max-per-item", "10000"]).await;
     let address = |n: usize| format!("10.{}.{}.{}/32", n / 65_536, n / 256 % 256, n % 256);
-    // A sort key holds 1,024 bytes: some forty addresses an item.
+    // A sort key holds 1,024 bytes: about forty addresses per item.
     for (item, chunk) in (0..10_020).map(address).collect::<Vec<_>>().chunks(40).enumerate() {
         let ips: Vec<&str> = chunk.iter().map(String::as_str).collect();
         world.item(&format!("cluster-{item}"), &ips).await;
@@ -68,7 +68,7 @@ async fn growth_over_the_edge_of_a_set() {
     world.settled().await;
 }
 
-async fn a_hand_edit_is_put_right() {
+async fn a_manual_edit_is_reverted() {
     let world = World::new("drift", &[]).await;
     world.item("a", &["198.51.100.7/32"]).await;
     world.apply().await;
@@ -133,45 +133,46 @@ async fn aggregation_is_switched_on() {
     world.settled().await;
 }
 
-/// The lock tells wafsync of it; then it reads again, and what the other put in goes as any hand edit does.
-async fn somebody_else_writes_between_read_and_write() {
+/// The lock token reveals the other write. wafsync reads again, and removes the other writer's address as a manual
+/// edit.
+async fn another_writer_writes_between_read_and_write() {
     let world = World::new("conflict", &[]).await;
     world.item("a", &["198.51.100.7/32"]).await;
     world.apply().await;
     let set = world.ip_sets().await.remove(0);
     world.item("b", &["198.51.100.8/32"]).await;
-    world.between.heard();
+    world.interceptor.drain();
     let waf = world.waf.clone();
     let other = async move { world::edit_by_hand(&waf, &set, &["198.51.100.7/32", "192.0.2.66/32"]).await };
-    world.between.before("UpdateIPSet", 0, other);
+    world.interceptor.before("UpdateIPSet", 0, other);
     world.applies(Outcome::Changed, 1).await;
-    let heard = world.between.heard();
-    let mut updates = heard.iter().filter(|call| call.operation == "UpdateIPSet").map(|call| &call.answer);
+    let exchanges = world.interceptor.drain();
+    let mut updates = exchanges.iter().filter(|call| call.operation == "UpdateIPSet").map(|call| &call.answer);
     assert_eq!(updates.next().map(|refused| &refused["__type"]), Some(&Value::from("WAFOptimisticLockException")));
-    assert_eq!(updates.count(), 1, "and then the write that went through");
+    assert_eq!(updates.count(), 1, "one more write, which succeeded");
     assert_eq!(world.addresses().await.into_iter().collect::<Vec<_>>(), ["198.51.100.7/32", "198.51.100.8/32"]);
     world.settled().await;
 }
 
-/// The SDK's retry fails because the lock token is used up; a fresh read shows that the write took effect.
+/// The SDK's retry fails because the lock token is used up. A new read shows that the write took effect.
 async fn an_answer_is_lost_after_the_effect() {
     let world = World::new("lost", &[]).await;
     world.item("a", &["198.51.100.7/32"]).await;
     world.apply().await;
     world.item("b", &["198.51.100.8/32"]).await;
-    world.between.lose_answer("UpdateIPSet");
+    world.interceptor.lose_answer("UpdateIPSet");
     world.applies(Outcome::Changed, 1).await;
     world.item("c", &["2001:db8:1::/48"]).await;
-    world.between.lose_answer("UpdateRuleGroup");
+    world.interceptor.lose_answer("UpdateRuleGroup");
     world.applies(Outcome::Changed, 2).await;
-    let heard = world.between.heard();
-    let sent = |operation: &str| heard.iter().filter(|call| call.operation == operation).count();
-    assert_eq!((sent("UpdateIPSet"), sent("UpdateRuleGroup")), (2, 2), "each was sent again");
+    let exchanges = world.interceptor.drain();
+    let sent = |operation: &str| exchanges.iter().filter(|call| call.operation == operation).count();
+    assert_eq!((sent("UpdateIPSet"), sent("UpdateRuleGroup")), (2, 2), "each was retried");
     assert_eq!(world.addresses().await.len(), 3);
     world.settled().await;
 }
 
-async fn a_value_that_cannot_be_used_holds_removals() {
+async fn an_invalid_value_holds_removals() {
     let world = World::new("rejection", &[]).await;
     world.item("a", &["198.51.100.7/32"]).await;
     world.item("b", &["198.51.100.8/32"]).await;
@@ -188,7 +189,7 @@ async fn a_value_that_cannot_be_used_holds_removals() {
     world.settled().await;
 }
 
-async fn the_web_acl_refers_to_the_rules_or_does_not() {
+async fn a_web_acl_refers_to_the_rule_groups_or_not() {
     let world = World::new("acl", &["--web-acl", "front"]).await;
     world.item("a", &["198.51.100.7/32"]).await;
     let visibility = || {
@@ -222,7 +223,7 @@ async fn the_web_acl_refers_to_the_rules_or_does_not() {
     world.settled().await;
 }
 
-/// After the first run, because moto allows two IP sets with one name and AWS does not.
+/// Runs after a first run, because moto allows two IP sets with one name and AWS does not.
 async fn two_processes_run_at_once() {
     let world = World::new("twice", &[]).await;
     world.item("stays", &["198.51.100.7/32", "2001:db8:1::/48"]).await;
@@ -256,10 +257,10 @@ async fn a_list_has_more_than_one_page() {
     }
     world.item("a", &["198.51.100.7/32"]).await;
     world.applies(Outcome::Changed, 3).await;
-    world.between.heard();
+    world.interceptor.drain();
     world.settled().await;
-    let heard = world.between.heard();
-    let lists: Vec<_> = heard.iter().filter(|call| call.operation == "ListIPSets").collect();
+    let exchanges = world.interceptor.drain();
+    let lists: Vec<_> = exchanges.iter().filter(|call| call.operation == "ListIPSets").collect();
     let [first, second] = lists[..] else { panic!("{} pages", lists.len()) };
     assert_eq!(first.answer["IPSets"].as_array().map(Vec::len), Some(100));
     assert_eq!(

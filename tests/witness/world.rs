@@ -1,4 +1,4 @@
-//! A table on dynalite, a WAF on moto, and one installation of wafsync between them.
+//! A table on dynalite, a WAF on moto, and an installation of wafsync.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -20,14 +20,14 @@ use wafsync::report::{self, Document};
 use wafsync::run::outcome::Outcome;
 use wafsync::stop::Signal;
 
-use crate::between::Between;
+use crate::interceptor::Interceptor;
 use crate::running;
 
-/// One installation of its own name with a table of its own, so that scenarios do not meet.
+/// An installation with its own name and table, so that scenarios do not interfere.
 pub(crate) struct World {
     pub(crate) name: &'static str,
-    /// What wafsync's calls go through; the scenario's own do not.
-    pub(crate) between: Between,
+    /// The client of wafsync's calls. The scenario's own calls do not use it.
+    pub(crate) interceptor: Interceptor,
     sdk: SdkConfig,
     pub(crate) waf: aws_sdk_wafv2::Client,
     pub(crate) dynamodb: aws_sdk_dynamodb::Client,
@@ -37,20 +37,21 @@ pub(crate) struct World {
 impl World {
     pub(crate) async fn new(name: &'static str, args: &[&str]) -> Self {
         let sdk = aws_config::load_defaults(BehaviorVersion::latest()).await;
-        let between = Between::new();
+        let interceptor = Interceptor::new();
         let world = Self {
             name,
             waf: aws_sdk_wafv2::Client::new(&sdk),
             dynamodb: aws_sdk_dynamodb::Client::new(&sdk),
-            sdk: sdk.into_builder().http_client(between.clone()).build(),
-            between,
+            sdk: sdk.into_builder().http_client(interceptor.clone()).build(),
+            interceptor,
             settings: settings(name, args),
         };
         world.create_table().await;
         world
     }
 
-    /// `id` is the partition key and `ips` the sort key, as in the article: every change of address is another row.
+    /// Creates the table with `id` as the partition key and `ips` as the sort key, so that every change of address is
+    /// another row.
     async fn create_table(&self) {
         let key = |name: &str, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build().unwrap();
         let text = |name: &str| {
@@ -97,7 +98,7 @@ impl World {
         Document::new(&run, &self.settings)
     }
 
-    /// `apply` in a process of its own: its exit code and its document.
+    /// Runs `apply` in another process and returns its exit code and its document.
     pub(crate) async fn process(&self) -> (Option<i32>, Value) {
         let mut program = Command::new(env!("CARGO_BIN_EXE_wafsync"));
         program.args(arguments(self.name)).arg("--output=json").stdin(Stdio::null());
@@ -106,20 +107,20 @@ impl World {
         (ended.status.code(), document.unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&ended.stderr))))
     }
 
-    /// An apply that has to end like this, with this many writes.
+    /// Runs `apply` and asserts its outcome and number of writes.
     pub(crate) async fn applies(&self, outcome: Outcome, writes: usize) -> Document {
         let applied = self.apply().await;
         assert_eq!((applied.outcome, applied.writes.done), (outcome, writes), "{}: {}", self.name, applied.reason);
         applied
     }
 
-    /// Plans again: there has to be nothing to do.
+    /// Plans again and asserts that there is nothing to do.
     pub(crate) async fn settled(&self) {
         let again = self.plan().await;
         assert_eq!((again.outcome, again.changes.len()), (Outcome::Planned, 0), "{}: {}", self.name, again.reason);
     }
 
-    /// The addresses of every IP set of this installation.
+    /// The addresses in every IP set of this installation.
     pub(crate) async fn addresses(&self) -> BTreeSet<String> {
         let mut all = BTreeSet::new();
         for set in self.ip_sets().await {
@@ -148,7 +149,7 @@ impl World {
     }
 }
 
-/// What a person does in the console: the addresses change, the description stays.
+/// Edits the addresses as in the console, and keeps the description.
 pub(crate) async fn edit_by_hand(waf: &aws_sdk_wafv2::Client, set: &IpSet, addresses: &[&str]) {
     let get = waf.get_ip_set().scope(Scope::Regional).name(&set.name).id(&set.id).send().await.unwrap();
     waf.update_ip_set()
@@ -177,7 +178,7 @@ fn json(ips: &[impl Serialize]) -> String {
     serde_json::json!(ips).to_string()
 }
 
-/// A line that reads and writes as fast as the witnesses can.
+/// The command line, with rates that the witnesses can sustain.
 fn arguments(name: &str) -> [&str; 11] {
     ["apply", "--table", name, "--name", name, "--read-rate", "1000", "--write-rate", "1000", "--settle", "0s"]
 }

@@ -1,8 +1,8 @@
-//! Whatever AWS answers is a plan or an error: nothing panics, nothing is read for ever, and nothing that steers a
-//! terminal comes out of it, in any output of `plan`, `apply`, `explain` and `check`.
+//! Any answer of AWS leads to a plan or an error. Nothing panics, nothing is read forever, and no output of `plan`,
+//! `apply`, `explain` or `check` contains terminal control characters.
 //!
-//! The input is text: each line is an operation, a blank and the body of one answer to it, behind `!` as an error of
-//! status 400, behind `?` of 500. An operation for which no line is left is answered with an empty document.
+//! The input is text. Each line is an operation, a blank and the body of one answer to it, after `!` an error with
+//! status 400, after `?` one with 500. An operation without a remaining line is answered with an empty document.
 #![no_main]
 
 use std::ffi::OsString;
@@ -31,11 +31,11 @@ use wafsync::run::record::Run;
 use wafsync::stop::{Signal, Stop};
 use wafsync::text;
 
-/// What is left of the answers.
+/// The remaining answers.
 #[derive(Clone, Debug, Default)]
-struct Says(Arc<Mutex<Vec<String>>>);
+struct ScriptedAws(Arc<Mutex<Vec<String>>>);
 
-impl Says {
+impl ScriptedAws {
     fn take(&self, operation: &str) -> String {
         let mut lines = self.0.lock().unwrap();
         let body = |line: &String| line.strip_prefix(operation)?.strip_prefix(' ').map(str::to_owned);
@@ -50,7 +50,7 @@ impl Says {
     }
 }
 
-impl HttpConnector for Says {
+impl HttpConnector for ScriptedAws {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let target = request.headers().get("x-amz-target").unwrap_or("sts.GetCallerIdentity");
         let answer = self.take(target.rsplit('.').next().unwrap_or_default());
@@ -63,18 +63,18 @@ impl HttpConnector for Says {
     }
 }
 
-impl HttpClient for Says {
+impl HttpClient for ScriptedAws {
     fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
         SharedHttpConnector::new(self.clone())
     }
 }
 
-/// What all inputs share, for it is slow to make.
+/// What all inputs share, because it is slow to create.
 struct Bench {
     runtime: Runtime,
     settings: Settings,
     connection: Connection,
-    says: Says,
+    scripted: ScriptedAws,
 }
 
 impl Bench {
@@ -82,21 +82,21 @@ impl Bench {
         let args = ["wafsync", "plan", "--table=clusters", "--read-rate=1000", "--web-acl=front", "--adopt=offices"];
         let args = args.into_iter().chain(["--expiry-attribute=expires", "--settle=0s"]).map(OsString::from);
         let Invocation::Plan { settings, .. } = cli::parse(args, []).unwrap().invocation else { unreachable!() };
-        let says = Says::default();
+        let scripted = ScriptedAws::default();
         let sdk = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("eu-central-1"))
             .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
                 "AKID", "secret", None, None, "fuzz",
             )))
-            .http_client(says.clone())
+            .http_client(scripted.clone())
             .build();
         let connection = Connection::new(sdk, &settings).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-        Self { runtime, settings, connection, says }
+        Self { runtime, settings, connection, scripted }
     }
 
-    /// What becomes of it, and what all of its outputs show.
+    /// Runs a command and checks all of its outputs.
     async fn run(&self, command: Command, stop: &Stop) -> Run {
         let Self { settings, connection, .. } = self;
         let writer = connection.writer();
@@ -109,9 +109,9 @@ impl Bench {
         let (target, desired) = (&run.target, run.newest());
         let context =
             Context { command, target, desired, approving, color: false, full: true, asks: false, items: &[] };
-        shown(&report::text::render(&document, context));
-        shown(&report::markdown::render(&document, context));
-        shown(&text::json(&serde_json::to_string_pretty(&document).unwrap()));
+        assert_escaped(&report::text::render(&document, context));
+        assert_escaped(&report::markdown::render(&document, context));
+        assert_escaped(&text::json(&serde_json::to_string_pretty(&document).unwrap()));
         let written = document.writes.done > 0;
         match document.outcome {
             Outcome::Planned | Outcome::Converged | Outcome::Blocked => assert!(!written, "{}", document.reason),
@@ -122,9 +122,9 @@ impl Bench {
     }
 
     async fn every_command(&self, input: &str) {
-        let Self { settings, connection, says, .. } = self;
-        let answers = || *says.0.lock().unwrap() = input.lines().map(str::to_owned).collect();
-        // The SDK's back-off draws from here.
+        let Self { settings, connection, scripted, .. } = self;
+        let answers = || *scripted.0.lock().unwrap() = input.lines().map(str::to_owned).collect();
+        // The SDK's back-off uses this random source.
         fastrand::seed(1);
         let stop = Signal::default().stop(None);
         answers();
@@ -141,18 +141,18 @@ impl Bench {
                 installation: &settings.waf.name,
             };
             let report = Answers::new(&[Cidr::parse("198.51.100.0/24").unwrap()], &["a".to_owned()], &seen);
-            shown(&report.to_text());
-            shown(&text::json(&serde_json::to_string(&report).unwrap()));
+            assert_escaped(&report.to_text());
+            assert_escaped(&text::json(&serde_json::to_string(&report).unwrap()));
         }
         answers();
         let report = check::judge(settings, &look(connection, settings, &stop).await);
-        shown(&report.to_text());
-        shown(&text::json(&serde_json::to_string(&report).unwrap()));
+        assert_escaped(&report.to_text());
+        assert_escaped(&text::json(&serde_json::to_string(&report).unwrap()));
     }
 }
 
-/// What is printed may hold line feeds and nothing else that steers.
-fn shown(output: &str) {
+/// Asserts that line feeds are the only control characters.
+fn assert_escaped(output: &str) {
     assert!(!output.contains(|char| char != '\n' && steers(char)), "{output:?}");
 }
 

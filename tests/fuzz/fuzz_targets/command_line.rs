@@ -1,7 +1,7 @@
-//! Arguments and environment are settings or a usage error, and what is suggested for pasting is one line that a shell
-//! reads as it was meant.
+//! Any arguments and environment are valid settings or a usage error. A suggested command is one line that a shell
+//! reads as intended.
 //!
-//! The input is text: each line is an argument, or a variable if it begins with `WAFSYNC_` and has a `=`.
+//! The input is text. Each line is an argument, or a variable if it begins with `WAFSYNC_` and contains a `=`.
 #![no_main]
 
 use std::ffi::OsString;
@@ -30,8 +30,8 @@ fuzz_target!(|input: &str| {
     }
 });
 
-/// The words of a command in which nothing is special but single quotes and `\'` between them: whatever else a shell
-/// would act on has to stand in quotes.
+/// The words of a command in which only single quotes, and `\'` between them, are special. Everything else that a shell
+/// would interpret must be quoted.
 fn words(command: &str) -> Vec<String> {
     let (mut words, mut word, mut quoted) = (Vec::new(), String::new(), false);
     let mut chars = command.chars();

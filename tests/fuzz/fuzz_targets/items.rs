@@ -1,5 +1,5 @@
-//! Whatever an item contains becomes entries or rejections, each with the key of its item, and every output of it is free of
-//! control characters. Whatever is a CIDR reads back as itself.
+//! Any item becomes entries or rejections, each with the key of its item, and every output of it is free of control
+//! characters. Any CIDR reads back as itself.
 //!
 //! The input is text: the key, the type of the attribute (`S`, `SS`, `L`, `N`, anything else), the expiry (empty: none)
 //! and the value, of which each line is an element of a set or list.
@@ -13,7 +13,7 @@ use wafsync::model::item::{Attribute, Item, ItemRules, REJECTED_VALUE_CHARS, Tab
 use wafsync::model::naming;
 use wafsync::text;
 
-/// `--max-per-item`
+/// The value of `--max-per-item`.
 const MOST: usize = 100;
 
 fuzz_target!(|input: &str| {

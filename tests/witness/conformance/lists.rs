@@ -1,4 +1,4 @@
-//! Lists read to their end, IPv6, tags and web ACLs, in a Region where nothing else is.
+//! Lists with all their pages, IPv6, tags and web ACLs, in a Region without other resources.
 
 use aws_config::{Region, SdkConfig};
 use aws_sdk_wafv2::Client;
@@ -10,7 +10,7 @@ use super::{Difference, Transcript, compare, sdk, sorted, stand_in, visibility};
 
 const REGION: &str = "eu-west-1";
 
-/// A list whose pages go on beyond this does not end.
+/// A list with more pages than this does not end.
 const MOST_PAGES: usize = 10;
 
 const DIFFERENCES: [Difference; 7] = [
@@ -18,7 +18,7 @@ const DIFFERENCES: [Difference; 7] = [
         "read an IPv6 set",
         "2001:0db8:000a:0000:0000:0000:0000:0000/48 2001:0db8:000b:0000:0000:0000:0000:0001/128",
         "2001:db8:a::/48 2001:db8:b:0::1/128",
-        "either spelling is seen, so that only parsed values may be compared; the stand-in takes the harder one",
+        "both spellings occur, so only parsed values may be compared; the stand-in uses the harder one",
     ),
     (
         "create an IPv6 set of IPv4",
@@ -30,13 +30,13 @@ const DIFFERENCES: [Difference; 7] = [
         "create an IPv6 set with host bits set",
         "WAFInvalidParameterException",
         "ok",
-        "whether they pass is not known, so they must never be sent",
+        "whether AWS accepts them is unknown, so they must never be sent",
     ),
     (
         "create one with a tag that has angle brackets",
         "ValidationException",
         "ok",
-        "a tag's value is of letters, digits, blanks and _ . : / = + - @ (the model's pattern)",
+        "a tag's value has letters, digits, blanks and _ . : / = + - @ (the model's pattern)",
     ),
     ("create one with 51 tags", "ValidationException", "ok", "at most 50 tags"),
     ("list 101 to a page", "ValidationException", "ok", "a page has 1 to 100 summaries (the model's range of Limit)"),
@@ -44,11 +44,11 @@ const DIFFERENCES: [Difference; 7] = [
         "list from a marker that no page gave",
         "ValidationException",
         "InvalidToken",
-        "InvalidToken is none of ListIPSets' errors",
+        "InvalidToken is not one of ListIPSets' errors",
     ),
 ];
 
-/// Compares; answers how many steps there were.
+/// Compares lists, IPv6, tags and web ACLs, and returns the number of steps.
 pub(super) async fn compare_all(theirs: &SdkConfig) -> usize {
     let aws = stand_in(REGION);
     let ours = Client::new(&sdk(&aws, REGION));
@@ -160,7 +160,7 @@ async fn about_web_acls(client: &Client, said: &mut Transcript) {
     said.note("read an unknown web ACL", client.get_web_acl().arn(unknown).send().await, show);
 }
 
-/// The names of a list, read as wafsync does, until there is no marker; what only one side accepted is left out.
+/// The names of a list, read as wafsync does, until there is no marker. Names that only one side accepted are left out.
 async fn read_on(page: impl AsyncFn(Option<String>) -> (Vec<String>, Option<String>)) -> String {
     let (mut names, mut marker, mut pages) = (Vec::new(), None, 0);
     loop {
