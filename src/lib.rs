@@ -87,7 +87,7 @@
 //!
 //! 1. `get_ip_set` (`aws/ip_sets.rs`) returns addresses and token of one answer.
 //! 2. `read_waf` (`aws/waf.rs`) puts both into the shard of `Current`.
-//! 3. `set_changes` (`planning/plan.rs`) copies the token into the change of that IP set.
+//! 3. `set_changes` (`planning/plan/changes.rs`) copies the token into the change of that IP set.
 //! 4. `send` (`run/apply.rs`) hands it to `update_ip_set` (`aws/ip_sets.rs`).
 //! 5. After a conflict, `converge` (`run/reconcile.rs`) reads, plans and judges again.
 //!

@@ -14,9 +14,10 @@ use crate::model::cidrs::Cidrs;
 use crate::model::naming::Target;
 use crate::model::settings::Settings;
 use crate::model::spec::{IpSetSpec, WriteKind};
+use crate::planning::change::{self, Change, Stage};
 use crate::planning::diff::Diff;
 use crate::planning::guard::{Judgement, Verdict};
-use crate::planning::plan::{self, Change, Plan, Stage};
+use crate::planning::plan::Plan;
 use crate::report::Document;
 use crate::report::{Acl, IpSet, Rejected};
 use crate::run::applied::Applied;
@@ -218,7 +219,7 @@ fn a_plan(writes: usize, minimum: usize) -> Plan {
         IpSetSpec { name: String::new(), family: Family::Ipv4, cidrs: Cidrs::default(), description: String::new() };
     let change = Change {
         stage: Stage::Add,
-        write: plan::Write::CreateIpSet(spec),
+        write: change::Write::CreateIpSet(spec),
         add: Cidrs::default(),
         remove: Cidrs::default(),
         relies_on: vec![],

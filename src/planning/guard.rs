@@ -17,8 +17,9 @@ pub use self::evidence::{ALWAYS_ALLOWED_REMOVALS, Evidence};
 pub use self::reason::Reason;
 use crate::model::cidr::{Cidr, Family};
 use crate::model::settings::OnRejection;
+use crate::planning::change::{Change, Stage};
 use crate::planning::diff::Class;
-use crate::planning::plan::{Change, Plan, Stage};
+use crate::planning::plan::Plan;
 
 /// The verdict of the guards on a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

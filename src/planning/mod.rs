@@ -1,6 +1,7 @@
 //! Planning: the difference, the guards' judgement, the layout, and the changes in order.
 
 pub mod capacity;
+pub mod change;
 pub mod diff;
 pub mod guard;
 pub mod layout;

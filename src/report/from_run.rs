@@ -14,7 +14,7 @@ use crate::model::limits::Limits;
 use crate::model::merged::Merged;
 use crate::model::settings::{RunSettings, Settings};
 use crate::model::web_acl::UnreadWebAcl;
-use crate::planning::plan::{self, Change};
+use crate::planning::change::{self, Change};
 use crate::run::decision::{Care, Decision};
 use crate::run::end::End;
 use crate::run::outcome::Outcome;
@@ -182,8 +182,8 @@ fn wanted_by(run: &Run, changes: &[&Change]) -> Vec<KeyList> {
 
 fn write(run: &Run, change: &Change, wanted_by: KeyList) -> Write {
     let names = |cidrs: &Cidrs, sets: &[String]| match &change.write {
-        plan::Write::CreateIpSet(_) | plan::Write::UpdateIpSet { .. } => Names::Cidrs(cidrs.clone()),
-        plan::Write::CreateRuleGroup(_) | plan::Write::UpdateRuleGroup { .. } => Names::IpSets(sets.to_vec()),
+        change::Write::CreateIpSet(_) | change::Write::UpdateIpSet { .. } => Names::Cidrs(cidrs.clone()),
+        change::Write::CreateRuleGroup(_) | change::Write::UpdateRuleGroup { .. } => Names::IpSets(sets.to_vec()),
     };
     Write {
         kind: change.write.kind(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::model::current::{Current, LockToken};
 use crate::model::spec::WriteKind;
-use crate::planning::plan::{Change, Write};
+use crate::planning::change::{Change, Write};
 use crate::run::effect;
 
 /// What was written of a plan.

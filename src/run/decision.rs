@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use crate::model::cidr::{Cidr, Family};
+use crate::planning::change::{Change, Stage};
 use crate::planning::diff::{self, Diff};
 use crate::planning::guard::{ApprovedPlan, Judgement, Verdict};
-use crate::planning::plan::{Change, Plan, Stage};
+use crate::planning::plan::Plan;
 use crate::run::end::{End, Failure};
 
 /// A plan, the difference it closes, and the guards' judgement of it. Only a `Decision<ApprovedPlan>` can be carried

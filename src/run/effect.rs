@@ -4,7 +4,7 @@ use crate::aws::{ReadCache, Receipt};
 use crate::model::current::{Current, GroupRule, RuleGroup, Shard};
 use crate::model::naming;
 use crate::model::spec::{IpSetSpec, RuleGroupSpec};
-use crate::planning::plan::Write;
+use crate::planning::change::Write;
 
 /// Applies a confirmed write to the run's view of WAF.
 pub(super) fn take_over(current: &mut Current, write: &Write, receipt: &Receipt, installation: &str) {

@@ -11,7 +11,7 @@ use crate::model::desired::Desired;
 use crate::model::item::TableView;
 use crate::model::naming::Target;
 use crate::model::settings::{OnRejection, Settings};
-use crate::planning::plan::Write;
+use crate::planning::change::Write;
 use crate::run::effect;
 use crate::run::end::{End, Failure, Fault, Why};
 use crate::run::record::{Scans, Seen};

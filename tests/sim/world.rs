@@ -19,7 +19,7 @@ use wafsync::model::cidr::Cidr;
 use wafsync::model::desired::Desired;
 use wafsync::model::policy::Action;
 use wafsync::model::settings::{MaxAdditions, MaxRemovals, OnRejection, Settings};
-use wafsync::planning::plan::{Stage, Write};
+use wafsync::planning::change::{Stage, Write};
 use wafsync::preflight::check;
 use wafsync::preflight::explain::{Acls, Lookup, explain};
 use wafsync::preflight::iam_policy::{self, Access, IamScope};

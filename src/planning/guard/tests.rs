@@ -308,7 +308,7 @@ fn the_digest_is_of_what_a_guard_can_stop() {
 #[test]
 fn a_plan_that_removes_what_is_held_cannot_be_approved_by_mistake() {
     let judgement = Case::wanting(20..100).judge();
-    let write = crate::planning::plan::Write::UpdateIpSet {
+    let write = crate::planning::change::Write::UpdateIpSet {
         id: String::new(),
         token: crate::model::current::LockToken(String::new()),
         spec: IpSetSpec {
@@ -512,7 +512,7 @@ fn a_plan_that_adds_what_waits_cannot_be_approved_by_mistake() {
     let add = |cidr| Plan {
         changes: vec![Change {
             stage: Stage::Add,
-            write: crate::planning::plan::Write::CreateIpSet(spec.clone()),
+            write: crate::planning::change::Write::CreateIpSet(spec.clone()),
             add: [cidr].into(),
             remove: [].into(),
             relies_on: vec![],
@@ -535,7 +535,7 @@ fn an_approved_plan_shows_its_stages_and_both_of_its_parts_are_approved() {
     };
     let change = |stage, name: &str| Change {
         stage,
-        write: crate::planning::plan::Write::CreateIpSet(spec(name)),
+        write: crate::planning::change::Write::CreateIpSet(spec(name)),
         add: [host(0)].into(),
         remove: [].into(),
         relies_on: vec![],

@@ -8,13 +8,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use fastrand::Rng;
 
 use super::*;
+use crate::model::cidr::Family;
 use crate::model::current::GroupRule;
+use crate::model::current::LockToken;
 use crate::model::desired::tests::wanting;
 use crate::model::fingerprint::Fingerprint;
 use crate::model::fingerprint::Mark;
-use crate::model::limits::GROUP_CAPACITY;
-use crate::model::naming;
+use crate::model::limits::{GROUP_CAPACITY, group_capacity};
+use crate::model::naming::{self, set_name};
 use crate::model::policy::{Action, Position};
+use crate::planning::change::Write;
 use crate::planning::rule_changes::tests::{ACCOUNT, target};
 
 const LIMITS: Limits = Limits { set_capacity: 4, group_references: 2, max_ip_sets: 4 };
@@ -307,6 +310,7 @@ fn names_take_the_lowest_free_numbers_and_keep_clear_of_strangers() {
     assert_eq!(targets, expected);
     // Three creations and two groups at one a second side by side, and a look at each of the five.
     assert!((plan.estimate_seconds(5.0, 1.0) - 6.0).abs() < 1e-9, "{}", plan.estimate_seconds(5.0, 1.0));
+    assert!((plan.estimate_seconds(5.0, 0.5) - 11.0).abs() < 1e-9, "{}", plan.estimate_seconds(5.0, 0.5));
 }
 
 #[test]

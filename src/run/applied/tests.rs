@@ -1,5 +1,5 @@
 use super::*;
-use crate::planning::plan::Stage;
+use crate::planning::change::Stage;
 use crate::run::effect::tests::{after, group, set, update_group, update_set};
 
 const A: &str = "198.51.100.1/32";

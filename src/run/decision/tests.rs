@@ -4,8 +4,8 @@ use crate::model::current::LockToken;
 use crate::model::naming::GroupDescription;
 use crate::model::policy::{Action, RulePolicy};
 use crate::model::spec::{IpSetSpec, Reference, RuleGroupSpec};
+use crate::planning::change::Write;
 use crate::planning::diff::{Class, Unwanted};
-use crate::planning::plan::Write;
 use crate::planning::rule_changes::tests::target;
 
 const GONE: &str = "198.51.100.1/32";

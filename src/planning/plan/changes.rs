@@ -1,0 +1,151 @@
+//! Turns a layout into the changes that make it.
+
+use std::collections::BTreeSet;
+
+use super::{Basis, extra_references, group_numbers, group_of};
+use crate::model::cidr::{Cidr, Family, PerFamily};
+use crate::model::cidrs::Cidrs;
+use crate::model::current::RuleGroup;
+use crate::model::limits::group_capacity;
+use crate::model::naming::{set_description, set_name};
+use crate::model::spec::{IpSetSpec, Reference, RuleGroupSpec};
+use crate::planning::change::{Change, Stage, Write};
+use crate::planning::layout::Layout;
+use crate::planning::rule_changes;
+
+/// The names of the layout's new shards, with the lowest free numbers of each family.
+pub(super) fn new_names(basis: Basis<'_>, layout: &Layout) -> Vec<String> {
+    let taken: BTreeSet<&str> = (basis.current.shards.iter().map(|shard| shard.name.as_str()))
+        .chain(basis.current.foreign.iter().map(String::as_str))
+        .collect();
+    let mut free = PerFamily::from_fn(|family| {
+        let name = &basis.target.name;
+        (0..).map(move |number: usize| set_name(name, family, number)).filter(|name| !taken.contains(name.as_str()))
+    });
+    layout.new.iter().filter_map(|shard| free.get_mut(shard.family).next()).collect()
+}
+
+fn set_spec(basis: Basis<'_>, name: &str, family: Family, cidrs: Cidrs) -> IpSetSpec {
+    let description = set_description(&basis.target.name, cidrs.fingerprint());
+    IpSetSpec { name: name.to_owned(), family, cidrs, description }
+}
+
+pub(super) fn set_changes(basis: Basis<'_>, layout: &Layout, names: &[String]) -> Vec<Change> {
+    let mut changes = Vec::new();
+    let shards = &basis.current.shards;
+    for (shard, to) in shards.iter().zip(&layout.shards) {
+        let is_taken_over = !shard.adopted || shard.mark.is_some();
+        let stage = match (to.add.is_empty(), to.remove.is_empty()) {
+            (true, true) if !to.sealed => continue,
+            (_, false) if shard.group.is_none() && is_taken_over => Stage::Strip,
+            (true, false) => Stage::Remove,
+            (_, true) | (false, false) => Stage::Add,
+        };
+        let relies_on = to.relies_on.iter().filter_map(|index| shards.get(*index)).map(|shard| shard.name.clone());
+        let cidrs = updated(&shard.cidrs, &to.add, &to.remove);
+        assert!(
+            to.add.is_empty() || cidrs.len() <= basis.limits.set_capacity,
+            "{} would hold more than fits",
+            shard.name
+        );
+        let spec = set_spec(basis, &shard.name, shard.family, cidrs);
+        changes.push(Change {
+            stage,
+            write: Write::UpdateIpSet { id: shard.id.clone(), token: shard.token.clone(), spec },
+            add: to.add.as_slice().into(),
+            remove: to.remove.as_slice().into(),
+            relies_on: relies_on.collect(),
+            refer: Vec::new(),
+            unrefer: Vec::new(),
+        });
+    }
+    for (new, name) in layout.new.iter().zip(names) {
+        assert!(new.cidrs.len() <= basis.limits.set_capacity, "{name} would hold more than fits");
+        let spec = set_spec(basis, name, new.family, new.cidrs.clone());
+        changes.push(Change {
+            stage: Stage::Add,
+            write: Write::CreateIpSet(spec),
+            add: new.cidrs.clone(),
+            remove: Cidrs::default(),
+            relies_on: Vec::new(),
+            refer: Vec::new(),
+            unrefer: Vec::new(),
+        });
+    }
+    changes
+}
+
+/// `cidrs` with `add` and without `remove`, all of them sorted.
+fn updated(cidrs: &Cidrs, add: &[Cidr], remove: &[Cidr]) -> Cidrs {
+    let kept = cidrs.iter().filter(|cidr| remove.binary_search(cidr).is_err());
+    kept.chain(add.iter().copied()).collect()
+}
+
+pub(super) fn group_changes(basis: Basis<'_>, layout: &Layout, names: &[String]) -> Vec<Change> {
+    let mut changes = Vec::new();
+    for (position, number) in group_numbers(basis).into_iter().enumerate() {
+        let existing = group_of(basis.current, number);
+        let mut references: Vec<Reference> = Vec::new();
+        if let Some((index, group)) = existing {
+            let ours = |arn: &String| {
+                let shard = basis.current.shards.iter().find(|shard| shard.arn == *arn)?;
+                Some(Reference { name: shard.name.clone(), arn: Some(arn.clone()) })
+            };
+            for reference in group.rule.references().iter().filter_map(ours) {
+                if !references.contains(&reference) {
+                    references.push(reference);
+                }
+            }
+            debug_assert!(
+                extra_references(basis.current, index, group).len() <= references.len(),
+                "no reference to a shard is dropped"
+            );
+        }
+        let mut refer = Vec::new();
+        let wired = basis.current.shards.iter().zip(&layout.shards);
+        for (shard, _) in wired.filter(|(shard, to)| shard.group.is_none() && to.group == Some(position)) {
+            refer.push(Reference { name: shard.name.clone(), arn: Some(shard.arn.clone()) });
+        }
+        for (_, name) in layout.new.iter().zip(names).filter(|(new, _)| new.group == position) {
+            refer.push(Reference { name: name.clone(), arn: None });
+        }
+        let refer_names = refer.iter().map(|reference| reference.name.clone()).collect::<Vec<_>>();
+        references.extend(refer);
+        let spec = RuleGroupSpec {
+            name: basis.target.group_name(number),
+            rule_name: basis.target.name.clone(),
+            description: basis.target.group_description(basis.current.account.as_deref()),
+            capacity: group_capacity(basis.policy),
+            policy: basis.policy.clone(),
+            references,
+        };
+        let (write, unrefer) = match existing {
+            None => (Write::CreateRuleGroup(spec), Vec::new()),
+            Some((_, group)) => {
+                let rewrite = rule_changes::must_rewrite(group, basis.current, basis.policy, basis.target);
+                if !rewrite && refer_names.is_empty() {
+                    continue;
+                }
+                let unrefer = dropped(group, &spec);
+                let (id, token) = (group.id.clone(), group.token.clone());
+                (Write::UpdateRuleGroup { id, token, spec, rewrite }, unrefer)
+            }
+        };
+        changes.push(Change {
+            stage: if unrefer.is_empty() { Stage::Wire } else { Stage::Unwire },
+            write,
+            add: Cidrs::default(),
+            remove: Cidrs::default(),
+            relies_on: Vec::new(),
+            refer: refer_names,
+            unrefer,
+        });
+    }
+    changes
+}
+
+fn dropped(group: &RuleGroup, spec: &RuleGroupSpec) -> Vec<String> {
+    let kept: BTreeSet<&str> = spec.references.iter().filter_map(|reference| reference.arn.as_deref()).collect();
+    let gone: BTreeSet<&String> = group.rule.references().iter().filter(|arn| !kept.contains(arn.as_str())).collect();
+    gone.into_iter().cloned().collect()
+}
