@@ -20,6 +20,8 @@ pub enum Wait {
     Agreement,
     /// A read of WAF that shows what this run wrote.
     Verification,
+    /// Propagation of other IP sets, on which a removal relies.
+    Reliance,
 }
 
 impl Wait {
@@ -31,6 +33,7 @@ impl Wait {
             Self::Propagation => "AWS is propagating new IP sets, which is normal",
             Self::Agreement => "reads of WAF are out of date, so they are repeated",
             Self::Verification => "WAF does not show the last writes yet, so it is read again",
+            Self::Reliance => "AWS may still be propagating IP sets on which a removal relies",
         }
     }
 }
@@ -122,13 +125,13 @@ impl Progress {
     /// Records that a wait begins.
     pub(crate) fn wait_begins(&self, wait: Wait, duration: Duration) {
         let mut told = self.told();
-        // All but the first are repeated every few seconds, for a minute or more.
+        // Some are repeated every few seconds, for a minute or more.
         let is_long = duration > WORTH_A_LINE || wait == Wait::Propagation;
         if is_long && !told.watched && told.logged != Some(wait) {
             told.logged = Some(wait);
             match wait {
                 Wait::Propagation => info!("waiting: {}", wait.purpose()),
-                Wait::Settling | Wait::Agreement | Wait::Verification => {
+                Wait::Settling | Wait::Agreement | Wait::Verification | Wait::Reliance => {
                     info!("waiting {}s: {}", duration.as_secs(), wait.purpose());
                 }
             }

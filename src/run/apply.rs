@@ -192,7 +192,7 @@ impl Applying<'_, '_> {
             let wait = due.saturating_duration_since(Instant::now());
             if self.troubles.is_empty()
                 && !wait.is_zero()
-                && let Err(reason) = self.job.stop.wait(Wait::Propagation, wait).await
+                && let Err(reason) = self.job.stop.wait(Wait::Reliance, wait).await
             {
                 self.troubles.push(Trouble::Stopped(reason));
             }

@@ -2,6 +2,7 @@
 //! CIDR, and the other set holds it.
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use ipnet::Ipv4Net;
 use wafsync::run::outcome::Outcome;
@@ -65,6 +66,18 @@ async fn the_full_set_is_written_after_lists_confirm_the_other_set() {
     assert_eq!(after_the_second_scan(&world)[..3], ["ListIPSets", "ListRuleGroups", "UpdateIPSet"]);
     world.later().await;
     world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_full_set_is_written_a_minute_after_the_other_set_was_read() {
+    let world = world().await;
+    let before = world.aws.log().last().unwrap().index;
+    assert_eq!(world.next_apply().await.outcome, Outcome::Changed);
+    let log = world.aws.log();
+    let of_run = || log.iter().filter(|call| call.index > before);
+    let read = of_run().find(|call| call.operation == "GetIPSet" && call.target == OTHER).unwrap();
+    let write = of_run().find(|call| call.operation == "UpdateIPSet" && call.target == FULL).unwrap();
+    assert!(write.at >= read.at + Duration::from_mins(1), "{:?} {:?}", read.at, write.at);
 }
 
 #[tokio::test(start_paused = true)]
