@@ -60,6 +60,7 @@ impl History {
     pub(super) fn keep(&mut self, decision: Decision) {
         let says_the_same = |last: &Decision| {
             last.judgement.held == decision.judgement.held
+                && last.judgement.waiting == decision.judgement.waiting
                 && last.plan.deferred == decision.plan.deferred
                 && last.plan.unplaced == decision.plan.unplaced
         };

@@ -35,6 +35,23 @@ async fn an_edit_between_read_and_write_is_read_and_planned_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn additions_that_come_to_wait_after_a_conflict_are_held() {
+    let mut world = world(&[]).await;
+    world.set(&["--max-additions", "5"]);
+    world.items(41..=41);
+    world.once("UpdateIPSet", Phase::Before, |aws, _| {
+        aws.edit_ip_set(SET, Vec::clear);
+        aws.describe_ip_set(SET, Some("wafsync wafsync sum"));
+    });
+    let document = world.next_apply().await;
+    assert_eq!((document.outcome, document.waiting.len()), (Outcome::Held, 41), "{}", document.reason);
+    world.set_approval().await;
+    assert_eq!(world.next_apply().await.outcome, Outcome::Changed);
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn repeated_conflicts_leave_the_rest_to_the_next_run() {
     let world = world(&[]).await;
     world.items(41..=41);

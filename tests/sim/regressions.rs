@@ -181,3 +181,13 @@ fn a_late_call_of_an_earlier_run_is_judged_by_the_settings_of_that_run() {
 fn a_removal_relies_on_what_another_run_added_only_a_minute_after_it_was_read() {
     relive_in(Fourth, 1_003_468, false);
 }
+
+#[test]
+fn additions_that_come_to_wait_after_a_conflict_are_held() {
+    relive_in(Fifth, 1_018_265, false);
+}
+
+#[test]
+fn an_approval_of_additions_can_come_to_fit_once_removals_are_done() {
+    relive_in(Fifth, 1_018_550, false);
+}

@@ -102,8 +102,9 @@ impl State {
         if outcome == "partial" && smooth && !run.errand.hurried && !spreads && !(waits && counts != wanted) {
             found.push((Promise::PartialReason, String::new()));
         }
-        // An approval of what an adopted set holds can come to fit only once the rest is gone.
-        let late_approval = run.errand.approve.is_some() && !self.terms.adopted.is_empty();
+        // An approval of what an adopted set holds, or of additions, can come to fit only once the rest is gone.
+        let needs_approval = !self.terms.adopted.is_empty() || self.terms.max_additions.is_some();
+        let late_approval = run.errand.approve.is_some() && needs_approval;
         if smooth && !run.table_moved && !late_approval {
             self.was_thrifty(caller, run);
         }
