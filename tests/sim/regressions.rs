@@ -191,3 +191,8 @@ fn additions_that_come_to_wait_after_a_conflict_are_held() {
 fn an_approval_of_additions_can_come_to_fit_once_removals_are_done() {
     relive_in(Fifth, 1_018_550, false);
 }
+
+#[test]
+fn a_write_that_is_held_up_until_after_a_list_does_not_count_as_sent_since() {
+    relive_in(Fifth, 1_023_173, false);
+}

@@ -1,14 +1,16 @@
 //! Where the lock token of a write comes from: the read that showed the contents on which the write rests.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use wafsync_test_aws::{Attempt, Outcome};
 
 /// What a run has read and written since it listed the resources of a kind.
 #[derive(Default)]
 pub(super) struct Reads {
-    /// By kind, as in `UpdateIPSet`: whether something of it was written since.
-    written: BTreeMap<String, bool>,
+    /// By kind, as in `UpdateIPSet`: the number of the call that lists it.
+    listed: BTreeMap<String, usize>,
+    /// The kinds of which something was written since.
+    written: BTreeSet<String>,
     /// By kind and name.
     read: BTreeMap<(String, String), Read>,
 }
@@ -31,11 +33,12 @@ impl Reads {
         if let Some(kind) = operation.strip_prefix("List") {
             if ok && attempt.request.get("NextMarker").is_none() {
                 let kind = kind.trim_end_matches('s');
+                self.listed.insert(kind.to_owned(), attempt.index);
                 self.written.remove(kind);
                 self.read.retain(|(known, _), _| known != kind);
             }
         } else if let Some(kind) = operation.strip_prefix("Get") {
-            let late = self.written.contains_key(kind);
+            let late = self.written.contains(kind);
             let read = self.read.entry((kind.to_owned(), target.clone())).or_default();
             read.struck |= attempt.fault.is_some();
             read.shown += usize::from(ok);
@@ -43,11 +46,18 @@ impl Reads {
         } else if let Some(kind) = operation.strip_prefix("Update") {
             let read = self.read.get(&(kind.to_owned(), target.clone()));
             let apart = read.is_some_and(|read| read.late || read.shown > 1 && !read.struck);
-            self.written.insert(kind.to_owned(), true);
+            self.writes(kind, attempt);
             return apart;
         } else if let Some(kind) = operation.strip_prefix("Create") {
-            self.written.insert(kind.to_owned(), true);
+            self.writes(kind, attempt);
         }
         false
+    }
+
+    /// One that was held up until after the list is none that was sent since.
+    fn writes(&mut self, kind: &str, attempt: &Attempt) {
+        if self.listed.get(kind).is_none_or(|listed| attempt.index > *listed) {
+            self.written.insert(kind.to_owned());
+        }
     }
 }
