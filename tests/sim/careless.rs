@@ -1,7 +1,7 @@
-//! Carelessness made outside the program: it gets other settings than the observer is told, or a transport between it
-//! and AWS changes calls and answers.
+//! Defects imitated from outside the program: it gets other settings than the observer knows, or a transport that
+//! changes calls and answers.
 //!
-//! Each is a mistake that a program like this could make, and each must be seen by the observer.
+//! Each is a mistake that a program like this could make, and the observer must notice each of them.
 
 use std::time::Duration;
 
@@ -17,57 +17,57 @@ use aws_smithy_types::byte_stream::ByteStream;
 use serde_json::{Value, json};
 use wafsync::model::settings::{MaxRemovals, OnRejection, Settings};
 
-use crate::genesis::STRANGERS;
+use crate::genesis::UNWANTED;
 
-/// What is wrong with a program, as far as it can be imitated from outside.
+/// A defect that can be imitated from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Careless {
-    /// The confirming scan follows at once.
+    /// The confirming scan follows immediately.
     NeverSettles,
     /// There is no time for a confirming scan, so nothing is ever removed.
     NeverConfirms,
-    /// Any number of addresses may go.
+    /// Any number of addresses may be removed.
     RemovesAnything,
-    /// Any number of addresses may come.
+    /// Any number of addresses may be added.
     AddsAnything,
-    /// Removals may leave next to nothing.
+    /// Removals may leave fewer addresses than the minimum.
     LeavesTooFew,
-    /// Rejections hold nothing back.
+    /// Rejections hold no removals.
     SkipsRejections,
-    /// Every plan is approved, by a digest that the observer does not know of.
+    /// Every plan is approved, by a digest that the observer does not know.
     ApprovesUnseen,
-    /// Calls keep to no rate.
-    KeepsNoPace,
-    /// The web ACLs are not looked at.
+    /// Calls ignore the rate limits.
+    IgnoresRates,
+    /// The web ACLs are not read.
     ForgetsWebAcls,
-    /// What is always wanted is not.
+    /// `--always` is ignored.
     ForgetsAlways,
-    /// The lock token of a write is fetched when the write is due.
+    /// The lock token is read right before its write.
     FetchesTokensLate,
-    /// After a conflict the same contents are sent again, with a token fetched for it.
+    /// After a conflict the same contents are sent again, with a new token.
     RetriesStalePlans,
-    /// Every update is made twice.
+    /// Every update is sent twice.
     RepeatsUpdates,
-    /// Strangers in an IP set are overlooked.
-    OverlooksStrangers,
-    /// An adopted set is taken for one that wafsync has written.
+    /// Unwanted addresses in an IP set are not seen.
+    OverlooksUnwanted,
+    /// An adopted set is treated as written by wafsync.
     ImaginesMarks,
-    /// The first page of a list is taken for the list.
+    /// Only the first page of a list is read.
     IgnoresMarkers,
-    /// The pages before one that failed are taken for the table.
+    /// The pages before a failed one are treated as the whole table.
     TrustsShortScans,
-    /// A throttled call is taken for a denied one.
+    /// A throttled call is treated as denied.
     GivesUpWhenThrottled,
 }
 
 impl Careless {
-    /// Whether it shows only where there are limits of additions or of what removals have to leave.
+    /// Whether it shows only in worlds with `--max-additions` or `--min-addresses`.
     pub(crate) fn is_about_limits(self) -> bool {
         matches!(self, Self::AddsAnything | Self::LeavesTooFew)
     }
 
     /// The settings that the program gets instead of these.
-    pub(crate) fn mislead(self, mut settings: Settings) -> Settings {
+    pub(crate) fn replace_settings(self, mut settings: Settings) -> Settings {
         match self {
             Self::NeverSettles => settings.table.settle = Duration::ZERO,
             Self::NeverConfirms => settings.table.settle = settings.run.deadline * 2,
@@ -75,7 +75,7 @@ impl Careless {
             Self::AddsAnything => settings.guards.max_additions = None,
             Self::LeavesTooFew => settings.guards.min_addresses = 0,
             Self::SkipsRejections => settings.guards.on_rejection = OnRejection::Skip,
-            Self::KeepsNoPace => {
+            Self::IgnoresRates => {
                 settings.run.read_rate = 1000.0;
                 settings.run.write_rate = 1000.0;
             }
@@ -87,38 +87,38 @@ impl Careless {
     }
 
     /// The transport that the program gets instead of this one.
-    pub(crate) fn tamper(self, inner: SharedHttpClient) -> SharedHttpClient {
-        SharedHttpClient::new(Tampering { careless: self, inner })
+    pub(crate) fn replace_transport(self, inner: SharedHttpClient) -> SharedHttpClient {
+        SharedHttpClient::new(Transport { careless: self, inner })
     }
 }
 
 #[derive(Debug)]
-struct Tampering {
+struct Transport {
     careless: Careless,
     inner: SharedHttpClient,
 }
 
-impl HttpClient for Tampering {
+impl HttpClient for Transport {
     fn http_connector(&self, settings: &HttpConnectorSettings, parts: &RuntimeComponents) -> SharedHttpConnector {
         let inner = self.inner.http_connector(settings, parts);
-        SharedHttpConnector::new(Line { careless: self.careless, inner })
+        SharedHttpConnector::new(Connector { careless: self.careless, inner })
     }
 }
 
 #[derive(Clone, Debug)]
-struct Line {
+struct Connector {
     careless: Careless,
     inner: SharedHttpConnector,
 }
 
-impl HttpConnector for Line {
+impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let line = self.clone();
         HttpConnectorFuture::new(async move { line.carry(request).await })
     }
 }
 
-impl Line {
+impl Connector {
     async fn carry(&self, mut request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
         let operation = request.headers().get("x-amz-target").unwrap_or_default();
         let operation = operation.rsplit('.').next().unwrap_or_default().to_owned();
@@ -156,10 +156,10 @@ impl Line {
         }
     }
 
-    /// What the program is made to believe of an answer.
+    /// The answer that the program gets instead of this one.
     async fn edit(&self, operation: &str, response: HttpResponse) -> Result<HttpResponse, ConnectorError> {
         let wanted = match self.careless {
-            Careless::OverlooksStrangers | Careless::ImaginesMarks => operation == "GetIPSet",
+            Careless::OverlooksUnwanted | Careless::ImaginesMarks => operation == "GetIPSet",
             Careless::IgnoresMarkers => operation.starts_with("List"),
             Careless::GivesUpWhenThrottled => true,
             _ => false,
@@ -170,9 +170,9 @@ impl Line {
         let (status, text) = read(response).await?;
         let mut said: Value = serde_json::from_str(&text).unwrap_or_default();
         match self.careless {
-            Careless::OverlooksStrangers => {
+            Careless::OverlooksUnwanted => {
                 if let Some(cidrs) = said.pointer_mut("/IPSet/Addresses").and_then(Value::as_array_mut) {
-                    cidrs.retain(|cidr| !STRANGERS.iter().any(|stranger| cidr == stranger));
+                    cidrs.retain(|cidr| !UNWANTED.iter().any(|unwanted| cidr == unwanted));
                 }
             }
             Careless::ImaginesMarks => {
@@ -188,7 +188,7 @@ impl Line {
         Ok(answer(status, &said.to_string()))
     }
 
-    /// The lock token that a read just before an update shows.
+    /// The lock token from a read right before an update.
     async fn newest_token(&self, update: &HttpRequest, operation: &str) -> String {
         let mut get = update.try_clone().unwrap();
         get.headers_mut().insert("x-amz-target", format!("AWSWAF_20190729.{}", operation.replace("Update", "Get")));

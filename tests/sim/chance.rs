@@ -1,4 +1,4 @@
-//! Numbers that look like chance and come from a seed: the worlds' own source, apart from the one that the SDK draws from.
+//! Pseudorandom numbers from a seed. The worlds have their own source, separate from the one that the SDK uses.
 
 /// `SplitMix64`.
 pub(crate) struct Chance(u64);

@@ -1,4 +1,4 @@
-//! Five plans, and everything that can happen to each of their calls.
+//! Five plans, and every fault at each of their calls.
 
 use std::fmt;
 use std::panic::AssertUnwindSafe;
@@ -13,7 +13,7 @@ use wafsync_test_aws::{Attempt, Aws, Fault, FaultKind, Phase, When};
 use crate::faults;
 use crate::world::{Process, World, small};
 
-/// A world in which one run makes the plan of that name.
+/// A world whose next run makes the plan of this name.
 #[derive(Clone, Copy, Debug)]
 enum Named {
     FirstRun,
@@ -34,7 +34,7 @@ impl Named {
         };
         let mut world = World::new(small(), args);
         world.settings.table.aggregate = false;
-        world.aws.put_ip_set("REGIONAL", "somebody-elses", "IPV4", &["192.0.2.0/24"], None);
+        world.aws.put_ip_set("REGIONAL", "foreign", "IPV4", &["192.0.2.0/24"], None);
         if matches!(self, Self::Adoption) {
             world.aws.put_ip_set(
                 "REGIONAL",
@@ -69,13 +69,13 @@ impl Named {
                 world.settings.table.aggregate = true;
             }
         }
-        world.foreign_stays(&[]);
+        world.set_foreign(&[]);
         world.later().await;
         world.aws.clear_log();
         world
     }
 
-    /// The run that all this is about. What an adoption takes away needs a person, who has seen the plan.
+    /// The run under test. The removals of an adoption need approval, so their plan is printed first.
     async fn run(self, world: &World) -> Process {
         let mut process = world.process("run");
         if matches!(self, Self::Adoption) {
@@ -87,7 +87,7 @@ impl Named {
         process
     }
 
-    /// Every call of a run without faults, with its time since the start of the run.
+    /// Every call of a run without faults, timed from the start of the run.
     async fn calls(self) -> Vec<Attempt> {
         let world = self.world().await;
         world.apply(&self.run(&world).await).await;
@@ -101,11 +101,11 @@ impl Named {
     }
 }
 
-/// So late comes what its caller gave up long ago: the program waits for twelve seconds.
+/// How late a write takes effect after its caller gave up. The program waits twelve seconds.
 const LATE: Duration = Duration::from_secs(20);
 
-/// One run in a fresh world with this fault at one call, or at all from there on, then runs without faults.
-async fn struck(named: Named, index: usize, times: usize, when: When, kind: FaultKind) {
+/// A run in a new world with this fault at one call, or at every call from there on, then runs without faults.
+async fn with_fault(named: Named, index: usize, times: usize, when: When, kind: FaultKind) {
     let world = named.world().await;
     let run = named.run(&world).await;
     world.aws.fail(Fault { operation: None, target: None, skip: index, times, when, kind });
@@ -113,7 +113,7 @@ async fn struck(named: Named, index: usize, times: usize, when: When, kind: Faul
     world.converges().await;
 }
 
-/// One run that is killed while a call is under way, before or after its effect, then runs to the end.
+/// A run that is killed during a call, before or after its effect, then runs without faults.
 async fn killed(named: Named, index: usize, when: When) {
     let long = FaultKind::Slow(Duration::from_hours(24));
     let world = named.world().await;
@@ -121,8 +121,8 @@ async fn killed(named: Named, index: usize, when: When) {
     world.converges().await;
 }
 
-/// One run that is killed while a write is on its way, which arrives when the next run is about to write.
-async fn outlived(named: Named, index: usize) {
+/// A run that is killed while a write is in flight. The write takes effect when the next run is about to write.
+async fn with_late_write(named: Named, index: usize) {
     let world = named.world().await;
     kill(named, &world, index, When::Before, FaultKind::Late(LATE)).await;
     world.aws.clear_faults();
@@ -149,8 +149,8 @@ async fn kill(named: Named, world: &World, index: usize, when: When, kind: Fault
     world.killed(&run, now.notified()).await;
 }
 
-/// One run that is asked to stop when a call begins.
-async fn signalled(named: Named, index: usize) {
+/// A run that gets a signal when a call begins.
+async fn with_signal(named: Named, index: usize) {
     let world = named.world().await;
     let process = Process { hurried: true, ..named.run(&world).await };
     let (signal, mut calls) = (process.signal.clone(), 0);
@@ -166,7 +166,7 @@ async fn signalled(named: Named, index: usize) {
     world.converges().await;
 }
 
-/// One run with a deadline.
+/// A run with a deadline.
 async fn hurried(named: Named, deadline: Duration) {
     let world = named.world().await;
     let mut process = Process { hurried: true, ..named.run(&world).await };
@@ -176,29 +176,31 @@ async fn hurried(named: Named, deadline: Duration) {
 }
 
 /// An edit of WAF in the console.
-type Hand = fn(&Aws);
+type ManualEdit = fn(&Aws);
 
-/// One with a name.
+/// An edit with a name.
 #[derive(Clone)]
-struct Deed(&'static str, Hand);
+struct NamedEdit(&'static str, ManualEdit);
 
-impl fmt::Debug for Deed {
+impl fmt::Debug for NamedEdit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0)
     }
 }
 
-/// Every kind of hand.
-const HANDS: [(&str, Hand); 9] = [
-    ("lets a stranger in", |aws| edit(aws, |cidrs| cidrs.push("203.0.113.200/32".to_owned()))),
-    ("takes an address out", |aws| edit(aws, |cidrs| drop(cidrs.pop()))),
+/// Every kind of edit.
+const MANUAL_EDITS: [(&str, ManualEdit); 9] = [
+    ("adds an unwanted address", |aws| edit(aws, |cidrs| cidrs.push("203.0.113.200/32".to_owned()))),
+    ("removes an address", |aws| edit(aws, |cidrs| drop(cidrs.pop()))),
     ("empties a set", |aws| edit(aws, Vec::clear)),
-    ("describes a set", |aws| aws.describe_ip_set(SET, Some("edited"))),
-    ("takes the mark from a set", |aws| aws.describe_ip_set(SET, None)),
-    ("takes the references from a rule group", |aws| aws.edit_rule_group(GROUP, |rules| *rules = json!([]))),
-    ("has a rule block", |aws| edit_rule(aws, "Action", json!({"Block": {}}))),
+    ("edits the description of a set", |aws| aws.describe_ip_set(SET, Some("edited"))),
+    ("removes the mark of a set", |aws| aws.describe_ip_set(SET, None)),
+    ("removes the references of a rule group", |aws| aws.edit_rule_group(GROUP, |rules| *rules = json!([]))),
+    ("makes a rule block", |aws| edit_rule(aws, "Action", json!({"Block": {}}))),
     ("renames a rule", |aws| edit_rule(aws, "Name", json!("renamed"))),
-    ("describes a rule group", |aws| aws.describe_rule_group(GROUP, Some("wafsync wafsync table:00000000"))),
+    ("edits the description of a rule group", |aws| {
+        aws.describe_rule_group(GROUP, Some("wafsync wafsync table:00000000"));
+    }),
 ];
 
 const SET: &str = "wafsync-ipv4-000";
@@ -218,15 +220,15 @@ fn edit_rule(aws: &Aws, member: &str, value: Value) {
     });
 }
 
-/// One run at one of whose calls somebody has a hand in WAF.
-async fn handed(named: Named, index: usize, hand: Hand) {
+/// A run during which WAF is edited by hand at one call.
+async fn with_edit(named: Named, index: usize, edit: ManualEdit) {
     let world = named.world().await;
     let run = named.run(&world).await;
     let (observer, mut calls) = (world.observer.clone(), 0);
     world.aws.on_call(move |aws, call| {
         if call.phase == Phase::Before {
             if calls == index && aws.ip_set(SET).is_some() && aws.rule_group(GROUP).is_some() {
-                observer.by_hand(aws, hand);
+                observer.by_hand(aws, edit);
             }
             calls += 1;
         }
@@ -235,41 +237,41 @@ async fn handed(named: Named, index: usize, hand: Hand) {
     world.converges().await;
 }
 
-/// Something that happens to a run.
+/// Something that goes wrong during a run.
 #[derive(Clone, Debug)]
 enum Mishap {
-    Struck(usize, When, FaultKind),
-    /// From that call on.
-    Ever(usize, FaultKind),
+    OneFault(usize, When, FaultKind),
+    /// From this call on.
+    LastingFault(usize, FaultKind),
     Killed(usize, When),
-    Outlived(usize),
-    Signalled(usize),
-    Hurried(Duration),
-    /// This many reads from that call on are this stale.
-    Aged(usize, usize, Duration),
-    /// This many reads from that call on omit the resource of this name.
-    Omitted(usize, usize, String),
-    /// WAF is edited by hand when that call arrives.
-    Handed(usize, Deed),
+    LateWrite(usize),
+    Signal(usize),
+    Deadline(Duration),
+    /// This many reads, from this call on, are this old.
+    OldReads(usize, usize, Duration),
+    /// This many reads, from this call on, omit the resource of this name.
+    Omissions(usize, usize, String),
+    /// WAF is edited by hand when this call arrives.
+    Edit(usize, NamedEdit),
 }
 
-async fn suffer(named: Named, mishap: Mishap) {
+async fn run_with(named: Named, mishap: Mishap) {
     match mishap {
-        Mishap::Struck(index, when, kind) => struck(named, index, 1, when, kind).await,
-        Mishap::Ever(index, kind) => struck(named, index, usize::MAX, When::Before, kind).await,
+        Mishap::OneFault(index, when, kind) => with_fault(named, index, 1, when, kind).await,
+        Mishap::LastingFault(index, kind) => with_fault(named, index, usize::MAX, When::Before, kind).await,
         Mishap::Killed(index, when) => killed(named, index, when).await,
-        Mishap::Outlived(index) => outlived(named, index).await,
-        Mishap::Signalled(index) => signalled(named, index).await,
-        Mishap::Hurried(deadline) => hurried(named, deadline).await,
-        Mishap::Aged(index, times, age) => struck(named, index, times, When::Before, FaultKind::Old(age)).await,
-        Mishap::Omitted(index, times, name) => {
-            struck(named, index, times, When::Before, FaultKind::Omits(name)).await;
+        Mishap::LateWrite(index) => with_late_write(named, index).await,
+        Mishap::Signal(index) => with_signal(named, index).await,
+        Mishap::Deadline(deadline) => hurried(named, deadline).await,
+        Mishap::OldReads(index, times, age) => with_fault(named, index, times, When::Before, FaultKind::Old(age)).await,
+        Mishap::Omissions(index, times, name) => {
+            with_fault(named, index, times, When::Before, FaultKind::Omits(name)).await;
         }
-        Mishap::Handed(index, Deed(_, hand)) => handed(named, index, hand).await,
+        Mishap::Edit(index, NamedEdit(_, edit)) => with_edit(named, index, edit).await,
     }
 }
 
-/// What does not pass once it has begun: a service that is down, credentials that expire or a quota used up midway.
+/// Faults that do not end by themselves: an unavailable service, credentials that expire, or a quota used up midway.
 const LASTING: [FaultKind; 7] = [
     FaultKind::Throttled,
     FaultKind::Unavailable503,
@@ -285,67 +287,67 @@ async fn everything(named: Named) {
     let mut mishaps = Vec::new();
     for (index, call) in calls.iter().enumerate() {
         for when in [When::Before, When::After] {
-            // After its effect a read can only be slow, or its answer break off in the middle.
+            // After its effect, a read can only be slow, or its answer be cut off.
             let differs = |kind: &FaultKind| {
                 let of_reads = matches!(kind, FaultKind::Slow(_) | FaultKind::Truncated);
                 faults::is_possible(kind, &call.operation) && (when == When::Before || call.effect || of_reads)
             };
             let kinds = faults::kinds().into_iter().map(|(_, kind)| kind);
-            mishaps.extend(kinds.filter(differs).map(|kind| Mishap::Struck(index, when, kind)));
+            mishaps.extend(kinds.filter(differs).map(|kind| Mishap::OneFault(index, when, kind)));
             mishaps.push(Mishap::Killed(index, when));
         }
         if ["Get", "List"].iter().any(|verb| call.operation.starts_with(verb)) {
             for times in [1, usize::MAX] {
-                // Before the newest write of this run, and before all else.
+                // As before the newest write of this run, and as before everything else.
                 let ages = [Duration::from_secs(3), Duration::from_hours(1)];
-                mishaps.extend(ages.map(|age| Mishap::Aged(index, times, age)));
-                mishaps.extend([SET, GROUP].map(|name| Mishap::Omitted(index, times, name.to_owned())));
+                mishaps.extend(ages.map(|age| Mishap::OldReads(index, times, age)));
+                mishaps.extend([SET, GROUP].map(|name| Mishap::Omissions(index, times, name.to_owned())));
             }
         }
-        mishaps.extend(HANDS.map(|(name, hand)| Mishap::Handed(index, Deed(name, hand))));
-        mishaps.extend(LASTING.map(|kind| Mishap::Ever(index, kind)));
+        mishaps.extend(MANUAL_EDITS.map(|(name, edit)| Mishap::Edit(index, NamedEdit(name, edit))));
+        mishaps.extend(LASTING.map(|kind| Mishap::LastingFault(index, kind)));
         if call.effect {
-            mishaps.push(Mishap::Outlived(index));
-            mishaps.push(Mishap::Struck(index, When::Before, FaultKind::Late(LATE)));
+            mishaps.push(Mishap::LateWrite(index));
+            mishaps.push(Mishap::OneFault(index, When::Before, FaultKind::Late(LATE)));
         }
-        mishaps.push(Mishap::Signalled(index));
-        // The last moment at which this call may no longer begin, and one at which it may.
-        mishaps.extend([900, 1100].map(|left| Mishap::Hurried(call.at + Duration::from_millis(left))));
+        mishaps.push(Mishap::Signal(index));
+        // The latest moment at which this call must not begin, and one at which it may.
+        mishaps.extend([900, 1100].map(|left| Mishap::Deadline(call.at + Duration::from_millis(left))));
     }
     let tried = mishaps.len();
     let mut found = Vec::new();
     for mishap in mishaps {
-        let suffering = AssertUnwindSafe(suffer(named, mishap.clone())).catch_unwind();
+        let suffering = AssertUnwindSafe(run_with(named, mishap.clone())).catch_unwind();
         if suffering.await.is_err() {
             found.push(mishap);
         }
     }
-    println!("{named:?}: {} calls, {tried} runs with something wrong", calls.len());
+    println!("{named:?}: {} calls, {tried} runs with a fault", calls.len());
     assert!(found.is_empty(), "{named:?}: {} of {tried} broke a promise: {found:?}", found.len());
 }
 
 #[tokio::test(start_paused = true)]
-async fn whatever_strikes_a_first_run() {
+async fn any_fault_in_a_first_run() {
     everything(Named::FirstRun).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn whatever_strikes_one_change() {
+async fn any_fault_in_one_change() {
     everything(Named::OneChange).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn whatever_strikes_growth_over_the_edge_of_a_set() {
+async fn any_fault_in_growth_beyond_a_set() {
     everything(Named::Growth).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn whatever_strikes_an_adoption() {
+async fn any_fault_in_an_adoption() {
     everything(Named::Adoption).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn whatever_strikes_when_aggregation_is_switched_on() {
+async fn any_fault_when_aggregation_is_switched_on() {
     everything(Named::Aggregation).await;
 }
 
@@ -359,13 +361,13 @@ async fn without_faults_the_five_plans_make_their_calls() {
         "CreateIPSet wafsync-ipv4-002",
         "UpdateRuleGroup wafsync-2",
     ];
-    // What needs no second scan comes first.
+    // Writes that need no second scan come first.
     let adoption = [sets[2], groups[1], groups[2], "UpdateIPSet offices", groups[0]];
     let cases = [
         (Named::FirstRun, [&sets[..], &groups].concat()),
         (Named::OneChange, vec!["UpdateIPSet wafsync-ipv4-000"]),
         (Named::Growth, growth.to_vec()),
-        // What is unwanted in the adopted set is removed, with approval, and the set gets its mark.
+        // Unwanted addresses in the adopted set are removed, with approval, and the set gets its mark.
         (Named::Adoption, adoption.to_vec()),
         (Named::Aggregation, vec!["UpdateIPSet wafsync-ipv4-000"]),
     ];

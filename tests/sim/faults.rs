@@ -1,4 +1,4 @@
-//! Every fault class, by name, and which operation can meet it.
+//! Every kind of fault, its name, and the operations in which it can occur.
 
 use std::time::Duration;
 
@@ -19,10 +19,10 @@ pub(crate) const OPERATIONS: [&str; 11] = [
     "UpdateRuleGroup",
 ];
 
-/// Kinds from which the worlds draw in which the older ones of the named seeds were found.
+/// The number of kinds that the older worlds draw from, in which the older named seeds failed.
 pub(crate) const KINDS_AT_FIRST: usize = 17;
 
-/// Every kind, with its name in tables.
+/// Every kind of fault, with its name in the tables.
 pub(crate) fn kinds() -> Vec<(&'static str, Kind)> {
     vec![
         ("throttled", Kind::Throttled),
@@ -52,7 +52,7 @@ pub(crate) fn kinds() -> Vec<(&'static str, Kind)> {
     ]
 }
 
-/// Whether AWS can say this to a call of this operation.
+/// Whether AWS can return this for this operation.
 pub(crate) fn is_possible(kind: &Kind, operation: &str) -> bool {
     let (scan, create, update) =
         (operation == "Scan", operation.starts_with("Create"), operation.starts_with("Update"));

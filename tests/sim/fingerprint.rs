@@ -1,4 +1,4 @@
-//! The sum in the description of an IP set, worked out by no code of the program's.
+//! The sum in the description of an IP set, computed without the program's code.
 
 use std::fmt::Write as _;
 
@@ -22,7 +22,7 @@ pub(crate) fn sum_of<'a>(cidrs: impl IntoIterator<Item = &'a String>) -> String 
     text
 }
 
-/// The sum that a description says, if it says one.
+/// The sum in a description, if it has one.
 pub(crate) fn sum_in(description: &str) -> Option<&str> {
     let sum = description.split(' ').find_map(|word| word.strip_prefix("sum:"))?;
     (sum.len() == 64).then_some(sum)

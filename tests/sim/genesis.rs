@@ -1,4 +1,4 @@
-//! What a seed makes: the table, WAF in some state, and what others do while a run is under way.
+//! The world that a seed creates: the table, the state of WAF, and what others do during a run.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,16 +17,16 @@ use crate::richer;
 use crate::seeds::Generation;
 use crate::world::{World, small};
 
-/// IP sets that an installation may hold here: enough for everything that a seed can ask for.
+/// The maximum number of IP sets of an installation: enough for everything that a seed can ask for.
 const MAX_IP_SETS: usize = 8;
 
 const KEYS: [&str; 6] = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta"];
 
 /// Addresses that are never wanted.
-pub(crate) const STRANGERS: [&str; 4] =
+pub(crate) const UNWANTED: [&str; 4] =
     ["203.0.113.200/32", "203.0.113.201/32", "203.0.113.202/32", "2001:db8:bad::/48"];
 
-/// A CIDR that a cluster may ask for: neighbours and nested ones, of either family.
+/// A CIDR that a cluster may ask for. Some are neighbors or nested, and both families occur.
 pub(crate) fn cidr(chance: &mut Chance) -> String {
     match chance.below(10) {
         0 => format!("198.51.100.{}/31", 2 * chance.below(4)),
@@ -36,14 +36,14 @@ pub(crate) fn cidr(chance: &mut Chance) -> String {
     }
 }
 
-/// The addresses that questions are about: those a cluster may ask for, and unwanted ones.
+/// The addresses to ask `explain` about: some that a cluster may ask for, and unwanted ones.
 pub(crate) fn addresses(chance: &mut Chance) -> Vec<String> {
     let mut asked: BTreeSet<String> = (0..4).map(|_| cidr(chance)).collect();
-    asked.insert((*chance.pick(&STRANGERS)).to_owned());
+    asked.insert((*chance.pick(&UNWANTED)).to_owned());
     asked.into_iter().collect()
 }
 
-/// One item's CIDRs, few of them and each once.
+/// The CIDRs of one item: few, and without duplicates.
 fn cidrs(chance: &mut Chance) -> Vec<String> {
     let some: BTreeSet<String> = (0..chance.below(4)).map(|_| cidr(chance)).collect();
     some.into_iter().collect()
@@ -55,7 +55,7 @@ fn put(aws: &Aws, observer: &Observer, key: &str, cidrs: &[String], bad: bool) {
     observer.put_item(aws, key, &cidrs, bad);
 }
 
-/// A world in which `operation` is called sooner or later, and how long a new set is unavailable in it.
+/// A world in which `operation` is called at some time, and how long new sets are unavailable in it.
 pub(crate) async fn world(
     chance: &mut Chance,
     operation: &str,
@@ -91,13 +91,13 @@ pub(crate) async fn world(
         world.tell();
     }
     world.settings.waf.limits.max_ip_sets = MAX_IP_SETS;
-    world.aws.put_ip_set("REGIONAL", "somebody-elses", "IPV4", &["192.0.2.0/24"], None);
+    world.aws.put_ip_set("REGIONAL", "foreign", "IPV4", &["192.0.2.0/24"], None);
     world.aws.put_rule_group("REGIONAL", "other-rules", 10, None, json!([]));
-    let stranger = chance.one_in(5);
-    if stranger {
+    let foreign = chance.one_in(5);
+    if foreign {
         world.aws.put_ip_set("REGIONAL", "wafsync-ipv4-001", "IPV4", &["203.0.113.210/32"], Some("Not yours"));
     }
-    world.foreign_stays(if stranger { &["wafsync-ipv4-001"] } else { &[] });
+    world.set_foreign(if foreign { &["wafsync-ipv4-001"] } else { &[] });
 
     put(&world.aws, &world.observer, "steady", &["198.51.100.200/32".to_owned()], false);
     for key in KEYS.iter().take(2 + chance.below(4)) {
@@ -106,7 +106,7 @@ pub(crate) async fn world(
     if let Some(richer) = &mut richer {
         richer::expiries(&world.aws, &world.observer, richer);
     }
-    // A read of a resource, or an update of one, needs one; every other world may be a first run.
+    // Reads and updates of a resource need one. Otherwise the run may be a first run.
     let first = operation == "CreateRuleGroup" || (!operation.starts_with("Get") && chance.one_in(6));
     if !first || operation.starts_with("Update") {
         let adopted = std::mem::take(&mut world.settings.waf.adopt);
@@ -159,7 +159,7 @@ fn config(chance: &mut Chance) -> Config {
     }
 }
 
-/// What has happened to WAF since the last run: people, attackers and runs that were killed.
+/// Changes to WAF since the last run, by people, attackers and killed runs.
 fn past(world: &World, chance: &mut Chance, operation: &str) {
     let ours: Vec<String> =
         world.aws.ip_sets().into_iter().map(|set| set.name).filter(|name| is_ours(&world.aws, name)).collect();
@@ -167,8 +167,8 @@ fn past(world: &World, chance: &mut Chance, operation: &str) {
         edit(&world.aws, &world.observer, &ours, chance);
     }
     if operation == "UpdateRuleGroup" || chance.one_in(5) {
-        // A run was killed before it wired this set, or it was planted: the description begins like ours.
-        let planted = [STRANGERS[0], "198.51.100.4/32"];
+        // A run was killed before it wired this set, or an attacker created it: the description begins like ours.
+        let planted = [UNWANTED[0], "198.51.100.4/32"];
         let name = format!("wafsync-ipv4-00{}", 6 + chance.below(2));
         world.by_hand(|aws| drop(aws.put_ip_set("REGIONAL", &name, "IPV4", &planted, Some("wafsync wafsync sum"))));
     }
@@ -185,11 +185,11 @@ fn edit(aws: &Aws, observer: &Observer, ours: &[String], chance: &mut Chance) {
     }
     let name = chance.pick(ours).clone();
     let family_fits = |cidr: &str| cidr.contains(':') == name.contains("ipv6");
-    let stranger = *chance.pick(&STRANGERS);
+    let unwanted = *chance.pick(&UNWANTED);
     let wanted = cidr(chance);
     let kind = chance.below(8);
     observer.by_hand(aws, |aws| match kind {
-        0..=2 if family_fits(stranger) => aws.edit_ip_set(&name, |cidrs| add(cidrs, stranger)),
+        0..=2 if family_fits(unwanted) => aws.edit_ip_set(&name, |cidrs| add(cidrs, unwanted)),
         3 if family_fits(&wanted) => aws.edit_ip_set(&name, |cidrs| add(cidrs, &wanted)),
         4 => aws.edit_ip_set(&name, |cidrs| drop(cidrs.pop())),
         5 => aws.describe_ip_set(&name, Some("edited")),
@@ -225,12 +225,12 @@ pub(crate) fn drop_reference(aws: &Aws, set: &str) {
     }
 }
 
-/// Somebody has a hand on a rule group of ours: what it does, what it refers to, or which table it is said to be fed from.
+/// Edits a rule group of ours by hand: its action, its references, or the table in its description.
 pub(crate) fn edit_rules(world: &World, chance: &mut Chance) {
     let ours = world.aws.rule_groups().into_iter().filter(|group| group.name.starts_with("wafsync-"));
     let ours: Vec<_> = ours.filter(|group| group.rules.get(0).is_some()).collect();
     let Some(group) = ours.get(chance.below(ours.len().max(1))) else { return };
-    let foreign = world.aws.ip_set("somebody-elses").map(|set| set.arn);
+    let foreign = world.aws.ip_set("foreign").map(|set| set.arn);
     let kind = chance.below(3);
     world.by_hand(|aws| match kind {
         0 => aws.describe_rule_group(&group.name, Some("wafsync wafsync table:00000000")),
@@ -248,7 +248,7 @@ pub(crate) fn edit_rules(world: &World, chance: &mut Chance) {
     });
 }
 
-/// A web ACL that refers to some of the rule groups there are, or to none.
+/// A web ACL that refers to some of the rule groups, or to none.
 fn web_acl(world: &mut World, chance: &mut Chance) {
     let keep = !chance.one_in(3);
     let groups: Vec<Value> = world
@@ -269,20 +269,22 @@ fn web_acl(world: &mut World, chance: &mut Chance) {
             })
         })
         .collect();
-    // With labels it would be Allow and a rule that blocks what has none; only `check` looks at that.
+    // With labels the default action would be Allow, with a rule that blocks requests without a label. Only `check`
+    // looks at that.
     let default = if world.settings.waf.policy.action == Action::Count { "Allow" } else { "Block" };
     world.aws.put_web_acl("REGIONAL", "edge", default, Value::Array(groups));
     world.settings.waf.web_acls = vec!["edge".to_owned()];
 }
 
-/// The table changes: an item comes, goes, changes, or is written under a new key.
+/// Changes the table: an item is added, removed, changed, or written under a new key.
 fn change(aws: &Aws, observer: &Observer, chance: &mut Chance) {
     let key = *chance.pick(&KEYS);
     match chance.below(8) {
         0 => observer.delete_item(aws, key),
         1 => put(aws, observer, key, &cidrs(chance), true),
         2 => {
-            // Its key changes: the new row first, then the old one goes; a scan may see neither.
+            // The key of the item changes: the new row is written first, then the old one is deleted. A scan may see
+            // neither.
             let cidrs = observer.item(key);
             let moved = format!("{key}#{}", chance.below(4));
             put(aws, observer, &moved, &cidrs, false);
@@ -297,7 +299,7 @@ fn change(aws: &Aws, observer: &Observer, chance: &mut Chance) {
     }
 }
 
-/// A fault somewhere, of the kinds that there are in this generation.
+/// A random fault, of the kinds in this generation.
 pub(crate) fn fault(chance: &mut Chance, generation: Generation) -> Fault {
     let mut kinds = kinds();
     if generation == Generation::First {
@@ -315,8 +317,8 @@ pub(crate) fn fault(chance: &mut Chance, generation: Generation) -> Fault {
     }
 }
 
-/// Others edit the table and WAF at some calls from now on.
-pub(crate) fn meddle(world: &World, chance: &mut Chance) {
+/// Makes others edit the table and WAF at some later calls.
+pub(crate) fn interfere(world: &World, chance: &mut Chance) {
     let mut at: Vec<usize> = (0..chance.below(4)).map(|_| chance.below(25)).collect();
     let (observer, mut later, mut calls) = (world.observer.clone(), Chance::new(chance.draw()), 0);
     world.calm.store(false, Ordering::Relaxed);

@@ -1,7 +1,7 @@
-//! Faults, races and bad input: whatever goes wrong, at every call, no promise breaks.
+//! Simulation of faults, races and bad input: at every call, no promise is broken.
 //!
-//! The real library and the real SDK run against the stand-in under a paused clock, with small limits. See `observer`
-//! for what is watched.
+//! The real library and the real SDK run against the stand-in under a paused clock, with small limits. `observer`
+//! describes what is checked.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,12 +9,12 @@
     clippy::panic,
     clippy::print_stdout,
     clippy::indexing_slicing,
-    reason = "test code: whatever is wrong should stop the test at once, and the tables are to be seen"
+    reason = "test code: an error should stop the test at once, and the tables are printed"
 )]
 
-mod broken;
 mod careless;
 mod chance;
+mod defects;
 mod exhaustive;
 mod faults;
 mod fingerprint;

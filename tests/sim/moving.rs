@@ -1,19 +1,19 @@
-//! The moving item: its key changes under a scan, which sees neither the new row nor the old one.
+//! An item whose key changes during a scan, which sees neither the new row nor the old one.
 //!
-//! In the article's table the addresses are part of the key, so every change of them writes a new row and then deletes
-//! the old one. Both are neighbours; a page may end between them.
+//! When the addresses are part of the key, every change of address writes a new row and then deletes the old one. The
+//! rows are neighbors, and a page may end between them.
 
 use wafsync::run::outcome::Outcome;
 use wafsync_test_aws::{Config, Phase};
 
 use crate::world::{World, small};
 
-/// The rows of one cluster, in the order in which a scan meets them.
+/// The rows of one cluster, in scan order.
 const FRONT: &str = "cluster#1";
 const MIDDLE: &str = "cluster#2";
 const BACK: &str = "cluster#3";
 
-/// What the row asks for that moves.
+/// The address of the row that moves.
 const ADDRESS: &str = "198.51.100.7/32";
 
 #[tokio::test(start_paused = true)]
@@ -28,9 +28,9 @@ async fn a_scan_that_misses_an_item_whose_key_changes_removes_nothing() {
     moves_under_a_scan(&world).await;
 }
 
-/// We have not written it, so by the set alone it is drift.
+/// wafsync did not add this address, so the set alone makes it look like drift.
 #[tokio::test(start_paused = true)]
-async fn nor_if_somebody_had_let_its_address_in_by_hand_before_the_table_asked_for_it() {
+async fn nor_if_its_address_was_added_by_hand_before_the_table_asked_for_it() {
     let world = World::new(Config { scan_page_bytes: 1, ..small() }, &[]);
     world.item("other", &["203.0.113.1/32"]);
     world.item(MIDDLE, &["203.0.113.2/32"]);
@@ -43,17 +43,17 @@ async fn nor_if_somebody_had_let_its_address_in_by_hand_before_the_table_asked_f
     moves_under_a_scan(&world).await;
 }
 
-/// A run during whose first scan the row goes from the back to the front.
+/// A run during whose first scan the row moves from the back to the front.
 async fn moves_under_a_scan(world: &World) {
     let starts = starts(world);
-    let page_behind = starts.iter().position(|key| key == MIDDLE).expect("a page begins behind the row in the middle");
+    let next_page = starts.iter().position(|key| key == MIDDLE).expect("a page begins after the row in the middle");
     world.aws.clear_log();
 
-    // The page with the row in the middle has been read, the one behind it has not: the last row goes to the front.
+    // The page with the middle row has been read, the next one has not. Now the last row moves to the front.
     let (observer, mut pages) = (world.observer.clone(), 0);
     world.aws.on_call(move |aws, call| {
         if call.operation == "Scan" && call.phase == Phase::Before {
-            if pages == page_behind {
+            if pages == next_page {
                 observer.put_item(aws, FRONT, &[ADDRESS], &[]);
                 observer.delete_item(aws, BACK);
             }
@@ -61,13 +61,13 @@ async fn moves_under_a_scan(world: &World) {
         }
     });
     let run = world.apply(&world.process("run")).await;
-    world.sound();
+    world.assert_sound();
     assert_eq!((run.outcome, run.writes.done), (Outcome::Converged, 0), "{}", run.reason);
     let scans = starts_of(world).iter().filter(|start| start.is_empty()).count();
-    assert_eq!(scans, 2, "the first scan missed it, so there was a second one");
+    assert_eq!(scans, 2, "the first scan missed the row, so there was a second one");
 }
 
-/// Where each page of the newest scan began; the first one nowhere.
+/// The start key of each page of the newest scan. It is empty for the first page.
 fn starts(world: &World) -> Vec<String> {
     let all = starts_of(world);
     let newest = all.iter().rposition(String::is_empty).expect("there was a scan");

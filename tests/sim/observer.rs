@@ -1,7 +1,7 @@
-//! An observer of every call, who shares no code with wafsync: it looks at what the stand-in holds, and at the table as
-//! the world tells it, and says which promise was broken.
+//! Observes every call, without code of wafsync. It looks at the state of the stand-in and at the table, as the world
+//! reports it, and records which promises were broken.
 //!
-//! While runs overlap they are seen as one: "before the run" is before the first of them began.
+//! Overlapping runs are observed as one: "before the run" is before the first of them began.
 
 mod answers;
 mod approval;
@@ -28,7 +28,7 @@ use self::table::Table;
 use crate::ranges::Ranges;
 use crate::snapshot::{NAME, Snapshot, is_our_group, is_set_name};
 
-/// What the observer is told about one installation's settings.
+/// The settings of the installation, as the observer knows them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Terms {
     /// `--adopt`.
@@ -47,18 +47,18 @@ pub(crate) struct Terms {
     pub(crate) settle: Duration,
     /// `--on-rejection hold`.
     pub(crate) holds_rejections: bool,
-    /// For so long AWS may still show what was before.
+    /// How long reads may still show the previous state.
     pub(crate) read_lag: Duration,
-    /// For so long AWS does not know everywhere what was created.
+    /// How long a new resource may not be known everywhere.
     pub(crate) propagation: Duration,
-    /// Addresses in an IP set, and references in a rule group.
+    /// The maximum number of addresses in an IP set, and of references in a rule group.
     pub(crate) set_capacity: usize,
     pub(crate) group_references: usize,
     /// `--widest-ipv4` and `--widest-ipv6`.
     pub(crate) widest: [u32; 2],
 }
 
-/// What the observer is told about one run's settings.
+/// The settings of one run, as the observer knows them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Errand {
     /// `--approve`.
@@ -69,7 +69,7 @@ pub(crate) struct Errand {
     pub(crate) web_acls: Vec<String>,
     /// `--max-ip-sets`.
     pub(crate) max_ip_sets: usize,
-    /// It has little time, or is asked to stop.
+    /// The run has little time, or is stopped by a signal.
     pub(crate) hurried: bool,
 }
 
@@ -82,46 +82,45 @@ struct State {
     foreign_sets: Vec<IpSetView>,
     foreign_groups: Vec<RuleGroupView>,
     now: Snapshot,
-    /// What each set has ever held while a rule referred to it, or while it was adopted: an old read can show it.
+    /// What each set has ever held while a rule referred to it or while it was adopted. An old read can show it.
     ever: BTreeMap<String, Ranges>,
-    /// What a person put where by hand.
+    /// Sets and CIDRs that were added by hand.
     by_hand: BTreeSet<(String, String)>,
-    /// Number of the call that was handled last, from 1: calls are numbered as they come in.
+    /// The number of the call that was handled last, counted from 1 in the order of arrival.
     attempts: usize,
-    /// The highest of them.
+    /// The highest of these numbers.
     newest: usize,
-    /// Calls that have come in.
+    /// The number of calls that arrived.
     arrived: usize,
-    /// Attempts that have arrived and were not handled: slow ones, also those whose caller has given up.
+    /// Attempts that arrived but are not handled: slow ones, including those whose caller gave up.
     hanging: BTreeSet<usize>,
-    /// The newest call before the table or WAF was changed by somebody outside, and when WAF was.
+    /// The newest call before an outside change of the table and of WAF, and the time of the latter.
     table_changed: usize,
     waf_changed: (usize, Option<Instant>),
     epoch: Option<Epoch>,
-    /// The token that each caller was told last of each resource, by a read or a write (empty: not known), and when it
-    /// was read.
+    /// For each caller and resource, the token of its newest read or write (empty: unknown), and the time of the read.
     tokens: BTreeMap<(String, String), (String, Duration)>,
-    /// What each digest was about when a run said it.
-    handed_out: BTreeMap<String, Approval>,
-    /// The newest call that came in before the end of each caller's newest run.
+    /// What each digest covers, as of the run that printed it.
+    issued: BTreeMap<String, Approval>,
+    /// The newest call that arrived before each caller's newest run ended.
     ended: BTreeMap<String, usize>,
-    /// When each caller called each operation of late.
+    /// The recent calls of each operation by each caller.
     pace: BTreeMap<(String, String), Vec<Duration>>,
     runs: BTreeMap<String, Watched>,
     broken: Vec<String>,
-    /// What the table and WAF came to be, and after how many calls.
+    /// The states of the table and of WAF, each with the number of calls before it.
     chronicle: Vec<(usize, String)>,
 }
 
-/// From the first of some overlapping runs to the end of the last.
+/// The time from the start of the first of several overlapping runs to the end of the last.
 struct Epoch {
     /// What may be in force.
     allowed: Ranges,
-    /// What the table has wanted all the time.
+    /// What the table wanted all the time.
     steady: Ranges,
-    /// What has to stay in force.
+    /// What must stay in force.
     protected: Ranges,
-    /// What came into force because it was wanted just then, and has been wanted since.
+    /// What came into force because it was wanted at the time, and has been wanted since.
     fresh: Ranges,
     /// The table had a rejection all the time.
     rejected: bool,
@@ -129,103 +128,104 @@ struct Epoch {
     emptied: bool,
     /// The table had no entry of a family (IPv4, IPv6) all the time.
     no_family: [bool; 2],
-    /// It had fewer of a family than removals have to leave.
+    /// The table had fewer entries of a family than `--min-addresses` all the time.
     too_few: [bool; 2],
-    /// What about rule groups needed a person all the time.
-    troubles: BTreeSet<(String, Promise)>,
+    /// Problems of rule groups that needed approval all the time.
+    problems: BTreeSet<(String, Promise)>,
     spread: Spread,
 }
 
-/// The contents that each wired or adopted set has had all the time.
+/// The contents that each wired or adopted set had all the time, so AWS has propagated them.
 type Spread = BTreeMap<String, BTreeSet<String>>;
 
-/// One run under way.
+/// A run in progress.
 #[derive(Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and all combinations occur")]
+#[expect(clippy::struct_excessive_bools, reason = "each is an independent fact, and all combinations occur")]
 struct Watched {
-    /// The newest call before it, of those that were handled and of all.
+    /// The newest call before it: handled ones, and all that arrived.
     began: usize,
     arrived: usize,
-    /// When.
+    /// The start time.
     began_at: Option<Instant>,
-    /// What the digest that it was given covers, if a run has printed it.
+    /// What the given digest covers, if a run has printed it.
     approval: Option<Approval>,
     errand: Errand,
-    /// The table was changed since it began.
+    /// The table has changed since the start.
     table_moved: bool,
-    /// What was in force or in adopted sets when it began, and what needed approval.
-    stood: BTreeSet<String>,
-    troubles: BTreeSet<(String, Promise)>,
+    /// The CIDRs in force or in adopted sets at the start, and the problems that needed approval.
+    at_start: BTreeSet<String>,
+    problems: BTreeSet<(String, Promise)>,
     spread: Spread,
-    /// The number of writes that suffice; unknown once others interfere.
-    writes_that_do: Option<usize>,
-    /// How often each resource was written.
+    /// A sufficient number of writes. `None` once others interfere.
+    sufficient_writes: Option<usize>,
+    /// The number of writes of each resource.
     written: BTreeMap<String, usize>,
     effects: usize,
     /// The number of stale reads.
     stale: usize,
-    /// The sets that it has created.
+    /// The sets that it created.
     created: BTreeSet<String>,
-    /// At which attempt the newest effect was, and the one before.
+    /// The attempt with the newest effect, and the one before.
     newest_effect: usize,
     effect_before: usize,
     faults: usize,
-    /// The number of calls that failed without a fault: others share the rates, and new sets have to propagate.
+    /// The number of calls that failed without a fault, because others share the rates and new sets have to propagate.
     refused: usize,
-    /// One of them was such that the next run will meet it again.
+    /// One of the failures is permanent until fixed.
     lasting: bool,
     /// An attempt took effect although the service returned an error.
-    lied_to: bool,
+    misreported: bool,
     first_scan: Option<Duration>,
-    /// The newest start of each segment of a scan; how many segments there are is said by each.
+    /// The newest start of each segment of a scan. Each segment has the total number of segments.
     segments: BTreeMap<u64, Segment>,
     newest_list: usize,
-    /// At which attempt the newest list of IP sets and that of rule groups began, and when.
+    /// The attempt and the time at which the newest list of IP sets and of rule groups began.
     lists: BTreeMap<String, (usize, Instant)>,
-    /// Which of them shows what is no longer so.
+    /// The lists that show an old state.
     old_lists: BTreeSet<String>,
-    /// When the first list of IP sets was: it shows what has not been read anew since.
+    /// The time of the first list of IP sets. It shows what has not been read again since.
     first_set_list: Option<Duration>,
-    /// What was read since the newest list of its kind.
+    /// The reads since the newest list of each kind.
     reads: tokens::Reads,
-    /// The sets that were wired when it read or wrote the rule groups. Another run may wire one of the others meanwhile, which
-    /// does not change the token of the set: what this one then strips from it came into force only just now.
+    /// The sets that were wired when it read or wrote the rule groups. Another run may wire one of the others
+    /// meanwhile, which does not change the set's token. What this run then strips from it came into force only just
+    /// before.
     wired: BTreeSet<String>,
-    /// The newest update that took something from force and added nothing.
+    /// The newest update that removed something from force and added nothing.
     newest_removal: usize,
-    /// It took something from a set to which no rule refers.
+    /// It removed something from a set to which no rule refers.
     stripped: bool,
     removed: BTreeSet<String>,
-    /// What it added that let in what was not in force.
+    /// The CIDRs that it added and that allowed addresses that were not in force.
     added: BTreeSet<String>,
 }
 
-/// One segment of a scan, from its first page on.
+/// One segment of a scan, from its first page.
 struct Segment {
-    /// At which attempt it began.
+    /// The attempt at which it began.
     began: usize,
     at: Duration,
-    /// How many there are.
+    /// The total number of segments.
     of: u64,
-    /// What the table has wanted at some time since.
+    /// What the table wanted at any time since.
     seen: Ranges,
 }
 
 impl Watched {
-    /// At which attempt the newest scan began, and when: the earliest start of its segments.
+    /// The attempt and the time at which the newest scan began: the earliest start of its segments.
     fn newest_scan(&self) -> Option<(usize, Duration)> {
         let all = self.segments.values().next().is_some_and(|one| one.of == self.segments.len() as u64);
         self.segments.values().filter(|_| all).map(|segment| (segment.began, segment.at)).min()
     }
 
-    /// What the table has wanted at some time since that scan began.
+    /// What the table wanted at any time since that scan began.
     fn seen(&self) -> Ranges {
         self.segments.values().fold(Ranges::default(), |all, segment| all.or(&segment.seen))
     }
 }
 
 impl Observer {
-    /// Watches every call from now on.
+    /// Observes every call from now on.
     pub(crate) fn new(aws: &Aws, terms: Terms) -> Self {
         let observer = Self(Arc::new(Mutex::new(State {
             now: Snapshot::take(aws, terms.counts),
@@ -243,7 +243,7 @@ impl Observer {
             waf_changed: (0, None),
             epoch: None,
             tokens: BTreeMap::new(),
-            handed_out: BTreeMap::new(),
+            issued: BTreeMap::new(),
             ended: BTreeMap::new(),
             pace: BTreeMap::new(),
             runs: BTreeMap::new(),
@@ -259,7 +259,7 @@ impl Observer {
         f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// WAF is edited in the console.
+    /// Edits WAF in the console.
     pub(crate) fn by_hand(&self, aws: &Aws, edit: impl FnOnce(&Aws)) {
         edit(aws);
         self.with(|state| {
@@ -268,12 +268,13 @@ impl Observer {
         });
     }
 
-    /// What is there now and is not ours has to stay as it is. `strangers` are named like ours, but are not ours.
-    pub(crate) fn foreign_stays(&self, aws: &Aws, strangers: &[&str]) {
+    /// Declares the current foreign resources, which must not change. `named_like_ours` have names like ours, but are
+    /// foreign.
+    pub(crate) fn set_foreign(&self, aws: &Aws, named_like_ours: &[&str]) {
         let ours = |name: &str| name.strip_prefix(NAME).is_some_and(|rest| rest.starts_with('-'));
         self.with(|state| {
             let adopted = &state.terms.adopted;
-            let foreign = |name: &str| strangers.contains(&name) || !ours(name) && !adopted.contains(name);
+            let foreign = |name: &str| named_like_ours.contains(&name) || !ours(name) && !adopted.contains(name);
             state.foreign_sets = aws.ip_sets().into_iter().filter(|set| foreign(&set.name)).collect();
             state.foreign_groups = aws.rule_groups().into_iter().filter(|group| !is_our_group(group)).collect();
         });
@@ -281,10 +282,10 @@ impl Observer {
 
     pub(crate) fn begin(&self, aws: &Aws, caller: &str, errand: Errand) {
         self.with(|state| {
-            state.reads_the_clock(aws);
+            state.advance_clock(aws);
             if state.runs.is_empty() {
                 state.now = Snapshot::take(aws, state.terms.counts);
-                state.remembers();
+                state.remember();
                 state.begin();
             }
             let (began, began_at) = (state.newest, Some(Instant::now()));
@@ -292,10 +293,10 @@ impl Observer {
                 began,
                 arrived: state.arrived,
                 began_at,
-                approval: errand.approve.as_ref().and_then(|digest| state.handed_out.get(digest).cloned()),
-                stood: state.standing(),
-                troubles: state.now.troubles(&state.terms.adopted),
-                writes_that_do: state.writes_that_do(&errand),
+                approval: errand.approve.as_ref().and_then(|digest| state.issued.get(digest).cloned()),
+                at_start: state.standing(),
+                problems: state.now.problems(&state.terms.adopted),
+                sufficient_writes: state.sufficient_writes(&errand),
                 spread: state.now.counting(&state.terms.adopted),
                 errand,
                 ..Watched::default()
@@ -304,18 +305,18 @@ impl Observer {
         });
     }
 
-    /// A run ended and says this of itself; `None`: it was killed.
+    /// Ends a run with its document. `None`: it was killed.
     pub(crate) fn end(&self, caller: &str, said: Option<&Value>) {
         self.with(|state| {
             if let Some(run) = state.runs.remove(caller)
                 && let Some(said) = said
             {
-                // A plan has no outcome that could be true or not.
+                // The outcome of a plan makes no claim that could be false.
                 if said.get("outcome").is_some() {
                     state.judge(caller, &run, said);
                 }
                 if let Some(digest) = said["digest"].as_str() {
-                    state.hands_out(&run, digest, &honesty::texts(said, "held"));
+                    state.issues_digest(&run, digest, &honesty::texts(said, "held"));
                 }
             }
             state.ended.insert(caller.to_owned(), state.arrived);
@@ -328,17 +329,17 @@ impl Observer {
     /// What is wanted now.
     pub(crate) fn wanted(&self, aws: &Aws) -> Ranges {
         self.with(|state| {
-            state.reads_the_clock(aws);
+            state.advance_clock(aws);
             state.wanted()
         })
     }
 
-    /// The installation gets other settings: no run is under way.
-    pub(crate) fn is_told(&self, terms: Terms) {
+    /// Sets the settings of the installation, while no run is in progress.
+    pub(crate) fn set_terms(&self, terms: Terms) {
         self.with(|state| state.terms = terms);
     }
 
-    /// How many calls have come in: the number of the next one.
+    /// The number of calls that arrived, which is the number of the next one.
     pub(crate) fn arrived(&self) -> usize {
         self.with(|state| state.arrived)
     }
@@ -348,7 +349,7 @@ impl Observer {
         self.with(|state| state.now.in_force.clone())
     }
 
-    /// What the table and WAF came to be, and after how many calls.
+    /// The states of the table and of WAF, each with the number of calls before it.
     pub(crate) fn chronicle(&self) -> Vec<(usize, String)> {
         self.with(|state| state.chronicle.clone())
     }
@@ -367,14 +368,14 @@ impl State {
         self.now.with_adopted(&self.terms.adopted)
     }
 
-    fn notes(&mut self, what: String) {
+    fn note(&mut self, what: String) {
         self.chronicle.push((self.arrived, what));
     }
 
-    /// Notes what has become of WAF.
-    fn notes_waf(&mut self, who: &str, old: &Snapshot) {
+    /// Records the new state of WAF.
+    fn note_waf(&mut self, who: &str, old: &Snapshot) {
         for line in self.now.unlike(old) {
-            self.notes(format!("{who}: {line}"));
+            self.note(format!("{who}: {line}"));
         }
     }
 
@@ -393,33 +394,33 @@ impl State {
             emptied: self.table.is_empty() && self.holds_something(),
             no_family: [false, true].map(|ipv6| self.family_is_empty(ipv6)),
             too_few: [false, true].map(|ipv6| self.family_is_small(ipv6)),
-            troubles: self.now.troubles(&self.terms.adopted),
+            problems: self.now.problems(&self.terms.adopted),
             spread: self.now.counting(&self.terms.adopted),
         });
     }
 
-    /// What counts now can be shown from now on.
-    fn remembers(&mut self) {
+    /// Records the contents that count now, because later reads can show them.
+    fn remember(&mut self) {
         for (name, cidrs) in self.now.counting(&self.terms.adopted) {
             let ever = self.ever.entry(name).or_default();
             *ever = ever.or(&Ranges::of(cidrs));
         }
     }
 
-    /// Whether something is in force that is not always wanted.
+    /// Whether something is in force that is not in `--always`.
     fn holds_something(&self) -> bool {
         let ours = |set: &&String| is_set_name(set) || self.terms.adopted.contains(*set);
         let shards = self.now.wired.iter().filter(ours);
         shards.flat_map(|set| &self.now.sets[set]).any(|cidr| !self.terms.always.contains(cidr))
     }
 
-    /// `by_hand`: else by a write that lay around until its caller was gone.
+    /// `by_hand`: otherwise by a write that was delayed until its run ended.
     fn waf_was_edited(&mut self, new: Snapshot, by_hand: bool) {
         self.waf_changed = (self.newest, Some(Instant::now()));
-        self.runs.values_mut().for_each(|run| run.writes_that_do = None);
+        self.runs.values_mut().for_each(|run| run.sufficient_writes = None);
         let before = self.effective();
         let old = std::mem::replace(&mut self.now, new);
-        self.notes_waf(if by_hand { "by hand" } else { "late" }, &old);
+        self.note_waf(if by_hand { "by hand" } else { "late" }, &old);
         let mut edited = Ranges::default();
         for (name, cidrs) in &self.now.sets {
             let fresh: Vec<&String> =
@@ -431,9 +432,9 @@ impl State {
             }
         }
         let (effective, holds) = (self.effective(), self.holds_something());
-        self.remembers();
+        self.remember();
         self.keeps_spread();
-        self.keeps_troubles();
+        self.keeps_problems();
         if let Some(epoch) = &mut self.epoch {
             epoch.emptied &= holds;
             epoch.allowed = epoch.allowed.or(&edited).or(&effective);
@@ -443,7 +444,7 @@ impl State {
     }
 
     fn called(&mut self, aws: &Aws, call: &Call) {
-        self.reads_the_clock(aws);
+        self.advance_clock(aws);
         if call.phase == Phase::Before {
             self.hanging.insert(call.index);
             self.arrived = self.arrived.max(call.index + 1);
@@ -452,64 +453,64 @@ impl State {
         self.hanging.remove(&call.index);
         let Some(attempt) = aws.last_attempt() else { return };
         if attempt.stale && attempt.operation.ends_with("IPSets") | attempt.operation.ends_with("GetIPSet") {
-            self.may_be_misled();
+            self.may_read_old_state();
         }
         self.attempts = call.index + 1;
         self.newest = self.newest.max(self.attempts);
-        if self.is_of_the_past(&attempt.caller, self.attempts) {
+        if self.is_after_its_run(&attempt.caller, self.attempts) {
             if attempt.effect {
                 self.waf_was_edited(Snapshot::take(aws, self.terms.counts), false);
             }
             return;
         }
-        self.leaves_alone(aws, &attempt);
+        self.keeps_foreign(aws, &attempt);
         self.keeps_pace(&attempt);
         let reads = ["Get", "List", "Scan", "Describe"].iter().any(|verb| call.operation.starts_with(verb));
         let writes = ["CreateIPSet", "UpdateIPSet", "CreateRuleGroup", "UpdateRuleGroup"];
         if !reads && !writes.contains(&call.operation.as_str()) {
             self.says(Promise::NeverCalled, format!("call {}: {}", call.index, call.operation));
         }
-        // What had no effect leaves everything as it was looked at before.
+        // A call without an effect changes nothing.
         let old = attempt.effect.then(|| std::mem::replace(&mut self.now, Snapshot::take(aws, self.terms.counts)));
         self.follows(&attempt);
         if let Some(old) = old {
-            self.notes_waf(&attempt.caller, &old);
+            self.note_waf(&attempt.caller, &old);
             self.waf_changed_for_others(&attempt.caller);
             self.keeps_order(&attempt, &old);
             self.leaves_no_gap(&attempt, &old);
             self.has_proof(&attempt, &old);
             self.adds_within_the_limit(&attempt, &old);
-            self.needs_nobody(&attempt, &old);
+            self.needs_no_approval(&attempt, &old);
             self.changes_something(&attempt, &old);
-            self.remembers();
+            self.remember();
             self.keeps_spread();
-            self.keeps_troubles();
+            self.keeps_problems();
             self.keeps_invariants(&attempt, &old);
-            // Its description answers for all that is in it from now on.
+            // From now on its description accounts for all of its contents.
             self.by_hand.retain(|(set, _)| *set != attempt.target);
         }
     }
 
-    /// Whether a call is one of a run that has ended, or was killed, before it was handled.
-    fn is_of_the_past(&self, caller: &str, call: usize) -> bool {
+    /// Whether a call belongs to a run that ended or was killed before the call was handled.
+    fn is_after_its_run(&self, caller: &str, call: usize) -> bool {
         let ended = self.ended.get(caller).is_some_and(|newest| call <= *newest);
         ended && self.runs.get(caller).is_none_or(|run| call <= run.arrived)
     }
 
-    /// Whether a call hangs that came in since this run began.
+    /// Whether a call that arrived since this run began is not handled yet.
     fn hangs_since(&self, run: &Watched) -> bool {
         self.hanging.range(run.arrived..).next().is_some()
     }
 
-    /// Another run's writes are as foreign as a hand edit.
+    /// Treats another run's writes like a manual edit.
     fn waf_changed_for_others(&mut self, caller: &str) {
         if self.runs.len() > 1 || !self.runs.contains_key(caller) {
             self.waf_changed = (self.newest, Some(Instant::now()));
         }
     }
 
-    /// A read of IP sets shows what was: what is in a set by now can come into force with it, no matter who put it there.
-    fn may_be_misled(&mut self) {
+    /// Reads of IP sets may be old: what is in a set now can come into force with it, no matter who added it.
+    fn may_read_old_state(&mut self) {
         let shards = self.now.sets.iter().filter(|(name, _)| is_set_name(name) || self.terms.adopted.contains(*name));
         let there = Ranges::of(shards.flat_map(|(_, cidrs)| cidrs));
         if let Some(epoch) = &mut self.epoch {
@@ -517,15 +518,15 @@ impl State {
         }
     }
 
-    /// Whether all that others did to WAF was done before this run, and shows in what it read.
+    /// Whether all outside changes of WAF happened before this run and are visible in what it read.
     fn is_undisturbed(&self, run: &Watched) -> bool {
         let (call, at) = self.waf_changed;
         let shows = at.zip(run.began_at).is_none_or(|(at, began)| at + self.terms.read_lag <= began);
         call <= run.began && shows && run.stale == 0
     }
 
-    /// Whether the newest lists of a run, each begun at such an attempt, came after all that others did to WAF.
-    fn looked_after_all(&self, run: &Watched) -> bool {
+    /// Whether the newest lists of a run, with these attempts, began after all outside changes of WAF.
+    fn listed_after_all(&self, run: &Watched) -> bool {
         let (call, at) = self.waf_changed;
         let Some((listed, when)) = run.lists.values().min().copied().filter(|_| run.lists.len() == 2) else {
             return false;
@@ -533,7 +534,7 @@ impl State {
         call < listed && at.is_none_or(|at| at + self.terms.read_lag <= when) && run.stale == 0
     }
 
-    /// Never more than AWS's rate in any second.
+    /// Checks that no action exceeds AWS's rate in any second.
     fn keeps_pace(&mut self, attempt: &Attempt) {
         let limit = match attempt.operation.as_str() {
             // DynamoDB has no such rate.
@@ -551,7 +552,7 @@ impl State {
         }
     }
 
-    /// Where tokens come from and scans begin.
+    /// Follows the sources of tokens and the starts of scans.
     fn follows(&mut self, attempt: &Attempt) {
         let Attempt { at, operation, target, caller, .. } = attempt;
         let ok = attempt.outcome == Outcome::Ok;
@@ -573,7 +574,7 @@ impl State {
         }
         if attempt.effect {
             run.effect_before = std::mem::replace(&mut run.newest_effect, index);
-            run.lied_to |= late || matches!(&attempt.outcome, Outcome::Error { status: 400, .. });
+            run.misreported |= late || matches!(&attempt.outcome, Outcome::Error { status: 400, .. });
             *run.written.entry(target.clone()).or_default() += 1;
         }
         if ok && operation == "Scan" && attempt.request.get("ExclusiveStartKey").is_none() {
@@ -598,7 +599,7 @@ impl State {
             run.first_set_list.get_or_insert(*at);
         }
         let apart = run.reads.follow(attempt);
-        // Its own writes it knows without reading them. A further page takes back nothing of what an old one hides.
+        // A run knows its own writes without reading them. A further page does not show what an old first page hid.
         let lists = operation == "ListRuleGroups" && attempt.request.get("NextMarker").is_none();
         if ok && (lists || attempt.effect && operation.ends_with("RuleGroup")) {
             run.wired.clone_from(&self.now.wired);
@@ -617,9 +618,9 @@ impl State {
         }
         if let Some(token) = attempt.shown_token.as_ref().filter(|_| ok) {
             let gets = operation.starts_with("Get");
-            // A write shows nothing of what was there before.
+            // A write does not show the previous contents.
             let read = if gets { *at } else { self.tokens.get(&key).map_or(*at, |(_, at)| *at) };
-            // Whether its caller still waited for an answer that was held up is not known here.
+            // Whether the caller still waited for a delayed answer is unknown here.
             let told = if gets || attempt.fault.is_none() { token.clone() } else { String::new() };
             self.tokens.insert(key, (told, read));
         }
@@ -631,7 +632,7 @@ impl State {
     fn keeps_invariants(&mut self, attempt: &Attempt, old: &Snapshot) {
         let (effective, wanted) = (self.effective(), self.wanted());
         let before = old.with_adopted(&self.terms.adopted);
-        let trusted = self.trusted_in_vain(attempt, old);
+        let trusted = self.trusted_old_list(attempt, old);
         let Some(epoch) = &mut self.epoch else { return };
         epoch.protected = epoch.protected.without(&trusted);
         epoch.fresh = epoch.fresh.without(&trusted);
@@ -641,24 +642,25 @@ impl State {
             (Promise::NoLockOut, epoch.protected.without(&effective)),
             (Promise::NoLeak, self.now.in_force.without(&epoch.allowed)),
         ];
-        // Whoever reads WAF from here on scans the table after that. But what one run read as not wired, and strips,
-        // another may have wired meanwhile: what only the newer scan wants is then out until the next run.
+        // A run that reads WAF from now on scans the table later. But a set that one run read as not wired, and strips,
+        // may have been wired by another meanwhile. What only the newer scan wants is then out of force until the next
+        // run.
         let strips = self.runs.get(&attempt.caller).is_none_or(|run| !run.wired.contains(&attempt.target));
         if !strips {
             found.push((Promise::NoLockOut, epoch.fresh.without(&effective)));
         }
         epoch.fresh = epoch.fresh.and(&effective).or(&effective.without(&before).and(&wanted));
-        // What has come into force and is wanted all the time stays in force as well.
+        // What came into force and is wanted all the time stays in force, too.
         epoch.protected = epoch.protected.or(&effective.and(&epoch.steady));
         for (promise, ranges) in found.into_iter().filter(|(_, ranges)| !ranges.is_empty()) {
             self.says(promise, format!("{what}: {ranges:?}"));
         }
     }
 
-    /// What a write has taken from a set that had no room for what would replace it there: other sets had it in force as
-    /// lists right before the write showed, and one of these was old. AWS has nothing that would tell; the same run puts it
-    /// right. What no other set has ever had is no such thing.
-    fn trusted_in_vain(&self, attempt: &Attempt, old: &Snapshot) -> Ranges {
+    /// What a write removed from a set without room for the replacement, because lists right before the write showed it
+    /// in force in other sets, and one of these lists was old. AWS gives no way to notice. The same run repairs it. What
+    /// no other set has ever had does not count.
+    fn trusted_old_list(&self, attempt: &Attempt, old: &Snapshot) -> Ranges {
         let none = Ranges::default();
         let was_misled = |run: &&Watched| {
             let right_before = run.lists.values().filter(|(list, _)| *list > run.effect_before).count() == 2;
@@ -676,7 +678,7 @@ impl State {
         if after.len() + needed > self.terms.set_capacity { gone } else { none }
     }
 
-    fn leaves_alone(&mut self, aws: &Aws, attempt: &Attempt) {
+    fn keeps_foreign(&mut self, aws: &Aws, attempt: &Attempt) {
         let sets = self.foreign_sets.iter().filter(|set| aws.ip_set(&set.name).as_ref() != Some(*set));
         let groups = self.foreign_groups.iter().filter(|group| aws.rule_group(&group.name).as_ref() != Some(*group));
         let found = aws.web_acls();

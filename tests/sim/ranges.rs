@@ -1,12 +1,13 @@
-//! Sets of addresses as ranges of numbers: the observer's own arithmetic, sharing nothing with the program.
+//! Sets of addresses as ranges of numbers: the observer's own arithmetic, without the program's code.
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// Family (0 or 1), first and last address of a CIDR.
+/// Family (0 or 1), first address and last address of a CIDR.
 pub(crate) type Bounds = (usize, u128, u128);
 
-/// Addresses of both families: for each, ranges from first to last address, ascending, neither touching nor overlapping.
+/// Addresses of both families. Each family has ranges from first to last address, in ascending order, that neither
+/// touch nor overlap.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct Ranges([Vec<(u128, u128)>; 2]);
 
@@ -22,7 +23,7 @@ impl Ranges {
         ranges
     }
 
-    /// The fewest CIDRs that are these addresses, none with a shorter prefix than the family's.
+    /// The fewest CIDRs with exactly these addresses, none with a shorter prefix than the family's limit.
     pub(crate) fn fewest(&self, widest: [u32; 2]) -> Vec<Bounds> {
         let mut cidrs = Vec::new();
         for (family, (ranges, bits)) in self.0.iter().zip([32, 128]).enumerate() {
@@ -101,9 +102,9 @@ impl fmt::Debug for Ranges {
     }
 }
 
-/// Family (0 or 1), first and last address. Panics if it is not a CIDR, which is an error of the test or the stand-in.
+/// Family (0 or 1), first and last address. Panics for an invalid CIDR, which is an error of the test or the stand-in.
 pub(crate) fn bounds(cidr: &str) -> Bounds {
-    let (address, length) = cidr.split_once('/').unwrap_or_else(|| panic!("no CIDR: {cidr}"));
+    let (address, length) = cidr.split_once('/').unwrap_or_else(|| panic!("not a CIDR: {cidr}"));
     let length: u32 = length.parse().unwrap();
     let (family, number, bits) = match address.parse::<Ipv4Addr>() {
         Ok(address) => (0, u128::from(u32::from(address)), 32),
@@ -125,7 +126,7 @@ fn tidy(ranges: &mut Vec<(u128, u128)>) {
     *ranges = tidy;
 }
 
-/// What is left of a range without another.
+/// The parts of a range that are outside another.
 fn cut((first, last): (u128, u128), from: u128, to: u128) -> Vec<(u128, u128)> {
     if to < first || last < from {
         return vec![(first, last)];
@@ -136,7 +137,7 @@ fn cut((first, last): (u128, u128), from: u128, to: u128) -> Vec<(u128, u128)> {
 }
 
 #[test]
-fn ranges_are_what_their_addresses_are() {
+fn ranges_match_their_addresses() {
     let all = Ranges::of(["192.0.2.0/30", "2001:db8::/127"]);
     let some = Ranges::of(["192.0.2.1/32", "2001:db8::1/128"]);
     assert_eq!(

@@ -1,200 +1,200 @@
-//! Seeds that failed once, by what was wrong, each in the world that it meant then.
+//! Seeds that failed once, named by what was wrong, each in the generation of worlds in which it failed.
 
 use crate::seeds::Generation::{Fifth, First, Fourth, Second, Third};
-use crate::seeds::relive_in;
+use crate::seeds::run_seed;
 
 #[test]
-fn a_write_that_hung_and_was_sent_anew_in_the_next_round_counts_once() {
-    relive_in(First, 1141, false);
-    relive_in(First, 2063, false);
+fn a_hanging_write_that_the_next_round_repeats_counts_once() {
+    run_seed(First, 1141, false);
+    run_seed(First, 2063, false);
 }
 
 #[test]
-fn a_set_that_could_not_be_created_is_not_forgotten_while_a_rule_group_waits() {
-    relive_in(First, 1349, false);
+fn a_failed_create_is_reported_while_a_rule_group_waits() {
+    run_seed(First, 1349, false);
 }
 
 #[test]
-fn a_second_scan_keeps_its_distance_from_a_first_one_that_was_held_up() {
-    relive_in(First, 3204, false);
+fn a_second_scan_keeps_its_distance_from_a_delayed_first_one() {
+    run_seed(First, 3204, false);
 }
 
 #[test]
-fn what_a_run_added_in_an_earlier_round_replaces_nothing_yet() {
-    relive_in(First, 3035, false);
-    relive_in(First, 3343, false);
+fn additions_of_an_earlier_round_replace_nothing_yet() {
+    run_seed(First, 3035, false);
+    run_seed(First, 3343, false);
 }
 
 #[test]
-fn what_a_run_added_in_an_earlier_round_makes_no_copy_elsewhere_worth_more() {
-    relive_in(First, 4464, false);
+fn additions_of_an_earlier_round_make_no_other_copy_redundant() {
+    run_seed(First, 4464, false);
 }
 
 #[test]
-fn an_edit_at_the_first_call_of_a_run_whose_reads_lag_need_not_show_in_it() {
-    relive_in(First, 4466, true);
-    relive_in(First, 7735, false);
+fn an_edit_at_the_first_call_of_a_run_may_not_show_in_lagging_reads() {
+    run_seed(First, 4466, true);
+    run_seed(First, 7735, false);
 }
 
 #[test]
-fn a_call_that_is_held_up_does_not_turn_the_observers_clock_back() {
-    relive_in(First, 7595, false);
+fn a_delayed_call_does_not_turn_back_the_clock_of_the_observer() {
+    run_seed(First, 7595, false);
 }
 
 #[test]
-fn of_a_write_that_hangs_and_that_another_run_makes_nobody_can_say_whose_it_was() {
-    relive_in(First, 6673, false);
-    relive_in(Fourth, 1_006_975, false);
+fn a_hanging_write_that_another_run_repeats_has_no_known_author() {
+    run_seed(First, 6673, false);
+    run_seed(Fourth, 1_006_975, false);
 }
 
 #[test]
-fn a_leftover_that_one_run_wires_while_another_strips_it_is_back_after_the_next_run() {
-    relive_in(First, 2640, false);
-    relive_in(First, 791, false);
-    relive_in(First, 10170, false);
+fn a_leftover_wired_by_one_run_and_stripped_by_another_is_restored_by_the_next() {
+    run_seed(First, 2640, false);
+    run_seed(First, 791, false);
+    run_seed(First, 10170, false);
 }
 
 #[test]
-fn a_foreign_set_is_let_go_once_what_it_lets_in_is_in_force_without_it() {
-    relive_in(Second, 20933, false);
+fn a_foreign_set_is_dropped_once_its_addresses_are_in_force_without_it() {
+    run_seed(Second, 20933, false);
 }
 
 #[test]
-fn an_adopted_set_keeps_its_mark_while_something_in_it_is_unsettled() {
-    relive_in(Second, 20484, false);
+fn an_adopted_set_keeps_its_mark_while_its_removals_are_held() {
+    run_seed(Second, 20484, false);
 }
 
 #[test]
-fn a_table_that_was_empty_for_a_moment_is_reason_enough_to_be_blocked() {
-    relive_in(Second, 21975, false);
+fn a_table_that_was_empty_for_a_moment_is_a_reason_to_block() {
+    run_seed(Second, 21975, false);
 }
 
 #[test]
-fn a_scan_has_begun_where_the_first_of_its_segments_has() {
-    relive_in(Second, 702_013, false);
-    relive_in(Second, 815_566, false);
+fn a_scan_begins_with_its_first_segment() {
+    run_seed(Second, 702_013, false);
+    run_seed(Second, 815_566, false);
 }
 
 #[test]
-fn of_a_create_whose_answer_was_lost_and_that_another_run_updates_nobody_can_say_whose_it_was() {
-    relive_in(Second, 815_952, false);
+fn a_lost_create_that_another_run_updates_has_no_known_author() {
+    run_seed(Second, 815_952, false);
 }
 
 #[test]
-fn a_hand_between_the_start_of_a_run_and_its_first_read_makes_more_work() {
+fn an_edit_before_the_first_read_of_a_run_adds_writes() {
     for seed in [701_827, 704_852, 810_685, 812_662, 814_762, 815_430] {
-        relive_in(Second, seed, false);
+        run_seed(Second, seed, false);
     }
 }
 
 #[test]
-fn what_a_run_has_sent_to_be_wired_is_in_force_whatever_an_old_list_of_rule_groups_says() {
+fn wiring_that_was_sent_counts_as_in_force_despite_an_old_list() {
     for seed in [800_093, 815_565, 805_726] {
-        relive_in(Second, seed, false);
+        run_seed(Second, seed, false);
     }
 }
 
 #[test]
-fn no_removal_relies_on_a_set_that_a_hand_changes_meanwhile() {
+fn no_removal_relies_on_a_set_that_is_edited_meanwhile() {
     for seed in [803_621, 806_252, 806_843] {
-        relive_in(Second, seed, false);
+        run_seed(Second, seed, false);
     }
 }
 
 #[test]
-fn a_rule_group_that_has_its_references_already_does_not_prove_that_it_was_written() {
+fn a_rule_group_with_the_references_is_no_proof_of_its_write() {
     for seed in [701_325, 704_785, 811_007, 812_045, 816_889] {
-        relive_in(Second, seed, false);
+        run_seed(Second, seed, false);
     }
 }
 
 #[test]
-fn what_is_held_of_a_hands_doing_may_be_covered_and_what_is_marked_may_wait_out_of_force() {
+fn held_manual_additions_may_be_covered_and_marked_ones_out_of_force() {
     for seed in [1003, 1045, 1402, 2779] {
-        relive_in(Third, seed, false);
+        run_seed(Third, seed, false);
     }
 }
 
 #[test]
-fn a_write_whose_answer_is_held_up_tells_no_token_for_sure() {
-    relive_in(Third, 52, false);
+fn a_write_with_a_delayed_answer_leaves_the_token_unknown() {
+    run_seed(Third, 52, false);
 }
 
 #[test]
-fn what_was_sent_to_be_wired_counts_as_in_force_whatever_the_answer_says() {
+fn wiring_that_was_sent_counts_as_in_force_for_any_answer() {
     for seed in [800_641, 801_187] {
-        relive_in(Third, seed, false);
+        run_seed(Third, seed, false);
     }
 }
 
 #[test]
-fn what_a_hand_added_inside_of_what_is_wanted_is_not_held_by_rejections() {
+fn manual_additions_within_wanted_cidrs_are_not_held_by_rejections() {
     for seed in [800_971, 801_080, 801_225] {
-        relive_in(Third, seed, false);
+        run_seed(Third, seed, false);
     }
 }
 
 #[test]
-fn each_item_that_expires_is_something_new_to_bring_in_step() {
-    relive_in(Third, 802_838, false);
+fn each_expired_item_is_a_new_change() {
+    run_seed(Third, 802_838, false);
 }
 
 #[test]
-fn a_full_set_that_relies_on_another_trusts_a_list_that_may_be_old() {
+fn a_full_set_that_relies_on_another_may_trust_an_old_list() {
     for seed in [804_514, 805_171] {
-        relive_in(Third, seed, false);
+        run_seed(Third, seed, false);
     }
 }
 
 #[test]
-fn what_an_old_list_of_rule_groups_shows_as_not_wired_is_stripped_first() {
+fn a_set_not_wired_in_an_old_list_is_stripped_first() {
     for seed in [804_706, 1_000_785, 1_001_556, 1_004_866] {
-        relive_in(Third, seed, false);
+        run_seed(Third, seed, false);
     }
-    relive_in(Fifth, 1_008_419, false);
+    run_seed(Fifth, 1_008_419, false);
 }
 
 #[test]
-fn what_a_run_has_only_wired_is_nothing_to_rely_on_yet() {
-    relive_in(Third, 1_001_075, false);
+fn a_set_that_was_just_wired_is_not_relied_on_yet() {
+    run_seed(Third, 1_001_075, false);
 }
 
 #[test]
-fn a_set_whose_removals_rely_on_others_is_wired_by_a_write_of_its_own() {
-    relive_in(Third, 1_002_001, false);
-    relive_in(Third, 1_002_001, true);
+fn a_set_whose_removals_rely_on_others_is_wired_by_a_separate_write() {
+    run_seed(Third, 1_002_001, false);
+    run_seed(Third, 1_002_001, true);
 }
 
 #[test]
-fn of_two_rule_groups_that_refer_to_a_set_one_is_enough() {
-    relive_in(Fourth, 1_005_116, false);
-    relive_in(Fourth, 1_005_116, true);
-    relive_in(Fourth, 1_005_343, false);
+fn one_of_two_rule_groups_that_refer_to_a_set_is_enough() {
+    run_seed(Fourth, 1_005_116, false);
+    run_seed(Fourth, 1_005_116, true);
+    run_seed(Fourth, 1_005_343, false);
 }
 
 #[test]
-fn a_late_call_of_an_earlier_run_is_judged_by_the_settings_of_that_run() {
-    relive_in(Fourth, 1_007_661, false);
+fn a_late_call_of_an_earlier_run_is_checked_with_the_settings_of_that_run() {
+    run_seed(Fourth, 1_007_661, false);
 }
 
 #[test]
-fn a_removal_relies_on_what_another_run_added_only_a_minute_after_it_was_read() {
-    relive_in(Fourth, 1_003_468, false);
+fn a_removal_relies_on_additions_of_another_run_only_a_minute_after_they_were_read() {
+    run_seed(Fourth, 1_003_468, false);
 }
 
 #[test]
 fn additions_that_come_to_wait_after_a_conflict_are_held() {
     for seed in [1_018_265, 1_027_290] {
-        relive_in(Fifth, seed, false);
+        run_seed(Fifth, seed, false);
     }
 }
 
 #[test]
 fn an_approval_of_additions_can_come_to_fit_once_removals_are_done() {
-    relive_in(Fifth, 1_018_550, false);
+    run_seed(Fifth, 1_018_550, false);
 }
 
 #[test]
 fn a_write_that_is_held_up_until_after_a_list_does_not_count_as_sent_since() {
-    relive_in(Fifth, 1_023_173, false);
+    run_seed(Fifth, 1_023_173, false);
 }

@@ -1,7 +1,7 @@
-//! What the third generation of worlds has besides: items that expire by a clock of AWS's own, old reads, omissions, late
-//! writes, more hands, runs that start apart, and settings that change between runs.
+//! Additions of the third generation of worlds: items that expire by AWS's clock, old reads, omissions, late writes,
+//! more manual edits, runs that start apart, and settings that change between runs.
 //!
-//! All of it draws from a source of its own, so the worlds of the older generations stay what they were.
+//! All of it draws from a separate source, so the worlds of older generations stay the same.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,23 +14,23 @@ use wafsync::model::settings::{MaxAdditions, MaxRemovals, OnRejection};
 use wafsync_test_aws::{Aws, Config, Fault, FaultKind, Phase, When};
 
 use crate::chance::Chance;
-use crate::genesis::{self, STRANGERS};
+use crate::genesis::{self, UNWANTED};
 use crate::observer::{Expiry, Observer};
 use crate::world::{self, NOW, World};
 
-/// Reads that can show what was, or leave something out.
+/// Reads that can show an older state or omit something.
 const READS: [&str; 6] = ["ListIPSets", "GetIPSet", "ListRuleGroups", "GetRuleGroup", "ListWebACLs", "GetWebACL"];
 
-/// So many reads on end are more than a run makes.
+/// More consecutive reads than a run makes.
 const FOR_LONG: usize = 1000;
 
-/// What else the account is like.
+/// Additional settings of the account.
 pub(crate) fn config(config: Config, chance: &mut Chance) -> Config {
     let skew = if chance.one_in(3) { i64::try_from(chance.below(21_600)).unwrap_or_default() - 10_800 } else { 0 };
     Config { empty_list_pages: chance.one_in(4), epoch: Some(NOW + skew), ..config }
 }
 
-/// Some items get an expiry, of every kind.
+/// Gives some items an expiry, of every kind.
 pub(crate) fn expiries(aws: &Aws, observer: &Observer, chance: &mut Chance) {
     for key in observer.keys() {
         if chance.one_in(5) && key != "growth" {
@@ -62,7 +62,7 @@ fn expire(aws: &Aws, observer: &Observer, key: &str, chance: &mut Chance) {
     observer.put_item_until(aws, key, &cidrs, &[], Some(expiry));
 }
 
-/// Reads of some kinds are old or leave something out for a while, each by itself; writes come late.
+/// Makes some kinds of reads old or incomplete for a while, each independently, and some writes late.
 pub(crate) fn reads(world: &World, chance: &mut Chance) {
     let names: Vec<String> = {
         let sets = world.aws.ip_sets().into_iter().map(|set| set.name);
@@ -88,7 +88,7 @@ pub(crate) fn reads(world: &World, chance: &mut Chance) {
             when: When::Before,
             kind: kind.clone(),
         });
-        // What a list does not know of is unknown to a read as well, now and then.
+        // Sometimes a resource that a list omits is missing in reads as well.
         if let (FaultKind::Omits(_), true) = (&kind, chance.one_in(2)) {
             let other =
                 if operation.ends_with("Group") || operation.ends_with("Groups") { "GetRuleGroup" } else { "GetIPSet" };
@@ -105,7 +105,7 @@ pub(crate) fn reads(world: &World, chance: &mut Chance) {
     }
 }
 
-/// Others have a hand in it at some calls from now on.
+/// Makes others edit WAF and the table by hand at some later calls.
 pub(crate) fn hands(world: &World, chance: &mut Chance) {
     let mut at: Vec<usize> = (0..chance.below(4)).map(|_| chance.below(40)).collect();
     let (observer, mut later, mut calls) = (world.observer.clone(), Chance::new(chance.draw()), 0);
@@ -123,7 +123,7 @@ pub(crate) fn hands(world: &World, chance: &mut Chance) {
     });
 }
 
-/// A hand on a set, a rule, a description, or the expiry of an item.
+/// Edits a set, a rule, a description, or the expiry of an item.
 fn hand(aws: &Aws, observer: &Observer, chance: &mut Chance) {
     let kind = chance.below(9);
     let keys = observer.keys();
@@ -140,11 +140,11 @@ fn hand(aws: &Aws, observer: &Observer, chance: &mut Chance) {
     }
     let (set, group) = (chance.pick(&sets).clone(), chance.pick(&groups).clone());
     let fits = |cidr: &&&str| cidr.contains(':') == set.contains("ipv6");
-    let strangers: Vec<&str> = STRANGERS.iter().filter(fits).copied().collect();
+    let unwanted: Vec<&str> = UNWANTED.iter().filter(fits).copied().collect();
     let wanted = genesis::cidr(chance);
     let planted = chance.below(4);
     observer.by_hand(aws, |aws| match kind {
-        1 => aws.edit_ip_set(&set, |cidrs| strangers.iter().for_each(|cidr| genesis::add(cidrs, cidr))),
+        1 => aws.edit_ip_set(&set, |cidrs| unwanted.iter().for_each(|cidr| genesis::add(cidrs, cidr))),
         2 if wanted.contains(':') == set.contains("ipv6") => {
             aws.edit_ip_set(&set, |cidrs| genesis::add(cidrs, &wanted));
         }
@@ -167,8 +167,8 @@ fn hand(aws: &Aws, observer: &Observer, chance: &mut Chance) {
     });
 }
 
-/// The installation gets other settings.
-pub(crate) fn resettle(world: &mut World, chance: &mut Chance, richest: Option<&mut Chance>) {
+/// Changes the settings of the installation.
+pub(crate) fn change_settings(world: &mut World, chance: &mut Chance, richest: Option<&mut Chance>) {
     if let Some(chance) = richest
         && chance.one_in(4)
     {
@@ -219,7 +219,7 @@ pub(crate) fn resettle(world: &mut World, chance: &mut Chance, richest: Option<&
     world.tell();
 }
 
-/// The installation gets a limit of additions, and one of what removals have to leave, or neither.
+/// Changes the limits `--max-additions` and `--min-addresses` of the installation, or removes them.
 pub(crate) fn limits(world: &mut World, chance: &mut Chance) {
     let guards = &mut world.settings.guards;
     guards.max_additions = chance.one_in(3).then(|| MaxAdditions::Count(chance.below(4)));
@@ -227,7 +227,7 @@ pub(crate) fn limits(world: &mut World, chance: &mut Chance) {
     world.tell();
 }
 
-/// How much later than the first each of several runs starts.
+/// The delay between the first of several runs and each other one.
 pub(crate) fn apart(chance: &mut Chance) -> Duration {
     if chance.one_in(3) { Duration::ZERO } else { Duration::from_millis(chance.draw_below(9000)) }
 }

@@ -1,4 +1,4 @@
-//! Aimed scenarios: what chance would meet too seldom, each watched by the observer.
+//! Scenarios that random worlds reach too rarely, each checked by the observer.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use wafsync_test_aws::{Fault, FaultKind, When};
 use crate::world::{World, small};
 
 #[tokio::test(start_paused = true)]
-async fn a_table_without_an_entry_blocks_also_where_a_leftover_would_be_stripped() {
+async fn an_empty_table_blocks_even_if_a_leftover_would_be_stripped() {
     let world = World::new(small(), &[]);
     world.item("a", &["198.51.100.1/32"]);
     world.converges().await;
@@ -17,7 +17,7 @@ async fn a_table_without_an_entry_blocks_also_where_a_leftover_would_be_stripped
     world.later().await;
     world.observer.delete_item(&world.aws, "a");
     world.apply(&world.process("run")).await;
-    world.sound();
+    world.assert_sound();
 }
 
 #[tokio::test(start_paused = true)]
@@ -27,37 +27,37 @@ async fn a_write_that_stays_throttled_is_left_to_the_next_run() {
     world.converges().await;
     world.later().await;
     world.item("b", &["198.51.100.2/32"]);
-    // As many as one call tries.
+    // As many attempts as one call makes.
     world.aws.fail(Fault { times: 3, ..once("UpdateIPSet", 0, FaultKind::Throttled) });
     world.apply(&world.process("run")).await;
-    world.sound();
+    world.assert_sound();
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rule_group_of_somebody_else_in_our_place_is_left_alone() {
+async fn a_foreign_rule_group_under_our_name_is_not_written() {
     let mut world = World::new(small(), &[]);
-    // One rule group is all that is needed.
+    // One rule group is enough.
     world.settings.waf.limits.max_ip_sets = 2;
     world.aws.put_rule_group("REGIONAL", "wafsync-1", 120, Some("Not yours"), json!([]));
-    world.foreign_stays(&[]);
+    world.set_foreign(&[]);
     world.item("a", &["198.51.100.1/32"]);
     world.apply(&world.process("run")).await;
-    world.sound();
+    world.assert_sound();
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_set_is_not_gone_because_one_read_says_so() {
+async fn a_set_is_not_considered_deleted_after_one_read() {
     let world = World::new(small(), &[]);
     world.item("a", &["198.51.100.1/32"]);
     world.converges().await;
     world.later().await;
     world.aws.fail(once("GetIPSet", 0, FaultKind::NonexistentItem));
     world.apply(&world.process("run")).await;
-    world.sound();
+    world.assert_sound();
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_limit_counts_what_earlier_rounds_of_a_run_removed() {
+async fn a_limit_includes_removals_of_earlier_rounds() {
     let world = World::new(small(), &[]);
     world.item("a", &["198.51.100.1/32", "198.51.100.2/32"]);
     world.item("b", &["198.51.100.3/32", "198.51.100.4/32", "198.51.100.5/32"]);
@@ -77,10 +77,10 @@ async fn a_limit_counts_what_earlier_rounds_of_a_run_removed() {
         world.apply(&late).await
     };
     tokio::join!(world.apply(&early), soon);
-    world.sound();
+    world.assert_sound();
 }
 
-/// A fault of one attempt of this operation, after this many that succeed.
+/// A fault of one attempt of this operation, after this many successful ones.
 fn once(operation: &str, skip: usize, kind: FaultKind) -> Fault {
     Fault { operation: Some(operation.to_owned()), target: None, skip, times: 1, when: When::Before, kind }
 }

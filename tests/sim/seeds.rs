@@ -1,4 +1,4 @@
-//! One number makes a world and everything that goes wrong in it.
+//! Worlds and all of their faults, each created from one number.
 
 use std::ops::Range;
 use std::panic::AssertUnwindSafe;
@@ -19,34 +19,34 @@ use crate::richer;
 use crate::tally::{NO_DIGEST, Tally, cells};
 use crate::world::{Process, World};
 
-/// Seeds that every test run tries: as many as the table of faults has cells, and a few.
+/// The number of seeds of every test run: as many as the table of faults has cells, and a few more.
 const SEEDS: u64 = 400;
 
-/// One seed in this many is run a second time, by long-lived processes.
+/// One seed in this many runs a second time, with long-running processes.
 const WARM: u64 = 7;
 
-/// Further worlds for a cell of the table of faults that stayed empty.
+/// Additional worlds to try for an empty cell of the table of faults.
 const TURNS: usize = 12;
 
-/// Which seeds to try instead: `FROM..TO`.
+/// The variable with other seeds to try: `FROM..TO`.
 const VARIABLE: &str = "WAFSYNC_SEEDS";
 
-/// Parts the chance for what came to the worlds later from that which made the first ones.
+/// Separates the random source of later additions from that of the first worlds.
 const FURTHER: u64 = 0x005e_ed0f_fade;
 
-/// What worlds are made of. A seed means another world in each, so a named seed keeps to the one in which it failed.
+/// The generation of a world. A seed gives another world in each, so a named seed keeps the generation in which it
+/// failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Generation {
-    /// No hand on rules, no digest but the right one, fewer kinds of faults.
+    /// Without edits of rules, without wrong digests, and with fewer kinds of faults.
     First,
-    /// With those.
+    /// Adds these.
     Second,
-    /// With everything in `richer`.
+    /// Adds everything in `richer`.
     Third,
-    /// With rules that count and label, whole processes that live on with an approval, and questions by `explain` and
-    /// `check`.
+    /// Adds rules that count and label, long-running processes with an approval, and calls of `explain` and `check`.
     Fourth,
-    /// With limits of additions, and of what removals have to leave.
+    /// Adds `--max-additions` and `--min-addresses`.
     Fifth,
 }
 
@@ -54,28 +54,28 @@ impl Generation {
     pub(crate) const NEWEST: Self = Self::Fifth;
 }
 
-/// Parts the chance for what the third generation has besides from the others.
+/// Separates the random source of the third generation's additions.
 const RICHER: u64 = 0x0071_1c4e_7000;
 
-/// Parts the chance for what the fourth generation has besides from the others.
+/// Separates the random source of the fourth generation's additions.
 const RICHEST: u64 = 0x00f0_0724_0000;
 
-/// Parts the chance for what the fifth generation has besides from the others.
+/// Separates the random source of the fifth generation's additions.
 const LIMITED: u64 = 0x0011_3172_d000;
 
-/// How a world is made.
+/// How a world is created.
 #[derive(Clone, Copy, Debug)]
 struct Lot {
     seed: u64,
-    /// Processes live on, as with `watch` and in a warm Lambda, and each remembers what it has read.
+    /// Processes run on, as with `watch` and in a warm Lambda, and each keeps its cache of reads.
     lives_on: bool,
     generation: Generation,
-    /// What is wrong with the program.
+    /// The defect of the program.
     careless: Option<Careless>,
 }
 
 impl Lot {
-    /// What the seed is sure to have struck: fault, operation and when.
+    /// The fault that a seed injects in any case, with its operation and time.
     fn cell(self) -> (FaultKind, &'static str, When) {
         let mut cell = usize::try_from(self.seed).unwrap();
         if self.generation > Generation::First {
@@ -90,8 +90,7 @@ impl Lot {
     }
 }
 
-/// Makes the world of a seed, lets everything happen in it, and answers its history, every byte of it, and what was
-/// reached.
+/// Creates the world of a seed, runs everything in it, and returns it with its tally.
 async fn live(lot: Lot) -> (World, Tally) {
     let mut chance = Chance::new(lot.seed);
     let mut further = (lot.generation > Generation::First).then(|| Chance::new(lot.seed ^ FURTHER));
@@ -113,7 +112,7 @@ async fn live(lot: Lot) -> (World, Tally) {
     world.later().await;
     world.aws.clear_log();
 
-    // The first run meets the seed's own fault for sure; further ones come on top of that later.
+    // The first run is certain to get the seed's own fault. More faults are added later.
     world.aws.fail(Fault {
         operation: Some(operation.to_owned()),
         target: None,
@@ -122,7 +121,7 @@ async fn live(lot: Lot) -> (World, Tally) {
         when,
         kind: struck,
     });
-    genesis::meddle(&world, &mut chance);
+    genesis::interfere(&world, &mut chance);
     if let Some(richer) = &mut richer {
         richer::reads(&world, richer);
         richer::hands(&world, richer);
@@ -139,7 +138,7 @@ async fn live(lot: Lot) -> (World, Tally) {
             )
             .collect();
         if let Some(further) = further.as_mut().filter(|_| round > 0) {
-            vex(&world, &mut processes, &digests, further);
+            add_trouble(&world, &mut processes, &digests, further);
         }
         let (from, began) = (world.aws.log().len(), Instant::now());
         let start = world.aws.log().last().map(|call| call.at);
@@ -165,17 +164,17 @@ async fn live(lot: Lot) -> (World, Tally) {
         }
         let calls = world.aws.log().split_off(from);
         if let (1, Some(first)) = (several, calls.first()) {
-            debug_assert!(start.is_none_or(|start| start <= first.at), "the log is in order");
+            debug_assert!(start.is_none_or(|start| start <= first.at), "the log is sorted");
             tally.cut(&calls, first.at, processes[0].settings.run.deadline, first.at + began.elapsed());
         }
         tally.together(&calls);
-        world.sound();
+        world.assert_sound();
         world.later().await;
         if chance.one_in(8) {
             let after = Duration::from_millis(50 * chance.draw_below(200));
             tally.took("killed");
             world.killed(&hurry(&world, &mut chance, 0), tokio::time::sleep(after)).await;
-            world.sound();
+            world.assert_sound();
             world.later().await;
         }
         between_rounds(&mut world, richer.as_mut(), richest.as_mut(), limited.as_mut()).await;
@@ -183,19 +182,19 @@ async fn live(lot: Lot) -> (World, Tally) {
             world.aws.fail(genesis::fault(&mut chance, lot.generation));
         }
         if chance.one_in(3) {
-            genesis::meddle(&world, &mut chance);
+            genesis::interfere(&world, &mut chance);
         }
     }
     tally.struck(&world, propagation);
     if let Some(richest) = &mut richest {
-        ask_in_peace(&world, richest).await;
+        ask_at_rest(&world, richest).await;
     }
     world.converges_with(&mut |run, process| tally.ended(run, process)).await;
     tally.did(&world.lived.lock().unwrap());
     (world, tally)
 }
 
-/// What happens between two rounds of runs.
+/// Changes between two rounds of runs.
 async fn between_rounds(
     world: &mut World,
     richer: Option<&mut Chance>,
@@ -203,7 +202,7 @@ async fn between_rounds(
     limited: Option<&mut Chance>,
 ) {
     if let Some(richer) = richer {
-        richer::resettle(world, richer, richest.as_deref_mut());
+        richer::change_settings(world, richer, richest.as_deref_mut());
         richer::expiries(&world.aws, &world.observer, richer);
         richer::reads(world, richer);
         if richer.one_in(3) {
@@ -223,18 +222,18 @@ async fn between_rounds(
     }
 }
 
-/// Asks what holds once all interference has ended, in whatever state that left WAF.
-async fn ask_in_peace(world: &World, chance: &mut Chance) {
+/// Asks `explain` and `check` once all interference has ended, in any state of WAF.
+async fn ask_at_rest(world: &World, chance: &mut Chance) {
     world.aws.clear_faults();
     world.calm.store(true, Ordering::Relaxed);
     world.later().await;
     world.asks(&genesis::addresses(chance)).await;
-    world.sound();
+    world.assert_sound();
 }
 
-/// What else comes before the later runs: a hand on the rules, a digest that is not this plan's, a call that hangs until
-/// there is no time left.
-fn vex(world: &World, processes: &mut [Process], digests: &[String], chance: &mut Chance) {
+/// Adds more trouble before the later runs: an edit of the rules, a digest of another plan, a call that hangs until the
+/// deadline.
+fn add_trouble(world: &World, processes: &mut [Process], digests: &[String], chance: &mut Chance) {
     if chance.one_in(5) {
         genesis::edit_rules(world, chance);
     }
@@ -256,12 +255,12 @@ fn vex(world: &World, processes: &mut [Process], digests: &[String], chance: &mu
     }
 }
 
-/// A run that has all the time it needs.
+/// A run with enough time.
 fn calm(world: &World, chance: &mut Chance, number: usize) -> Process {
-    Process { luck: chance.draw(), ..world.process(&format!("run{number}")) }
+    Process { seed: chance.draw(), ..world.process(&format!("run{number}")) }
 }
 
-/// A run that may have little time, or be asked to stop.
+/// A run that may have little time, or be stopped by a signal.
 fn hurry(world: &World, chance: &mut Chance, number: usize) -> Process {
     let mut process = calm(world, chance, number);
     if chance.one_in(8) {
@@ -283,18 +282,18 @@ fn hurry(world: &World, chance: &mut Chance, number: usize) -> Process {
     process
 }
 
-/// Lives through a seed with a careless program, in a runtime of its own, so that nothing of one seed reaches another.
-pub(crate) fn relive_carelessly(seed: u64, careless: Careless) {
+/// Runs a seed with a defect, in a separate runtime, so that seeds do not affect each other.
+pub(crate) fn run_seed_with_defect(seed: u64, careless: Careless) {
     let generation = if careless.is_about_limits() { Generation::NEWEST } else { Generation::Third };
-    live_alone(Lot { seed, lives_on: false, generation, careless: Some(careless) });
+    run_alone(Lot { seed, lives_on: false, generation, careless: Some(careless) });
 }
 
-/// Lives through a seed in the world that it means in a generation.
-pub(crate) fn relive_in(generation: Generation, seed: u64, lives_on: bool) -> World {
-    live_alone(Lot { seed, lives_on, generation, careless: None }).0
+/// Runs a seed in the world of this generation.
+pub(crate) fn run_seed(generation: Generation, seed: u64, lives_on: bool) -> World {
+    run_alone(Lot { seed, lives_on, generation, careless: None }).0
 }
 
-fn live_alone(lot: Lot) -> (World, Tally) {
+fn run_alone(lot: Lot) -> (World, Tally) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
         match AssertUnwindSafe(live(lot)).catch_unwind().await {
@@ -302,7 +301,7 @@ fn live_alone(lot: Lot) -> (World, Tally) {
             Err(panic) => {
                 let Lot { seed, .. } = lot;
                 println!(
-                    "seed {seed} failed; to see it again: {VARIABLE}={seed}..{} cargo test --test sim no_seed -- \
+                    "seed {seed} failed; to replay it: {VARIABLE}={seed}..{} cargo test --test sim no_seed -- \
                      --nocapture",
                     seed + 1
                 );
@@ -312,7 +311,7 @@ fn live_alone(lot: Lot) -> (World, Tally) {
     })
 }
 
-/// The seeds of the environment, or those that every test run tries.
+/// The seeds in the environment, or the default ones.
 fn seeds() -> Range<u64> {
     let Ok(range) = std::env::var(VARIABLE) else { return 0..SEEDS };
     let parse = |text: &str| text.parse().unwrap_or_else(|_| panic!("{VARIABLE} is FROM..TO, not {range}"));
@@ -329,10 +328,10 @@ fn no_seed_breaks_a_promise_and_every_branch_is_reached() {
         std::thread::spawn(move || {
             let (mut tally, mut failed) = (Tally::default(), Vec::new());
             for seed in seeds {
-                // Some of them again with long-lived processes.
+                // Some of them again, with long-running processes.
                 for lives_on in if seed % WARM == 0 { vec![false, true] } else { vec![false] } {
                     let lot = Lot { seed, lives_on, generation: Generation::NEWEST, careless: None };
-                    match std::panic::catch_unwind(|| live_alone(lot)) {
+                    match std::panic::catch_unwind(|| run_alone(lot)) {
                         Ok((_, reached)) => tally.add(reached),
                         Err(_) => failed.push(seed),
                     }
@@ -347,12 +346,13 @@ fn no_seed_breaks_a_promise_and_every_branch_is_reached() {
         tally.add(reached);
         failed.extend(broken);
     }
-    // A world in which the call that its seed has struck did not come, or had no effect: another one for the same cell.
+    // Worlds in which the call with the seed's fault did not occur, or had no effect: try another world for the same
+    // cell.
     for cell in if fixed { tally.empty_cells() } else { Vec::new() } {
         let more = (1..=TURNS).map(|turn| (cell + turn * cells().len()) as u64);
         for seed in more {
             let lot = Lot { seed, lives_on: false, generation: Generation::NEWEST, careless: None };
-            match std::panic::catch_unwind(|| live_alone(lot)) {
+            match std::panic::catch_unwind(|| run_alone(lot)) {
                 Ok((_, reached)) => tally.add(reached),
                 Err(_) => failed.push(seed),
             }
@@ -370,15 +370,15 @@ fn no_seed_breaks_a_promise_and_every_branch_is_reached() {
 }
 
 #[test]
-fn a_process_that_lives_on_reads_less() {
-    let reads = |lives_on| relive_in(Generation::First, WARM, lives_on).history().matches(" GetIPSet ").count();
+fn a_long_running_process_reads_less() {
+    let reads = |lives_on| run_seed(Generation::First, WARM, lives_on).history().matches(" GetIPSet ").count();
     assert!(reads(true) < reads(false));
 }
 
 #[test]
-fn the_same_seed_is_the_same_history_byte_for_byte() {
+fn the_same_seed_gives_the_same_history_byte_for_byte() {
     for (seed, lives_on) in [(1, false), (12, false), (40, true), (101, false), (222, false), (333, true)] {
-        let trace = || live_alone(Lot { seed, lives_on, generation: Generation::NEWEST, careless: None }).0.trace();
+        let trace = || run_alone(Lot { seed, lives_on, generation: Generation::NEWEST, careless: None }).0.trace();
         let (first, second) = (trace(), trace());
         assert!(first == second, "seed {seed}:\n{first}\n{second}");
     }

@@ -1,4 +1,4 @@
-//! What the stand-in holds at one moment, as far as the promises of wafsync are about it.
+//! The state of the stand-in at one moment, as far as wafsync's promises depend on it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,8 +12,8 @@ use crate::ranges::Ranges;
 /// The name of the installation in every world.
 pub(crate) const NAME: &str = "wafsync";
 
-/// What the description of a rule group says that is fed from the table of every world:
-/// `printf 111122223333/eu-central-1/clusters | sha256sum`, and, as an earlier version wrote it, without the account.
+/// The table tag in the description of a rule group, for the table of every world: `printf
+/// 111122223333/eu-central-1/clusters | sha256sum`, and the tag of an earlier version, without the account.
 const TABLE_TAGS: [&str; 2] = ["table:07703b30", "table:d6a87d0f"];
 
 #[derive(Clone, Default)]
@@ -22,15 +22,15 @@ pub(crate) struct Snapshot {
     pub(crate) sets: BTreeMap<String, BTreeSet<String>>,
     /// The IP sets to which a rule of one of our rule groups refers.
     pub(crate) wired: BTreeSet<String>,
-    /// The IP sets whose description says that wafsync wrote them.
+    /// The IP sets whose description has our mark.
     pub(crate) marked: BTreeSet<String>,
-    /// The description of every IP set that has one.
+    /// The descriptions of IP sets.
     pub(crate) descriptions: BTreeMap<String, String>,
-    /// What the wired sets let in.
+    /// The addresses that the wired sets allow.
     pub(crate) in_force: Ranges,
     /// Every rule group.
     pub(crate) groups: Vec<Group>,
-    /// Every web ACL: all of them belong to others.
+    /// Every web ACL. All of them are foreign.
     pub(crate) web_acls: Vec<WebAclView>,
 }
 
@@ -41,16 +41,16 @@ pub(crate) struct Group {
     pub(crate) arn: String,
     pub(crate) description: Option<String>,
     pub(crate) rules: Value,
-    /// By name and description.
+    /// Whether its name and description are ours.
     pub(crate) is_ours: bool,
     /// The names of the IP sets to which it refers.
     pub(crate) references: BTreeSet<String>,
-    /// Its rule should count and label, not allow.
+    /// Whether its rule should count and label instead of allow.
     counts: bool,
 }
 
 impl Snapshot {
-    /// `counts`: our rules count and label.
+    /// Takes a snapshot. `counts`: our rules count and label.
     pub(crate) fn take(aws: &Aws, counts: bool) -> Self {
         let (sets, groups) = (aws.ip_sets(), aws.rule_groups());
         let groups: Vec<Group> = groups.into_iter().map(|group| Group::new(group, &sets, counts)).collect();
@@ -69,7 +69,7 @@ impl Snapshot {
         }
     }
 
-    /// What is not as it was, a line for each resource.
+    /// The differences from an older snapshot, one line for each resource.
     pub(crate) fn unlike(&self, old: &Self) -> Vec<String> {
         let mut lines = Vec::new();
         let names: BTreeSet<&String> = self.sets.keys().chain(old.sets.keys()).collect();
@@ -95,7 +95,7 @@ impl Snapshot {
         lines
     }
 
-    /// What these sets and the wired ones hold.
+    /// The addresses in these sets and the wired ones.
     pub(crate) fn with_adopted(&self, adopted: &BTreeSet<String>) -> Ranges {
         let sets = adopted.iter().filter_map(|name| self.sets.get(name));
         Ranges::of(sets.flatten()).or(&self.in_force)
@@ -108,23 +108,23 @@ impl Snapshot {
         sets.map(|(name, cidrs)| (name.clone(), cidrs.clone())).collect()
     }
 
-    /// What counts as in force for guards, each CIDR as it is written: also what our mark answers for, whatever the
-    /// rules say, and what adopted sets hold.
+    /// The CIDRs that count as in force for guards, as they are written: also those covered by our mark, independent of
+    /// the rules, and those in adopted sets.
     pub(crate) fn standing(&self, adopted: &BTreeSet<String>) -> BTreeSet<String> {
         let ours = |name: &String| self.marked.contains(name) && is_set_name(name);
         let counts = |name: &String| self.wired.contains(name) || ours(name) || adopted.contains(name);
         self.sets.iter().filter(|(name, _)| counts(name)).flat_map(|(_, cidrs)| cidrs.clone()).collect()
     }
 
-    /// Whether the description of a set has a sum that is not that of its contents.
+    /// Whether the description of a set has a sum that does not match its contents.
     pub(crate) fn is_unsealed(&self, name: &str) -> bool {
         let said = self.descriptions.get(name).and_then(|description| fingerprint::sum_in(description));
         said.is_some_and(|said| self.sets.get(name).is_some_and(|cidrs| fingerprint::sum_of(cidrs) != said))
     }
 
-    /// What about our rule groups needs a person before anything is written, by rule group.
-    pub(crate) fn troubles(&self, adopted: &BTreeSet<String>) -> BTreeSet<(String, Promise)> {
-        let mut troubles = BTreeSet::new();
+    /// The problems of our rule groups that need approval before any write, by rule group.
+    pub(crate) fn problems(&self, adopted: &BTreeSet<String>) -> BTreeSet<(String, Promise)> {
+        let mut problems = BTreeSet::new();
         for group in self.groups.iter().filter(|group| group.is_ours) {
             let text = group.description.as_deref().unwrap_or_default();
             let tag = text.split(' ').find(|word| word.starts_with("table:"));
@@ -134,12 +134,12 @@ impl Snapshot {
                 (!group.references.is_empty() && !group.is_standard(), Promise::RuleMeaning),
                 (other, Promise::ForeignReference),
             ];
-            troubles.extend(kinds.into_iter().filter(|(is, _)| *is).map(|(_, kind)| (group.name.clone(), kind)));
+            problems.extend(kinds.into_iter().filter(|(is, _)| *is).map(|(_, kind)| (group.name.clone(), kind)));
         }
-        troubles
+        problems
     }
 
-    /// Whether one of these web ACLs does not refer to a rule group of ours that has shards, or switches it off.
+    /// Whether one of these web ACLs does not refer to a rule group of ours that has shards, or overrides it.
     pub(crate) fn is_unenforced(&self, web_acls: &[String], adopted: &BTreeSet<String>) -> bool {
         let mut ours: Vec<&Group> = self.groups.iter().filter(|group| group.is_ours).collect();
         ours.sort_by_key(|group| number(&group.name));
@@ -164,7 +164,7 @@ impl Group {
         Self { name, arn, description, rules, is_ours, references, counts }
     }
 
-    /// Whether its one rule does what it should with what is in one of its sets, and nothing else.
+    /// Whether its one rule does exactly what it should with its sets.
     pub(crate) fn is_standard(&self) -> bool {
         let Some([rule]) = self.rules.as_array().map(Vec::as_slice) else { return false };
         let statement = &rule["Statement"];
@@ -183,7 +183,7 @@ impl Group {
         rule["Action"] == action && labelled && rule.get("OverrideAction").is_none() && parts.iter().all(plain)
     }
 
-    /// Whether it lets in what is in its sets, whatever else it labels that with.
+    /// Whether it allows what is in its sets, even if it adds other labels.
     pub(crate) fn lets_in(&self) -> bool {
         let labels = self.rules.pointer("/0/RuleLabels").and_then(Value::as_array).cloned().unwrap_or_default();
         let mut tidied = self.clone();
@@ -196,16 +196,16 @@ impl Group {
         tidied.is_standard()
     }
 
-    /// Whether nothing about it is to be put right but references that are missing.
+    /// Whether only missing references need a repair.
     pub(crate) fn is_tidy(&self, snapshot: &Snapshot, adopted: &BTreeSet<String>) -> bool {
         let named = |rule: &Value| rule["Name"] == NAME && rule["Priority"] == 0;
-        let troubled = snapshot.troubles(adopted).iter().any(|(group, _)| *group == self.name);
+        let troubled = snapshot.problems(adopted).iter().any(|(group, _)| *group == self.name);
         let empty = self.rules.as_array().is_none_or(Vec::is_empty);
         !troubled && (empty || self.rules.get(0).is_some_and(named) && self.is_standard())
     }
 }
 
-/// Whether the web ACL refers to this rule group as it is.
+/// Whether the web ACL refers to this rule group without an override.
 pub(crate) fn refers(acl: &WebAclView, arn: &str) -> bool {
     acl.rules.as_array().into_iter().flatten().any(|rule| {
         let group = &rule["Statement"]["RuleGroupReferenceStatement"];
@@ -238,7 +238,7 @@ fn is_marked(set: &IpSetView) -> bool {
     set.description.as_deref().is_some_and(|text| text.starts_with(&format!("wafsync {NAME} ")))
 }
 
-/// The ARNs of all IP sets anywhere in these rules.
+/// Collects the ARNs of all IP sets anywhere in these rules.
 fn references(rules: &Value, into: &mut BTreeSet<String>) {
     match rules {
         Value::Array(parts) => parts.iter().for_each(|part| references(part, into)),

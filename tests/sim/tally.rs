@@ -1,4 +1,4 @@
-//! What happened how often in all the worlds: which fault met which operation, and which branches runs took.
+//! Counts what happened in all worlds: which fault hit which operation, and which branches the runs took.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -11,13 +11,13 @@ use wafsync_test_aws::{Attempt, FaultKind, Outcome, When};
 use crate::faults::{OPERATIONS, is_possible, kinds};
 use crate::world::{Lived, Process, World};
 
-/// A new set that is unavailable for longer than this is so for minutes.
+/// Propagation that takes longer than this counts as minutes.
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// What is left of a deadline when no call begins any more, and a little for the last one's answer.
+/// The rest of a deadline in which no call begins any more, and some time for the answer of the last call.
 const CUT: Duration = Duration::from_secs(2);
 
-/// Reads that can show what was before.
+/// Reads that can show an older state.
 const LAGGING: [&str; 4] = ["ListIPSets", "GetIPSet", "ListRuleGroups", "GetRuleGroup"];
 
 /// The branches of a run that the seeds have to reach.
@@ -48,12 +48,12 @@ pub(crate) const BRANCHES: [&str; 24] = [
     "unwired leftovers",
 ];
 
-/// What happened how often.
+/// Counts of faults, stale reads and branches.
 #[derive(Default)]
 pub(crate) struct Tally {
-    /// By fault, operation and whether it struck after the effect.
+    /// By fault, operation and whether it came after the effect.
     faults: BTreeMap<(String, String, bool), usize>,
-    /// By operation: reads that showed what was before.
+    /// By operation: reads that showed an older state.
     stale: BTreeMap<String, usize>,
     branches: BTreeMap<&'static str, usize>,
 }
@@ -63,7 +63,7 @@ impl Tally {
         *self.branches.entry(branch).or_default() += 1;
     }
 
-    /// A run that came to its end.
+    /// Counts a run that ended.
     pub(crate) fn ended(&mut self, run: &Document, process: &Process) {
         let rule =
             run.guard.reasons.iter().any(|reason| reason.starts_with("rule group ") || reason.contains("by hand"));
@@ -87,7 +87,7 @@ impl Tally {
         }
     }
 
-    /// What the runs of a world really did.
+    /// Counts what the runs of a world did.
     pub(crate) fn did(&mut self, lived: &[Lived]) {
         for run in lived {
             for (branch, taken) in [
@@ -103,7 +103,7 @@ impl Tally {
         }
     }
 
-    /// Runs that began together: whether their calls really came between one another's, and one of them wrote.
+    /// Counts runs that began together, if their calls interleaved and one of them wrote.
     pub(crate) fn together(&mut self, calls: &[Attempt]) {
         let callers: BTreeSet<&String> = calls.iter().map(|call| &call.caller).collect();
         let span = |caller: &String| {
@@ -118,7 +118,7 @@ impl Tally {
         }
     }
 
-    /// A run alone whose last call was under way when its time was up.
+    /// Counts a single run whose last call was in flight at the deadline.
     pub(crate) fn cut(&mut self, calls: &[Attempt], began: Duration, deadline: Duration, ended: Duration) {
         let at_the_end = ended + CUT >= began + deadline;
         let hung = calls.last().and_then(|call| call.fault.as_ref()).map(|(_, kind)| kind);
@@ -131,7 +131,7 @@ impl Tally {
         }
     }
 
-    /// The calls of a world.
+    /// Counts the faults in the calls of a world.
     pub(crate) fn struck(&mut self, world: &World, propagation: Duration) {
         for attempt in world.aws.log() {
             if attempt.stale {
@@ -148,7 +148,7 @@ impl Tally {
             };
             let after = when == When::After;
             let writes = attempt.operation.starts_with("Create") || attempt.operation.starts_with("Update");
-            // After an effect, there has to be one.
+            // A fault after the effect counts only if there was an effect.
             if after && writes && !attempt.effect {
                 continue;
             }
@@ -221,7 +221,7 @@ impl Tally {
     }
 }
 
-/// A digest that no run hands out.
+/// A digest that no run prints.
 pub(crate) const NO_DIGEST: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
 
 fn same(a: &FaultKind, b: &FaultKind) -> bool {

@@ -1,5 +1,5 @@
-//! The observer notices what no defect of ours comes to do: calls that are never to be made, what belongs to others, and
-//! what a run says that is not so.
+//! Proves that the observer notices what no imitated defect does: forbidden calls, changes of foreign resources, and
+//! false reports.
 
 use aws_sdk_wafv2::Client;
 use aws_sdk_wafv2::types::{DefaultAction, IpAddressVersion, Scope};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::observer::{Checked, Errand, Explained, Promise};
 use crate::world::{TABLE, World, small};
 
-/// What is proven to be seen here, and by no defect of the program.
+/// Promises that are proven here, without a defect in the program.
 pub(crate) const DIRECT: [Promise; 19] = [
     Promise::NeverCalled,
     Promise::KnownCaller,
@@ -31,17 +31,17 @@ pub(crate) const DIRECT: [Promise; 19] = [
     Promise::Checks,
 ];
 
-/// A world in step, and a caller of which a run is under way: a caller with the client can do what wafsync never does.
+/// A converged world and the client of a caller whose run is in progress. The client can do what wafsync never does.
 async fn under_way() -> (World, Client) {
     let world = World::new(small(), &[]);
-    world.aws.put_ip_set("REGIONAL", "somebody-elses", "IPV4", &["192.0.2.0/24"], None);
-    // Named like ours, and not ours.
+    world.aws.put_ip_set("REGIONAL", "foreign", "IPV4", &["192.0.2.0/24"], None);
+    // Named like ours, but foreign.
     world.aws.put_ip_set("REGIONAL", "wafsync-ipv4-007", "IPV4", &["192.0.2.1/32"], Some("Not yours"));
     world.aws.put_rule_group("REGIONAL", "other-rules", 120, Some("Not yours"), json!([]));
     world.aws.put_web_acl("REGIONAL", "edge", "Block", json!([]));
     world.item("a", &["198.51.100.1/32"]);
     world.converges().await;
-    world.foreign_stays(&["wafsync-ipv4-007"]);
+    world.set_foreign(&["wafsync-ipv4-007"]);
     world.later().await;
     world.observer.begin(&world.aws, "run", Errand { max_ip_sets: 6, ..Errand::default() });
     let waf = Client::new(&world.sdk("run"));
@@ -59,7 +59,7 @@ fn noticed(world: &World, promise: Promise) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_delete_call_is_noticed_also_if_it_is_refused() {
+async fn a_delete_call_is_noticed_even_if_it_is_rejected() {
     let (world, waf) = under_way().await;
     let refused = waf.delete_ip_set().name("wafsync-ipv4-000").id("id").scope(Scope::Regional).lock_token("t");
     assert!(refused.send().await.is_err());
@@ -67,7 +67,7 @@ async fn a_delete_call_is_noticed_also_if_it_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_write_to_a_web_acl_is_noticed_also_if_it_is_refused() {
+async fn a_write_to_a_web_acl_is_noticed_even_if_it_is_rejected() {
     let (world, waf) = under_way().await;
     let refused = waf.update_web_acl().name("edge").id("id").scope(Scope::Regional).lock_token("t");
     let refused = refused.default_action(DefaultAction::builder().build());
@@ -77,9 +77,9 @@ async fn a_write_to_a_web_acl_is_noticed_also_if_it_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_foreign_set_rule_group_or_web_acl_that_changes_is_noticed() {
+async fn a_change_of_a_foreign_resource_is_noticed() {
     for touch in [
-        |world: &World| world.aws.describe_ip_set("somebody-elses", Some("touched")),
+        |world: &World| world.aws.describe_ip_set("foreign", Some("touched")),
         |world: &World| world.aws.describe_ip_set("wafsync-ipv4-007", Some("touched")),
         |world: &World| world.aws.edit_rule_group("other-rules", |rules| *rules = json!([{"Name": "touched"}])),
         |world: &World| world.aws.edit_web_acl("edge", |rules| *rules = json!([{"Name": "touched"}])),
@@ -92,14 +92,14 @@ async fn a_foreign_set_rule_group_or_web_acl_that_changes_is_noticed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_by_somebody_of_whom_no_run_is_under_way_is_noticed() {
+async fn a_call_outside_of_any_run_is_noticed() {
     let (world, _) = under_way().await;
-    Client::new(&world.sdk("stranger")).list_ip_sets().scope(Scope::Regional).send().await.unwrap();
+    Client::new(&world.sdk("unknown")).list_ip_sets().scope(Scope::Regional).send().await.unwrap();
     noticed(&world, Promise::KnownCaller);
 }
 
 #[tokio::test(start_paused = true)]
-async fn writes_that_nobody_needs_are_noticed() {
+async fn unnecessary_writes_are_noticed() {
     let (world, waf) = under_way().await;
     scan(&world).await;
     let create = waf.create_ip_set().name("wafsync-ipv4-005").scope(Scope::Regional).description("wafsync wafsync sum");
@@ -117,7 +117,8 @@ async fn writes_that_nobody_needs_are_noticed() {
     noticed(&world, Promise::FewestWrites);
 }
 
-/// What the observer says of a run that read everything, wrote nothing and says this; `more` is wanted beside it.
+/// Asserts what the observer finds if a run that read everything and wrote nothing reports this. `more` is wanted in
+/// addition.
 async fn says(said: Value, promise: Promise, more: Option<&str>) {
     let (world, _) = under_way().await;
     world.observer.end("run", None);
@@ -132,7 +133,7 @@ async fn says(said: Value, promise: Promise, more: Option<&str>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_run_that_says_what_is_not_so_is_noticed() {
+async fn a_false_report_is_noticed() {
     let said = |outcome: &str, exit_code: u8, done: u8| json!({"outcome": outcome, "exit_code": exit_code, "writes": {"done": done, "planned": 0}});
     says(said("converged", 3, 0), Promise::ExitCode, None).await;
     says(said("changed", 0, 1), Promise::WritesPlanned, None).await;
@@ -149,7 +150,7 @@ async fn a_run_that_says_what_is_not_so_is_noticed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_run_that_has_written_and_says_that_it_has_not_is_noticed() {
+async fn a_run_that_denies_its_writes_is_noticed() {
     let (world, waf) = under_way().await;
     let create = waf.create_ip_set().name("wafsync-ipv4-005").scope(Scope::Regional).description("wafsync wafsync sum");
     create.ip_address_version(IpAddressVersion::Ipv4).set_addresses(Some(Vec::new())).send().await.unwrap();
@@ -158,7 +159,7 @@ async fn a_run_that_has_written_and_says_that_it_has_not_is_noticed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn answers_that_are_not_so_are_noticed() {
+async fn false_answers_are_noticed() {
     let (world, _) = under_way().await;
     let explained = Explained { address: "198.51.100.1/32".to_owned(), wanted: true, in_force: true };
     let checked = Checked { bad_rule: false, missing: false };
@@ -170,7 +171,7 @@ async fn answers_that_are_not_so_are_noticed() {
     world.observer.explained("asks", &[Explained { in_force: false, ..explained.clone() }]);
     ask();
     world.observer.checked("asks", checked);
-    world.sound();
+    world.assert_sound();
     ask();
     world.observer.explained("asks", &[explained]);
     noticed(&world, Promise::Explains);

@@ -1,4 +1,4 @@
-//! A small account, a table, and installations of wafsync that run on them under a paused clock, watched at every call.
+//! A small account, a table, and installations of wafsync under a paused clock, observed at every call.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -37,18 +37,18 @@ use crate::running;
 /// The table of every world.
 pub(crate) const TABLE: &str = "clusters";
 
-/// When every world is, in seconds since the epoch.
+/// The start time of every world, in seconds since the epoch.
 pub(crate) const NOW: i64 = 1_800_000_000;
 
-/// After the faults have ended, so many runs bring everything in step. A run that ends `blocked` or `held` is none of
-/// them: it waits for a person, who approves what it shows, and the run with that approval counts.
+/// The maximum number of runs to converge once the faults have ended. A run that ends `blocked` or `held` does not
+/// count: a person approves what it shows, and the run with that approval counts.
 const RUNS_TO_CONVERGE: usize = 3;
 
-/// Runs that may wait for a person on the way: an adopted set, a rule, too many removals, and once more where the
-/// approval of a rule brings removals to light.
+/// The maximum number of runs that wait for approval before that: an adopted set, a rule, too many removals, and
+/// another one if the approval of a rule leads to removals.
 const RUNS_FOR_A_PERSON: usize = 4;
 
-/// Settings that every world has: small numbers, so that limits are met all the time.
+/// The settings of every world: small numbers, so that limits are reached often.
 const ARGS: [&str; 4] = ["--max-ip-sets=6", "--settle=5s", "--max-removals=3", "--deadline=30m"];
 
 pub(crate) struct World {
@@ -58,46 +58,46 @@ pub(crate) struct World {
     account: Config,
     /// When this machine's clock showed [`NOW`].
     started: Instant,
-    /// No one else changes anything from now on.
+    /// Nobody else changes anything from now on.
     pub(crate) calm: Arc<AtomicBool>,
-    /// What each caller has read, where processes live on from run to run: one that is killed forgets it.
+    /// The cache of reads of each caller, if processes run on from run to run. A killed process loses it.
     pub(crate) warm: Option<Mutex<BTreeMap<String, ReadCache>>>,
-    /// The processes of each caller, where they live on whole: with an approval that they were started with, and until the
+    /// The session of each caller, if whole processes run on: with the approval that they were started with, until the
     /// settings change.
     pub(crate) sessions: Option<Mutex<BTreeMap<String, Session>>>,
-    /// What is wrong with every process.
+    /// The defect of every process.
     pub(crate) careless: Option<Careless>,
-    /// Every run that came to its end.
+    /// Every run that ended.
     pub(crate) lived: Mutex<Vec<Lived>>,
 }
 
-/// What a run did, and what it said of itself.
+/// What a run did, and its report.
 pub(crate) struct Lived {
     pub(crate) document: Value,
-    /// How often it planned and wrote.
+    /// The number of times that it planned and wrote.
     pub(crate) rounds: usize,
-    /// It took something from a set to which no rule referred.
+    /// It removed something from a set to which no rule referred.
     pub(crate) stripped: bool,
     /// It wrote an adopted set.
     pub(crate) adopted: bool,
-    /// It wrote a CIDR that is merged from several.
+    /// It wrote a CIDR that was merged from several.
     pub(crate) merged: bool,
 }
 
-/// How one run is made.
+/// The parameters of one run.
 #[derive(Clone, Debug)]
 pub(crate) struct Process {
     /// The caller: the access key of its calls.
     pub(crate) caller: String,
     pub(crate) settings: Settings,
     pub(crate) signal: Signal,
-    /// What its chance draws from.
-    pub(crate) luck: u64,
-    /// It has little time, or is asked to stop.
+    /// The seed of its random source.
+    pub(crate) seed: u64,
+    /// It has little time, or is stopped by a signal.
     pub(crate) hurried: bool,
 }
 
-/// The stand-in with small quotas.
+/// The configuration of the stand-in, with small quotas.
 pub(crate) fn small() -> Config {
     Config { set_capacity: 4, group_references: 2, scan_page_bytes: 100, epoch: Some(NOW), ..Config::default() }
 }
@@ -127,7 +127,7 @@ impl World {
 
     /// Tells the observer the current settings.
     pub(crate) fn tell(&self) {
-        self.observer.is_told(terms(&self.settings, &self.account));
+        self.observer.set_terms(terms(&self.settings, &self.account));
     }
 
     pub(crate) fn item(&self, key: &str, cidrs: &[&str]) {
@@ -138,9 +138,9 @@ impl World {
         self.observer.by_hand(&self.aws, edit);
     }
 
-    /// What is there now and is not ours belongs to others. `strangers` are named like ours, but are not.
-    pub(crate) fn foreign_stays(&self, strangers: &[&str]) {
-        self.observer.foreign_stays(&self.aws, strangers);
+    /// Declares the current foreign resources. `named_like_ours` have names like ours, but are foreign.
+    pub(crate) fn set_foreign(&self, named_like_ours: &[&str]) {
+        self.observer.set_foreign(&self.aws, named_like_ours);
     }
 
     pub(crate) fn process(&self, caller: &str) -> Process {
@@ -148,15 +148,15 @@ impl World {
             caller: caller.to_owned(),
             settings: self.settings.clone(),
             signal: Signal::default(),
-            luck: 1,
+            seed: 1,
             hurried: false,
         }
     }
 
-    /// One run, to its end.
+    /// A complete run.
     pub(crate) async fn apply(&self, process: &Process) -> Document {
-        // The SDK's back-off draws from here.
-        fastrand::seed(process.luck);
+        // The SDK's back-off uses this random source.
+        fastrand::seed(process.seed);
         self.observer.begin(&self.aws, &process.caller, process.errand());
         let document = self.run(process, Command::Apply).await;
         let mut said = serde_json::to_value(&document).unwrap();
@@ -165,7 +165,7 @@ impl World {
         document
     }
 
-    /// What a run would do.
+    /// The plan of a run.
     pub(crate) async fn plan(&self, process: &Process) -> Document {
         self.observer.begin(&self.aws, &process.caller, process.errand());
         let document = self.run(process, Command::Plan).await;
@@ -173,9 +173,9 @@ impl World {
         document
     }
 
-    /// One run that is killed as soon as `killer` ends.
+    /// A run that is killed as soon as `killer` ends.
     pub(crate) async fn killed(&self, process: &Process, killer: impl Future<Output = ()>) -> Option<Document> {
-        fastrand::seed(process.luck);
+        fastrand::seed(process.seed);
         self.observer.begin(&self.aws, &process.caller, process.errand());
         let document = tokio::select! {
             biased;
@@ -188,14 +188,14 @@ impl World {
 
     async fn run(&self, process: &Process, command: Command) -> Document {
         let Some(careless) = self.careless else { return self.run_with(process, &process.settings, command).await };
-        let mut settings = careless.mislead(process.settings.clone());
+        let mut settings = careless.replace_settings(process.settings.clone());
         if careless == Careless::ApprovesUnseen && command == Command::Apply {
             settings.guards.approve = self.run_with(process, &settings, Command::Plan).await.digest;
         }
         self.run_with(process, &settings, command).await
     }
 
-    /// A run with settings of which the observer need not know.
+    /// A run with settings that the observer need not know.
     async fn run_with(&self, process: &Process, settings: &Settings, command: Command) -> Document {
         let stop = process.signal.stop(Some(Instant::now() + process.settings.run.deadline));
         if let Some(sessions) = &self.sessions {
@@ -224,7 +224,7 @@ impl World {
         document
     }
 
-    /// Takes down what a run did whose calls have this number or a higher one: one of an earlier run, with earlier
+    /// Records what a run did. Its calls have this number or a higher one, because a call of an earlier run, with earlier
     /// settings, can be handled during this one.
     fn has_run(&self, run: &Run, document: &Document, settings: &Settings, caller: &str, first: usize) {
         let policy = iam_policy::policy(Access::Apply, &IamScope::of(settings, Some("eu-central-1")));
@@ -236,7 +236,7 @@ impl World {
         self.lived.lock().unwrap().push(Lived::new(run, document, settings));
     }
 
-    /// Asks `explain` for these addresses, and `check`, and has the observer judge the answers.
+    /// Runs `explain` for these addresses, and `check`, and has the observer check the answers.
     pub(crate) async fn asks(&self, addresses: &[String]) {
         let stop = Signal::default().stop(Some(Instant::now() + self.settings.run.deadline));
         let begin = |caller: &str| self.observer.begin(&self.aws, caller, self.process(caller).errand());
@@ -292,7 +292,7 @@ impl World {
     pub(crate) fn sdk(&self, caller: &str) -> SdkConfig {
         let client = self.aws.http_client();
         let client = match self.careless {
-            Some(careless) => careless.tamper(client),
+            Some(careless) => careless.replace_transport(client),
             None => client,
         };
         let credentials = Credentials::new(caller, "secret", None, None, "test");
@@ -305,18 +305,18 @@ impl World {
             .build()
     }
 
-    /// Lets time pass, so that one run does not take the next one's API rate, and everything has spread.
+    /// Lets time pass, so that one run does not use up the API rate of the next, and everything is propagated.
     pub(crate) async fn later(&self) {
         tokio::time::advance(Duration::from_mins(20)).await;
     }
 
-    /// Runs without faults, with a person who approves what waits: few of them bring everything in step, and the next
-    /// one writes nothing. Answers how many it took.
+    /// Runs without faults, and approves what waits. Asserts that a few runs converge and that the next one writes
+    /// nothing. Returns the number of runs.
     pub(crate) async fn converges(&self) -> usize {
         self.converges_with(&mut |_, _| {}).await
     }
 
-    /// The same, and every run is shown.
+    /// The same, with every run passed to `show`.
     pub(crate) async fn converges_with(&self, show: &mut impl FnMut(&Document, &Process)) -> usize {
         self.aws.clear_faults();
         self.calm.store(true, Ordering::Relaxed);
@@ -328,13 +328,13 @@ impl World {
             let before = self.aws.log().len();
             let asked = self.observer.wanted(&self.aws);
             if asked_before.replace(asked.clone()).is_some_and(|before| before != asked) {
-                // An item has expired since: there is something new to bring in step.
+                // An item has expired since, so there is something new to do.
                 runs = 0;
             }
             let run = self.apply(&process).await;
             show(&run, &process);
             process.settings.guards.approve = None;
-            // Whatever it says, also where a web ACL does not enforce it: the end is a run that wrote nothing.
+            // The end is a run that wrote nothing, with any outcome, for example if a web ACL does not enforce it.
             let wrote = self.aws.log().iter().skip(before).any(|attempt| attempt.effect);
             match run.outcome {
                 // An item may have expired meanwhile.
@@ -346,24 +346,24 @@ impl World {
                 }
                 _ => runs += 1,
             }
-            self.sound();
+            self.assert_sound();
             let few = runs <= RUNS_TO_CONVERGE && waited <= RUNS_FOR_A_PERSON;
             assert!(few, "{}: {}\n{}", Promise::Converges.words(), run.reason, self.history());
         }
-        self.sound();
+        self.assert_sound();
         let (found, asked) = (self.observer.in_force(), self.observer.wanted(&self.aws));
         assert!(found == asked, "converged to {found:?}, not to {asked:?}\n{}", self.history());
         runs
     }
 
-    /// No promise was broken so far.
-    pub(crate) fn sound(&self) {
+    /// Asserts that no promise was broken so far.
+    pub(crate) fn assert_sound(&self) {
         let broken = self.observer.broken(&self.aws);
         assert!(broken.is_empty(), "{}\n{}", broken.join("\n"), self.history());
     }
 
-    /// Every byte of what happened: the attempts with the whole of their requests, what every run said of itself, and
-    /// what WAF holds in the end.
+    /// Every byte of what happened: the attempts with their whole requests, the reports of all runs, and the final
+    /// state of WAF.
     pub(crate) fn trace(&self) -> String {
         let mut trace = self.history();
         for attempt in self.aws.log() {
@@ -377,16 +377,16 @@ impl World {
         trace
     }
 
-    /// Every attempt so far, a line each.
+    /// Every attempt so far, one line each.
     pub(crate) fn history(&self) -> String {
         let mut lines = String::new();
         let chronicle = self.observer.chronicle();
-        let mut notes = chronicle.iter().peekable();
+        let mut note = chronicle.iter().peekable();
         let mut log = self.aws.log();
         log.sort_by_key(|attempt| attempt.index);
         for attempt in &log {
-            // What came before the first call of the log is history of another log.
-            while let Some((_, note)) = notes.next_if(|(calls, _)| *calls <= attempt.index) {
+            // What came before the first call of the log belongs to another log.
+            while let Some((_, note)) = note.next_if(|(calls, _)| *calls <= attempt.index) {
                 let _ = writeln!(lines, "    {note}");
             }
             let (fault, effect) = (&attempt.fault, if attempt.effect { "effect" } else { "-" });
@@ -407,14 +407,14 @@ impl World {
                 detail.join(" ")
             );
         }
-        for (_, note) in notes {
+        for (_, note) in note {
             let _ = writeln!(lines, "    {note}");
         }
         lines
     }
 }
 
-/// The settings of `apply --table clusters` and these further arguments.
+/// The settings of `apply --table clusters` with these additional arguments.
 pub(crate) fn settings(args: &[&str]) -> Settings {
     let line = ["wafsync", "apply", "--table", TABLE].iter().chain(&ARGS).chain(args).map(OsString::from);
     match cli::parse(line, []).unwrap().invocation {
@@ -423,7 +423,7 @@ pub(crate) fn settings(args: &[&str]) -> Settings {
     }
 }
 
-/// Whether a process goes on with these settings: an approval is given to a new one.
+/// Whether a process can run on with these settings. A new approval needs a new process.
 fn lives_on(session: &Session, settings: &Settings) -> bool {
     let of = |settings: &Settings| {
         let mut settings = settings.clone();
@@ -481,11 +481,11 @@ fn terms(settings: &Settings, config: &Config) -> Terms {
         always: settings.table.always.iter().map(ToString::to_string).collect(),
         max_removals: match settings.guards.max_removals {
             MaxRemovals::Count(count) => count,
-            MaxRemovals::Percent(_) => panic!("the observer knows counts alone"),
+            MaxRemovals::Percent(_) => panic!("the observer knows only counts"),
         },
         max_additions: settings.guards.max_additions.map(|limit| match limit {
             MaxAdditions::Count(count) => count,
-            MaxAdditions::Percent(_) => panic!("the observer knows counts alone"),
+            MaxAdditions::Percent(_) => panic!("the observer knows only counts"),
         }),
         min_addresses: settings.guards.min_addresses,
         settle: settings.table.settle,

@@ -1,4 +1,4 @@
-//! Whether what `explain` and `check` answer is so.
+//! Whether the answers of `explain` and `check` are true.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use super::{Observer, Promise, State, Watched};
 use crate::ranges::Ranges;
 use crate::snapshot::{Group, is_shard, refers};
 
-/// What `explain` says of one address.
+/// The answer of `explain` for one address.
 #[derive(Clone, Debug)]
 pub(crate) struct Explained {
     pub(crate) address: String,
@@ -16,17 +16,17 @@ pub(crate) struct Explained {
     pub(crate) in_force: bool,
 }
 
-/// What `check` says of our rule groups.
+/// The answer of `check` about our rule groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Checked {
     /// A rule does not do what it should.
     pub(crate) bad_rule: bool,
-    /// A rule group is not there yet.
+    /// A rule group does not exist yet.
     pub(crate) missing: bool,
 }
 
 impl Observer {
-    /// `explain`, which began as a run does, has answered.
+    /// Checks the answer of `explain`, which began like a run.
     pub(crate) fn explained(&self, caller: &str, answers: &[Explained]) {
         self.with(|state| {
             let Some(run) = state.has_answered(caller) else { return };
@@ -41,7 +41,7 @@ impl Observer {
         });
     }
 
-    /// `check`, which began as a run does, has answered.
+    /// Checks the answer of `check`, which began like a run.
     pub(crate) fn checked(&self, caller: &str, answer: Checked) {
         self.with(|state| {
             let Some(run) = state.has_answered(caller) else { return };
@@ -59,7 +59,7 @@ impl Observer {
 }
 
 impl State {
-    /// Ends a question; `None` if something went wrong on the way or was old, or if others changed something meanwhile.
+    /// Ends a question. `None` if a call failed or was old, or if others changed something meanwhile.
     fn has_answered(&mut self, caller: &str) -> Option<Watched> {
         let run = self.runs.remove(caller)?;
         self.ended.insert(caller.to_owned(), self.arrived);
@@ -71,7 +71,7 @@ impl State {
         (smooth && still).then_some(run)
     }
 
-    /// What gets through by our rules and every web ACL that counts: the named ones, else those that refer to our rule
+    /// What our rules and every relevant web ACL allow: the named web ACLs, or else those that refer to our rule
     /// groups.
     fn lets_in(&self, named: &[String]) -> Ranges {
         let ours = || self.now.groups.iter().filter(|group| group.is_ours);

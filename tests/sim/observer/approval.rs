@@ -1,4 +1,4 @@
-//! What a person has approved: the digest that a run handed out, for what could be removed or changed at the time.
+//! What a person has approved: the digest that a run printed, for what could be removed or changed at the time.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use super::promise::Promise;
 use super::{State, Watched};
 use crate::ranges::Ranges;
 
-/// Everything that a digest can have been about.
+/// Everything that a digest can cover.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Approval {
     pub(super) removals: BTreeSet<String>,
@@ -17,29 +17,29 @@ pub(super) struct Approval {
 }
 
 impl State {
-    /// The contents of a set that counts, each CIDR as it is written there.
+    /// The CIDRs of the sets that count as in force, as they are written.
     pub(super) fn standing(&self) -> BTreeSet<String> {
         self.now.standing(&self.terms.adopted)
     }
 
-    /// A run hands out a digest: it can only be about what stood at some time of it and was not wanted all the time, and
-    /// about additions that it says it holds.
-    pub(super) fn hands_out(&mut self, run: &Watched, digest: &str, said: &[String]) {
+    /// Records the digest of a run. It can only cover what was in force at some time of the run and was not wanted all
+    /// the time, and the additions that the run reports as held.
+    pub(super) fn issues_digest(&mut self, run: &Watched, digest: &str, said: &[String]) {
         let steady = self.epoch.as_ref().map(|epoch| epoch.steady.clone()).unwrap_or_default();
-        let standing: BTreeSet<String> = run.stood.union(&self.standing()).cloned().collect();
-        let mut rules = self.now.troubles(&self.terms.adopted);
-        rules.extend(run.troubles.iter().cloned());
-        // Of an adopted set it names also what something wanted covers.
+        let standing: BTreeSet<String> = run.at_start.union(&self.standing()).cloned().collect();
+        let mut rules = self.now.problems(&self.terms.adopted);
+        rules.extend(run.problems.iter().cloned());
+        // For an adopted set, it also covers CIDRs that something wanted covers.
         let held = |set: &String, cidr: &String| self.now.sets.get(set).is_some_and(|cidrs| cidrs.contains(cidr));
         let adopted = |cidr: &String| self.terms.adopted.iter().any(|set| held(set, cidr));
         let mut removals: BTreeSet<String> = standing.into_iter().collect();
         removals.retain(|cidr| !Ranges::of([cidr]).within(&steady) || run.errand.aggregates || adopted(cidr));
         let is_empty = run.table_moved || self.table.is_empty();
-        let approval = self.handed_out.entry(digest.to_owned()).or_default();
+        let approval = self.issued.entry(digest.to_owned()).or_default();
         approval.removals.extend(removals);
         approval.additions.extend(said.iter().cloned());
         approval.rules.extend(rules);
-        // A table that moved may have been empty when it was scanned.
+        // A table that changed may have been empty when it was scanned.
         approval.emptied |= is_empty;
     }
 }

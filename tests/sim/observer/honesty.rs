@@ -1,4 +1,4 @@
-//! Whether what a run says of itself is true.
+//! Whether a run's report is true.
 
 use serde_json::Value;
 
@@ -8,8 +8,8 @@ use super::{Promise, State, Watched};
 use crate::ranges::{Bounds, Ranges};
 use crate::snapshot::NAME;
 
-/// Whether the next run would meet a fault of this kind again, or a run may take it for one that lasts. A write that
-/// met what passes, or whose answer was lost, is looked up and planned again.
+/// Whether a fault of this kind is permanent, or a run may treat it as permanent. A write with a temporary error or a
+/// lost answer is looked up and planned again.
 pub(super) fn lasts(kind: &FaultKind, operation: &str) -> bool {
     use FaultKind as Kind;
     let passes = match kind {
@@ -30,13 +30,13 @@ pub(super) fn lasts(kind: &FaultKind, operation: &str) -> bool {
     !passes
 }
 
-/// What a document lists under this key.
+/// The texts that a document lists under this key.
 pub(super) fn texts(said: &Value, key: &str) -> Vec<String> {
     said[key].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
 impl State {
-    /// Compares what a run says in its report with what it did.
+    /// Compares the report of a run with what it did.
     pub(super) fn judge(&mut self, caller: &str, run: &Watched, said: &Value) {
         let outcome = said["outcome"].as_str().unwrap_or_default().to_owned();
         let done = said["writes"]["done"].as_u64().unwrap_or(u64::MAX);
@@ -53,11 +53,11 @@ impl State {
             found.push((Promise::ExitCode, said["exit_code"].to_string()));
         }
         let effects = run.effects as u64;
-        // What AWS denied or could not be read is unknown.
+        // The effect of calls that were denied or could not be read is unknown.
         let looked = run.newest_list > run.newest_effect && outcome != "partial" && outcome != "failed";
         let undisturbed = self.is_undisturbed(run);
-        let knows = !run.lied_to && (looked && undisturbed || run.faults == 0);
-        // Nor whose write it was, if others made the same one and an answer, or the call itself, was lost.
+        let knows = !run.misreported && (looked && undisturbed || run.faults == 0);
+        // If others made the same write and an answer or a call was lost, it is unknown whose write it was.
         let may_be_others = (run.faults > 0 || self.hangs_since(run)) && !undisturbed;
         if done > effects && !may_be_others || done < effects && knows {
             found.push((Promise::WritesCounted, format!("{done} done, {effects} had an effect")));
@@ -65,18 +65,18 @@ impl State {
         if done > planned {
             found.push((Promise::WritesPlanned, format!("{done} done, {planned} planned")));
         }
-        if (outcome == "converged" || outcome == "blocked") && effects > 0 && !run.lied_to && !may_be_others {
+        if (outcome == "converged" || outcome == "blocked") && effects > 0 && !run.misreported && !may_be_others {
             found.push((Promise::NothingWritten, format!("{effects} had an effect")));
         }
         if outcome == "changed" && effects == 0 && !may_be_others {
             found.push((Promise::SomethingWritten, String::new()));
         }
-        // Reads lag, so what others did to WAF during a run need not show in it.
+        // Reads lag, so a run need not see what others did to WAF during the run.
         let quiet = run.newest_scan().is_some_and(|(first_page, _)| first_page > self.table_changed) && undisturbed;
         let wanted = self.wanted();
-        // What it looked at last it has to go by, whatever somebody did before.
+        // A run depends on its last reads, whatever others did before.
         let saw = run.newest_scan().is_some_and(|(first_page, _)| first_page > self.table_changed)
-            && (undisturbed || self.looked_after_all(run));
+            && (undisturbed || self.listed_after_all(run));
         if (outcome == "converged" || outcome == "changed") && saw && self.now.in_force != wanted {
             found.push((Promise::InForce, format!("in force is {:?}, wanted is {wanted:?}", self.now.in_force)));
         }
@@ -93,20 +93,20 @@ impl State {
             found.extend(self.judge_enforcement(run, &outcome, smooth));
         }
         if quiet {
-            found.extend(self.judge_need_of_a_person(run, said, &outcome, smooth));
+            found.extend(self.judge_approvals(run, said, &outcome, smooth));
         }
-        // What our mark answers for counts as in force, whatever the rules say.
+        // What our mark covers counts as in force, independent of the rules.
         let counts = Ranges::of(self.standing()).or(&self.now.in_force);
         let waits = !texts(said, "deferred").is_empty() || !texts(said, "unplaced").is_empty();
         let spreads = !self.terms.propagation.is_zero() || !self.terms.read_lag.is_zero();
         if outcome == "partial" && smooth && !run.errand.hurried && !spreads && !(waits && counts != wanted) {
             found.push((Promise::PartialReason, String::new()));
         }
-        // An approval of what an adopted set holds, or of additions, can come to fit only once the rest is gone.
+        // The approval for an adopted set, or for additions, may match only once the rest is removed.
         let needs_approval = !self.terms.adopted.is_empty() || self.terms.max_additions.is_some();
         let late_approval = run.errand.approve.is_some() && needs_approval;
         if smooth && !run.table_moved && !late_approval {
-            self.was_thrifty(caller, run);
+            self.has_fewest_writes(caller, run);
         }
         let reason = said["reason"].as_str().unwrap_or_default();
         for (promise, what) in found {
@@ -114,12 +114,12 @@ impl State {
         }
     }
 
-    /// A foreign rule group has the name of one of ours.
+    /// Whether a foreign rule group has the name of one of ours.
     fn must_fail(&self) -> bool {
         self.foreign_groups.iter().any(|group| group.name.starts_with(&format!("{NAME}-")))
     }
 
-    /// What it says of the web ACLs.
+    /// Checks what it reports about the web ACLs.
     fn judge_enforcement(&self, run: &Watched, outcome: &str, smooth: bool) -> Option<(Promise, String)> {
         let unenforced = self.now.is_unenforced(&run.errand.web_acls, &self.terms.adopted);
         let silent = match outcome {
@@ -135,14 +135,8 @@ impl State {
         (!unenforced && outcome == "unenforced" && !lags).then(|| (Promise::Unenforced, String::new()))
     }
 
-    /// Whether what it leaves to a person is so.
-    fn judge_need_of_a_person(
-        &self,
-        run: &Watched,
-        said: &Value,
-        outcome: &str,
-        smooth: bool,
-    ) -> Vec<(Promise, String)> {
+    /// Checks what it leaves to a person.
+    fn judge_approvals(&self, run: &Watched, said: &Value, outcome: &str, smooth: bool) -> Vec<(Promise, String)> {
         let mut found = Vec::new();
         let (held, wanted, adopted) = (texts(said, "held"), self.wanted(), &self.terms.adopted);
         let blocked = said["guard"]["verdict"] == "blocked";
@@ -171,14 +165,14 @@ impl State {
             {
                 found.push((Promise::HeldAdds, format!("{:?}", wanted.without(&self.now.in_force))));
             }
-            // Approved is one plan; what else there is waits.
+            // One plan is approved. Other removals are held.
             if run.approval.is_none() && !run.table_moved && !self.has_reason_to_hold(run) {
                 found.push((Promise::HeldReason, held.join(" ")));
             }
         }
-        let troubled = !run.troubles.is_empty() || !self.now.troubles(adopted).is_empty();
+        let troubled = !run.problems.is_empty() || !self.now.problems(adopted).is_empty();
         let emptied = self.table.is_empty() && !self.standing().is_empty();
-        // A table that moved may have been empty when it was scanned.
+        // A table that changed may have been empty when it was scanned.
         let emptied = emptied || run.table_moved;
         if (outcome == "blocked" || outcome == "held" && blocked) && !troubled && !emptied {
             found.push((Promise::BlockedReason, String::new()));
@@ -199,7 +193,7 @@ impl State {
         limits || adopted || !unwanted.is_empty() && self.table.has_rejection() && self.terms.holds_rejections
     }
 
-    /// Whether what the table asks for of a family, merged or not, is less than removals have to leave.
+    /// Whether the table asks for fewer CIDRs of a family, merged or not, than `--min-addresses`.
     fn leaves_too_few(&self, run: &Watched, ipv6: bool) -> bool {
         let asked = Ranges::of(self.table.cidrs().filter(|cidr| !self.terms.always.contains(cidr)));
         let merged = self.wanted_cidrs(run.errand.aggregates);
@@ -208,7 +202,7 @@ impl State {
         self.family_is_small(ipv6) || merged < self.terms.min_addresses
     }
 
-    /// Whether what it has added and what is still missing is more than one run may add.
+    /// Whether the CIDRs that it added and that are still missing exceed `--max-additions`.
     fn adds_too_much(&self, run: &Watched) -> bool {
         let standing = Ranges::of(self.standing());
         let missing = Ranges::of(self.table.cidrs()).without(&standing);

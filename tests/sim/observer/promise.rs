@@ -1,9 +1,9 @@
-//! The promises that the observer watches, each with words of its own, by which a test knows which one was broken.
+//! The promises that the observer checks, each with distinct words by which tests recognize it.
 
-/// Defines the promises, all of them, and their words.
+/// Defines all promises and their words.
 macro_rules! promises {
     ($($(#[$doc:meta])* $name:ident = $words:literal,)+) => {
-        /// Something that is never to be seen.
+        /// A promise. The observer reports each violation.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub(crate) enum Promise { $($(#[$doc])* $name,)+ }
 
@@ -11,7 +11,7 @@ macro_rules! promises {
             /// Every promise.
             pub(crate) const ALL: &[Self] = &[$(Self::$name,)+];
 
-            /// What is said when it is broken.
+            /// The words that report a violation.
             pub(crate) const fn words(self) -> &'static str {
                 match self { $(Self::$name => $words,)+ }
             }
@@ -22,46 +22,46 @@ macro_rules! promises {
 promises! {
     NoLockOut = "lock-out",
     NoLeak = "leak",
-    NoGap = "a gap while it spreads",
-    AddsFirst = "adds after a removal",
+    NoGap = "out of force during propagation",
+    AddsFirst = "added after a removal",
     SecondScan = "removed without a second scan, or too early",
     ScanAfterRead = "removed, but WAF was read after the newest scan",
     TokenOfItsRead = "the lock token is not that of the newest read",
-    TokenOfItsRound = "the lock token was fetched apart from the round's reads",
-    Pace = "too many calls in a second",
-    NeverCalled = "never to be called",
-    KnownCaller = "no run of this caller is under way",
+    TokenOfItsRound = "the lock token was not read with its round",
+    Pace = "more calls in a second than the rate allows",
+    NeverCalled = "a forbidden call",
+    KnownCaller = "a call outside of any run",
     Foreign = "foreign resources changed",
     EmptyTable = "written although the table is empty",
-    EmptyFamily = "the last of a family removed",
-    MaxRemovals = "more of a family removed than one run may",
-    MinAddresses = "so much removed that fewer of a family are left than should be",
-    MaxAdditions = "more of a family added than one run may",
+    EmptyFamily = "removed the last address of a family",
+    MaxRemovals = "removed more of a family than the limit",
+    MinAddresses = "removed so many that fewer of a family are left than the minimum",
+    MaxAdditions = "added more of a family than the limit",
     Rejections = "removed although the table has rejections",
     AdoptedRemoval = "removed from an adopted set without approval",
-    AdoptedMark = "an adopted set written that holds what nobody approved to remove",
-    OtherTable = "written although the rule group was last fed from another table",
+    AdoptedMark = "an adopted set written although it has unapproved removals",
+    OtherTable = "written although the rule group belongs to another table",
     RuleMeaning = "written although a rule with references would change",
-    ForeignReference = "written although a reference to a set of somebody else would go",
-    IdleWrite = "a write that changes nothing",
+    ForeignReference = "written although a reference to a foreign set would be dropped",
+    IdleWrite = "a write without a change",
     WrittenOnce = "written more than once in a run without conflicts",
-    FewestWrites = "more writes than one set, one group each would take",
-    ExitCode = "the exit code is another one",
-    WritesCounted = "the writes done are not those that had an effect",
-    WritesPlanned = "more writes done than planned",
-    NothingWritten = "says that nothing was written",
-    SomethingWritten = "says that something was written",
-    InForce = "says that all is in force",
-    Enforced = "does not say that a web ACL does not enforce it",
-    Unenforced = "says unenforced although every web ACL refers",
-    HeldStands = "says held of what is gone or wanted",
-    HeldAdds = "says held, and additions are not in force",
-    HeldReason = "says held without a reason",
-    BlockedReason = "says blocked without a reason",
-    PartialReason = "says partial without a reason",
-    FailedReason = "says failed without a reason",
-    FailedInPassing = "says failed of what passes",
-    Explains = "explain says what is not so",
-    Checks = "check says what is not so",
+    FewestWrites = "more writes than necessary",
+    ExitCode = "the exit code is wrong",
+    WritesCounted = "the reported writes are not those that had an effect",
+    WritesPlanned = "more writes reported than planned",
+    NothingWritten = "reports that nothing was written",
+    SomethingWritten = "reports that something was written",
+    InForce = "reports that everything is in force",
+    Enforced = "does not report that a web ACL does not enforce it",
+    Unenforced = "reports unenforced although every web ACL has references",
+    HeldStands = "reports as held what is removed or wanted",
+    HeldAdds = "reports held, but additions are not in force",
+    HeldReason = "reports held without a reason",
+    BlockedReason = "reports blocked without a reason",
+    PartialReason = "reports partial without a reason",
+    FailedReason = "reports failed without a reason",
+    FailedInPassing = "reports a temporary error as failed",
+    Explains = "explain gives a false answer",
+    Checks = "check gives a false answer",
     Converges = "does not converge",
 }

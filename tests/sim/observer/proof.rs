@@ -1,4 +1,4 @@
-//! What has to be so before anything goes from force: proof, limits, order, and no gap while AWS spreads it.
+//! What must hold before anything is removed from force: proof, limits, order, and no gap during propagation.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::ranges::Ranges;
 use crate::snapshot::Snapshot;
 
 impl State {
-    /// What must stay in place while AWS propagates a change: it was there when the run, or the first one, began.
+    /// Keeps the contents that AWS has certainly propagated: those that were there when the run, or the first one, began.
     pub(super) fn keeps_spread(&mut self) {
         let counting = self.now.counting(&self.terms.adopted);
         let of_runs = self.runs.values_mut().map(|run| &mut run.spread);
@@ -23,21 +23,21 @@ impl State {
         }
     }
 
-    /// What needs a person now did not when it has been put right meanwhile.
-    pub(super) fn keeps_troubles(&mut self) {
-        let troubles = self.now.troubles(&self.terms.adopted);
+    /// Drops problems that were repaired meanwhile.
+    pub(super) fn keeps_problems(&mut self) {
+        let problems = self.now.problems(&self.terms.adopted);
         if let Some(epoch) = &mut self.epoch {
-            epoch.troubles.retain(|trouble| troubles.contains(trouble));
+            epoch.problems.retain(|trouble| problems.contains(trouble));
         }
     }
 
-    /// Nothing is written while a rule needs a person, and no rule group is that does.
-    pub(super) fn needs_nobody(&mut self, attempt: &Attempt, old: &Snapshot) {
+    /// Checks that nothing is written while a rule needs approval, least of all its rule group.
+    pub(super) fn needs_no_approval(&mut self, attempt: &Attempt, old: &Snapshot) {
         let (Some(run), Some(epoch)) = (self.runs.get(&attempt.caller), &self.epoch) else { return };
-        let here = old.troubles(&self.terms.adopted).into_iter().filter(|(group, _)| *group == attempt.target);
-        // An edit right before a run need not show in it where reads lag; the token of the group itself tells.
+        let here = old.problems(&self.terms.adopted).into_iter().filter(|(group, _)| *group == attempt.target);
+        // With lagging reads, a run need not see an edit right before it. The token of the group shows it.
         let shown = self.is_undisturbed(run);
-        let all = epoch.troubles.iter().filter(|_| shown).cloned();
+        let all = epoch.problems.iter().filter(|_| shown).cloned();
         let needs: BTreeSet<_> = here.chain(all).filter(|trouble| !run.may_change(trouble)).collect();
         for (group, promise) in needs {
             let Attempt { operation, target, caller, .. } = attempt;
@@ -45,14 +45,14 @@ impl State {
         }
     }
 
-    /// Between two reads of WAF, a run takes nothing from force before it has added what it adds.
+    /// Checks that a run, between two reads of WAF, removes nothing from force before it has made its additions.
     pub(super) fn keeps_order(&mut self, attempt: &Attempt, old: &Snapshot) {
         let Attempt { target, caller, operation, .. } = attempt;
         let index = self.attempts;
         let Some(run) = self.runs.get_mut(caller) else { return };
         let none = BTreeSet::new();
         let (before, after) = (old.sets.get(target).unwrap_or(&none), self.now.sets.get(target).unwrap_or(&none));
-        // Calls are numbered as they come in, so one that was held up on its way keeps its place.
+        // Calls are numbered on arrival, so a delayed call keeps its place.
         run.stripped |= !old.wired.contains(target) && before.difference(after).next().is_some();
         if after.difference(before).next().is_some() {
             if run.newest_removal > run.newest_list && index > run.newest_removal {
@@ -64,11 +64,11 @@ impl State {
         }
     }
 
-    /// AWS spreads each set on its own, so addresses that stay wanted stay in force through what has been spread, or
-    /// come with the same update.
+    /// AWS propagates each set independently. Addresses that stay wanted must stay in force through contents that are
+    /// already propagated, or be added in the same update.
     pub(super) fn leaves_no_gap(&mut self, attempt: &Attempt, old: &Snapshot) {
         let Attempt { target, caller, .. } = attempt;
-        // Whoever else writes to WAF meanwhile can take away what the run relies on, or seem to have spread it.
+        // Other writers can remove what the run relies on, or change what counts as propagated.
         let run = self.runs.get(caller).filter(|run| self.is_undisturbed(run));
         let wired = old.wired.contains(target);
         let counts = wired || self.terms.adopted.contains(target);
@@ -77,8 +77,8 @@ impl State {
         else {
             return;
         };
-        // Whether what it has read was written just before, by a run that it overlaps, it cannot know: it may rely on what
-        // it has seen there for a minute.
+        // A run cannot know whether an overlapping run wrote just before it read. It may rely on contents that it has seen
+        // for a minute.
         let long = run.began_at.is_some_and(|began| began + Duration::from_mins(1) <= Instant::now());
         let spread = epoch.spread.iter().chain(run.spread.iter().filter(|_| long));
         let gone = Ranges::of(before.difference(after)).and(&epoch.protected);
@@ -90,7 +90,7 @@ impl State {
         }
     }
 
-    /// Whatever goes from force has gone twice from the table, is within the limit, and is not held.
+    /// Checks that removed addresses were missing in two scans, are within the limit, and are not held.
     pub(super) fn has_proof(&mut self, attempt: &Attempt, old: &Snapshot) {
         let Attempt { target, caller, .. } = attempt;
         let (Some(before), Some(after)) = (old.sets.get(target), self.now.sets.get(target)) else { return };
@@ -105,7 +105,7 @@ impl State {
         if epoch.emptied && !run.approval.as_ref().is_some_and(|approval| approval.emptied) {
             found.push((Promise::EmptyTable, attempt.operation.clone()));
         }
-        // Until a person has approved what would go from it, nothing comes to it either: it would bear our mark then.
+        // Nothing is added to an adopted set until its removals are approved, because the set would then have our mark.
         let unwanted = |cidr: &&String| !Ranges::of([cidr]).within(&seen) && !run.may_remove(cidr);
         let answers = old.marked.contains(target) && (old.wired.contains(target) || !knows);
         let unmarked = self.terms.adopted.contains(target) && !answers;
@@ -115,11 +115,11 @@ impl State {
         let read = self.tokens.get(&(caller.clone(), target.clone())).map(|(_, at)| *at);
         for cidr in before.difference(after).filter(|_| counts) {
             let by_hand = self.by_hand.contains(&(target.clone(), cidr.clone()));
-            // What stays covered as the newest scan saw it, or is there twice, is no loss.
+            // What stays covered, as of the newest scan, or is there twice, is no loss.
             if Ranges::of([cidr]).within(&seen) {
                 continue;
             }
-            // For what a hand has put there since the set was written, a second look is enough, at once.
+            // For addresses added by hand since the set was written, a second read is enough, without a wait.
             let settle = if by_hand { Duration::ZERO } else { self.terms.settle };
             match (run.first_scan, run.newest_scan(), read.max(run.first_set_list)) {
                 (Some(first), Some((_, newest)), _) if newest < first + settle => {
@@ -163,11 +163,11 @@ impl State {
         }
     }
 
-    /// What lets in more than was in force is within the limit, but for what was approved.
+    /// Checks that unapproved additions to what is in force are within the limit.
     pub(super) fn adds_within_the_limit(&mut self, attempt: &Attempt, old: &Snapshot) {
         let Attempt { target, caller, .. } = attempt;
         let Some(most) = self.terms.max_additions else { return };
-        // What it was shown may have been another state.
+        // It may have read another state.
         let knows = self.runs.get(caller).is_some_and(|run| self.is_undisturbed(run));
         let (standing, always) = (Ranges::of(old.standing(&self.terms.adopted)), self.terms.always.clone());
         let none = BTreeSet::new();

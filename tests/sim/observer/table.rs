@@ -1,4 +1,4 @@
-//! What the table asks for, as the world tells it and as AWS's clock has it.
+//! What the table asks for, according to the world and to AWS's clock.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,9 +12,9 @@ use wafsync_test_aws::Aws;
 /// When an item expires.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Expiry {
-    /// In seconds since 1970: past it, the item counts as gone.
+    /// In seconds since 1970. After it, the item counts as gone.
     At(i64),
-    /// Something that is no time at all, as written to DynamoDB: a rejection, and the item stays.
+    /// A value that is not a valid time, as written to DynamoDB: a rejection, and the item stays.
     Bad(Value),
 }
 
@@ -22,7 +22,7 @@ pub(crate) enum Expiry {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Row {
     cidrs: Vec<String>,
-    /// It has something that no reader could use.
+    /// It has an invalid value.
     bad: bool,
     expires: Option<i64>,
 }
@@ -31,7 +31,7 @@ pub(super) struct Row {
 #[derive(Default)]
 pub(super) struct Table {
     rows: BTreeMap<String, Row>,
-    /// What AWS's clock showed last.
+    /// AWS's clock at the newest call.
     date: i64,
 }
 
@@ -44,7 +44,7 @@ impl Table {
         self.standing().flat_map(|row| &row.cidrs)
     }
 
-    /// Whether an item of it has something that no reader can use.
+    /// Whether an item has an invalid value.
     pub(super) fn has_rejection(&self) -> bool {
         self.standing().any(|row| row.bad)
     }
@@ -53,7 +53,7 @@ impl Table {
         self.cidrs().next().is_none()
     }
 
-    /// Moves the clock on; whether an item has expired by that.
+    /// Advances the clock and returns whether an item has expired.
     fn is_older(&mut self, date: i64) -> bool {
         let before = self.standing().count();
         self.date = date;
@@ -62,7 +62,7 @@ impl Table {
 }
 
 impl Observer {
-    /// An item comes or changes. `bad` are values that no reader could use.
+    /// Adds or changes an item. `bad` are invalid values.
     pub(crate) fn put_item(&self, aws: &Aws, key: &str, cidrs: &[&str], bad: &[&str]) {
         self.put_item_until(aws, key, cidrs, bad, None);
     }
@@ -80,10 +80,10 @@ impl Observer {
         let cidrs = cidrs.iter().map(|cidr| (*cidr).to_owned()).collect();
         let bad = !bad.is_empty() || matches!(expiry, Some(Expiry::Bad(_)));
         self.with(|state| {
-            state.notes(format!("table: {key} asks for {values:?} until {expiry:?}"));
+            state.note(format!("table: {key} asks for {values:?} until {expiry:?}"));
             let expires = expiry.and_then(|expiry| if let Expiry::At(at) = expiry { Some(at) } else { None });
             state.table.rows.insert(key.to_owned(), Row { cidrs, bad, expires });
-            state.reads_the_clock(aws);
+            state.advance_clock(aws);
             state.table_is_new();
         });
     }
@@ -91,13 +91,13 @@ impl Observer {
     pub(crate) fn delete_item(&self, aws: &Aws, key: &str) {
         aws.delete_item(TABLE, key);
         self.with(|state| {
-            state.notes(format!("table: {key} is gone"));
+            state.note(format!("table: {key} is gone"));
             state.table.rows.remove(key);
             state.table_is_new();
         });
     }
 
-    /// What an item asks for.
+    /// The CIDRs of an item.
     pub(crate) fn item(&self, key: &str) -> Vec<String> {
         self.with(|state| state.table.rows.get(key).map(|row| row.cidrs.clone()).unwrap_or_default())
     }
@@ -109,12 +109,12 @@ impl Observer {
 }
 
 impl State {
-    /// An item that is past its expiry by AWS's clock is gone from then on.
-    pub(super) fn reads_the_clock(&mut self, aws: &Aws) {
+    /// Treats items past their expiry by AWS's clock as gone.
+    pub(super) fn advance_clock(&mut self, aws: &Aws) {
         if let Some(date) = aws.date()
             && self.table.is_older(date)
         {
-            self.notes(format!("table: an item has expired by {date}"));
+            self.note(format!("table: an item has expired by {date}"));
             self.table_is_new();
         }
     }
@@ -123,12 +123,12 @@ impl State {
         Ranges::of(self.table.cidrs().chain(&self.terms.always))
     }
 
-    /// Whether the table, and not `--always`, asks for nothing of a family.
+    /// Whether the table, without `--always`, asks for nothing of a family.
     pub(super) fn family_is_empty(&self, ipv6: bool) -> bool {
         self.table.cidrs().all(|cidr| cidr.contains(':') != ipv6)
     }
 
-    /// Whether the table, and not `--always`, asks for less of a family than removals have to leave.
+    /// Whether the table, without `--always`, asks for fewer CIDRs of a family than `--min-addresses`.
     pub(super) fn family_is_small(&self, ipv6: bool) -> bool {
         let asked = self.table.cidrs().filter(|cidr| cidr.contains(':') == ipv6 && !self.terms.always.contains(cidr));
         asked.collect::<BTreeSet<_>>().len() < self.terms.min_addresses

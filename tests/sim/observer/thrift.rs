@@ -1,7 +1,7 @@
-//! No write too many: a bound from counts alone, by no code of the planner's.
+//! No unnecessary writes: a bound from counts alone, without the planner's code.
 //!
-//! Whatever is missing could be put into new sets, each written once, and whatever has to go is in sets that are written
-//! once each; no plan that claims to use the fewest writes may need more.
+//! Everything missing could be put into new sets, each written once, and everything to be removed is in sets that are
+//! written once each. A plan with the fewest writes never needs more.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::ranges::{Bounds, Ranges, bounds};
 use crate::snapshot::{Snapshot, is_set_name};
 
 impl State {
-    /// A write changes something.
+    /// Checks that a write changes something.
     pub(super) fn changes_something(&mut self, attempt: &Attempt, old: &Snapshot) {
         let target = &attempt.target;
         let set =
@@ -30,8 +30,8 @@ impl State {
         }
     }
 
-    /// The writes that suffice for what is wanted now, without interference; `None` if new sets are not allowed.
-    pub(super) fn writes_that_do(&self, errand: &Errand) -> Option<usize> {
+    /// The writes that suffice for what is wanted now, without interference. `None` if new sets are not allowed.
+    pub(super) fn sufficient_writes(&self, errand: &Errand) -> Option<usize> {
         let adopted = &self.terms.adopted;
         let owned = |name: &String| {
             let known = self.now.marked.contains(name) || self.now.wired.contains(name);
@@ -59,7 +59,7 @@ impl State {
         Some(changed + new + absent + untidy + referring)
     }
 
-    /// The CIDRs that should stand in the sets.
+    /// The CIDRs that the sets should hold.
     pub(super) fn wanted_cidrs(&self, aggregates: bool) -> BTreeSet<Bounds> {
         if aggregates {
             return self.wanted().fewest(self.terms.widest).into_iter().collect();
@@ -67,24 +67,25 @@ impl State {
         self.table.cidrs().chain(&self.terms.always).map(|cidr| bounds(cidr)).collect()
     }
 
-    /// At the end of a run that nothing came between.
-    pub(super) fn was_thrifty(&mut self, caller: &str, run: &Watched) {
-        // A set whose removals rely on others is wired once they are made, after what did not have to wait for that.
+    /// Checks the number of writes at the end of an undisturbed run.
+    pub(super) fn has_fewest_writes(&mut self, caller: &str, run: &Watched) {
+        // A set whose removals rely on others is wired once they are made, after the writes that did not have to wait.
         let may_be_twice = |name: &String| run.stripped && !is_set_name(name) && !self.terms.adopted.contains(name);
         let twice = run.written.iter().filter(|(name, count)| **count > 1 && !may_be_twice(name));
         let twice: Vec<String> = twice.map(|(name, _)| name.clone()).collect();
-        // Without the time for a confirming scan it plans anew, and what was to share a write with a removal goes elsewhere.
+        // Without time for a confirming scan, a run plans again, and what would share a write with a removal goes
+        // elsewhere.
         if !twice.is_empty() && !run.errand.hurried {
             self.says(Promise::WrittenOnce, format!("{caller}: {twice:?}"));
         }
-        if let Some(enough) = run.writes_that_do
+        if let Some(enough) = run.sufficient_writes
             && run.effects > enough
         {
             self.says(Promise::FewestWrites, format!("{caller}: {} writes, {enough} would do", run.effects));
         }
     }
 
-    /// Whether something unwanted is in force or in an adopted set.
+    /// The unwanted CIDRs that are in force or in an adopted set.
     pub(super) fn holds_unwanted(&self) -> BTreeSet<String> {
         let wanted = self.wanted();
         self.standing().into_iter().filter(|cidr| !Ranges::of([cidr]).within(&wanted)).collect()

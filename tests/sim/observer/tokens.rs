@@ -1,4 +1,4 @@
-//! Where the lock token of a write comes from: the read that showed the contents on which the write rests.
+//! The source of each lock token: it must come from the read that showed the contents on which the write is based.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,9 +7,9 @@ use wafsync_test_aws::{Attempt, Outcome};
 /// What a run has read and written since it listed the resources of a kind.
 #[derive(Default)]
 pub(super) struct Reads {
-    /// By kind, as in `UpdateIPSet`: the number of the call that lists it.
+    /// By kind, such as `IPSet`: the number of the newest call that listed it.
     listed: BTreeMap<String, usize>,
-    /// The kinds of which something was written since.
+    /// The kinds with a write since.
     written: BTreeSet<String>,
     /// By kind and name.
     read: BTreeMap<(String, String), Read>,
@@ -17,16 +17,16 @@ pub(super) struct Reads {
 
 #[derive(Default)]
 struct Read {
-    /// How many reads showed it.
+    /// The number of reads that showed it.
     shown: usize,
-    /// A fault struck one of them, so another followed.
+    /// Whether a fault hit one of the reads, so another followed.
     struck: bool,
-    /// One came after a write of its kind.
+    /// Whether a read came after a write of its kind.
     late: bool,
 }
 
 impl Reads {
-    /// Follows one more call; answers whether it is an update whose token was not read with the rest of its round.
+    /// Follows one more call. Returns whether it is an update whose token was not read with the rest of its round.
     pub(super) fn follow(&mut self, attempt: &Attempt) -> bool {
         let Attempt { operation, target, .. } = attempt;
         let ok = attempt.outcome == Outcome::Ok;
@@ -54,7 +54,7 @@ impl Reads {
         false
     }
 
-    /// One that was held up until after the list is none that was sent since.
+    /// Records a write, unless it was sent before the list and only delayed.
     fn writes(&mut self, kind: &str, attempt: &Attempt) {
         if self.listed.get(kind).is_none_or(|listed| attempt.index > *listed) {
             self.written.insert(kind.to_owned());
