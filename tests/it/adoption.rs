@@ -121,7 +121,7 @@ async fn a_set_to_adopt_that_stays_omitted_fails_within_about_a_minute_without_a
 #[tokio::test(start_paused = true)]
 async fn a_foreign_set_named_like_ours_is_not_written_and_its_number_is_skipped() {
     let world = World::new(&[]);
-    world.aws.put_ip_set("REGIONAL", "wafsync-ipv4-000", "IPV4", &["203.0.113.0/24"], Some("somebody else"));
+    world.aws.put_ip_set("REGIONAL", "wafsync-ipv4-000", "IPV4", &["203.0.113.0/24"], Some("foreign"));
     world.aws.put_ip_set("REGIONAL", "wafsync-ipv4-001", "IPV6", &[], Some("wafsync wafsync sum:1 entries:0"));
     world.items(1..=1);
     let document = world.apply().await;

@@ -32,7 +32,7 @@ async fn everything(args: &[&str]) -> BTreeSet<iam::Call> {
     let config = Config { set_capacity: 2, group_references: 2, list_page: 2, ..Config::default() };
     let mut world = World::with(config, args);
     world.aws.put_ip_set("REGIONAL", "offices", "IPV4", &["203.0.113.0/24"], Some("Offices"));
-    world.aws.put_ip_set("REGIONAL", "stranger", "IPV4", &["203.0.113.0/24"], None);
+    world.aws.put_ip_set("REGIONAL", "foreign", "IPV4", &["203.0.113.0/24"], None);
     world.aws.put_web_acl("REGIONAL", "front", "Block", json!([]));
     world.items(1..=3);
     world.item("six", &["2001:db8:1::/48"]);

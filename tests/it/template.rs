@@ -285,7 +285,7 @@ fn the_web_acl_of_the_stack_blocks_and_refers_to_each_rule_group_once() {
 
 #[test]
 fn parameters_without_effect_are_rejected() {
-    // Also with a load balancer or a web ACL of one's own.
+    // Also with a load balancer or a web ACL of the user.
     let front = [("LoadBalancerArn", "arn:front")];
     let own = [("WebAclArn", WEB_ACL)];
     assert!(Stack::new(&own).is_allowed());
