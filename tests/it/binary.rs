@@ -460,7 +460,7 @@ async fn explain_finds_the_web_acls_that_refer_to_us() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn explain_waits_until_all_of_it_is_wanted_and_in_force() {
+async fn explain_waits_until_everything_is_wanted_and_in_force() {
     let bench = Bench::settled().await;
     let calls = |operation: &str| bench.aws.log().iter().filter(|call| call.operation == operation).count();
     let scans = calls("Scan");

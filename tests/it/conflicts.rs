@@ -35,7 +35,7 @@ async fn an_edit_between_read_and_write_is_read_and_planned_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn additions_that_come_to_wait_after_a_conflict_are_held() {
+async fn additions_above_the_limit_after_a_conflict_are_held() {
     let mut world = world(&[]).await;
     world.set(&["--max-additions", "5"]);
     world.items(41..=41);

@@ -96,7 +96,7 @@ fn the_two_jobs_differ_only_in_the_command() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_held_plan_prints_the_job_that_approves_it_also_in_a_renamed_copy() {
+async fn a_held_plan_prints_the_job_that_approves_it_even_in_a_renamed_copy() {
     let applies = document("CronJob", "wafsync");
     // Kustomize's namePrefix renames both alike.
     assert_eq!(pod(&applies)["serviceAccountName"], applies["metadata"]["name"]);

@@ -102,7 +102,7 @@ async fn a_rule_group_waits_for_a_list_that_shows_the_new_set() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_list_proves_what_was_written_without_a_read_of_the_set() {
+async fn one_list_confirms_writes_without_a_read_of_the_set() {
     let world = small(&[]).await;
     world.items(13..=16);
     world.next_apply().await;

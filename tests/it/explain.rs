@@ -222,7 +222,7 @@ async fn a_label_removed_from_our_rule_by_hand_locks_clients_out() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_two_rule_groups_that_refer_to_a_set_one_is_enough() {
+async fn one_of_two_rule_groups_that_refer_to_a_set_is_enough() {
     let mut world = World::new(&[]);
     world.items(1..=1);
     world.apply().await;

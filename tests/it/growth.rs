@@ -108,7 +108,7 @@ async fn an_ipv6_host_that_is_read_back_expanded_is_not_written_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn lists_in_pages_with_a_marker_on_every_one_are_read_whole() {
+async fn lists_with_a_marker_on_every_page_are_read_to_the_end() {
     let config =
         Config { set_capacity: 2, group_references: 2, list_page: 2, always_next_marker: true, ..Config::default() };
     let world = World::with(config, &["--max-ip-sets", "6"]);

@@ -327,7 +327,7 @@ async fn more_addresses_than_fit_fail_before_any_write_with_the_counts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_fits_beside_held_removals_is_added_in_sorted_order() {
+async fn additions_that_fit_beside_held_removals_are_made_in_sorted_order() {
     let config = wafsync_test_aws::Config { set_capacity: 10, ..wafsync_test_aws::Config::default() };
     let mut world = World::with(config, &["--max-ip-sets", "1"]);
     world.items(1..=8);

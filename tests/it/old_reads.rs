@@ -39,7 +39,7 @@ async fn a_set_that_a_rule_refers_to_is_read_again_when_aws_does_not_find_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_set_that_stays_hidden_loses_no_reference_and_the_next_run_goes_on() {
+async fn a_set_that_stays_hidden_keeps_its_references_and_the_next_run_continues() {
     let world = world().await;
     let rules = world.aws.rule_group("wafsync-1").unwrap().rules;
     hide(&world);

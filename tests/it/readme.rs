@@ -112,7 +112,7 @@ fn the_outcomes_have_the_exit_codes_of_the_program() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_item_of_the_readme_is_wanted_and_the_sample_of_the_article_is_rejected() {
+async fn the_item_of_the_readme_is_wanted_and_the_invalid_sample_is_rejected() {
     let item: Value = serde_saphyr::from_str(blocks(TABLES, "yaml")[0]).unwrap();
     let item: Value = serde_json::from_str(item["spec"]["forProvider"]["item"].as_str().unwrap()).unwrap();
     let (_, put) = README.split_once("--item '").unwrap();
@@ -216,7 +216,7 @@ fn the_unit_for_systemd_starts_the_daemon_and_waits_for_it_to_stop() {
 }
 
 #[test]
-fn the_operations_page_says_what_to_do_about_each_metric() {
+fn the_operations_page_describes_what_to_do_about_each_metric() {
     let (_, page) = OPERATIONS.split_once("\n## Metrics\n").unwrap();
     let (page, _) = page.split_once("\n## ").unwrap();
     let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));

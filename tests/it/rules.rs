@@ -267,7 +267,7 @@ async fn cloudfront_is_in_us_east_1_and_the_table_in_its_own_region() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_web_acl_that_cannot_be_read_stops_no_write() {
+async fn an_unreadable_web_acl_does_not_stop_writes() {
     let mut world = world(&[]).await;
     world.aws.put_web_acl("REGIONAL", "front", "Block", json!([]));
     world.set(&["--web-acl", "front"]);

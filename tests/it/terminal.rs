@@ -47,7 +47,7 @@ async fn apply(process: &Process, args: &[&str], answer: &'static str) -> (Optio
 }
 
 #[tokio::test]
-async fn apply_shows_its_plan_and_only_yes_goes_on() {
+async fn apply_shows_its_plan_and_continues_only_after_yes() {
     let process = Process::new().await;
     process.item("a", &["198.51.100.7/32"]);
     for answer in ["\n", "y\n", "Yes\n", "no\n", "\u{4}"] {

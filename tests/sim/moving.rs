@@ -30,7 +30,7 @@ async fn a_scan_that_misses_an_item_whose_key_changes_removes_nothing() {
 
 /// wafsync did not add this address, so the set alone makes it look like drift.
 #[tokio::test(start_paused = true)]
-async fn nor_if_its_address_was_added_by_hand_before_the_table_asked_for_it() {
+async fn a_scan_that_misses_an_item_keeps_its_address_even_if_it_was_once_added_by_hand() {
     let world = World::new(Config { scan_page_bytes: 1, ..small() }, &[]);
     world.item("other", &["203.0.113.1/32"]);
     world.item(MIDDLE, &["203.0.113.2/32"]);

@@ -183,14 +183,14 @@ fn a_removal_relies_on_additions_of_another_run_only_a_minute_after_they_were_re
 }
 
 #[test]
-fn additions_that_come_to_wait_after_a_conflict_are_held() {
+fn additions_above_the_limit_after_a_conflict_are_held() {
     for seed in [1_018_265, 1_027_290] {
         run_seed(Fifth, seed, false);
     }
 }
 
 #[test]
-fn an_approval_of_additions_can_come_to_fit_once_removals_are_done() {
+fn an_approval_of_additions_may_match_once_removals_are_made() {
     run_seed(Fifth, 1_018_550, false);
 }
 

@@ -141,7 +141,7 @@ async fn each_kind_of_fault_looks_like_the_error_of_the_service() {
 }
 
 #[tokio::test]
-async fn faults_of_a_scan_are_those_of_dynamodb() {
+async fn faults_of_a_scan_are_errors_of_dynamodb() {
     let aws = Aws::new(calm());
     aws.create_table(REGION, "clusters");
     for (kind, seen) in [

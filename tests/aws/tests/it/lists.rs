@@ -30,7 +30,7 @@ fn with_sets(config: Config, names: &[&str]) -> Aws {
 }
 
 #[tokio::test]
-async fn a_list_comes_in_the_order_of_creation_in_pages_of_the_limit() {
+async fn a_list_is_in_the_order_of_creation_with_pages_of_the_limit() {
     let aws = with_sets(calm(), &["c", "a", "b"]);
     assert_eq!(pages(&aws, None).await, [vec!["c", "a", "b"]]);
     assert_eq!(pages(&aws, Some(2)).await, [vec!["c", "a"], vec!["b"]]);
