@@ -195,6 +195,6 @@ fn an_approval_of_additions_may_match_once_removals_are_made() {
 }
 
 #[test]
-fn a_write_that_is_held_up_until_after_a_list_does_not_count_as_sent_since() {
+fn a_write_delayed_until_after_a_list_does_not_count_as_later() {
     run_seed(Fifth, 1_023_173, false);
 }
