@@ -63,7 +63,7 @@ impl Facts {
         facts.in_force = run.current().map(|current| {
             PerFamily::from_fn(|family| {
                 let wired = current.shards.iter().filter(|shard| shard.family == family && shard.group.is_some());
-                Merged::new(wired.map(|shard| shard.cidrs.as_slice())).count(|_| true)
+                Merged::new(wired.map(|shard| shard.cidrs.as_slice())).count()
             })
         });
         facts.drift_removed = run.drift_removed();

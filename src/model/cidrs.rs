@@ -163,6 +163,16 @@ impl<'a> Slice<'a> {
         Self { ipv4: ipv4.unwrap_or_default(), ipv6: ipv6.unwrap_or_default() }
     }
 
+    /// The IPv4 CIDRs as numbers, in the same order.
+    pub(super) fn keys4(self) -> impl ExactSizeIterator<Item = u64> {
+        self.ipv4.iter().map(|four| key4(*four))
+    }
+
+    /// The IPv6 CIDRs as numbers, in the same order.
+    pub(super) fn keys6(self) -> impl ExactSizeIterator<Item = (u128, u8)> {
+        self.ipv6.iter().map(key6)
+    }
+
     /// The CIDRs of one family.
     #[must_use]
     pub const fn of(self, family: Family) -> Self {
@@ -348,6 +358,17 @@ fn unpack6(six: Six) -> Cidr {
 /// The CIDR as a number, in the same order.
 fn key4([a, b, c, d, prefix]: Four) -> u64 {
     u64::from_be_bytes([0, 0, 0, a, b, c, d, prefix])
+}
+
+/// The CIDR with this number.
+pub(super) const fn from_key4(key: u64) -> Cidr {
+    let [_, _, _, a, b, c, d, prefix] = key.to_be_bytes();
+    unpack4([a, b, c, d, prefix])
+}
+
+/// The CIDR with this number.
+pub(super) fn from_key6(address: u128, prefix: u8) -> Cidr {
+    Cidr::canonical_v6(Ipv6Addr::from(address), prefix)
 }
 
 fn key6(six: &Six) -> (u128, u8) {

@@ -1,72 +1,71 @@
-//! A merge of sorted lists: a million CIDRs in a hundred IP sets, without copying them.
-
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+//! A merge of sorted lists: a million CIDRs in a hundred IP sets.
+//!
+//! Items get their places in the order in which they come, so the lists interleave everywhere: sorting numbers is several
+//! times as fast as comparing the heads of a hundred lists for every CIDR.
 
 use crate::model::cidr::Cidr;
-use crate::model::cidrs::Slice;
+use crate::model::cidrs::{Slice, from_key4, from_key6};
+
+/// The bits of a packed IPv4 CIDR for the index of its list, below its address and prefix length. A list of WAF never has so
+/// many IP sets.
+const LIST_BITS: u32 = 24;
+
+/// The largest index that fits.
+const LAST_LIST: u64 = 16_777_215;
+
+const _: () = assert!(LAST_LIST == (1 << LIST_BITS) - 1, "the largest index has all bits set");
 
 /// A merge of sorted lists, each without duplicates.
 #[derive(Debug)]
-pub struct Merged<'a> {
-    /// The rest of each list.
-    rests: Vec<Slice<'a>>,
-    /// The first CIDR of each list that has a rest, with the list's index.
-    heads: BinaryHeap<Reverse<(Cidr, usize)>>,
-    /// That of the list that was walked last. Lists hardly interleave, so it is mostly the next one.
-    last: Option<(Cidr, usize)>,
+pub struct Merged {
+    /// Address, prefix length, index of the list, from the most significant bit on.
+    ipv4: Vec<u64>,
+    ipv6: Vec<(u128, u8, u32)>,
+    /// How many of both were walked.
+    walked: (usize, usize),
     holders: Vec<usize>,
 }
 
-impl<'a> Merged<'a> {
+impl Merged {
     /// Starts a merge of these lists.
-    pub fn new(lists: impl IntoIterator<Item = Slice<'a>>) -> Self {
-        let rests: Vec<Slice<'a>> = lists.into_iter().collect();
-        let mut merged = Self { heads: BinaryHeap::with_capacity(rests.len()), rests, last: None, holders: Vec::new() };
-        for index in 0..merged.rests.len() {
-            let head = merged.take_head(index);
-            merged.heads.extend(head.map(Reverse));
+    pub fn new<'a>(lists: impl IntoIterator<Item = Slice<'a>>) -> Self {
+        let lists: Vec<Slice<'a>> = lists.into_iter().collect();
+        let mut ipv4 = Vec::with_capacity(lists.iter().map(|list| list.keys4().len()).sum());
+        let mut ipv6 = Vec::with_capacity(lists.iter().map(|list| list.keys6().len()).sum());
+        for (index, list) in (0_u32..).zip(&lists) {
+            ipv4.extend(list.keys4().map(|key| key << LIST_BITS | u64::from(index).min(LAST_LIST)));
+            ipv6.extend(list.keys6().map(|(address, prefix)| (address, prefix, index)));
         }
-        merged
+        ipv4.sort_unstable();
+        ipv6.sort_unstable();
+        Self { ipv4, ipv6, walked: (0, 0), holders: Vec::new() }
     }
 
     /// The next CIDR in order, and the indices of the lists that hold it, ascending; `None` at the end.
     pub fn step(&mut self) -> Option<(Cidr, &[usize])> {
         self.holders.clear();
-        if let Some((cidr, index)) = self.last.take() {
-            if self.heads.peek().is_none_or(|Reverse((other, _))| cidr < *other) {
-                self.holders.push(index);
-                self.last = self.take_head(index);
-                return Some((cidr, &self.holders));
-            }
-            self.heads.push(Reverse((cidr, index)));
+        let index = |list: u64| usize::try_from(list).unwrap_or(usize::MAX);
+        if let Some(first) = self.ipv4.get(self.walked.0) {
+            let key = first >> LIST_BITS;
+            let rest = self.ipv4.get(self.walked.0..).unwrap_or_default();
+            let same = rest.iter().take_while(|packed| **packed >> LIST_BITS == key);
+            self.holders.extend(same.map(|packed| index(packed & LAST_LIST)));
+            self.walked.0 += self.holders.len();
+            return Some((from_key4(key), &self.holders));
         }
-        let Reverse((cidr, first)) = self.heads.pop()?;
-        self.holders.push(first);
-        self.last = self.take_head(first);
-        while let Some(Reverse((_, index))) = self.heads.peek().copied().filter(|Reverse((next, _))| *next == cidr) {
-            self.heads.pop();
-            self.holders.push(index);
-            let head = self.take_head(index);
-            self.heads.extend(head.map(Reverse));
-        }
-        Some((cidr, &self.holders))
+        let (address, prefix, _) = *self.ipv6.get(self.walked.1)?;
+        let rest = self.ipv6.get(self.walked.1..).unwrap_or_default();
+        let same = rest.iter().take_while(|packed| (packed.0, packed.1) == (address, prefix));
+        self.holders.extend(same.map(|packed| index(packed.2.into())));
+        self.walked.1 += self.holders.len();
+        Some((from_key6(address, prefix), &self.holders))
     }
 
-    /// The number of distinct CIDRs for which `counts` holds.
-    pub fn count(mut self, counts: impl Fn(Cidr) -> bool) -> usize {
-        let mut count = 0;
-        while let Some((cidr, _)) = self.step() {
-            count += usize::from(counts(cidr));
-        }
-        count
-    }
-
-    fn take_head(&mut self, index: usize) -> Option<(Cidr, usize)> {
-        let list = self.rests.get_mut(index)?;
-        let (first, rest) = list.split_first()?;
-        *list = rest;
-        Some((first, index))
+    /// The number of distinct CIDRs.
+    #[must_use]
+    pub fn count(self) -> usize {
+        let count4 = self.ipv4.chunk_by(|a, b| a >> LIST_BITS == b >> LIST_BITS).count();
+        count4 + self.ipv6.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)).count()
     }
 }
 

@@ -52,17 +52,15 @@ impl Diff {
     /// Compares the newest scan with what WAF holds. `earlier`: the scans of this run before it.
     #[must_use]
     pub fn new(desired: &Desired, earlier: &[Desired], always: &[Cidr], current: &Current) -> Self {
+        let (absent, in_force) = compare(desired, always, current);
         let unwanted: Vec<Vec<Unwanted>> = current
             .shards
             .iter()
-            .map(|shard| {
-                let cidrs = absent(shard.cidrs.as_slice(), desired.cidrs(shard.family));
-                classify(shard, &cidrs, desired, earlier)
-            })
+            .zip(absent)
+            .map(|(shard, absent)| classify(shard, &absent, desired, earlier))
             .collect();
-        let counts = PerFamily::from_fn(|family| count_in_force(current, &unwanted, family, always));
-        let in_force = PerFamily::from_fn(|family| counts.get(family).0);
-        let in_force_by_table = PerFamily::from_fn(|family| counts.get(family).1);
+        let in_force_by_table =
+            PerFamily::from_fn(|family| in_force.get(family) - only_drift(current, &unwanted, family, always));
         Self { unwanted, in_force, in_force_by_table }
     }
 
@@ -143,18 +141,28 @@ fn distinct(mut cidrs: Vec<Cidr>) -> Vec<Cidr> {
     cidrs
 }
 
-/// The CIDRs of `sorted` that are not in `others`.
-fn absent(sorted: Slice<'_>, others: Slice<'_>) -> Vec<Cidr> {
-    let mut rest = others;
-    let mut absent = Vec::new();
-    for cidr in sorted {
-        // A shard is small compared with the wanted CIDRs: searching beats iterating.
-        rest = rest.starting_at(cidr);
-        if rest.first() != Some(cidr) {
-            absent.push(cidr);
+/// For each shard its CIDRs that the newest scan does not want, and the numbers of distinct CIDRs in force without those of
+/// `always`.
+fn compare(desired: &Desired, always: &[Cidr], current: &Current) -> (Vec<Vec<Cidr>>, PerFamily<usize>) {
+    let mut absent = vec![Vec::new(); current.shards.len()];
+    let is_in_force = |index: &usize| current.shards.get(*index).is_some_and(Shard::is_in_force);
+    let mut in_force = PerFamily { ipv4: 0, ipv6: 0 };
+    let mut wanted = Family::ALL.into_iter().flat_map(|family| desired.cidrs(family)).peekable();
+    let mut merged = Merged::new(current.shards.iter().map(|shard| shard.cidrs.as_slice()));
+    while let Some((cidr, holders)) = merged.step() {
+        if holders.iter().any(is_in_force) && !always.contains(&cidr) {
+            *in_force.get_mut(cidr.family()) += 1;
+        }
+        while wanted.next_if(|wanted| *wanted < cidr).is_some() {}
+        if wanted.peek() != Some(&cidr) {
+            for holder in holders {
+                if let Some(absent) = absent.get_mut(*holder) {
+                    absent.push(cidr);
+                }
+            }
         }
     }
-    absent
+    (absent, in_force)
 }
 
 fn classify(shard: &Shard, unwanted: &[Cidr], desired: &Desired, earlier: &[Desired]) -> Vec<Unwanted> {
@@ -197,20 +205,15 @@ fn wanted_no_longer(cidr: Cidr, earlier: &Desired, newest: &Desired) -> bool {
     })
 }
 
-/// The numbers of distinct CIDRs in force without those of `always`: all, and those that are not drift in every set.
-fn count_in_force(current: &Current, unwanted: &[Vec<Unwanted>], family: Family, always: &[Cidr]) -> (usize, usize) {
-    let shards = || current.shards.iter().zip(unwanted).filter(|(s, _)| s.family == family && s.is_in_force());
-    let drift: Vec<Vec<Cidr>> = shards().map(|(_, unwanted)| of_class(unwanted, Class::Drift).collect()).collect();
-    let is_drift = |index: &usize, cidr| drift.get(*index).is_some_and(|drift| drift.binary_search(&cidr).is_ok());
-    let mut merged = Merged::new(shards().map(|(shard, _)| shard.cidrs.as_slice()));
-    let (mut all, mut by_table) = (0, 0);
-    while let Some((cidr, holders)) = merged.step() {
-        if !always.contains(&cidr) {
-            all += 1;
-            by_table += usize::from(holders.iter().any(|index| !is_drift(index, cidr)));
-        }
-    }
-    (all, by_table)
+/// The number of distinct CIDRs in force, without those of `always`, that are drift in every set that holds them. One that is
+/// unwanted in one set is so in all.
+fn only_drift(current: &Current, unwanted: &[Vec<Unwanted>], family: Family, always: &[Cidr]) -> usize {
+    let shards = current.shards.iter().zip(unwanted).filter(|(s, _)| s.family == family && s.is_in_force());
+    let mut found: Vec<Unwanted> = shards.flat_map(|(_, unwanted)| unwanted).copied().collect();
+    found.sort_unstable_by_key(|unwanted| unwanted.cidr);
+    let same = found.chunk_by(|a, b| a.cidr == b.cidr);
+    let is_drift = |unwanted: &Unwanted| unwanted.class == Class::Drift && !always.contains(&unwanted.cidr);
+    same.filter(|same| same.iter().all(is_drift)).count()
 }
 
 #[cfg(test)]

@@ -199,7 +199,7 @@ fn write(run: &Run, change: &Change, wanted_by: KeyList) -> Write {
 fn distinct(current: &Current) -> PerFamily<usize> {
     PerFamily::from_fn(|family| {
         let shards = current.shards.iter().filter(|shard| shard.family == family);
-        Merged::new(shards.map(|shard| shard.cidrs.as_slice())).count(|_| true)
+        Merged::new(shards.map(|shard| shard.cidrs.as_slice())).count()
     })
 }
 

@@ -62,7 +62,10 @@ pub struct GroupCounts {
 #[must_use]
 pub fn writes(counts: &Counts) -> usize {
     let slots: usize = counts.groups.iter().map(|group| group.free).sum();
-    let new_sets = counts.new_sets.min(slots.saturating_sub(counts.unwired));
+    // More sets than hold all that is missing only cost more.
+    let enough = |family: &FamilyCounts| family.missing.div_ceil(counts.set_capacity.max(1));
+    let useful = enough(&counts.ipv4) + enough(&counts.ipv6);
+    let new_sets = counts.new_sets.min(slots.saturating_sub(counts.unwired)).min(useful);
     let cheapest = |spares| {
         let writes = |created| Some(set_writes(counts, created, spares)? + group_writes(counts, created));
         (0..=new_sets).filter_map(writes).min()
