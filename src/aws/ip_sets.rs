@@ -11,7 +11,7 @@ use super::call::Call;
 use super::connection::{WafReader, Writer, waf_scope};
 use super::error::AwsError;
 use super::governor::Action;
-use super::lift::Lift;
+use super::lift::{Lift, Lifted};
 use super::pages::{LIST_LIMIT, Next, Pages};
 use super::receipt::Receipt;
 use crate::model::cidr::{Cidr, Family};
@@ -82,7 +82,10 @@ impl WafReader {
             other => return Err(unusable(&format!("{} is an unknown address version", other.as_str()))),
         };
         let cidrs = match lift.take() {
-            Some(addresses) => read(addresses.json(), family)
+            // In a task of its own, so that another core reads it.
+            Some(addresses) => tokio::spawn(async move { read_and_sum(&addresses, family) })
+                .await
+                .map_err(|_| unusable("the task that read it ended without a result"))?
                 .map_err(|error| AwsError::senseless(Action::GetIpSet.name(), name, &error.to_string()))?
                 .map_err(|address| unusable(&format!("{address} is no {family} CIDR")))?,
             // Its list of addresses was read by the SDK: it is not where or as AWS puts it.
@@ -159,6 +162,14 @@ impl Writer {
         let further = self.tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
         own.chain(further).filter_map(|(key, value)| Tag::builder().key(key).value(value).build().ok()).collect()
     }
+}
+
+/// Parses the CIDRs of a lifted list, and works out their fingerprint, which every plan needs.
+fn read_and_sum(addresses: &Lifted, family: Family) -> Result<Result<Cidrs, String>, serde_json::Error> {
+    let cidrs = read(addresses.json(), family)?;
+    Ok(cidrs.inspect(|cidrs| {
+        let _ = cidrs.fingerprint();
+    }))
 }
 
 /// Parses the CIDRs of a JSON list. The error is the first that is not a CIDR of this family.

@@ -8,6 +8,7 @@ mod codes;
 mod connection;
 mod environment;
 mod error;
+mod glance;
 mod governor;
 mod hints;
 mod identity;

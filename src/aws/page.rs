@@ -2,10 +2,12 @@
 
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
-use crate::model::item::{Attribute, Item, ItemRules, TableView};
+use super::glance::{Glance, Ordinary};
+use crate::model::item::{Attribute, Item, ItemRules, TableView, without_blanks};
 use crate::model::settings::TableSettings;
 
 /// Reads the items of a page into `view` and returns their number.
@@ -19,12 +21,34 @@ pub(super) fn read(
     rules: &ItemRules,
     view: &mut TableView,
 ) -> Result<usize, serde_json::Error> {
-    let mut deserializer = serde_json::Deserializer::from_slice(json);
-    let reader =
+    let (glance, mut buffer, mut items) = (Glance::new(settings), Vec::new(), 0);
+    let mut reader =
         Reader { settings, rules, view, key: Slot::default(), cidrs: Slot::default(), expiry: Slot::default() };
-    let items = reader.deserialize(&mut deserializer)?;
-    deserializer.end()?;
-    Ok(items)
+    let mut rest = without_blanks(json).strip_prefix(b"[").ok_or_else(|| custom("not a list of items"))?;
+    if without_blanks(rest).starts_with(b"]") {
+        rest = without_blanks(rest);
+    } else {
+        loop {
+            rest = match glance.item(rest, &mut buffer) {
+                Some(item) => reader.read_ordinary(&item),
+                None => reader.parse_item(rest)?,
+            };
+            items += 1;
+            rest = without_blanks(rest);
+            match rest.strip_prefix(b",") {
+                Some(next) => rest = next,
+                None => break,
+            }
+        }
+    }
+    match rest.strip_prefix(b"]").map(without_blanks) {
+        Some([]) => Ok(items),
+        _ => Err(custom("the list of items does not end as a list does")),
+    }
+}
+
+fn custom(problem: &str) -> serde_json::Error {
+    serde_json::Error::custom(problem)
 }
 
 struct Reader<'a> {
@@ -66,32 +90,26 @@ impl Slot {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Reader<'_> {
-    type Value = usize;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<usize, D::Error> {
-        deserializer.deserialize_seq(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Reader<'_> {
-    type Value = usize;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of items")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<usize, A::Error> {
-        let mut items = 0;
-        while seq.next_element_seed(OneItem(&mut self))?.is_some() {
-            items += 1;
-            self.read_item();
-        }
-        Ok(items)
-    }
-}
-
 impl Reader<'_> {
+    /// Adds an ordinary item to the view, and returns what follows it.
+    fn read_ordinary<'j>(&mut self, item: &Ordinary<'j, '_>) -> &'j [u8] {
+        if !self.view.read_plain(item.key, item.cidrs, self.rules) {
+            let text = |text: &str| Some(Attribute::Text(text.to_owned()));
+            self.view.read(&Item { key: text(item.key), cidrs: text(item.cidrs), expiry: None }, self.rules);
+        }
+        item.rest
+    }
+
+    /// Adds the item that `json` begins with to the view, whatever it looks like, and returns what follows it.
+    fn parse_item<'j>(&mut self, json: &'j [u8]) -> Result<&'j [u8], serde_json::Error> {
+        let mut values = serde_json::Deserializer::from_slice(json).into_iter::<&RawValue>();
+        let item = values.next().ok_or_else(|| custom("an item is missing"))??;
+        let rest = json.get(values.byte_offset()..).unwrap_or_default();
+        OneItem(self).deserialize(&mut serde_json::Deserializer::from_str(item.get()))?;
+        self.read_item();
+        Ok(rest)
+    }
+
     /// Adds the item in the slots to the view.
     fn read_item(&mut self) {
         if let (Some(key), Some(cidrs), Found::Nothing) = (self.key.plain(), self.cidrs.plain(), &self.expiry.found)

@@ -540,7 +540,7 @@ fn plain(text: &[u8], rules: &ItemRules, found: &mut Vec<Cidr>) -> Option<()> {
 }
 
 /// Without what JSON takes for blanks in front.
-fn without_blanks(text: &[u8]) -> &[u8] {
+pub(crate) fn without_blanks(text: &[u8]) -> &[u8] {
     let blanks = text.iter().take_while(|byte| b" \t\n\r".contains(byte)).count();
     text.get(blanks..).unwrap_or_default()
 }

@@ -10,10 +10,10 @@ use crate::model::cidrs::{Slice, from_key4, from_key6};
 /// many IP sets.
 const LIST_BITS: u32 = 24;
 
-/// The largest index that fits.
-const LAST_LIST: u64 = 16_777_215;
-
-const _: () = assert!(LAST_LIST == (1 << LIST_BITS) - 1, "the largest index has all bits set");
+/// The index of a packed CIDR's list.
+const fn list_of(packed: u64) -> u64 {
+    packed & ((1 << LIST_BITS) - 1)
+}
 
 /// A merge of sorted lists, each without duplicates.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ impl Merged {
         let mut ipv4 = Vec::with_capacity(lists.iter().map(|list| list.keys4().len()).sum());
         let mut ipv6 = Vec::with_capacity(lists.iter().map(|list| list.keys6().len()).sum());
         for (index, list) in (0_u32..).zip(&lists) {
-            ipv4.extend(list.keys4().map(|key| key << LIST_BITS | u64::from(index).min(LAST_LIST)));
+            ipv4.extend(list.keys4().map(|key| key << LIST_BITS | list_of(index.into())));
             ipv6.extend(list.keys6().map(|(address, prefix)| (address, prefix, index)));
         }
         ipv4.sort_unstable();
@@ -49,7 +49,7 @@ impl Merged {
             let key = first >> LIST_BITS;
             let rest = self.ipv4.get(self.walked.0..).unwrap_or_default();
             let same = rest.iter().take_while(|packed| **packed >> LIST_BITS == key);
-            self.holders.extend(same.map(|packed| index(packed & LAST_LIST)));
+            self.holders.extend(same.map(|packed| index(list_of(*packed))));
             self.walked.0 += self.holders.len();
             return Some((from_key4(key), &self.holders));
         }

@@ -9,6 +9,7 @@ const PAGE: &str = include_str!("../../docs/limits.md");
 /// Numbers that are not limits, and why.
 const NO_LIMITS: &[(&str, &str)] = &[
     ("model::ITEM_BITS", "a bit layout"),
+    ("model::LIST_BITS", "a bit layout"),
     ("model::LEVEL", "a compression level"),
     ("text::ACCOUNT_ID_DIGITS", "a format"),
     ("cli::EXIT_USAGE", "an exit code"),
