@@ -1,7 +1,9 @@
 //! Both invariants at every prefix of every plan, against an oracle that looks at every single address.
 //!
-//! The worlds are what killed runs, hand edits and attackers leave: unwired sets with foreign in them, doubled
-//! addresses, rules that refer to foreign sets, to sets that are gone, or twice to the same.
+//! The worlds are what killed runs, manual edits and attackers leave: unwired sets with foreign addresses, duplicate
+//! addresses, rules that refer to foreign sets, to deleted sets, or to the same set twice.
+
+mod cases;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,6 +11,7 @@ use fastrand::Rng;
 
 use super::*;
 use crate::model::cidr::Family;
+use crate::model::cidrs::Cidrs;
 use crate::model::current::GroupRule;
 use crate::model::current::LockToken;
 use crate::model::desired::tests::wanting;
@@ -27,7 +30,7 @@ const POLICY: RulePolicy = RulePolicy { action: Action::Allow, forwarded: None }
 /// Every address of 203.0.113.0/28, one bit each.
 type Addresses = u16;
 
-/// What WAF holds, as simply as it can be said.
+/// What WAF holds, as simple as possible.
 #[derive(Clone, Debug)]
 struct World {
     sets: BTreeMap<String, Set>,

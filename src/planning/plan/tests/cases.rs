@@ -1,0 +1,217 @@
+//! The decisions of a plan, one at a time.
+
+use super::*;
+
+const A: &str = "203.0.113.1/32";
+const B: &str = "203.0.113.2/32";
+const C: &str = "203.0.113.3/32";
+
+fn cidrs(list: &[&str]) -> Cidrs {
+    let mut cidrs: Vec<Cidr> = list.iter().map(|text| Cidr::parse(text).unwrap()).collect();
+    cidrs.sort_unstable();
+    cidrs.into()
+}
+
+/// A managed IP set that no rule refers to, with a true sum.
+fn set(name: &str, list: &[&str]) -> Shard {
+    let cidrs = cidrs(list);
+    Shard {
+        name: name.into(),
+        id: name.into(),
+        arn: arn(name),
+        family: Family::Ipv4,
+        adopted: false,
+        mark: Some(Mark { fingerprint: Some(cidrs.fingerprint()) }),
+        token: LockToken(String::new()),
+        cidrs,
+        group: None,
+        created: false,
+    }
+}
+
+fn adopted(list: &[&str]) -> Shard {
+    Shard { adopted: true, mark: None, ..set("offices", list) }
+}
+
+/// Two rule groups. The first refers to the sets that have a group, and to these others.
+fn current(shards: Vec<Shard>, others: &[&str]) -> Current {
+    let wired = shards.iter().filter(|shard| shard.group.is_some()).map(|shard| shard.name.clone());
+    let references = wired.chain(others.iter().map(ToString::to_string)).collect();
+    let group = |number, references| {
+        rule_group(number, &Group { references, edited: false, table: target().table_tag(Some(ACCOUNT)) })
+    };
+    let groups = vec![group(1, references), group(2, Vec::new())];
+    Current { shards, groups, account: Some(ACCOUNT.into()), ..Current::default() }
+}
+
+fn wired(shard: Shard) -> Shard {
+    Shard { group: Some(0), ..shard }
+}
+
+/// What a plan rests on besides what WAF holds.
+struct Rest<'a> {
+    wanted: &'a [&'a str],
+    earlier: &'a [&'a [&'a str]],
+    held: &'a [&'a str],
+    proven: bool,
+    at_start: Option<&'a Current>,
+}
+
+/// Everything may be removed that the table does not ask for.
+const fn wanting_only<'a>(wanted: &'a [&'a str]) -> Rest<'a> {
+    Rest { wanted, earlier: &[], held: &[], proven: true, at_start: None }
+}
+
+fn planned(current: &Current, rest: &Rest<'_>) -> Plan {
+    let desired = wanting(rest.wanted);
+    let earlier: Vec<Desired> = rest.earlier.iter().map(|scan| wanting(*scan)).collect();
+    let diff = Diff::new(&desired, &earlier, &[], current);
+    let target = target();
+    let basis = Basis {
+        desired: &desired,
+        current,
+        at_start: rest.at_start,
+        diff: &diff,
+        target: &target,
+        policy: &POLICY,
+        limits: LIMITS,
+    };
+    let held: Vec<Cidr> = cidrs(rest.held).iter().collect();
+    Plan::new(basis, Restraint { held: &held, waiting: &[], closed: &[], proven: rest.proven })
+}
+
+/// Each change as a line, and what is deferred.
+fn lines(current: &Current, rest: &Rest<'_>) -> (Vec<String>, Vec<String>) {
+    let plan = planned(current, rest);
+    let line = |change: &Change| {
+        let mut line = format!("{:?} {}", change.stage, change.write.target());
+        for (sign, list) in [('+', &change.add), ('-', &change.remove)] {
+            line.extend(list.iter().map(|cidr| format!(" {sign}{cidr}")));
+        }
+        for (sign, names) in [('+', &change.refer), ('-', &change.unrefer), ('~', &change.relies_on)] {
+            line.extend(names.iter().map(|name| format!(" {sign}{name}")));
+        }
+        line
+    };
+    (plan.changes.iter().map(line).collect(), plan.deferred.iter().map(ToString::to_string).collect())
+}
+
+fn expect(current: &Current, rest: &Rest<'_>, changes: &[&str], deferred: &[&str]) {
+    let (planned, left) = lines(current, rest);
+    assert_eq!((planned.as_slice(), left.as_slice()), (&*strings(changes), &*strings(deferred)));
+}
+
+fn strings(list: &[&str]) -> Vec<String> {
+    list.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_removal_goes_only_if_it_is_proven_and_not_held() {
+    let current = current(vec![wired(set("wafsync-ipv4-000", &[A, B]))], &[]);
+    let rest = wanting_only(&[A]);
+    expect(&current, &rest, &["Remove wafsync-ipv4-000 -203.0.113.2/32"], &[]);
+    expect(&current, &Rest { held: &[B], ..wanting_only(&[A]) }, &[], &[]);
+    expect(&current, &Rest { proven: false, ..wanting_only(&[A]) }, &[], &[B]);
+    expect(&current, &Rest { proven: false, held: &[B], ..wanting_only(&[A]) }, &[], &[]);
+    expect(&current, &Rest { earlier: &[&[A, B]], ..wanting_only(&[A]) }, &[], &[B]);
+}
+
+#[test]
+fn an_adopted_set_takes_no_addition_while_a_removal_from_it_waits() {
+    let current = current(vec![wired(adopted(&[A, B]))], &[]);
+    let rest = wanting_only(&[A, C]);
+    expect(&current, &rest, &["Add offices +203.0.113.3/32 -203.0.113.2/32"], &[]);
+    let elsewhere = ["Add wafsync-ipv4-000 +203.0.113.3/32", "Wire wafsync-1 +wafsync-ipv4-000"];
+    expect(&current, &Rest { proven: false, ..wanting_only(&[A, C]) }, &elsewhere, &[B]);
+    expect(&current, &Rest { earlier: &[&[A, B]], ..wanting_only(&[A, C]) }, &elsewhere, &[B]);
+    // Without a removal that waits, it takes additions like any other set.
+    let unproven = Rest { proven: false, ..wanting_only(&[A, B, C]) };
+    expect(&current, &unproven, &["Add offices +203.0.113.3/32"], &[]);
+    // A set that is managed already has nothing to keep back.
+    let managed = super::cases::current(vec![wired(set("wafsync-ipv4-000", &[A, B]))], &[]);
+    let unproven = Rest { proven: false, ..wanting_only(&[A, C]) };
+    expect(&managed, &unproven, &["Add wafsync-ipv4-000 +203.0.113.3/32"], &[B]);
+}
+
+#[test]
+fn an_adopted_set_is_wired_with_all_its_contents_and_one_that_was_given_back_is_not() {
+    let kept = Rest { held: &[B], ..wanting_only(&[A]) };
+    expect(&current(vec![adopted(&[A, B])], &[]), &kept, &["Wire wafsync-1 +offices"], &[]);
+    let given_back = Shard { adopted: true, ..set("offices", &[A, B]) };
+    let (changes, _) = lines(&current(vec![given_back], &[]), &kept);
+    assert!(!changes.iter().any(|change| change.contains("+offices")), "{changes:?}");
+}
+
+#[test]
+fn unwired_sets_are_stripped_before_a_rule_refers_to_them_but_adopted_ones_afterwards() {
+    let rest = wanting_only(&[A]);
+    let strip = ["Strip wafsync-ipv4-000 -203.0.113.2/32", "Wire wafsync-1 +wafsync-ipv4-000"];
+    expect(&current(vec![set("wafsync-ipv4-000", &[A, B])], &[]), &rest, &strip, &[]);
+    let remove = ["Wire wafsync-1 +offices", "Remove offices -203.0.113.2/32"];
+    expect(&current(vec![adopted(&[A, B])], &[]), &rest, &remove, &[]);
+    let given_back = Shard { adopted: true, ..set("offices", &[A, B]) };
+    let strip = ["Strip offices -203.0.113.2/32", "Wire wafsync-1 +offices"];
+    expect(&current(vec![given_back], &[]), &rest, &strip, &[]);
+}
+
+#[test]
+fn a_set_that_the_table_has_come_to_agree_with_is_sealed() {
+    let edited = |list, written: &[&str]| Shard {
+        mark: Some(Mark { fingerprint: Some(cidrs(written).fingerprint()) }),
+        ..wired(set("wafsync-ipv4-000", list))
+    };
+    let rest = wanting_only(&[A, B]);
+    expect(&current(vec![edited(&[A, B], &[A])], &[]), &rest, &["Add wafsync-ipv4-000"], &[]);
+    expect(&current(vec![edited(&[A, B], &[A, B])], &[]), &rest, &[], &[]);
+    let says_nothing = Shard { mark: Some(Mark { fingerprint: None }), ..edited(&[A, B], &[]) };
+    expect(&current(vec![says_nothing], &[]), &rest, &[], &[]);
+    let kept = Rest { held: &[C], ..wanting_only(&[A, B]) };
+    expect(&current(vec![edited(&[A, B, C], &[A])], &[]), &kept, &[], &[]);
+}
+
+#[test]
+fn a_full_set_relies_on_another_only_for_what_that_had_in_force_when_the_run_began() {
+    let wide = "203.0.113.0/31";
+    let others = ["203.0.113.8/32", "203.0.113.9/32", "203.0.113.10/32"];
+    let hosts = ["203.0.113.0/32", "203.0.113.1/32"];
+    let full = || wired(set("wafsync-ipv4-000", &[&[wide], &others[..]].concat()));
+    let other = |list: &[&str]| set("wafsync-ipv4-001", list);
+    let wanted = [&hosts[..], &others[..]].concat();
+    let now = current(vec![full(), wired(other(&hosts))], &[]);
+    let beginning = |other: Shard| current(vec![full(), other], &[]);
+
+    let as_now = beginning(wired(other(&hosts)));
+    let rest = Rest { at_start: Some(&as_now), ..wanting_only(&wanted) };
+    expect(&now, &rest, &["Remove wafsync-ipv4-000 -203.0.113.0/31 ~wafsync-ipv4-001"], &[]);
+    for before in [wired(other(&[])), other(&hosts)] {
+        let before = beginning(before);
+        expect(&now, &Rest { at_start: Some(&before), ..wanting_only(&wanted) }, &[], &[wide]);
+    }
+}
+
+#[test]
+fn a_new_set_goes_to_a_rule_group_that_every_web_acl_refers_to() {
+    let acl = |groups: &[usize]| WebAcl {
+        name: "rancher".into(),
+        arn: arn("rancher"),
+        refers_to: groups.iter().map(|number| arn(&target().group_name(*number))).collect(),
+        overridden: Vec::new(),
+    };
+    let rest = wanting_only(&[A]);
+    for (web_acls, group) in [
+        (None, "wafsync-1"),
+        (Some(vec![acl(&[1, 2])]), "wafsync-1"),
+        (Some(vec![acl(&[2])]), "wafsync-2"),
+        (Some(vec![acl(&[1, 2]), acl(&[2])]), "wafsync-2"),
+    ] {
+        let current = Current { web_acls, ..current(Vec::new(), &[]) };
+        let wire = format!("Wire {group} +wafsync-ipv4-000");
+        expect(&current, &rest, &["Add wafsync-ipv4-000 +203.0.113.1/32", &wire], &[]);
+    }
+}
+
+#[test]
+fn a_reference_to_a_foreign_set_is_dropped_last_and_named() {
+    let current = current(vec![wired(set("wafsync-ipv4-000", &[A]))], &["foreign"]);
+    expect(&current, &wanting_only(&[A]), &["Unwire wafsync-1 -arn:foreign"], &[]);
+}
