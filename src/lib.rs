@@ -88,7 +88,7 @@
 //! 1. `get_ip_set` (`aws/ip_sets.rs`) returns addresses and token of one answer.
 //! 2. `read_waf` (`aws/waf.rs`) puts both into the shard of `Current`.
 //! 3. `set_changes` (`planning/plan/changes.rs`) copies the token into the change of that IP set.
-//! 4. `send` (`run/apply.rs`) hands it to `update_ip_set` (`aws/ip_sets.rs`).
+//! 4. `send` (`run/send.rs`) hands it to `update_ip_set` (`aws/ip_sets.rs`).
 //! 5. After a conflict, `converge` (`run/reconcile.rs`) reads, plans and judges again.
 //!
 //! **A setting, from the command line to its use** (`--settle`)
@@ -102,7 +102,7 @@
 //! **An outcome, from an error to the exit code**
 //!
 //! 1. `end` (`aws/call.rs`) turns the SDK's answer into an `AwsError`; `class_of` (`aws/error.rs`) classifies it.
-//! 2. `trouble` (`run/apply.rs`) classifies it for a write, `unread_at_first` (`run/observation.rs`) for a read.
+//! 2. `trouble` (`run/send.rs`) classifies it for a write, `unread_at_first` (`run/observation.rs`) for a read.
 //! 3. `reconcile` (`run/reconcile.rs`) returns the run with its `End`.
 //! 4. `of` (`run/outcome.rs`) decides the outcome; `new` (`report/from_run.rs`) makes the document.
 //! 5. `exit_code` (`run/outcome.rs`) maps it; `deliver` (`host/result.rs`) returns it to `main` (`host/process.rs`).

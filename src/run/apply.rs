@@ -10,11 +10,9 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use tokio::time::Instant;
-use tracing::{debug, info, warn};
 
-use crate::aws::{AwsError, Class, IN_FLIGHT, Receipt, Writer};
+use crate::aws::{IN_FLIGHT, Writer};
 use crate::defects::{self, Defect};
-use crate::model::cidr::Cidr;
 use crate::model::current::{LockToken, Shard};
 use crate::model::spec::{RuleGroupSpec, WriteKind};
 use crate::planning::change::{Change, Stage, Write};
@@ -23,7 +21,7 @@ use crate::progress::Wait;
 use crate::run::applied::Applied;
 use crate::run::end::{Fault, Trouble};
 use crate::run::observation::{Job, Observation, Sight};
-use crate::stop::Stop;
+use crate::run::send::{Refusal, send, trouble};
 
 /// The pause between attempts at a rule group whose IP sets are not available yet; other clients wait as long.
 const PROPAGATION_POLL: Duration = Duration::from_secs(10);
@@ -40,9 +38,6 @@ const LIST_POLLS: usize = 5;
 /// How long a run must have known the IP sets on which a removal relies: another run may have written them just before,
 /// and AWS propagates each set on its own. As long as reads may be stale.
 const RELIED_FOR: Duration = Duration::from_mins(1);
-
-/// The most CIDRs in one line of the log.
-pub(crate) const CIDRS_PER_LINE: usize = 100;
 
 /// Carries out `plan`. Returns what was written, and why the rest was not. It ends early only between two calls. `until`:
 /// when to stop waiting for propagation.
@@ -98,17 +93,6 @@ struct Applying<'a, 'j> {
     unwritten: BTreeSet<String>,
     /// Whether a rule group waits for a list that shows its IP sets as they were written.
     waits_for_list: bool,
-}
-
-/// Why a write failed.
-struct Refusal {
-    trouble: Trouble,
-    /// Whether it may have taken effect.
-    unsure: bool,
-    /// Whether it was a write conflict.
-    conflict: bool,
-    /// Whether every other call of the same action would fail too.
-    concerns_action: bool,
 }
 
 impl Applying<'_, '_> {
@@ -352,103 +336,4 @@ fn unlike<'s>(
 ) -> Option<(Sight, &'s str)> {
     let seen = shards.iter().map(|shard| (observation.compare(shard, listed.get(&shard.arn)), shard.name.as_str()));
     seen.filter(|(sight, _)| *sight != Sight::Current).max_by_key(|(sight, _)| *sight == Sight::Changed)
-}
-
-/// Sends one change. `fresh`: it refers to an IP set that this run has created.
-async fn send(
-    writer: &Writer,
-    stop: &Stop,
-    change: &Change,
-    write: &Write,
-    arn: String,
-    fresh: bool,
-) -> Result<Receipt, Refusal> {
-    if let Some(reason) = stop.reason() {
-        let trouble = Trouble::Stopped(reason);
-        return Err(Refusal { trouble, unsure: false, conflict: false, concerns_action: false });
-    }
-    log_removals(change);
-    let result = match write {
-        Write::CreateIpSet(spec) => writer.create_ip_set(spec, stop).await,
-        Write::CreateRuleGroup(spec) => writer.create_rule_group(spec, stop).await,
-        Write::UpdateIpSet { id, token, spec } => {
-            let next = writer.update_ip_set(id, token, spec, stop).await;
-            next.map(|token| Receipt { id: id.clone(), arn, token })
-        }
-        Write::UpdateRuleGroup { id, token, spec, .. } => {
-            let next = writer.update_rule_group(id, token, spec, stop).await;
-            next.map(|token| Receipt { id: id.clone(), arn, token })
-        }
-    };
-    let target = write.target();
-    let error = match result {
-        Ok(receipt) => {
-            info!(
-                target,
-                write = write.kind().as_str(),
-                added = change.add.len(),
-                removed = change.remove.len(),
-                references = new_references(change, write),
-                "written"
-            );
-            return Ok(receipt);
-        }
-        Err(error) => error,
-    };
-    let trouble = trouble(&error, fresh);
-    if matches!(trouble, Trouble::Propagating(_)) {
-        debug!(target, error = %error.with_hint(), "waiting: AWS has not propagated a new IP set yet");
-    } else {
-        warn!(target, write = write.kind().as_str(), error = %error.with_hint(), "not written");
-    }
-    Err(Refusal {
-        unsure: error.may_have_happened(),
-        conflict: matches!(trouble, Trouble::Outdated(_)) && error.class() == Class::Conflict,
-        concerns_action: matches!(trouble, Trouble::Failed(_)) && error.concerns_action(),
-        trouble,
-    })
-}
-
-/// The number of new references that were sent.
-fn new_references(change: &Change, write: &Write) -> usize {
-    match write {
-        Write::CreateRuleGroup(spec) | Write::UpdateRuleGroup { spec, .. } => {
-            spec.references.iter().filter(|reference| change.refer.contains(&reference.name)).count()
-        }
-        Write::CreateIpSet(_) | Write::UpdateIpSet { .. } => 0,
-    }
-}
-
-/// Classifies an error for the run.
-fn trouble(error: &AwsError, fresh: bool) -> Trouble {
-    let fault = || Fault::from(error);
-    match error.class() {
-        Class::Stopped(reason) => Trouble::Stopped(reason),
-        // Only rule groups refer to something that has to propagate first.
-        Class::Unavailable if error.operation().ends_with("RuleGroup") => Trouble::Propagating(fault()),
-        // What this run has created has not propagated everywhere yet.
-        Class::NotFound if fresh => Trouble::Propagating(fault()),
-        Class::Unavailable | Class::Conflict | Class::Duplicate | Class::NotFound | Class::Again => {
-            Trouble::Outdated(fault())
-        }
-        // The error of a retry says nothing about an attempt whose answer was lost: read WAF first.
-        Class::Final if error.may_have_happened() => Trouble::Outdated(fault()),
-        Class::Final => Trouble::Failed(fault()),
-    }
-}
-
-/// Logs what is about to be removed, in lines of bounded length, so that it can be restored.
-fn log_removals(change: &Change) {
-    for line in lines(&change.remove) {
-        info!(target = change.write.target(), cidrs = line, "removing");
-    }
-}
-
-/// Formats CIDRs as lines of the log.
-pub(crate) fn lines(cidrs: impl IntoIterator<Item = Cidr>) -> impl Iterator<Item = String> {
-    let mut cidrs = cidrs.into_iter().map(|cidr| cidr.to_string()).peekable();
-    std::iter::from_fn(move || {
-        cidrs.peek()?;
-        Some(cidrs.by_ref().take(CIDRS_PER_LINE).collect::<Vec<_>>().join(" "))
-    })
 }

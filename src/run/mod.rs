@@ -1,7 +1,7 @@
 //! A run: observe, plan, guard, confirm, apply, verify. The one layer that sees both the pure core and AWS.
 
 pub mod applied;
-pub mod apply;
+mod apply;
 mod confirm;
 mod decide;
 pub mod decision;
@@ -12,5 +12,6 @@ mod observation;
 pub mod outcome;
 pub mod reconcile;
 pub mod record;
+mod send;
 mod state;
 mod verify;
