@@ -1,0 +1,178 @@
+//! Instructions of the parts of a run that work on every item and every CIDR.
+
+#![allow(missing_docs, reason = "macros make items without")]
+
+use std::collections::BTreeSet;
+use std::hint::black_box;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use gungraun::{library_benchmark, library_benchmark_group, main};
+use wafsync_instructions::aws::read_page;
+use wafsync_instructions::model::cidr::{Cidr, Family, PerFamily};
+use wafsync_instructions::model::cidrs::Cidrs;
+use wafsync_instructions::model::current::{Current, GroupRule, LockToken, RuleGroup, Shard};
+use wafsync_instructions::model::desired::Desired;
+use wafsync_instructions::model::fingerprint::{Fingerprint, Mark};
+use wafsync_instructions::model::item::{ItemRules, TableView};
+use wafsync_instructions::model::limits::Limits;
+use wafsync_instructions::model::naming::{Target, set_name};
+use wafsync_instructions::model::policy::{Action, RulePolicy};
+use wafsync_instructions::model::settings::TableSettings;
+use wafsync_instructions::planning::diff::Diff;
+use wafsync_instructions::planning::plan::{Basis, Plan, Restraint};
+
+/// Addresses in all. IP sets take a tenth each.
+const SIZE: usize = 20_000;
+
+/// Neighbors in the table are none in the address space.
+fn address(number: usize) -> String {
+    let spread = u32::try_from((number * 0x9E_3779 + 1) % (1 << 24)).unwrap();
+    format!("{}/32", Ipv4Addr::from_bits(0x0A00_0000 + spread))
+}
+
+fn settings() -> TableSettings {
+    TableSettings {
+        table: "clusters".into(),
+        region: None,
+        key_attribute: "id".into(),
+        cidr_attribute: "ips".into(),
+        expiry_attribute: Some("expires".into()),
+        segments: 1,
+        read_capacity: None,
+        settle: Duration::ZERO,
+        widest: PerFamily { ipv4: 24, ipv6: 48 },
+        max_per_item: 100,
+        ignored_items: BTreeSet::new(),
+        always: Vec::new(),
+        aggregate: false,
+    }
+}
+
+/// A page of items as DynamoDB writes them, each with these members in front.
+fn page(further: &str) -> (String, TableSettings, ItemRules) {
+    let item = |number| {
+        let cidr = address(number);
+        format!(r#"{{{further}"id":{{"S":"edge-{number:07}"}},"ips":{{"S":"[\"{cidr}\"]"}}}}"#)
+    };
+    let items: Vec<String> = (0..SIZE).map(item).collect();
+    let settings = settings();
+    let rules = ItemRules::new(&settings, Some(1_800_000_000));
+    (format!("[{}]", items.join(",")), settings, rules)
+}
+
+fn texts() -> Vec<String> {
+    (0..SIZE).map(address).collect()
+}
+
+fn cidrs() -> Cidrs {
+    texts().iter().map(|text| Cidr::parse(text).unwrap()).collect()
+}
+
+fn view() -> TableView {
+    let (page, settings, rules) = page("");
+    read_page(&page, &settings, &rules)
+}
+
+/// WAF as an earlier run left it, and a table that has replaced some addresses since.
+struct World {
+    desired: Desired,
+    current: Current,
+    target: Target,
+    policy: RulePolicy,
+    limits: Limits,
+}
+
+fn world(changed: usize) -> World {
+    let limits = Limits { set_capacity: SIZE / 10, ..Limits::aws(100) };
+    let shard = |index: usize| {
+        // In the order in which items come, so that the sets interleave.
+        let numbers = index * limits.set_capacity..(index + 1) * limits.set_capacity;
+        let cidrs: Cidrs = numbers.map(|number| Cidr::parse(&address(number)).unwrap()).collect();
+        Shard {
+            name: set_name("wafsync", Family::Ipv4, index),
+            id: format!("set-{index}"),
+            arn: format!("arn:set-{index}"),
+            family: Family::Ipv4,
+            adopted: false,
+            mark: Some(Mark { fingerprint: Some(Fingerprint::of(&cidrs)) }),
+            token: LockToken("token".into()),
+            cidrs,
+            group: Some(0),
+            created: false,
+        }
+    };
+    let shards: Vec<Shard> = (0..10).map(shard).collect();
+    let policy = RulePolicy { action: Action::Allow, forwarded: None };
+    let target = Target {
+        scope: "regional",
+        region: "eu-central-1".into(),
+        name: "wafsync".into(),
+        table: "eu-central-1/clusters".into(),
+        table_account: None,
+    };
+    let group = RuleGroup {
+        number: 1,
+        name: target.group_name(1),
+        id: "group-1".into(),
+        arn: "arn:group-1".into(),
+        token: LockToken("token".into()),
+        capacity: 120,
+        table: target.table_tag(Some("111122223333")),
+        rule: GroupRule::Standard {
+            policy: policy.clone(),
+            labels: policy.labels("wafsync"),
+            references: shards.iter().map(|shard| shard.arn.clone()).collect(),
+            tidy: true,
+        },
+    };
+    let account = Some("111122223333".to_owned());
+    let current = Current { shards, groups: vec![group], account, ..Current::default() };
+    let mut view = TableView::default();
+    let rules = ItemRules::new(&settings(), None);
+    for number in changed..SIZE + changed {
+        assert!(view.read_plain(&format!("edge-{number:07}"), &address(number), &rules), "an ordinary item");
+    }
+    World { desired: Desired::new(view, &[], false, settings().widest), current, target, policy, limits }
+}
+
+#[library_benchmark]
+#[bench::all(texts())]
+fn parse_cidrs(texts: Vec<String>) -> usize {
+    texts.iter().filter(|text| black_box(Cidr::parse(text)).is_ok()).count()
+}
+
+#[library_benchmark]
+#[bench::ordinary(page(""))]
+#[bench::with_an_expiry(page(r#""expires":{"N":"1900000000"},"#))]
+fn read_a_page((page, settings, rules): (String, TableSettings, ItemRules)) -> TableView {
+    read_page(&page, &settings, &rules)
+}
+
+#[library_benchmark]
+#[bench::apart((view(), false))]
+#[bench::aggregated((view(), true))]
+fn sort_what_is_wanted((view, aggregate): (TableView, bool)) -> Desired {
+    Desired::new(view, &[], aggregate, settings().widest)
+}
+
+#[library_benchmark]
+#[bench::all(cidrs())]
+fn fingerprint(cidrs: Cidrs) -> Fingerprint {
+    cidrs.fingerprint()
+}
+
+#[library_benchmark]
+#[bench::nothing(world(0))]
+#[bench::changes(world(SIZE / 100))]
+fn plan(world: World) -> (Diff, Plan) {
+    let World { desired, current, target, policy, limits } = &world;
+    let diff = Diff::new(desired, &[], &[], current);
+    let basis = Basis { desired, current, at_start: None, diff: &diff, target, policy, limits: *limits };
+    let plan = Plan::new(basis, Restraint { held: &[], waiting: &[], closed: &[], proven: true });
+    (diff, plan)
+}
+
+library_benchmark_group!(name = hot, benchmarks = [parse_cidrs, read_a_page, sort_what_is_wanted, fingerprint, plan]);
+
+main!(library_benchmark_groups = hot);

@@ -1,0 +1,42 @@
+"""Compares counted instructions with those of a baseline: compare.py COUNTED BASELINE [--renew]."""
+
+import json
+import sys
+from pathlib import Path
+
+# A slowdown that is seen. Without a change, counts differ by far less.
+SLACK = 1.10
+
+
+def counted(path):
+    counts = {}
+    for line in path.read_text().splitlines():
+        bench = json.loads(line)
+        name = ".".join(filter(None, (bench["function_name"], bench.get("id"))))
+        # Beside the values of an earlier run, if there was one.
+        counts[name] = bench["profiles"][0]["data"]["total"]["metrics"]["Ir"]["values"]["new"]
+    return counts
+
+
+def main():
+    new, path = counted(Path(sys.argv[1])), Path(sys.argv[2])
+    if sys.argv[3:] == ["--renew"]:
+        path.write_text("".join(f"{name} {count}\n" for name, count in new.items()))
+    old = {name: int(count) for name, count in map(str.split, path.read_text().splitlines())}
+    slower = 0
+    for name in sorted(old.keys() | new.keys()):
+        if name not in old or name not in new:
+            verdict = "is not in both"
+        elif new[name] > old[name] * SLACK:
+            verdict = f"TAKES MORE than the {old[name]:,} of the baseline"
+        else:
+            verdict = ""
+        slower += bool(verdict)
+        ratio = f"{new[name] / old[name]:.3f}" if not verdict or "MORE" in verdict else ""
+        print(f"{name:40} {new.get(name, 0):>15,} {ratio:>7} {verdict}")
+    print(f"{len(new) - slower} passed, {slower} failed")
+    if not new or slower:
+        sys.exit("the hot parts take more instructions: find out why, or renew the baseline with tests/instructions/run --renew")
+
+
+main()
