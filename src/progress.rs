@@ -22,6 +22,8 @@ pub enum Wait {
     Verification,
     /// Propagation of other IP sets, on which a removal relies.
     Reliance,
+    /// The next look of `explain --wait`.
+    NextLook,
 }
 
 impl Wait {
@@ -34,6 +36,7 @@ impl Wait {
             Self::Agreement => "reads of WAF are out of date, so they are repeated",
             Self::Verification => "WAF does not show the last writes yet, so it is read again",
             Self::Reliance => "AWS may still be propagating IP sets on which a removal relies",
+            Self::NextLook => "then it looks again",
         }
     }
 }
@@ -131,7 +134,7 @@ impl Progress {
             told.logged = Some(wait);
             match wait {
                 Wait::Propagation => info!("waiting: {}", wait.purpose()),
-                Wait::Settling | Wait::Agreement | Wait::Verification | Wait::Reliance => {
+                Wait::Settling | Wait::Agreement | Wait::Verification | Wait::Reliance | Wait::NextLook => {
                     info!("waiting {}s: {}", duration.as_secs(), wait.purpose());
                 }
             }

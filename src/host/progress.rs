@@ -133,6 +133,8 @@ mod tests {
         assert_eq!(line(&told), "waiting 2s: reads of WAF are out of date, so they are repeated");
         told.wait = Some((Wait::Verification, now + Duration::from_secs(4)));
         assert_eq!(line(&told), "waiting 4s: WAF does not show the last writes yet, so it is read again");
+        told.wait = Some((Wait::NextLook, now + Duration::from_secs(7)));
+        assert_eq!(line(&told), "waiting 7s: then it looks again");
         (told.wait, told.writes) = (None, (3, 10));
         assert_eq!(line(&told), "written 3 of 10 changes");
     }

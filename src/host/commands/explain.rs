@@ -17,8 +17,9 @@ use crate::model::item::TableView;
 use crate::model::settings::{Output, Settings, TableSettings, ViewSettings, WafSettings};
 use crate::preflight::explain::{Acls, Answers, Lookup};
 use crate::preflight::iam_policy::Access;
+use crate::progress::Wait;
 use crate::run::outcome::Outcome;
-use crate::stop::{Signal, Stop};
+use crate::stop::{Signal, Stop, StopReason};
 use crate::text::with_hint;
 
 /// The pause between two looks of `--wait`. A look costs at least two calls of AWS's five per second.
@@ -111,7 +112,7 @@ impl<'a> Explainer<'a> {
                 Ok(report) => report,
                 Err(error) if error.again && Instant::now() + PAUSE < limit => {
                     warn!("{}", error.text);
-                    signal.stop(Some(limit)).sleep(PAUSE).await.map_err(|_| error)?;
+                    self.pause(signal.stop(Some(limit))).await.map_err(|_| error)?;
                     continue;
                 }
                 Err(error) => return Err(error),
@@ -136,10 +137,15 @@ impl<'a> Explainer<'a> {
             if waits_for_table || self.by_key == Some(true) {
                 self.desired = None;
             }
-            if signal.stop(None).sleep(PAUSE).await.is_err() {
+            if self.pause(signal.stop(None)).await.is_err() {
                 return Ok(report);
             }
         }
+    }
+
+    async fn pause(&self, stop: Stop) -> Result<(), StopReason> {
+        let line = progress::Line::start(self.settings.run.read_rate);
+        stop.telling(line.progress()).wait(Wait::NextLook, PAUSE).await
     }
 
     async fn look(&mut self, question: &Question, stop: &Stop) -> Result<Answers, Obstacle> {

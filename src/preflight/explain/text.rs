@@ -6,6 +6,7 @@ use super::answer::{AclEnforcement, Explanation, Place, RejectedValue};
 use super::report::{Answers, ItemAnswer};
 use crate::text;
 use crate::text::number::counted;
+use crate::text::wrap::wrap;
 
 /// The most entries of an IP set, or addresses of an item, in a line; the rest is counted.
 const SHOWN: usize = 5;
@@ -43,9 +44,14 @@ fn rejected(out: &mut String, rejections: &[RejectedValue], total: usize, with_k
     for rejection in rejections.iter().take(LINES) {
         let key = if with_key { format!("item {}: ", text::key(&rejection.key)) } else { String::new() };
         let (value, reason) = (text::line(&rejection.value), text::line(&rejection.reason));
-        let _ = writeln!(out, "  {key}{value}: {reason}");
+        paragraph(out, &format!("{key}{value}: {reason}"));
     }
     more(out, total, "value");
+}
+
+/// A line below a heading, wrapped.
+fn paragraph(out: &mut String, text: &str) {
+    let _ = writeln!(out, "{}", wrap("    ", &format!("  {text}")));
 }
 
 fn more(out: &mut String, total: usize, noun: &str) {
@@ -79,14 +85,14 @@ impl Explanation {
         rejected(&mut out, &self.rejections, self.rejections_total, true);
         let _ = writeln!(out, "\nIn WAF");
         for place in &self.ip_sets {
-            let _ = writeln!(out, "  {}", place.line());
+            paragraph(&mut out, &place.line());
         }
         if self.ip_sets.is_empty() {
             let _ = writeln!(out, "  in none of our IP sets");
         }
         self.enforcement(&mut out);
         if let Some(next) = &self.next {
-            let _ = writeln!(out, "\nNext: {next}");
+            let _ = writeln!(out, "\n{}", wrap("  ", &format!("Next: {next}")));
         }
         out
     }
@@ -108,7 +114,7 @@ impl Explanation {
         let _ = writeln!(out, "\nWeb ACLs");
         for acl in self.web_acls.iter().flatten() {
             for line in acl.lines() {
-                let _ = writeln!(out, "  {line}");
+                paragraph(out, &line);
             }
         }
         let none = match (self.web_acls_seen, &self.obstacle) {
@@ -118,7 +124,7 @@ impl Explanation {
             _ => None,
         };
         if let Some(none) = none {
-            let _ = writeln!(out, "  {none}");
+            paragraph(out, &none);
         }
     }
 }
