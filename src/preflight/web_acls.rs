@@ -93,7 +93,8 @@ fn association(view: &View<'_>) -> Line {
             warning(SUBJECT, finding, "check that the distribution's WebACLId is this web ACL")
         }
         Some(Ok(resources)) if resources.is_empty() => {
-            warning(SUBJECT, format!("{name} protects nothing"), "associate it with the load balancer")
+            let fix = "once every other line is ok, associate it with the load balancer";
+            warning(SUBJECT, format!("{name} protects nothing"), fix)
         }
         Some(Ok(resources)) => {
             ok(SUBJECT, format!("{name} protects {}", shown(", ", resources.iter().map(|arn| text::line(arn)))))

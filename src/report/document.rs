@@ -314,6 +314,12 @@ impl Document {
         matches!(self.guard.verdict, Verdict::Held | Verdict::Blocked)
     }
 
+    /// What happens to CIDRs that were put in by hand: they go at once, unless a guard holds every removal.
+    #[must_use]
+    pub fn fate_of_drift(&self) -> &'static str {
+        if self.drift.iter().any(|cidr| self.held.binary_search(cidr).is_ok()) { "held" } else { "removed at once" }
+    }
+
     /// Whether approving the digest would let something through.
     #[must_use]
     pub fn can_be_approved(&self) -> bool {

@@ -64,7 +64,7 @@ pub fn render(document: &Document, context: Context<'_>) -> String {
                     (held(document, context))
                     (rejections(&document.table.rejections))
                     (list("Deferred to a later run", "deferred", &document.deferred))
-                    (list("Put in by hand, removed at once", "drift", &document.drift))
+                    (list(&format!("Put in by hand, {}", document.fate_of_drift()), "drift", &document.drift))
                     (list("No room until others go", "unplaced", &document.unplaced))
                     (guard(document, context))
                 }

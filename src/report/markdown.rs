@@ -47,9 +47,10 @@ pub fn render(document: &Document, context: Context<'_>) -> String {
     held(&mut out, document, context);
     changes(&mut out, document, context);
     rejections(&mut out, document);
+    let by_hand = format!("Put in by hand, {}", document.fate_of_drift());
     let lists = [
         ("Deferred to a later run", &document.deferred),
-        ("Put in by hand, removed at once", &document.drift),
+        (by_hand.as_str(), &document.drift),
         ("No room until others go", &document.unplaced),
     ];
     for (heading, cidrs) in lists {

@@ -128,8 +128,9 @@ fn moves(document: &Document, command: Command) -> String {
 pub(super) fn cost(document: &Document, command: Command) -> String {
     let mut sentences = Vec::new();
     let writes = document.writes;
-    // Approving a blocked plan costs the whole plan.
-    if writes.planned > 0 && !document.is_blocked() {
+    // The sentence has the writes of a run that is not done, and approving a blocked plan costs the whole plan.
+    let is_told = matches!(document.outcome, Outcome::Unenforced | Outcome::Partial) && command == Command::Apply;
+    if writes.planned > 0 && !document.is_blocked() && !is_told {
         let fewest = if writes.planned == writes.minimum {
             ", the fewest possible".to_owned()
         } else {

@@ -105,9 +105,11 @@ async fn drift_stays_while_rejections_hold_removals() {
     world.aws.edit_ip_set(SET, |set| set.push("203.0.113.9/32".into()));
     let document = world.next_apply().await;
     assert_eq!((ended(&document), texts(&document.held)), ((Outcome::Held, 0, 0), vec!["203.0.113.9/32".to_owned()]));
+    assert_eq!(document.fate_of_drift(), "held");
     world.aws.delete_item(TABLE, "bad");
     let document = world.next_apply().await;
     assert_eq!(changes(&document), [format!("update_ip_set {SET} -203.0.113.9/32")]);
+    assert_eq!(document.fate_of_drift(), "removed at once");
     assert_eq!((document.outcome, document.guard.verdict.as_str()), (Outcome::Changed, "pass"), "{}", document.reason);
     world.later().await;
     world.settled().await;

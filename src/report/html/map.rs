@@ -73,7 +73,7 @@ pub(super) fn map(document: &Document, context: Context<'_>) -> Markup {
             section aria-labelledby="map" {
                 h2 id="map" { "IP sets " span.count { (cells.len()) } }
                 p.legend {
-                    span.kept { "■ in WAF" } " " span.add { "■ + " (add) } " " span.remove { "■ − " (remove) } " "
+                    span.kept { "■" } " in WAF " span.add { "■ + " (add) } " " span.remove { "■ − " (remove) } " "
                     span.held { "■ ! held" } " " span.dim { "A full cell is a full IP set." }
                 }
                 ul.map { @for cell in &cells { li { (draw(cell, context)) } } }

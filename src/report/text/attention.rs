@@ -21,8 +21,9 @@ const INDENT: &str = "      ";
 pub(super) fn attention(page: &mut Page, document: &Document, context: Context<'_>) {
     page.gap();
     let count = |cidrs: &[Cidr]| counted(cidrs.len(), "CIDR");
+    let by_hand = format!("{} put in by hand: {}", were(&document.drift), document.fate_of_drift());
     let lists = [
-        (&document.drift, Tone::Plain, "~", format!("{} put in by hand: removed at once", were(&document.drift))),
+        (&document.drift, Tone::Plain, "~", by_hand),
         (&document.deferred, Tone::Plain, "~", format!("Deferred: {} for a later run", count(&document.deferred))),
         (&document.unplaced, Tone::Warning, "!", format!("No room until others go: {}", count(&document.unplaced))),
     ];
