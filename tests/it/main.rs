@@ -22,6 +22,7 @@ mod conflicts;
 mod cronjob;
 mod documents;
 mod drift;
+mod egress;
 mod errors;
 mod evidence;
 mod explain;

@@ -12,6 +12,7 @@ use wafsync::preflight::iam_policy;
 
 const FILE: &str = include_str!("../../lambda.yaml");
 const README: &str = include_str!("../../README.md");
+const OPERATIONS: &str = include_str!("../../docs/operations.md");
 
 const TABLE: &str = "arn:aws:dynamodb:eu-central-1:111122223333:table/clusters";
 const WEB_ACL: &str =
@@ -229,6 +230,23 @@ fn the_function_never_overlaps_and_is_not_retried() {
     assert_eq!(stack.resource("Every").unwrap()["Target"]["Input"], "{}");
     let invocation = stack.resource("Invocation").unwrap();
     assert_eq!((&invocation["MaximumRetryAttempts"], &invocation["MaximumEventAgeInSeconds"]), (&json!(0), &json!(60)));
+}
+
+#[test]
+fn the_operations_page_matches_the_event_source_mapping() {
+    let wake_up = Stack::new(&ALL_MADE).resource("WakeUp").unwrap();
+    let row = |properties: &[&str]| {
+        let names: Vec<String> = properties.iter().map(|property| format!("`{property}`")).collect();
+        let values: Vec<String> = properties.iter().map(|property| wake_up[*property].to_string()).collect();
+        format!("\n| {} | {} | ", names.join(", "), values.join(", "))
+    };
+    for properties in [
+        &["MaximumRetryAttempts"][..],
+        &["MaximumRecordAgeInSeconds"],
+        &["BatchSize", "MaximumBatchingWindowInSeconds"],
+    ] {
+        assert!(OPERATIONS.contains(&row(properties)), "{}", row(properties));
+    }
 }
 
 #[test]
