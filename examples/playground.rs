@@ -90,8 +90,9 @@ async fn play(port: u16) -> Result<(), Box<dyn Error>> {
     let server = aws.serve_on(port).await?;
     let welcome = format!(
         "A stand-in for AWS with {CLUSTERS} clusters in its table. In a second terminal:\n\n\
-         export AWS_ENDPOINT_URL={} AWS_REGION={REGION} AWS_DEFAULT_REGION={REGION}\n\
-         export AWS_ACCESS_KEY_ID=AKIDEXAMPLE AWS_SECRET_ACCESS_KEY=example AWS_EC2_METADATA_DISABLED=true\n\
+         export AWS_ENDPOINT_URL={} AWS_EC2_METADATA_DISABLED=true\n\
+         export AWS_REGION={REGION} AWS_DEFAULT_REGION={REGION}\n\
+         export AWS_ACCESS_KEY_ID=AKIDEXAMPLE AWS_SECRET_ACCESS_KEY=example\n\
          export WAFSYNC_TABLE={TABLE} WAFSYNC_WEB_ACL={WEB_ACL} WAFSYNC_SETTLE=5s\n\n\
          cargo run -- plan\n\
          aws wafv2 list-ip-sets --scope REGIONAL\n\n\
