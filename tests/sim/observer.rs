@@ -601,8 +601,11 @@ impl State {
         let apart = run.reads.follow(attempt);
         // A run knows its own writes without reading them. A further page does not show what an old first page hid.
         let lists = operation == "ListRuleGroups" && attempt.request.get("NextMarker").is_none();
-        if ok && (lists || attempt.effect && operation.ends_with("RuleGroup")) {
+        if ok && lists {
             run.wired.clone_from(&self.now.wired);
+        } else if ok && attempt.effect && operation.ends_with("RuleGroup") {
+            let written = self.now.groups.iter().filter(|group| group.name == *target);
+            run.wired.extend(written.flat_map(|group| group.references.iter().cloned()));
         }
         // An old read can hide any reference.
         if ok && attempt.stale && operation.contains("RuleGroup") {
