@@ -92,7 +92,7 @@ impl World {
             removed: &BTreeSet::new(),
             added: &BTreeSet::new(),
         };
-        let judgement = guard::judge(&evidence, None);
+        let judgment = guard::judge(&evidence, None);
         let basis = Basis {
             desired: &self.desired,
             current: &self.current,
@@ -102,11 +102,9 @@ impl World {
             policy: &self.settings.waf.policy,
             limits: self.settings.waf.limits,
         };
-        let plan = Plan::new(
-            basis,
-            Restraint { held: &judgement.held, waiting: &[], closed: &judgement.closed, proven: true },
-        );
-        Decision { plan, diff, judgement }
+        let plan =
+            Plan::new(basis, Restraint { held: &judgment.held, waiting: &[], closed: &judgment.closed, proven: true });
+        Decision { plan, diff, judgment }
     }
 
     pub(crate) fn run(&self) -> Run {
@@ -117,7 +115,7 @@ impl World {
             target: self.target.clone(),
             command: Command::Plan,
             seen: Some(Seen { scans, consumed_capacity: 0.0, current: self.current.clone() }),
-            digest: Some(decision.judgement.digest.clone()),
+            digest: Some(decision.judgment.digest.clone()),
             pending: Some(decision),
             rounds: Vec::new(),
             end: End::Done,

@@ -93,7 +93,7 @@ impl Lane {
     /// Notes when the next attempt begins, and when the one after it may.
     ///
     /// AWS counts the attempts of any one second. So as many as the rate allows may begin together, and the next one when
-    /// a second has passed since the first of them. Once AWS has refused an attempt, somebody else calls too: then they
+    /// a second has passed since the first of them. Once AWS has refused an attempt, another client calls too: then they
     /// are spread over the second.
     fn begins(&mut self, at: Instant, rate: f64) {
         let (together, time) = window(rate);

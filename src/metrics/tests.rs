@@ -16,7 +16,7 @@ use crate::model::settings::Settings;
 use crate::model::spec::{IpSetSpec, WriteKind};
 use crate::planning::change::{self, Change, Stage};
 use crate::planning::diff::Diff;
-use crate::planning::guard::{Judgement, Verdict};
+use crate::planning::guard::{Judgment, Verdict};
 use crate::planning::plan::Plan;
 use crate::report::Document;
 use crate::report::{Acl, IpSet, Rejected};
@@ -238,7 +238,7 @@ fn a_run(rounds: &[Plan], stopped: Option<&Plan>) -> Run {
         table: String::new(),
         table_account: None,
     };
-    let judgement = Judgement {
+    let judgment = Judgment {
         verdict: Verdict::Pass,
         reasons: Vec::new(),
         held: Vec::new(),
@@ -248,7 +248,7 @@ fn a_run(rounds: &[Plan], stopped: Option<&Plan>) -> Run {
         digest: String::new(),
         approval: None,
     };
-    let decision = |plan: &Plan| Decision { plan: plan.clone(), diff: Diff::default(), judgement: judgement.clone() };
+    let decision = |plan: &Plan| Decision { plan: plan.clone(), diff: Diff::default(), judgment: judgment.clone() };
     let round = |plan| Round { decision: decision(plan), applied: Applied::default(), troubles: Vec::new() };
     Run {
         target,

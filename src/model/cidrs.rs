@@ -26,7 +26,7 @@ pub struct Cidrs(Arc<Packed>);
 struct Packed {
     ipv4: Vec<Four>,
     ipv6: Vec<Six>,
-    /// What they add up to, once somebody has asked.
+    /// What they add up to, once it was asked for.
     fingerprint: OnceLock<Fingerprint>,
 }
 

@@ -59,17 +59,17 @@ impl fmt::Display for Verdict {
 pub struct ApprovedPlan(Plan);
 
 impl ApprovedPlan {
-    /// Approves the plan, or gives it back: if the judgement blocks it, or if it removes or adds what the judgement holds.
+    /// Approves the plan, or gives it back: if the judgment blocks it, or if it removes or adds what the judgment holds.
     ///
     /// # Errors
     ///
     /// The plan, not approved.
-    pub fn new(plan: Plan, judgement: &Judgement) -> Result<Self, Plan> {
-        let held = |cidr: &Cidr| judgement.held.binary_search(cidr).is_ok();
-        let waits = |cidr: &Cidr| judgement.waiting.binary_search(cidr).is_ok();
+    pub fn new(plan: Plan, judgment: &Judgment) -> Result<Self, Plan> {
+        let held = |cidr: &Cidr| judgment.held.binary_search(cidr).is_ok();
+        let waits = |cidr: &Cidr| judgment.waiting.binary_search(cidr).is_ok();
         let removes_held = plan.changes.iter().flat_map(|change| &change.remove).any(|cidr| held(&cidr));
         let adds_waiting = plan.changes.iter().flat_map(|change| &change.add).any(|cidr| waits(&cidr));
-        if judgement.verdict == Verdict::Blocked || removes_held || adds_waiting {
+        if judgment.verdict == Verdict::Blocked || removes_held || adds_waiting {
             return Err(plan);
         }
         Ok(Self(plan))
@@ -112,9 +112,9 @@ impl ApprovedPlan {
     }
 }
 
-/// The judgement of the guards on a plan.
+/// The judgment of the guards on a plan.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Judgement {
+pub struct Judgment {
     /// The verdict.
     pub verdict: Verdict,
     /// The objections, including those overruled by the approval; empty for a pass.
@@ -133,7 +133,7 @@ pub struct Judgement {
     pub approval: Option<Approval>,
 }
 
-/// The state of a judgement in progress.
+/// The state of a judgment in progress.
 struct Scales<'a> {
     evidence: &'a Evidence<'a>,
     /// What was approved.
@@ -148,7 +148,7 @@ struct Scales<'a> {
 
 /// Judges a plan. `approval` is what was approved earlier in this run.
 #[must_use]
-pub fn judge(evidence: &Evidence<'_>, approval: Option<&Approval>) -> Judgement {
+pub fn judge(evidence: &Evidence<'_>, approval: Option<&Approval>) -> Judgment {
     let additions = evidence.additions();
     let stoppable = Approval::of(evidence, &additions);
     let digest = stoppable.digest(evidence.target);
@@ -185,7 +185,7 @@ pub fn judge(evidence: &Evidence<'_>, approval: Option<&Approval>) -> Judgement 
     {
         reasons.push(Reason::OtherDigest { given: given.clone() });
     }
-    Judgement {
+    Judgment {
         verdict,
         reasons,
         closed: closed(evidence, &held),

@@ -1,4 +1,4 @@
-//! Planning: the difference, the guards' judgement, the layout, and the changes in order.
+//! Planning: the difference, the guards' judgment, the layout, and the changes in order.
 
 pub mod capacity;
 pub mod change;

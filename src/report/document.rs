@@ -66,7 +66,7 @@ pub struct Document {
     pub approval_seconds: f64,
     /// The number of CIDRs that still fit into our IP sets and those that may be created.
     pub room: usize,
-    /// The judgement of the guards.
+    /// The judgment of the guards.
     pub guard: Guard,
     /// The web ACLs that were named.
     pub web_acls: Vec<Acl>,
@@ -185,7 +185,7 @@ pub struct Writes {
     pub done: usize,
 }
 
-/// The judgement of the guards.
+/// The judgment of the guards.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Guard {
     /// `pass`, `held`, `blocked` or `approved`.

@@ -55,11 +55,11 @@ impl Document {
             ..Self::empty()
         };
         if let Some(decision) = run.decision() {
-            let Decision { plan, diff, judgement } = decision;
-            document.held = judgement.held.iter().chain(&judgement.waiting).copied().collect();
+            let Decision { plan, diff, judgment } = decision;
+            document.held = judgment.held.iter().chain(&judgment.waiting).copied().collect();
             document.held.sort_unstable();
-            document.waiting.clone_from(&judgement.waiting);
-            document.lockout = holding::lockout(&judgement.reasons);
+            document.waiting.clone_from(&judgment.waiting);
+            document.lockout = holding::lockout(&judgment.reasons);
             document.deferred.clone_from(&plan.deferred);
             document.unplaced.clone_from(&plan.unplaced);
             document.drift = diff.drift().collect();
@@ -67,8 +67,8 @@ impl Document {
             if decision.care() == Some(Care::Settled) {
                 document.estimate_seconds += settings.table.settle.as_secs_f64();
             }
-            let reasons = judgement.reasons.iter().map(|reason| crate::text::line(&reason.to_string()).into_owned());
-            document.guard = Guard { verdict: judgement.verdict, reasons: reasons.collect(), approve: None };
+            let reasons = judgment.reasons.iter().map(|reason| crate::text::line(&reason.to_string()).into_owned());
+            document.guard = Guard { verdict: judgment.verdict, reasons: reasons.collect(), approve: None };
         }
         document.outcome = Outcome::of(run);
         if let Some(current) = run.current() {

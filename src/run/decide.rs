@@ -2,7 +2,7 @@
 
 use crate::planning::capacity;
 use crate::planning::diff::Diff;
-use crate::planning::guard::{self, Evidence, Judgement, Verdict};
+use crate::planning::guard::{self, Evidence, Judgment, Verdict};
 use crate::planning::plan::{Basis, Plan, Restraint};
 use crate::planning::rule_changes;
 use crate::run::decision::Decision;
@@ -33,8 +33,8 @@ pub(super) fn decide(state: &mut State<'_>) -> Result<Decision, End> {
         removed: &removed,
         added: &added,
     };
-    let judgement = guard::judge(&evidence, history.approval.as_ref());
-    history.approval.clone_from(&judgement.approval);
+    let judgment = guard::judge(&evidence, history.approval.as_ref());
+    history.approval.clone_from(&judgment.approval);
     let basis = Basis {
         desired: &scans.newest,
         current,
@@ -46,10 +46,10 @@ pub(super) fn decide(state: &mut State<'_>) -> Result<Decision, End> {
     };
     let proven = proof.can_be_had();
     // A blocked plan is shown as it would be without the guards.
-    let restraint = match judgement.verdict {
+    let restraint = match judgment.verdict {
         Verdict::Blocked => Restraint { held: &[], waiting: &[], closed: &[], proven },
         Verdict::Pass | Verdict::Held | Verdict::Approved => {
-            let Judgement { held, waiting, closed, .. } = &judgement;
+            let Judgment { held, waiting, closed, .. } = &judgment;
             Restraint { held, waiting, closed, proven }
         }
     };
@@ -57,16 +57,16 @@ pub(super) fn decide(state: &mut State<'_>) -> Result<Decision, End> {
     if !plan.unplaced.is_empty() {
         capacity::check(&scans.newest, current, waf.limits, settings.table.widest).map_err(End::failed)?;
     }
-    Ok(Decision { plan, diff, judgement })
+    Ok(Decision { plan, diff, judgment })
 }
 
 /// What `--approve` takes to let the rest of this run past the guards; `None` if nothing was decided.
 pub(super) fn digest(state: &State<'_>) -> Option<String> {
     let State { job, observation, history, .. } = state;
     let last = history.rounds.last().map(|round| &round.decision);
-    let judgement = &history.pending.as_ref().or(last)?.judgement;
-    if judgement.verdict != Verdict::Held || !history.has_written() {
-        return Some(judgement.digest.clone());
+    let judgment = &history.pending.as_ref().or(last)?.judgment;
+    if judgment.verdict != Verdict::Held || !history.has_written() {
+        return Some(judgment.digest.clone());
     }
     let Seen { scans, current, .. } = &observation.seen;
     let diff = Diff::new(&scans.newest, &scans.earlier, &job.settings.table.always, current);

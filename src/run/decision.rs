@@ -1,15 +1,15 @@
-//! A decision: a plan, the difference it closes, and the guards' judgement of it.
+//! A decision: a plan, the difference it closes, and the guards' judgment of it.
 
 use std::collections::BTreeSet;
 
 use crate::model::cidr::{Cidr, Family};
 use crate::planning::change::{Change, Stage};
 use crate::planning::diff::{self, Diff};
-use crate::planning::guard::{ApprovedPlan, Judgement, Verdict};
+use crate::planning::guard::{ApprovedPlan, Judgment, Verdict};
 use crate::planning::plan::Plan;
 use crate::run::end::{End, Failure};
 
-/// A plan, the difference it closes, and the guards' judgement of it. Only a `Decision<ApprovedPlan>` can be carried
+/// A plan, the difference it closes, and the guards' judgment of it. Only a `Decision<ApprovedPlan>` can be carried
 /// out.
 #[derive(Clone, Debug)]
 pub struct Decision<P = Plan> {
@@ -17,8 +17,8 @@ pub struct Decision<P = Plan> {
     pub plan: P,
     /// What WAF holds and nothing asks for.
     pub diff: Diff,
-    /// The guards' judgement.
-    pub judgement: Judgement,
+    /// The guards' judgment.
+    pub judgment: Judgment,
 }
 
 /// The proof that a run needs before it removes something.
@@ -33,16 +33,16 @@ pub enum Care {
 impl Decision {
     /// The decision with its plan approved, or the decision as it was if a guard stops it.
     pub(super) fn approve(self) -> Result<Decision<ApprovedPlan>, Box<Self>> {
-        let Self { plan, diff, judgement } = self;
-        match ApprovedPlan::new(plan, &judgement) {
-            Ok(plan) => Ok(Decision { plan, diff, judgement }),
-            Err(plan) => Err(Box::new(Self { plan, diff, judgement })),
+        let Self { plan, diff, judgment } = self;
+        match ApprovedPlan::new(plan, &judgment) {
+            Ok(plan) => Ok(Decision { plan, diff, judgment }),
+            Err(plan) => Err(Box::new(Self { plan, diff, judgment })),
         }
     }
 
     /// How a run ends whose plan was not approved.
     pub(super) fn refusal(&self) -> End {
-        match self.judgement.verdict {
+        match self.judgment.verdict {
             Verdict::Blocked => End::Blocked,
             // Plans are made without what a guard holds.
             Verdict::Pass | Verdict::Held | Verdict::Approved => {
@@ -90,13 +90,13 @@ impl Decision<ApprovedPlan> {
         let waiting: BTreeSet<String> = waiting.map(|change| change.write.target().to_owned()).collect();
         let goes = |change: &Change| !waits(change) && !change.refer.iter().any(|set| waiting.contains(set));
         let (first, rest) = self.plan.partition(goes);
-        let first = Self { plan: first, diff: self.diff.clone(), judgement: self.judgement.clone() };
-        (first, Self { plan: rest, diff: self.diff, judgement: self.judgement })
+        let first = Self { plan: first, diff: self.diff.clone(), judgment: self.judgment.clone() };
+        (first, Self { plan: rest, diff: self.diff, judgment: self.judgment })
     }
 
     /// The decision without its approval, for the record.
     pub(super) fn into_record(self) -> Decision {
-        Decision { plan: self.plan.into_plan(), diff: self.diff, judgement: self.judgement }
+        Decision { plan: self.plan.into_plan(), diff: self.diff, judgment: self.judgment }
     }
 }
 

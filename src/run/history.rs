@@ -59,8 +59,8 @@ impl History {
     /// Records a plan without changes, unless it says the same as the last one that was carried out.
     pub(super) fn keep(&mut self, decision: Decision) {
         let says_the_same = |last: &Decision| {
-            last.judgement.held == decision.judgement.held
-                && last.judgement.waiting == decision.judgement.waiting
+            last.judgment.held == decision.judgment.held
+                && last.judgment.waiting == decision.judgment.waiting
                 && last.plan.deferred == decision.plan.deferred
                 && last.plan.unplaced == decision.plan.unplaced
         };
@@ -89,7 +89,7 @@ impl History {
         let mut added = BTreeSet::new();
         for Round { decision, .. } in &self.rounds {
             let adding = decision.plan.changes.iter().flat_map(|change| &change.add);
-            let counted = |cidr: &Cidr| decision.judgement.additions.binary_search(cidr).is_ok();
+            let counted = |cidr: &Cidr| decision.judgment.additions.binary_search(cidr).is_ok();
             added.extend(adding.filter(counted));
         }
         added

@@ -64,7 +64,7 @@ impl Outcome {
 
 /// Whether a guard holds removals or additions.
 fn is_held(run: &Run) -> bool {
-    run.decision().is_some_and(|Decision { judgement, .. }| !judgement.held.is_empty() || !judgement.waiting.is_empty())
+    run.decision().is_some_and(|Decision { judgment, .. }| !judgment.held.is_empty() || !judgment.waiting.is_empty())
 }
 
 /// Whether every named web ACL lets clients in by all our rule groups with IP sets.

@@ -63,7 +63,7 @@ pub struct Scans {
 /// A plan that was carried out, and the result.
 #[derive(Debug)]
 pub struct Round {
-    /// The plan, the difference that it closes, and the guards' judgement.
+    /// The plan, the difference that it closes, and the guards' judgment.
     pub decision: Decision,
     /// What was written.
     pub applied: Applied,
@@ -100,7 +100,7 @@ impl Run {
         self.seen.as_ref().map(|seen| &seen.current)
     }
 
-    /// The last plan and the guards' judgement of it.
+    /// The last plan and the guards' judgment of it.
     #[must_use]
     pub fn decision(&self) -> Option<&Decision> {
         self.pending.as_ref().or_else(|| self.rounds.last().map(|round| &round.decision))

@@ -40,7 +40,7 @@ pub struct Evidence<'a> {
     pub in_force_at_start: PerFamily<usize>,
     /// Withdrawn CIDRs that this run has removed already.
     pub removed: &'a BTreeSet<Cidr>,
-    /// CIDRs of [`Judgement::additions`](super::Judgement::additions) that this run has added already.
+    /// CIDRs of [`Judgment::additions`](super::Judgment::additions) that this run has added already.
     pub added: &'a BTreeSet<Cidr>,
 }
 

@@ -91,12 +91,12 @@ impl Case {
         }
     }
 
-    fn judge_after(&self, approval: Option<&Approval>) -> Judgement {
+    fn judge_after(&self, approval: Option<&Approval>) -> Judgment {
         let diff = Diff::new(&self.wanted, &[], &self.always, &self.current);
         judge(&self.evidence(&diff), approval)
     }
 
-    fn judge(&self) -> Judgement {
+    fn judge(&self) -> Judgment {
         self.judge_after(None)
     }
 
@@ -107,8 +107,8 @@ impl Case {
 }
 
 /// Verdict, reasons as people read them, and how many removals are held.
-fn said(judgement: &Judgement) -> (Verdict, Vec<String>, usize) {
-    (judgement.verdict, judgement.reasons.iter().map(ToString::to_string).collect(), judgement.held.len())
+fn said(judgment: &Judgment) -> (Verdict, Vec<String>, usize) {
+    (judgment.verdict, judgment.reasons.iter().map(ToString::to_string).collect(), judgment.held.len())
 }
 
 fn held(reasons: &[&str], count: usize) -> (Verdict, Vec<String>, usize) {
@@ -180,9 +180,9 @@ fn a_family_is_neither_emptied_nor_left_below_the_minimum() {
 fn a_table_without_any_entry_blocks_while_something_is_in_force() {
     let mut case = Case::wanting(0..0);
     case.settings.max_removals = MaxRemovals::Percent(100.0);
-    let judgement = case.judge();
-    assert_eq!(judgement.verdict, Verdict::Blocked);
-    assert_eq!(judgement.reasons.first(), Some(&Reason::EmptyTable { in_force: 100 }));
+    let judgment = case.judge();
+    assert_eq!(judgment.verdict, Verdict::Blocked);
+    assert_eq!(judgment.reasons.first(), Some(&Reason::EmptyTable { in_force: 100 }));
     let reasons = [
         "the table gave no address at all while 100 CIDRs are in force",
         "all 100 IPv4 CIDRs would be removed, and the table asks for no other",
@@ -218,11 +218,11 @@ fn an_adopted_set_that_is_not_marked_is_closed_until_its_removals_are_approved()
     let mut case = Case::wanting(0..100);
     let adopted = Shard { adopted: true, mark: None, group: None, ..shard("offices", (99..102).map(host)) };
     case.current.shards.insert(0, adopted);
-    let judgement = case.judge();
+    let judgment = case.judge();
     let reason = "2 CIDRs would be removed from the adopted IP set offices, which wafsync does not manage yet";
-    assert_eq!((said(&judgement), &judgement.closed[..]), (held(&[reason], 2), &[0][..]));
-    let judgement = case.approved().judge();
-    assert_eq!((said(&judgement), &judgement.closed[..]), (approved(&[reason]), &[][..]));
+    assert_eq!((said(&judgment), &judgment.closed[..]), (held(&[reason], 2), &[0][..]));
+    let judgment = case.approved().judge();
+    assert_eq!((said(&judgment), &judgment.closed[..]), (approved(&[reason]), &[][..]));
 }
 
 #[test]
@@ -239,10 +239,10 @@ fn every_change_of_a_rule_blocks_until_it_is_approved() {
     let mut digests = BTreeSet::new();
     for change in changes {
         let case = Case { rules: vec![change.clone()], ..Case::wanting(0..100) };
-        let judgement = case.judge();
-        assert_eq!((judgement.verdict, &judgement.reasons[..]), (Verdict::Blocked, &[Reason::Rule(change)][..]));
-        digests.insert(judgement.digest);
-        let reason = judgement.reasons[0].to_string();
+        let judgment = case.judge();
+        assert_eq!((judgment.verdict, &judgment.reasons[..]), (Verdict::Blocked, &[Reason::Rule(change)][..]));
+        digests.insert(judgment.digest);
+        let reason = judgment.reasons[0].to_string();
         assert_eq!(said(&case.approved().judge()), approved(&[&reason]));
     }
     assert_eq!(digests.len(), 6);
@@ -307,7 +307,7 @@ fn the_digest_is_of_what_a_guard_can_stop() {
 
 #[test]
 fn a_plan_that_removes_what_is_held_cannot_be_approved_by_mistake() {
-    let judgement = Case::wanting(20..100).judge();
+    let judgment = Case::wanting(20..100).judge();
     let write = crate::planning::change::Write::UpdateIpSet {
         id: String::new(),
         token: crate::model::current::LockToken(String::new()),
@@ -330,10 +330,10 @@ fn a_plan_that_removes_what_is_held_cannot_be_approved_by_mistake() {
         }],
         ..Plan::default()
     };
-    assert!(ApprovedPlan::new(remove(Stage::Remove, host(0)), &judgement).is_err());
-    assert!(ApprovedPlan::new(remove(Stage::Add, host(0)), &judgement).is_err());
-    assert!(ApprovedPlan::new(remove(Stage::Remove, host(50)), &judgement).is_ok());
-    assert!(ApprovedPlan::new(remove(Stage::Strip, host(0)), &judgement).is_err());
+    assert!(ApprovedPlan::new(remove(Stage::Remove, host(0)), &judgment).is_err());
+    assert!(ApprovedPlan::new(remove(Stage::Add, host(0)), &judgment).is_err());
+    assert!(ApprovedPlan::new(remove(Stage::Remove, host(50)), &judgment).is_ok());
+    assert!(ApprovedPlan::new(remove(Stage::Strip, host(0)), &judgment).is_err());
     let blocked = Case::wanting(0..0).judge();
     assert!(ApprovedPlan::new(Plan::default(), &blocked).is_err());
 }
@@ -349,9 +349,9 @@ fn drift_is_neither_counted_nor_part_of_what_a_percentage_is_of() {
     let mut case = Case::wanting(6..41);
     case.current.shards = vec![edited("wafsync-ipv4-000", 0..41, 0..0), edited("wafsync-ipv4-001", 0..0, 1000..1300)];
     let reason = "6 of 41 IPv4 CIDRs would be removed; --max-removals allows 5 in one run";
-    let judgement = case.judge();
-    assert_eq!(said(&judgement), held(&[reason], 6));
-    assert!(!judgement.held.contains(&host(1000)));
+    let judgment = case.judge();
+    assert_eq!(said(&judgment), held(&[reason], 6));
+    assert!(!judgment.held.contains(&host(1000)));
     case.wanted = wanting((5..41).map(host));
     assert_eq!(said(&case.judge()), PASS);
 }
@@ -388,8 +388,8 @@ fn an_approval_given_without_rejections_passes_nothing_while_there_are_some() {
     let first = case.judge();
     let mut later = Case { rejections: 1, ..Case::wanting(20..100) };
     later.settings = case.settings.clone();
-    let judgement = later.judge_after(first.approval.as_ref());
-    assert_eq!((judgement.verdict, judgement.held.len()), (Verdict::Held, 20));
+    let judgment = later.judge_after(first.approval.as_ref());
+    assert_eq!((judgment.verdict, judgment.held.len()), (Verdict::Held, 20));
 }
 
 #[test]
@@ -419,9 +419,9 @@ fn an_approval_of_a_replacement_is_none_of_an_empty_table_and_the_other_way_roun
 fn a_set_that_was_given_back_is_adopted_with_the_same_care_as_at_first() {
     let mut case = Case::wanting(0..100);
     case.current.shards.push(Shard { adopted: true, group: None, ..edited("offices", 0..1, 200..230) });
-    let judgement = case.judge();
+    let judgment = case.judge();
     let reason = "30 CIDRs would be removed from the adopted IP set offices, which wafsync does not manage yet";
-    assert_eq!((said(&judgement), &judgement.closed[..]), (held(&[reason], 30), &[1][..]));
+    assert_eq!((said(&judgment), &judgment.closed[..]), (held(&[reason], 30), &[1][..]));
 }
 
 /// A case with this limit on additions.
@@ -432,10 +432,10 @@ fn limited(limit: MaxAdditions, numbers: std::ops::Range<u32>) -> Case {
 }
 
 /// Verdict, reasons, and how many additions wait.
-fn grown(judgement: &Judgement) -> (Verdict, Vec<String>, usize) {
-    let (verdict, reasons, held) = said(judgement);
+fn grown(judgment: &Judgment) -> (Verdict, Vec<String>, usize) {
+    let (verdict, reasons, held) = said(judgment);
     assert_eq!(held, 0, "no removal is held");
-    (verdict, reasons, judgement.waiting.len())
+    (verdict, reasons, judgment.waiting.len())
 }
 
 #[test]
@@ -444,8 +444,8 @@ fn more_additions_than_allowed_wait_all_of_them() {
         assert_eq!(grown(&limited(limit, 0..120).judge()), PASS);
         let reason = "21 IPv4 CIDRs would be added to 100 in force; --max-additions allows 20 in one run";
         assert_eq!(grown(&limited(limit, 0..121).judge()), held(&[reason], 21));
-        let judgement = limited(limit, 0..121).approved().judge();
-        assert_eq!(grown(&judgement), approved(&[reason]));
+        let judgment = limited(limit, 0..121).approved().judge();
+        assert_eq!(grown(&judgment), approved(&[reason]));
     }
     assert_eq!(grown(&Case::wanting(0..5000).judge()), PASS, "no limit");
 }
@@ -506,7 +506,7 @@ fn what_earlier_rounds_added_counts_beside_what_an_approval_names() {
 
 #[test]
 fn a_plan_that_adds_what_waits_cannot_be_approved_by_mistake() {
-    let judgement = limited(MaxAdditions::Count(0), 0..101).judge();
+    let judgment = limited(MaxAdditions::Count(0), 0..101).judge();
     let spec =
         IpSetSpec { name: String::new(), family: Family::Ipv4, cidrs: vec![].into(), description: String::new() };
     let add = |cidr| Plan {
@@ -521,8 +521,8 @@ fn a_plan_that_adds_what_waits_cannot_be_approved_by_mistake() {
         }],
         ..Plan::default()
     };
-    assert!(ApprovedPlan::new(add(host(100)), &judgement).is_err());
-    assert!(ApprovedPlan::new(add(host(0)), &judgement).is_ok());
+    assert!(ApprovedPlan::new(add(host(100)), &judgment).is_err());
+    assert!(ApprovedPlan::new(add(host(0)), &judgment).is_ok());
 }
 
 #[test]

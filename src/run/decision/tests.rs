@@ -52,7 +52,7 @@ fn decision(changes: Vec<Change>) -> Decision {
         ]],
         ..Diff::default()
     };
-    let judgement = Judgement {
+    let judgment = Judgment {
         verdict: Verdict::Pass,
         reasons: vec![],
         held: vec![],
@@ -62,7 +62,7 @@ fn decision(changes: Vec<Change>) -> Decision {
         digest: String::new(),
         approval: None,
     };
-    Decision { plan: Plan { minimum: changes.len(), changes, ..Plan::default() }, diff, judgement }
+    Decision { plan: Plan { minimum: changes.len(), changes, ..Plan::default() }, diff, judgment }
 }
 
 /// The targets of both parts, and the lower bound of each.
@@ -137,9 +137,9 @@ fn care_is_what_the_most_doubtful_removal_needs() {
 #[test]
 fn a_plan_that_a_guard_stops_is_not_approved() {
     let mut blocked = decision(vec![]);
-    blocked.judgement.verdict = Verdict::Blocked;
+    blocked.judgment.verdict = Verdict::Blocked;
     assert!(matches!(blocked.approve().unwrap_err().refusal(), End::Blocked));
     let mut removes_held = decision(vec![set(Stage::Remove, "a", &[], &[GONE])]);
-    removes_held.judgement.held = cidrs(&[GONE]);
+    removes_held.judgment.held = cidrs(&[GONE]);
     assert!(matches!(removes_held.approve().unwrap_err().refusal(), End::Failed(_)));
 }
