@@ -1,4 +1,7 @@
-"""Compares counted instructions with those of a baseline: compare.py COUNTED BASELINE [--renew]."""
+"""Compares counted instructions with those of a baseline: compare.py COUNTED BASELINE COMPILER [--renew].
+
+The first line of the baseline names its compiler. Counts of another compiler are printed, not judged.
+"""
 
 import json
 import sys
@@ -19,10 +22,11 @@ def counted(path):
 
 
 def main():
-    new, path = counted(Path(sys.argv[1])), Path(sys.argv[2])
-    if sys.argv[3:] == ["--renew"]:
-        path.write_text("".join(f"{name} {count}\n" for name, count in new.items()))
-    old = {name: int(count) for name, count in map(str.split, path.read_text().splitlines())}
+    new, path, compiler = counted(Path(sys.argv[1])), Path(sys.argv[2]), sys.argv[3]
+    if sys.argv[4:] == ["--renew"]:
+        path.write_text(f"{compiler}\n" + "".join(f"{name} {count}\n" for name, count in new.items()))
+    compiler_then, *lines = path.read_text().splitlines()
+    old = {name: int(count) for name, count in map(str.split, lines)}
     slower = 0
     for name in sorted(old.keys() | new.keys()):
         if name not in old or name not in new:
@@ -34,6 +38,9 @@ def main():
         slower += bool(verdict)
         ratio = f"{new[name] / old[name]:.3f}" if not verdict or "MORE" in verdict else ""
         print(f"{name:40} {new.get(name, 0):>15,} {ratio:>7} {verdict}")
+    if new and compiler != compiler_then:
+        print(f"NOT COMPARED: the baseline is of {compiler_then}, this is {compiler}")
+        return
     print(f"{len(new) - slower} passed, {slower} failed")
     if not new or slower:
         sys.exit("the hot parts take more instructions: find out why, or renew the baseline with tests/instructions/run --renew")
