@@ -40,7 +40,7 @@ pub(super) struct Lifted {
 }
 
 impl Lifted {
-    /// The list.
+    /// The list that was lifted out of the answer, as JSON.
     pub(super) fn json(&self) -> &[u8] {
         self.body.get(self.list.clone()).unwrap_or_default()
     }

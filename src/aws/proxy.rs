@@ -7,7 +7,7 @@ use super::url::{host_and_port, scheme_and_host};
 /// The variables that can name the proxy; the first that is not empty counts.
 const VARIABLES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 
-/// A proxy.
+/// An HTTPS proxy from the environment.
 #[derive(Clone, Debug)]
 pub(super) struct Proxy {
     /// The client's configuration for it.

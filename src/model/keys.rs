@@ -116,7 +116,7 @@ impl Keys {
 pub struct KeyList(Keys);
 
 impl KeyList {
-    /// Appends one.
+    /// Appends a key.
     pub fn push(&mut self, key: Option<&str>) {
         // A key may be empty, so what is there has a mark in front.
         match key {

@@ -26,7 +26,7 @@ impl Stage {
     pub const ALL: [Self; 5] = [Self::Strip, Self::Add, Self::Wire, Self::Unwire, Self::Remove];
 }
 
-/// One API write.
+/// One API write, with everything that its call needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// Its stage.

@@ -31,7 +31,7 @@ impl ReadError {
 /// The result of a read.
 pub type Answer<T> = Result<T, ReadError>;
 
-/// All facts.
+/// All facts that `check` judges.
 #[derive(Debug)]
 pub struct CheckFacts {
     /// The ARN of the caller.
@@ -189,7 +189,7 @@ impl WebAcls {
     }
 }
 
-/// A web ACL.
+/// What was read of a web ACL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AclState {
     /// Its name.

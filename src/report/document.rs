@@ -158,7 +158,7 @@ pub enum Names {
 }
 
 impl Names {
-    /// Their number.
+    /// The number of names.
     #[must_use]
     pub fn len(&self) -> usize {
         match self {

@@ -61,7 +61,7 @@ fn cells<'a>(document: &'a Document, command: Command) -> Vec<Cell<'a>> {
     cells.into_values().collect()
 }
 
-/// The map.
+/// Renders the map of the IP sets.
 pub(super) fn map(document: &Document, context: Context<'_>) -> Markup {
     let cells = cells(document, context.command);
     let (add, remove) = match context.command {

@@ -51,7 +51,7 @@ struct Row<'a> {
     note_tone: Tone,
 }
 
-/// All of them.
+/// Renders the changes of each IP set and rule group as rows.
 pub(super) fn changes(page: &mut Page, document: &Document, context: Context<'_>) {
     let sets = set_rows(document, context.command);
     let groups: Vec<&Write> = document.changes.iter().filter(|change| matches!(change.add, Names::IpSets(_))).collect();
