@@ -6,7 +6,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::glance::{Glance, Ordinary};
+use super::ordinary::{Forms, Ordinary};
 use crate::model::item::{Attribute, Item, ItemRules, TableView, without_blanks};
 use crate::model::settings::TableSettings;
 
@@ -21,7 +21,7 @@ pub(super) fn read(
     rules: &ItemRules,
     view: &mut TableView,
 ) -> Result<usize, serde_json::Error> {
-    let (glance, mut buffer, mut items) = (Glance::new(settings), Vec::new(), 0);
+    let (forms, mut buffer, mut items) = (Forms::new(settings), Vec::new(), 0);
     let mut reader =
         Reader { settings, rules, view, key: Slot::default(), cidrs: Slot::default(), expiry: Slot::default() };
     let mut rest = without_blanks(json).strip_prefix(b"[").ok_or_else(|| custom("not a list of items"))?;
@@ -29,7 +29,7 @@ pub(super) fn read(
         rest = without_blanks(rest);
     } else {
         loop {
-            rest = match glance.item(rest, &mut buffer) {
+            rest = match forms.item(rest, &mut buffer) {
                 Some(item) => reader.read_ordinary(&item),
                 None => reader.parse_item(rest)?,
             };
@@ -394,6 +394,30 @@ mod tests {
             let json = Value::from(items.clone()).to_string();
             prop_assert_eq!(read(json.as_bytes(), &settings, &rules(), &mut view).unwrap(), items.len());
             prop_assert!(view.is_same(&naive(&items, &settings)), "{view:?}");
+        }
+    }
+
+    #[test]
+    fn an_item_is_read_alike_in_every_order_and_spelling_and_two_forms_need_no_parsing() {
+        let (id, ips) = (r#""id":{"S":"edge-1"}"#, r#""ips":{"S":"[\"198.51.100.7/32\"]"}"#);
+        let escaped = r#""ips":{"S":"[\u0022198.51.100.7\/32\"]"}"#;
+        let settings = settings(&[]);
+        let view = |item: &str| {
+            let mut view = TableView::default();
+            assert_eq!(read(format!("[{item}]").as_bytes(), &settings, &rules(), &mut view).unwrap(), 1, "{item}");
+            view
+        };
+        let expected = view(&format!("{{{id},{ips}}}"));
+        for (item, ordinary) in [
+            (format!("{{{id},{ips}}}"), true),
+            (format!("{{{ips},{id}}}"), true),
+            (format!("{{{id}, {ips}}}"), false),
+            (format!("{{{id},{escaped}}}"), false),
+            (format!("{{{escaped},{id}}}"), false),
+        ] {
+            let is_recognized = Forms::new(&settings).item(item.as_bytes(), &mut Vec::new()).is_some();
+            assert_eq!(is_recognized, ordinary, "{item}");
+            assert!(view(&item).is_same(&expected), "{item}");
         }
     }
 

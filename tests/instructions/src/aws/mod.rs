@@ -1,7 +1,7 @@
 //! Reads answers of AWS.
 
-#[path = "../../../../src/aws/glance.rs"]
-mod glance;
+#[path = "../../../../src/aws/ordinary.rs"]
+mod ordinary;
 #[path = "../../../../src/aws/page.rs"]
 mod page;
 

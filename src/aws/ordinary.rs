@@ -1,21 +1,21 @@
-//! Sees at a glance that an item is ordinary, as nearly all are: a key and a text of addresses, written without blanks.
+//! Recognizes an ordinary item without parsing it. Nearly all are: a key and a text of addresses, without whitespace.
 //!
-//! What is not seen here is not wrong. It only has to be parsed.
+//! An item that is not recognized here is not wrong. It has to be parsed.
 
 use memchr::memchr2;
 use serde_json::Value;
 
 use crate::model::settings::TableSettings;
 
-/// How an ordinary item is written: `{"id":{"S":"edge-1"},"ips":{"S":"[\"198.51.100.7/32\"]"}}`, or the other way around.
+/// The two forms of an ordinary item: `{"id":{"S":"edge-1"},"ips":{"S":"[\"198.51.100.7/32\"]"}}`, or the other way around.
 #[derive(Debug)]
-pub(super) struct Glance {
-    /// In front of the key, between, and in front of the addresses; `None` if two settings name the same attribute.
+pub(super) struct Forms {
+    /// The text before the key and the text before the addresses; `None` if two settings name the same attribute.
     key_first: Option<[Box<[u8]>; 2]>,
     cidrs_first: Option<[Box<[u8]>; 2]>,
 }
 
-/// Behind the second text.
+/// The end of an item, after the second text.
 const END: &[u8] = b"\"}}";
 
 /// An ordinary item.
@@ -27,7 +27,7 @@ pub(super) struct Ordinary<'json, 'text> {
     pub(super) rest: &'json [u8],
 }
 
-impl Glance {
+impl Forms {
     pub(super) fn new(settings: &TableSettings) -> Self {
         let TableSettings { key_attribute: key, cidr_attribute: cidrs, expiry_attribute: expiry, .. } = settings;
         let differ = key != cidrs && expiry.as_ref().is_none_or(|expiry| expiry != key && expiry != cidrs);
@@ -39,7 +39,7 @@ impl Glance {
         Self { key_first: around(key, cidrs), cidrs_first: around(cidrs, key) }
     }
 
-    /// The item that `json` begins with, if it is ordinary. `buffer`: for what has escapes.
+    /// The item that `json` begins with, if it is ordinary. `buffer` holds a text that has escapes.
     pub(super) fn item<'json: 'text, 'text>(
         &self,
         json: &'json [u8],
