@@ -1,17 +1,18 @@
 //! The input of the benches of the pure core: a table, and WAF as an earlier run left it.
 
+mod waf;
+
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use wafsync::cli::{self, Invocation, Parsed};
-use wafsync::model::cidr::{Cidr, Family, PerFamily};
-use wafsync::model::current::{Current, GroupRule, LockToken, RuleGroup, Shard};
+use wafsync::model::cidr::{Cidr, PerFamily};
+use wafsync::model::cidrs::Cidrs;
+use wafsync::model::current::Current;
 use wafsync::model::desired::Desired;
-use wafsync::model::fingerprint::{Fingerprint, Mark};
 use wafsync::model::item::{Attribute, Item, ItemRules, TableView};
 use wafsync::model::limits::SET_CAPACITY;
 use wafsync::model::naming::Target;
-use wafsync::model::naming::set_name;
 use wafsync::model::settings::Settings;
 use wafsync::planning::diff::Diff;
 use wafsync::planning::guard::{self, Evidence};
@@ -20,9 +21,6 @@ use wafsync::report::Command;
 use wafsync::run::decision::Decision;
 use wafsync::run::end::End;
 use wafsync::run::record::{Run, Scans, Seen};
-
-/// The AWS account of all resources.
-const ACCOUNT: &str = "111122223333";
 
 /// WAF in force, and a table in which some addresses have changed.
 pub(crate) struct World {
@@ -36,45 +34,13 @@ impl World {
     /// `size` addresses in full IP sets, of which the table has replaced `changed`.
     pub(crate) fn new(size: usize, changed: usize) -> Self {
         let settings = settings();
-        let target = Target {
-            scope: "regional",
-            region: "eu-central-1".into(),
-            name: "wafsync".into(),
-            table: "eu-central-1/clusters".into(),
-            table_account: None,
-        };
         let mut held: Vec<Cidr> = (0..size).map(address).collect();
         held.sort_unstable();
-        let shards: Vec<Shard> =
-            held.chunks(SET_CAPACITY).enumerate().map(|(index, cidrs)| shard(index, cidrs)).collect();
-        let group = |number: usize| RuleGroup {
-            number,
-            name: target.group_name(number),
-            id: format!("group-{number}"),
-            arn: format!("arn:group-{number}"),
-            token: LockToken("token".into()),
-            capacity: 120,
-            table: target.table_tag(Some(ACCOUNT)),
-            rule: GroupRule::Standard {
-                policy: settings.waf.policy.clone(),
-                labels: Vec::new(),
-                references: shards
-                    .iter()
-                    .filter(|shard| shard.group == Some(number - 1))
-                    .map(|shard| shard.arn.clone())
-                    .collect(),
-                tidy: true,
-            },
-        };
-        let groups = vec![group(1), group(2)];
+        let contents = held.chunks(SET_CAPACITY).map(Cidrs::from);
+        let current = waf::in_force(contents, 2, &settings.waf.policy);
         let items: Vec<Item> = (changed..size + changed).map(item).collect();
         let desired = Desired::new(view(&items), &[], false, rules().widest);
-        Self {
-            settings,
-            target,
-            desired,
-            current: Current { shards, groups, account: Some(ACCOUNT.to_owned()), ..Current::default() },
-        }
+        Self { settings, target: waf::target(), desired, current }
     }
 
     pub(crate) fn decide(&self) -> Decision {
@@ -128,21 +94,6 @@ fn settings() -> Settings {
     match cli::parse(arguments, Vec::new()) {
         Ok(Parsed { invocation: Invocation::Plan { settings, .. }, .. }) => settings,
         other => panic!("{other:?}"),
-    }
-}
-
-fn shard(index: usize, cidrs: &[Cidr]) -> Shard {
-    Shard {
-        name: set_name("wafsync", Family::Ipv4, index),
-        id: format!("set-{index}"),
-        arn: format!("arn:set-{index}"),
-        family: Family::Ipv4,
-        adopted: false,
-        mark: Some(Mark { fingerprint: Some(Fingerprint::of(cidrs.iter().copied())) }),
-        token: LockToken("token".into()),
-        cidrs: cidrs.into(),
-        group: Some(index / 50),
-        created: false,
     }
 }
 

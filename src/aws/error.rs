@@ -149,6 +149,12 @@ impl AwsError {
         Self { hint: hint.map(ToOwned::to_owned), ..Self::of(operation, resource, cause) }
     }
 
+    /// The task that read an answer panicked. The panic was logged when it happened.
+    pub(super) fn lost_task(operation: &'static str, resource: &str) -> Self {
+        let cause = "the task that read the answer ended without a result";
+        Self::unusable(operation, resource, cause, Some("the line before this one names the cause"))
+    }
+
     /// A read that another read shows to be stale.
     pub(super) fn out_of_date(operation: &'static str, resource: &str, cause: &str) -> Self {
         Self { class: Class::Again, ..Self::of(operation, resource, cause) }

@@ -85,7 +85,7 @@ impl WafReader {
             // In a task of its own, so that another core reads it.
             Some(addresses) => tokio::spawn(async move { read_and_sum(&addresses, family) })
                 .await
-                .map_err(|_| unusable("the task that read it ended without a result"))?
+                .map_err(|_| AwsError::lost_task(Action::GetIpSet.name(), name))?
                 .map_err(|error| AwsError::senseless(Action::GetIpSet.name(), name, &error.to_string()))?
                 .map_err(|address| unusable(&format!("{address} is no {family} CIDR")))?,
             // Its list of addresses was read by the SDK: it is not where or as AWS puts it.

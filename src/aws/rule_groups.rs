@@ -305,22 +305,15 @@ pub(super) fn each_statement<'a>(statement: &'a Statement, visit: &mut dyn FnMut
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::naming::Target;
     use crate::model::spec::Reference;
+    use crate::planning::rule_changes::tests::{ACCOUNT, target};
 
     fn spec(references: &[&str], policy: RulePolicy) -> RuleGroupSpec {
         let reference = |arn: &&str| Reference { name: (*arn).to_owned(), arn: Some((*arn).to_owned()) };
-        let target = Target {
-            scope: "regional",
-            region: "eu-central-1".into(),
-            name: "wafsync".into(),
-            table: "eu-central-1/clusters".into(),
-            table_account: None,
-        };
         RuleGroupSpec {
             name: "wafsync-1".into(),
             rule_name: "wafsync".into(),
-            description: target.group_description(Some("111122223333")),
+            description: target().group_description(Some(ACCOUNT)),
             capacity: 120,
             policy,
             references: references.iter().map(reference).collect(),

@@ -103,8 +103,9 @@ impl TableReader {
         }
         let mut view = TableView::default();
         let (mut rules, mut began) = (None, Instant::now());
+        let lost = |_| AwsError::lost_task(Action::Scan.name(), settings.name());
         while let Some(page) = pages.join_next().await {
-            let ((page, next), first) = page.map_err(|_| page_was_lost(settings))??;
+            let ((page, next), first) = page.map_err(lost)??;
             if first {
                 began = Instant::now();
             }
@@ -163,12 +164,6 @@ pub(super) fn projection(settings: &TableSettings) -> (HashMap<String, String>, 
         }
     }
     (names, projection.join(", "))
-}
-
-fn page_was_lost(settings: &TableSettings) -> AwsError {
-    let (cause, hint) =
-        ("the task that read a page ended without a result", "the line before this one names the cause");
-    AwsError::unusable(Action::Scan.name(), settings.name(), cause, Some(hint))
 }
 
 impl Request {

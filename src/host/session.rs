@@ -167,7 +167,7 @@ impl Session {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use aws_config::{BehaviorVersion, Region};
     use aws_sdk_wafv2::config::{Credentials, SharedCredentialsProvider};
     use serde_json::json;
@@ -178,22 +178,26 @@ mod tests {
     use crate::run::outcome::Outcome;
     use crate::stop::Signal;
 
-    #[tokio::test(start_paused = true)]
-    async fn a_process_that_only_plans_never_has_what_can_write() {
-        let aws = Aws::new(Config::default());
-        aws.create_table("eu-central-1", "clusters");
-        aws.put_item("clusters", "a", json!({"id": {"S": "a"}, "ips": {"S": "198.51.100.7"}}));
-        let sdk = SdkConfig::builder()
+    /// The configuration of a client that calls the stand-in.
+    pub(crate) fn sdk(aws: &Aws) -> SdkConfig {
+        SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("eu-central-1"))
             .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
                 "AKID", "secret", None, None, "test",
             )))
             .http_client(aws.http_client())
-            .build();
+            .build()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_process_that_only_plans_never_has_what_can_write() {
+        let aws = Aws::new(Config::default());
+        aws.create_table("eu-central-1", "clusters");
+        aws.put_item("clusters", "a", json!({"id": {"S": "a"}, "ips": {"S": "198.51.100.7"}}));
         let line = ["wafsync", "plan", "--table=clusters"].map(std::ffi::OsString::from);
         let Invocation::Plan { settings, .. } = cli::parse(line, []).unwrap().invocation else { panic!("not a plan") };
-        let mut session = Session::new(sdk, settings).unwrap();
+        let mut session = Session::new(sdk(&aws), settings).unwrap();
         let stop = Signal::default().stop(None);
         let planned = session.run(Command::Plan, 0, &stop).await;
         assert_eq!((planned.document.outcome, planned.document.changes.len()), (Outcome::Planned, 3));

@@ -15,6 +15,7 @@ use crate::model::merged::Merged;
 use crate::model::settings::{RunSettings, Settings};
 use crate::model::web_acl::UnreadWebAcl;
 use crate::planning::change::{self, Change};
+use crate::run::apply::RELIED_FOR;
 use crate::run::decision::{Care, Decision};
 use crate::run::end::End;
 use crate::run::outcome::Outcome;
@@ -64,9 +65,10 @@ impl Document {
             document.unplaced.clone_from(&plan.unplaced);
             document.drift = diff.drift().collect();
             document.estimate_seconds = plan.estimate_seconds(settings.run.read_rate, settings.run.write_rate);
-            if decision.care() == Some(Care::Settled) {
-                document.estimate_seconds += settings.table.settle.as_secs_f64();
-            }
+            let settled = (decision.care() == Some(Care::Settled)).then_some(settings.table.settle);
+            let relied = plan.changes.iter().any(|change| !change.relies_on.is_empty()).then_some(RELIED_FOR);
+            // Both count from the first reads.
+            document.estimate_seconds += settled.max(relied).unwrap_or_default().as_secs_f64();
             let reasons = judgment.reasons.iter().map(|reason| crate::text::line(&reason.to_string()).into_owned());
             document.guard = Guard { verdict: judgment.verdict, reasons: reasons.collect(), approve: None };
         }

@@ -36,7 +36,8 @@ pub(super) fn verdict(document: &Document, command: Command) -> Verdict {
     let of = |word: &str, tone, sentence: String| Verdict { word: word.to_owned(), tone, sentence };
     match (command, document.outcome) {
         (Command::Plan, Outcome::Planned) => planned(document),
-        (Command::Apply, Outcome::Changed) => {
+        // Without a confirmed write, the sentence says what is known.
+        (Command::Apply, Outcome::Changed) if document.writes.done > 0 => {
             of("CHANGED", Tone::Good, format!("{}; {}", moves(document, command), in_force(document)))
         }
         (Command::Apply, Outcome::Held) if !document.held.is_empty() => {

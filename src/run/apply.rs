@@ -37,7 +37,7 @@ const LIST_POLLS: usize = 5;
 
 /// How long a run must have known the IP sets on which a removal relies: another run may have written them just before,
 /// and AWS propagates each set on its own. As long as reads may be stale.
-const RELIED_FOR: Duration = Duration::from_mins(1);
+pub(crate) const RELIED_FOR: Duration = Duration::from_mins(1);
 
 /// Carries out `plan`. Returns what was written, and why the rest was not. It ends early only between two calls. `until`:
 /// when to stop waiting for propagation.

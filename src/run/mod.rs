@@ -1,7 +1,7 @@
 //! A run: observe, plan, guard, confirm, apply, verify. The one layer that sees both the pure core and AWS.
 
 pub mod applied;
-mod apply;
+pub(crate) mod apply;
 mod confirm;
 mod decide;
 pub mod decision;

@@ -417,7 +417,10 @@ async fn a_panic_in_a_task_is_one_line_that_names_the_cause_and_the_run_fails() 
     let errors: Vec<&str> = ended.stderr.lines().filter(|line| line.contains("\"ERROR\"")).collect();
     let [cause, end] = errors[..] else { panic!("{}", ended.stderr) };
     assert!(cause.contains("\"internal error: overflow adding duration to date at time-"), "{cause}");
-    assert!(end.contains("\"Scan clusters: the task that read a page ended without a result; hint: the line"), "{end}");
+    assert!(
+        end.contains("\"Scan clusters: the task that read the answer ended without a result; hint: the line"),
+        "{end}"
+    );
     assert_eq!((ended.code, asked.load(Ordering::Relaxed)), (Some(1), 1), "{}", ended.stderr);
     let written =
         process.aws.log().iter().any(|call| ["Create", "Update"].iter().any(|verb| call.operation.starts_with(verb)));

@@ -71,6 +71,8 @@ async fn the_full_set_is_written_after_lists_confirm_the_other_set() {
 #[tokio::test(start_paused = true)]
 async fn the_full_set_is_written_a_minute_after_the_other_set_was_read() {
     let world = world().await;
+    let planned = world.plan().await.estimate_seconds;
+    assert!((60.0..65.0).contains(&planned), "the plan says so: {planned}");
     let before = world.aws.log().last().unwrap().index;
     assert_eq!(world.next_apply().await.outcome, Outcome::Changed);
     let log = world.aws.log();

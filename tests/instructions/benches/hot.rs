@@ -2,25 +2,28 @@
 
 #![allow(missing_docs, reason = "macros make items without")]
 
+#[path = "../../../benches/world/waf.rs"]
+mod waf;
+
 use std::collections::BTreeSet;
 use std::hint::black_box;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use gungraun::{library_benchmark, library_benchmark_group, main};
-use wafsync_instructions::aws::read_page;
-use wafsync_instructions::model::cidr::{Cidr, Family, PerFamily};
-use wafsync_instructions::model::cidrs::Cidrs;
-use wafsync_instructions::model::current::{Current, GroupRule, LockToken, RuleGroup, Shard};
-use wafsync_instructions::model::desired::Desired;
-use wafsync_instructions::model::fingerprint::{Fingerprint, Mark};
-use wafsync_instructions::model::item::{ItemRules, TableView};
-use wafsync_instructions::model::limits::Limits;
-use wafsync_instructions::model::naming::{Target, set_name};
-use wafsync_instructions::model::policy::{Action, RulePolicy};
-use wafsync_instructions::model::settings::TableSettings;
-use wafsync_instructions::planning::diff::Diff;
-use wafsync_instructions::planning::plan::{Basis, Plan, Restraint};
+use wafsync::aws::read_page;
+use wafsync::model::cidr::{Cidr, PerFamily};
+use wafsync::model::cidrs::Cidrs;
+use wafsync::model::current::Current;
+use wafsync::model::desired::Desired;
+use wafsync::model::fingerprint::Fingerprint;
+use wafsync::model::item::{ItemRules, TableView};
+use wafsync::model::limits::Limits;
+use wafsync::model::naming::Target;
+use wafsync::model::policy::{Action, RulePolicy};
+use wafsync::model::settings::TableSettings;
+use wafsync::planning::diff::Diff;
+use wafsync::planning::plan::{Basis, Plan, Restraint};
 
 /// Addresses in all. IP sets take a tenth each.
 const SIZE: usize = 20_000;
@@ -85,55 +88,17 @@ struct World {
 
 fn world(changed: usize) -> World {
     let limits = Limits { set_capacity: SIZE / 10, ..Limits::aws(100) };
-    let shard = |index: usize| {
-        // In the order in which items come, so that the sets interleave.
-        let numbers = index * limits.set_capacity..(index + 1) * limits.set_capacity;
-        let cidrs: Cidrs = numbers.map(|number| Cidr::parse(&address(number)).unwrap()).collect();
-        Shard {
-            name: set_name("wafsync", Family::Ipv4, index),
-            id: format!("set-{index}"),
-            arn: format!("arn:set-{index}"),
-            family: Family::Ipv4,
-            adopted: false,
-            mark: Some(Mark { fingerprint: Some(Fingerprint::of(&cidrs)) }),
-            token: LockToken("token".into()),
-            cidrs,
-            group: Some(0),
-            created: false,
-        }
-    };
-    let shards: Vec<Shard> = (0..10).map(shard).collect();
     let policy = RulePolicy { action: Action::Allow, forwarded: None };
-    let target = Target {
-        scope: "regional",
-        region: "eu-central-1".into(),
-        name: "wafsync".into(),
-        table: "eu-central-1/clusters".into(),
-        table_account: None,
-    };
-    let group = RuleGroup {
-        number: 1,
-        name: target.group_name(1),
-        id: "group-1".into(),
-        arn: "arn:group-1".into(),
-        token: LockToken("token".into()),
-        capacity: 120,
-        table: target.table_tag(Some("111122223333")),
-        rule: GroupRule::Standard {
-            policy: policy.clone(),
-            labels: policy.labels("wafsync"),
-            references: shards.iter().map(|shard| shard.arn.clone()).collect(),
-            tidy: true,
-        },
-    };
-    let account = Some("111122223333".to_owned());
-    let current = Current { shards, groups: vec![group], account, ..Current::default() };
+    // In the order in which items come, so that the sets interleave.
+    let addresses: Vec<Cidr> = (0..SIZE).map(|number| Cidr::parse(&address(number)).unwrap()).collect();
+    let contents = addresses.chunks(limits.set_capacity).map(|cidrs| cidrs.iter().copied().collect());
+    let current = waf::in_force(contents, 1, &policy);
     let mut view = TableView::default();
     let rules = ItemRules::new(&settings(), None);
     for number in changed..SIZE + changed {
         assert!(view.read_plain(&format!("edge-{number:07}"), &address(number), &rules), "an ordinary item");
     }
-    World { desired: Desired::new(view, &[], false, settings().widest), current, target, policy, limits }
+    World { desired: Desired::new(view, &[], false, settings().widest), current, target: waf::target(), policy, limits }
 }
 
 #[library_benchmark]

@@ -1,13 +1,12 @@
 //! What `--wait` reads again, and when, against the stand-in under a paused clock.
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_wafv2::config::{Credentials, SharedCredentialsProvider};
+use aws_config::SdkConfig;
 use serde_json::json;
 use wafsync_test_aws::{Aws, Config};
 
 use super::*;
 use crate::cli::{self, Invocation};
-use crate::host::session::Session;
+use crate::host::session::{self, Session};
 use crate::report::Command;
 
 const TABLE: &str = "clusters";
@@ -24,19 +23,11 @@ impl World {
     async fn new(args: &[&str]) -> Self {
         let aws = Aws::new(Config::default());
         aws.create_table("eu-central-1", TABLE);
-        let sdk = SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("eu-central-1"))
-            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
-                "AKID", "secret", None, None, "test",
-            )))
-            .http_client(aws.http_client())
-            .build();
         let line = ["wafsync", "explain", "--table=clusters"].iter().chain(args).map(std::ffi::OsString::from);
         let Invocation::Explain { settings, question, .. } = cli::parse(line, []).unwrap().invocation else {
             panic!("not an explain")
         };
-        let world = Self { aws, sdk, settings, question };
+        let world = Self { sdk: session::tests::sdk(&aws), aws, settings, question };
         world.item("cluster-1", "203.0.113.1");
         world.apply().await;
         world.aws.clear_log();
@@ -68,6 +59,7 @@ impl World {
 }
 
 async fn seconds(count: u64) {
+    // The clock is paused: this takes no real time.
     tokio::time::sleep(Duration::from_secs(count)).await;
 }
 
