@@ -31,8 +31,12 @@ use super::hints::Asked;
 use crate::stop::{EPILOGUE, Stop};
 use crate::text;
 
-/// The most attempts of one call, including the first; the SDK's default.
+/// The most attempts of one call, including the first, without those that AWS throttled; the SDK's default.
 pub const ATTEMPTS: u32 = 3;
+
+/// The most throttled attempts of one call whose rate the governor limits. Beside another client every second attempt may
+/// be throttled, and a call that gives up ends the run early; usually [`OPERATION_TIMEOUT`] comes first.
+pub const THROTTLED_ATTEMPTS: u32 = 16;
 
 /// The time limit of an attempt: half a megabyte over a slow line, and AWS's own time for ten thousand addresses.
 pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(12);
@@ -208,6 +212,8 @@ struct Pacer {
 struct Retries {
     /// The number of failed attempts.
     failed: u32,
+    /// How many of them AWS throttled, if the governor limits their rate.
+    throttled: u32,
     /// Whether the effect of one of them is unknown.
     lost: bool,
     /// The answer about the last failed attempt, until the next one starts.
@@ -224,14 +230,24 @@ impl Pacer {
     }
 
     /// Decides about an attempt that failed with a transient error.
-    fn pace(&self, kind: ErrorKind, retry_after: Option<Duration>, failed: u32) -> RetryAction {
-        if kind == ErrorKind::ThrottlingError {
+    fn pace(&self, kind: ErrorKind, retry_after: Option<Duration>, retries: &mut Retries) -> RetryAction {
+        let throttled = kind == ErrorKind::ThrottlingError;
+        if throttled {
             self.caller.governor.throttled(self.action);
         }
-        if failed >= ATTEMPTS {
-            return RetryAction::NoActionIndicated;
+        let paced = throttled && self.caller.governor.paces(self.action);
+        retries.throttled += u32::from(paced);
+        let others = retries.failed - retries.throttled;
+        if retries.throttled >= THROTTLED_ATTEMPTS || others >= ATTEMPTS {
+            // No opinion would leave the opinion of the SDK's classifiers.
+            return RetryAction::RetryForbidden;
         }
-        let backoff = BACKOFF.mul_f64(fastrand::f64()) * 2_u32.saturating_pow(failed - 1);
+        let backoff = if paced {
+            // The governor has put off the next slot already.
+            Duration::ZERO
+        } else {
+            BACKOFF.mul_f64(fastrand::f64()) * 2_u32.saturating_pow(others - 1)
+        };
         let wait = self.caller.governor.reserve(self.action, backoff.max(retry_after.unwrap_or_default()));
         RetryAction::RetryIndicated(RetryReason::RetryableError { kind, retry_after: Some(wait) })
     }
@@ -282,7 +298,7 @@ impl ClassifyRetry for Pacer {
                             self.caller.credentials.renew(retries.generation);
                             retries.renewed = true;
                         }
-                        self.pace(kind, retry_after, retries.failed)
+                        self.pace(kind, retry_after, retries)
                     }
                 });
             }

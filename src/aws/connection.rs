@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::config::Region;
+use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
 use aws_smithy_types::retry::{RetryConfig, RetrySpec};
 
-use super::call::{ATTEMPT_TIMEOUT, ATTEMPTS, OPERATION_TIMEOUT};
+use super::call::{ATTEMPT_TIMEOUT, ATTEMPTS, OPERATION_TIMEOUT, THROTTLED_ATTEMPTS};
 use super::caller::{Caller, Renewable};
 use super::environment::LOAD_TIMEOUT;
 use super::governor::Governor;
@@ -128,7 +129,7 @@ impl Connection {
     pub fn table_reader(&self) -> TableReader {
         let dynamodb = aws_sdk_dynamodb::config::Builder::from(&self.sdk)
             .region(Region::new(self.table_region.clone()))
-            .retry_config(retries())
+            .retry_config(retries(ATTEMPTS))
             .interceptor(interceptors::ReadOnly)
             .interceptor(interceptors::EncryptedUnlessLoopback)
             .build();
@@ -172,15 +173,19 @@ impl Connection {
     fn waf_config(&self) -> aws_sdk_wafv2::config::Builder {
         aws_sdk_wafv2::config::Builder::from(&self.sdk)
             .region(Region::new(self.target.region.clone()))
-            .retry_config(retries())
+            .retry_config(retries(ATTEMPTS + THROTTLED_ATTEMPTS))
+            // The SDK's own quota of retries lasts for the process and knows no rate. Here each call has its limits, and
+            // the governor has the rate.
+            .retry_partition(RetryPartition::custom("wafsync").token_bucket(TokenBucket::unlimited()).build())
             .interceptor(interceptors::EncryptedUnlessLoopback)
     }
 }
 
-/// The SDK's standard retries. `call.rs` decides how long they wait; only the older retry specification leaves that to it.
-pub(super) fn retries() -> RetryConfig {
+/// The SDK's standard retries, at most this many attempts. `call.rs` decides how long they wait; only the older retry
+/// specification leaves that to it.
+pub(super) fn retries(attempts: u32) -> RetryConfig {
     RetryConfig::standard()
-        .with_max_attempts(ATTEMPTS)
+        .with_max_attempts(attempts)
         .with_max_backoff(OPERATION_TIMEOUT)
         .with_retry_spec(RetrySpec::v2_0())
 }

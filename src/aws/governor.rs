@@ -14,11 +14,17 @@ use crate::stop::{Stop, StopReason};
 /// the next into the same second.
 const SLACK: f64 = 1.02;
 
-/// The factor by which throttling can slow an action down at most.
-const SLOWEST: f64 = 16.0;
+/// The most intervals between two attempts after throttling, without their random part: another client may need most of
+/// the quota.
+const SLOWEST: f64 = 4.0;
 
-/// The factor by which each successful call reduces the slowdown.
-const RECOVERY: f64 = 0.9;
+/// The share of the rate that an action regains in each second after AWS throttled it, or in each interval if that is
+/// longer. Two seconds for a half: a client that pauses leaves its part to us soon, and one that stays is met once in a
+/// few seconds.
+const REGAINED: f64 = 0.25;
+
+/// The random part of an interval after throttling. Without it, two clients with the same interval could meet each time.
+const JITTER: f64 = 0.25;
 
 /// An API action that wafsync uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -71,7 +77,7 @@ pub struct Governor {
     lanes: Mutex<BTreeMap<Action, Lane>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Lane {
     /// When the newest attempts began or will begin, as many as the rate allows in a second.
     recent: VecDeque<Instant>,
@@ -79,21 +85,26 @@ struct Lane {
     next: Option<Instant>,
     /// The queue for the next slot, in order of arrival.
     queue: Arc<tokio::sync::Mutex<()>>,
-    slowness: f64,
+    /// The last time the rate was halved.
+    halved: Option<Halved>,
+    /// How many attempts AWS throttled since the last success.
+    in_a_row: u32,
     throttled: u64,
 }
 
-impl Default for Lane {
-    fn default() -> Self {
-        Self { recent: VecDeque::new(), next: None, queue: Arc::default(), slowness: 1.0, throttled: 0 }
-    }
+/// A halving of the rate after AWS throttled an attempt.
+#[derive(Clone, Copy, Debug)]
+struct Halved {
+    at: Instant,
+    /// The share of the rate that was left.
+    to: f64,
 }
 
 impl Lane {
     /// Notes when the next attempt begins, and when the one after it may.
     ///
     /// AWS counts the attempts of any one second. So as many as the rate allows may begin together, and the next one when
-    /// a second has passed since the first of them. Once AWS has refused an attempt, another client calls too: then they
+    /// a second has passed since the first of them. Once AWS has throttled an attempt, another client calls too: then they
     /// are spread over the second.
     fn begins(&mut self, at: Instant, rate: f64) {
         let (together, time) = window(rate);
@@ -101,10 +112,40 @@ impl Lane {
         while self.recent.len() > together {
             self.recent.pop_front();
         }
-        let spread = if self.slowness > 1.0 { at + interval(rate).mul_f64(self.slowness) } else { at };
+        let share = self.share(at, rate);
+        let spread = if share < 1.0 {
+            let jitter = JITTER.mul_add(fastrand::f64() - 0.5, 1.0);
+            at + interval(rate).mul_f64((jitter / share).max(1.0))
+        } else {
+            at
+        };
         // Those that began together before the refusal count too.
         let first = self.recent.front().filter(|_| self.recent.len() == together);
         self.next = Some(first.map_or(spread, |first| spread.max(*first + time)));
+    }
+
+    /// The share of the rate that this action takes: less than one for a while after AWS throttled an attempt.
+    fn share(&self, at: Instant, rate: f64) -> f64 {
+        self.halved.map_or(1.0, |halved| {
+            let (_, time) = window(rate);
+            let passed = at.saturating_duration_since(halved.at).div_duration_f64(time);
+            REGAINED.mul_add(passed, halved.to).min(1.0)
+        })
+    }
+
+    /// Halves the rate, and delays the next attempt: what refused this one lasts.
+    fn throttled(&mut self, now: Instant, rate: f64) {
+        let (_, time) = window(rate);
+        // Attempts that were under way together are one reason to slow down, not several. So a share never gets below what
+        // comes back meanwhile.
+        if self.halved.is_none_or(|halved| now.saturating_duration_since(halved.at) >= time) {
+            self.halved = Some(Halved { at: now, to: self.share(now, rate) / 2.0 });
+        }
+        let doubled = f64::from(self.in_a_row).exp2().min(SLOWEST);
+        let delay = interval(rate).mul_f64(doubled * JITTER.mul_add(fastrand::f64(), 1.0));
+        self.in_a_row = self.in_a_row.saturating_add(1);
+        // The next slot was computed at the old rate.
+        self.next = self.next.max(Some(now + delay));
     }
 }
 
@@ -163,21 +204,29 @@ impl Governor {
         })
     }
 
-    /// Halves the rate after AWS throttled an attempt.
+    /// Slows an action down after AWS throttled an attempt: halves its rate, and delays the next attempt.
+    ///
+    /// The rate comes back by and by, whether or not calls succeed: AWS's answer tells that another client called just
+    /// before, not how much it needs. What is left to us shows only where we try.
     pub fn throttled(&self, action: Action) {
-        let interval = self.rate(action).map(interval);
+        let rate = self.rate(action);
         self.with(action, |lane| {
-            lane.slowness = (lane.slowness * 2.0).min(SLOWEST);
             lane.throttled += 1;
-            // The next slot was computed at the old rate.
-            let slower = interval.map(|interval| Instant::now() + interval.mul_f64(lane.slowness));
-            lane.next = lane.next.max(slower);
+            if let Some(rate) = rate {
+                lane.throttled(Instant::now(), rate);
+            }
         });
     }
 
-    /// Speeds up after a successful call.
+    /// Notes a successful call: the next throttled attempt is the first in a row again.
     pub fn succeeded(&self, action: Action) {
-        self.with(action, |lane| lane.slowness = (lane.slowness * RECOVERY).max(1.0));
+        self.with(action, |lane| lane.in_a_row = 0);
+    }
+
+    /// Whether this limits the rate of the action, and so decides when a throttled attempt is repeated.
+    #[must_use]
+    pub const fn paces(&self, action: Action) -> bool {
+        self.rate(action).is_some()
     }
 
     /// The number of throttled attempts.
@@ -252,7 +301,11 @@ mod tests {
     async fn after_a_refusal_attempts_are_spread_over_the_second() {
         let governor = Governor::new(5.0, 1.0);
         governor.throttled(Action::GetIpSet);
-        assert_eq!(waits(&governor, Action::GetIpSet, 3), [408, 816, 1224]);
+        let waits = waits(&governor, Action::GetIpSet, 6);
+        assert!((204..=255).contains(&waits[0]), "{waits:?}");
+        for pair in waits.windows(2) {
+            assert!((204..=460).contains(&(pair[1] - pair[0])), "{waits:?}");
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -274,7 +327,11 @@ mod tests {
             }
             began.elapsed().as_millis()
         });
-        assert_eq!(futures_util::future::join_all(turns).await, [0, 1020, 3060, 5100]);
+        let turns = futures_util::future::join_all(turns).await;
+        assert_eq!(turns[..2], [0, 1020]);
+        assert!((2040..=2295).contains(&turns[2]), "{turns:?}");
+        // Half of the rate, and what a second has brought back.
+        assert!((1090..=1540).contains(&(turns[3] - turns[2])), "{turns:?}");
     }
 
     #[tokio::test(start_paused = true)]
@@ -288,23 +345,66 @@ mod tests {
         assert_eq!(turns, [Ok(()), stopped, stopped, stopped]);
     }
 
+    fn share(governor: &Governor, action: Action) -> f64 {
+        governor.with(action, |lane| lane.share(Instant::now(), governor.rate(action).unwrap()))
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn throttling_halves_the_pace_and_success_brings_it_back_slowly() {
+    async fn throttling_halves_the_rate_and_time_brings_it_back() {
+        for (rate, time) in [(5.0, 1_020), (1.0, 1_020), (0.5, 2_040)] {
+            let (governor, action) = (Governor::new(5.0, rate), Action::UpdateIpSet);
+            let time = Duration::from_millis(time);
+            let expect = |share_left: f64| {
+                let share = share(&governor, action);
+                assert!((share - share_left).abs() < 1e-9, "{rate}: {share}, not {share_left}");
+            };
+            expect(1.0);
+            governor.throttled(action);
+            expect(0.5);
+            governor.throttled(action);
+            expect(0.5);
+            tokio::time::advance(time).await;
+            expect(0.75);
+            governor.throttled(action);
+            expect(0.375);
+            for _ in 0..40 {
+                tokio::time::advance(time).await;
+                governor.throttled(action);
+            }
+            expect(0.25);
+            governor.succeeded(action);
+            expect(0.25);
+            tokio::time::advance(time * 2).await;
+            expect(0.75);
+            tokio::time::advance(time).await;
+            expect(1.0);
+            assert_eq!(governor.throttled_attempts(), 43);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_refusal_in_a_row_delays_the_next_attempt_longer() {
+        let (governor, action) = (Governor::new(5.0, 1.0), Action::UpdateIpSet);
+        let delay = |least: u128| {
+            governor.throttled(action);
+            let wait = governor.with(action, |lane| lane.next.unwrap() - Instant::now());
+            assert!((least..=least * 5 / 4).contains(&wait.as_millis()), "{wait:?}, not about {least} ms");
+            wait
+        };
+        for least in [1_020, 2_040, 4_080, 4_080] {
+            tokio::time::advance(delay(least)).await;
+        }
+        governor.succeeded(action);
+        tokio::time::advance(delay(1_020)).await;
+        assert_eq!(waits(&governor, action, 1), [0], "after the delay it is free");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_scan_has_no_rate_here_and_its_refusals_are_counted() {
         let governor = Governor::new(5.0, 1.0);
-        governor.throttled(Action::UpdateIpSet);
-        assert_eq!(waits(&governor, Action::UpdateIpSet, 3), [2040, 4080, 6120]);
-        for _ in 0..10 {
-            governor.throttled(Action::UpdateIpSet);
-        }
-        let slowest = governor.with(Action::UpdateIpSet, |lane| lane.slowness);
-        assert!((slowest - SLOWEST).abs() < f64::EPSILON);
-        governor.succeeded(Action::UpdateIpSet);
-        let after = governor.with(Action::UpdateIpSet, |lane| lane.slowness);
-        assert!((after - SLOWEST * RECOVERY).abs() < f64::EPSILON);
-        for _ in 0..100 {
-            governor.succeeded(Action::UpdateIpSet);
-        }
-        assert!((governor.with(Action::UpdateIpSet, |lane| lane.slowness) - 1.0).abs() < f64::EPSILON);
-        assert_eq!(governor.throttled_attempts(), 11);
+        governor.throttled(Action::Scan);
+        assert_eq!(waits(&governor, Action::Scan, 3), [0, 0, 0]);
+        assert_eq!((governor.throttled_attempts(), governor.paces(Action::Scan)), (1, false));
+        assert!(governor.paces(Action::GetIpSet) && governor.paces(Action::UpdateIpSet));
     }
 }

@@ -33,7 +33,7 @@ mod web_acl_rules;
 mod web_acls;
 
 pub use self::cache::ReadCache;
-pub use self::call::{ATTEMPT_TIMEOUT, ATTEMPTS, IN_FLIGHT, OPERATION_TIMEOUT};
+pub use self::call::{ATTEMPT_TIMEOUT, ATTEMPTS, IN_FLIGHT, OPERATION_TIMEOUT, THROTTLED_ATTEMPTS};
 pub use self::connection::{CLOUDFRONT_REGION, Connection, NoRegion, TableReader, WafReader, Writer};
 pub use self::environment::{BadEnvironment, environment};
 pub use self::error::{AwsError, Class};

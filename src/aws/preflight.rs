@@ -5,7 +5,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata as _;
 use aws_smithy_types::timeout::TimeoutConfig;
 
 use super::cache::ReadCache;
-use super::call::{ATTEMPT_TIMEOUT, Call, OPERATION_TIMEOUT};
+use super::call::{ATTEMPT_TIMEOUT, ATTEMPTS, Call, OPERATION_TIMEOUT};
 use super::codes::is_outdated;
 use super::connection::{Connection, TableReader, WafReader, retries};
 use super::error::{AwsError, Class};
@@ -130,7 +130,7 @@ async fn identity(connection: &Connection) -> Answer<String> {
                 .cloned()
                 .or_else(|| Some(aws_sdk_sts::config::Region::new(connection.target.region.clone()))),
         )
-        .retry_config(retries())
+        .retry_config(retries(ATTEMPTS))
         .timeout_config(timeouts)
         .interceptor(interceptors::ReadOnly)
         .interceptor(interceptors::EncryptedUnlessLoopback)

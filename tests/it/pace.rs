@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use serde_json::json;
+use wafsync::aws::THROTTLED_ATTEMPTS;
 use wafsync::run::outcome::Outcome;
-use wafsync_test_aws::{Config, FaultKind, When};
+use wafsync_test_aws::{Config, FaultKind, Habit, Limiter, Neighbor, When};
 
 use crate::world::{TABLE, World, ended, ips};
+
+const REGION: &str = "eu-central-1";
 
 fn times(world: &World, operation: &str) -> Vec<Duration> {
     world.aws.log().iter().filter(|attempt| attempt.operation == operation).map(|attempt| attempt.at).collect()
@@ -58,10 +61,57 @@ async fn throttling_slows_the_action_down_without_losing_writes() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn beside_a_client_that_takes_half_of_the_quota_a_run_takes_what_is_left() {
+    let mut throttled = 0;
+    for habit in [Habit::Even, Habit::Patient, Habit::Bursts, Habit::ComesAndGoes] {
+        let mut took = Duration::ZERO;
+        for seed in 0..5 {
+            fastrand::seed(seed);
+            let config = Config { set_capacity: 2, limiter: Limiter::Bucket, ..Config::default() };
+            let world = World::with(config, &["--max-ip-sets", "10"]);
+            world.items(1..=20);
+            world.later().await;
+            world.aws.clear_log();
+            let neighbor = Neighbor::start(&world.aws, REGION, habit, seed);
+            let began = tokio::time::Instant::now();
+            let document = world.apply().await;
+            assert_eq!(document.outcome, Outcome::Changed, "{habit:?} {seed}: {}", document.reason);
+            took += began.elapsed();
+            let created = times(&world, "CreateIPSet").len();
+            assert!(created <= 20, "{habit:?} {seed}: {} throttled calls for ten writes", created - 10);
+            throttled += created - 10;
+            drop(neighbor);
+            assert_eq!(world.in_force(), ips(1..=20));
+        }
+        // Ten creates and two rule groups at one in two seconds. A single run may meet the other client's worst moment.
+        assert!(took / 5 < Duration::from_secs(24).mul_f64(1.2), "{habit:?}: {took:?} for five runs");
+    }
+    assert!(throttled > 0, "the two clients never met");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_is_throttled_for_long_goes_on() {
+    // The SDK's own quota of retries lasts for the process. These retries would use it up twice.
+    let config = Config { set_capacity: 2, write_rate: Some(5.0), ..Config::default() };
+    let world = World::with(config, &["--max-ip-sets", "40", "--write-rate", "5"]);
+    world.items(1..=80);
+    for set in 0..40 {
+        let name = format!("wafsync-ipv4-{set:03}");
+        world.fail_target("CreateIPSet", &name, 6, When::Before, FaultKind::Throttled);
+    }
+    let document = world.apply().await;
+    assert_eq!(document.outcome, Outcome::Changed, "{}", document.reason);
+    assert_eq!(times(&world, "CreateIPSet").len(), 7 * 40);
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn reads_that_stay_throttled_leave_the_run_to_the_next_one() {
     let world = World::new(&[]);
     world.items(1..=2);
-    world.fail_times("ListIPSets", 3, When::Before, FaultKind::Throttled);
+    let attempts = usize::try_from(THROTTLED_ATTEMPTS).unwrap();
+    world.fail_times("ListIPSets", attempts, When::Before, FaultKind::Throttled);
     let document = world.apply().await;
     assert_eq!(ended(&document), (Outcome::Partial, 0, 0));
     let hint = "hint: other callers share the rate of this action: lower --read-rate or --write-rate";

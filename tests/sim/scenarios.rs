@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
+use wafsync::aws::THROTTLED_ATTEMPTS;
 use wafsync_test_aws::{Fault, FaultKind, When};
 
 use crate::world::{World, small};
@@ -28,7 +29,8 @@ async fn a_write_that_stays_throttled_is_left_to_the_next_run() {
     world.later().await;
     world.item("b", &["198.51.100.2/32"]);
     // As many attempts as one call makes.
-    world.aws.fail(Fault { times: 3, ..once("UpdateIPSet", 0, FaultKind::Throttled) });
+    let times = usize::try_from(THROTTLED_ATTEMPTS).unwrap();
+    world.aws.fail(Fault { times, ..once("UpdateIPSet", 0, FaultKind::Throttled) });
     world.apply(&world.process("run")).await;
     world.assert_sound();
 }

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use tokio::time::Instant;
 
 use crate::client;
 use crate::config::Config;
@@ -130,6 +132,13 @@ impl Aws {
     /// may read and edit the state through its handle, but must not add hooks.
     pub fn on_call(&self, hook: impl FnMut(&Self, &Call) + Send + 'static) {
         self.0.hooks.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(hook));
+    }
+
+    /// A call of this action of WAF by another client: only its rate is counted, and it has no effect. Returns whether it
+    /// is admitted.
+    #[must_use]
+    pub fn another_client_calls(&self, region: &str, operation: &str) -> bool {
+        self.state().count(region, operation, Instant::now(), Duration::ZERO).is_ok()
     }
 
     /// Declares that a layer in between changes answers. Later requests may repeat what AWS would never send, so they

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::rates::Limiter;
+
 /// Settings of the account, its quotas and the behavior of the services. The defaults are AWS's, without delays.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -35,6 +37,8 @@ pub struct Config {
     pub read_rate: Option<f64>,
     /// Calls per second for each other action of WAF in a region. `None`: unlimited.
     pub write_rate: Option<f64>,
+    /// How the calls of an action are counted.
+    pub limiter: Limiter,
     /// AWS's clock at the start, in seconds since 1970. It sets the date of answers. `None`: answers over a socket
     /// carry the date of this machine's clock, and in-process answers carry none.
     pub epoch: Option<i64>,
@@ -62,6 +66,7 @@ impl Default for Config {
             empty_scan_pages: false,
             read_rate: Some(5.0),
             write_rate: Some(1.0),
+            limiter: Limiter::default(),
             epoch: None,
             propagation: Duration::ZERO,
             read_lag: Duration::ZERO,

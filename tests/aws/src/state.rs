@@ -1,7 +1,7 @@
 //! The state of the stand-in, and the steps of an attempt: fault, rate limit, operation, log. All of it happens under
 //! one lock.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::config::Config;
 use crate::dynamo::Tables;
 use crate::fault::{FaultKind, Faults, When, no_such_item};
+use crate::rates::Rates;
 use crate::sts;
 use crate::waf::{self, Rate, Waf};
 use crate::wire::{ApiError, Done, Reply, Request, Service};
@@ -126,8 +127,7 @@ pub(crate) struct State {
     pub(crate) rejected_keys: BTreeMap<String, &'static str>,
     /// The number of attempts so far.
     attempts: usize,
-    /// When each operation was called in each region, within the window of its rate limit.
-    windows: BTreeMap<(String, String), VecDeque<Instant>>,
+    rates: Rates,
 }
 
 impl State {
@@ -143,7 +143,7 @@ impl State {
             garbled: false,
             rejected_keys: BTreeMap::new(),
             attempts: 0,
-            windows: BTreeMap::new(),
+            rates: Rates::default(),
         }
     }
 
@@ -233,7 +233,7 @@ impl State {
         })
     }
 
-    /// Rejects invalid requests and throttles. A rejected attempt still counts.
+    /// Rejects invalid requests and throttles.
     fn admit(&mut self, request: &Request, now: Instant) -> Result<(), ApiError> {
         if request.service == Service::Unknown {
             return Ok(());
@@ -244,30 +244,32 @@ impl State {
         if let Some(code) = self.rejected_keys.get(&request.caller) {
             return Err(ApiError::framework(code, "The security token included in the request is not valid any more"));
         }
+        if request.service != Service::Waf {
+            return Ok(());
+        }
+        let tolerance = if request.served { SERVED_JITTER } else { Duration::ZERO };
+        let Err(why) = self.count(&request.region, &request.operation, now, tolerance) else { return Ok(()) };
+        let at = now.saturating_duration_since(self.started);
+        self.violations.push(format!("rate: {} at {at:?}: {why}", request.operation));
+        Err(ApiError::framework("ThrottlingException", "Rate exceeded"))
+    }
+
+    /// Counts a call of this action of WAF. Refuses it, with the reason, if it exceeds the rate.
+    pub(crate) fn count(
+        &mut self,
+        region: &str,
+        operation: &str,
+        now: Instant,
+        tolerance: Duration,
+    ) -> Result<(), String> {
         let config = &self.waf.config;
-        let rate = match waf::rate_of(&request.operation).filter(|_| request.service == Service::Waf) {
+        let rate = match waf::rate_of(operation) {
             Some(Rate::Read) => config.read_rate,
             Some(Rate::Write) => config.write_rate,
             None => None,
         };
         let Some(rate) = rate else { return Ok(()) };
-        // A rate below one per second means one call in a longer window.
-        let (calls, mut window) =
-            if rate < 1.0 { (1.0, Duration::from_secs_f64(1.0 / rate)) } else { (rate, Duration::from_secs(1)) };
-        if request.served {
-            window = window.saturating_sub(SERVED_JITTER);
-        }
-        let past = self.windows.entry((request.region.clone(), request.operation.clone())).or_default();
-        while past.front().is_some_and(|then| *then + window <= now) {
-            past.pop_front();
-        }
-        past.push_back(now);
-        if u32::try_from(past.len()).is_ok_and(|count| f64::from(count) <= calls) {
-            return Ok(());
-        }
-        let at = now.saturating_duration_since(self.started);
-        self.violations.push(format!("rate: {} at {at:?}: {} calls in {window:?}", request.operation, past.len()));
-        Err(ApiError::framework("ThrottlingException", "Rate exceeded"))
+        self.rates.admit((region, operation), (rate, config.limiter), now, tolerance)
     }
 }
 

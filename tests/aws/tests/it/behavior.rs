@@ -7,7 +7,7 @@ use aws_sdk_wafv2::config::BehaviorVersion;
 use aws_sdk_wafv2::config::timeout::TimeoutConfig;
 use aws_sdk_wafv2::types::{IpAddressVersion, Scope};
 use serde_json::json;
-use wafsync_test_aws::{Aws, Config, Fault, FaultKind, Outcome, Phase, When};
+use wafsync_test_aws::{Aws, Config, Fault, FaultKind, Habit, Limiter, Neighbor, Outcome, Phase, When};
 
 use crate::support::{REGION, calm, create, dynamo, once, refusal, waf, waf_in};
 
@@ -57,6 +57,45 @@ async fn one_write_per_action_passes_each_second() {
     assert_eq!(try_create(&slow, "two").await, "ThrottlingException");
     tokio::time::advance(Duration::from_secs(2)).await;
     assert_eq!(try_create(&slow, "two").await, "ok");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bucket_refills_evenly_and_refused_calls_take_nothing() {
+    let aws = Aws::new(Config { limiter: Limiter::Bucket, ..Config::default() });
+    for _ in 0..2 {
+        for _ in 0..5 {
+            assert_eq!(list(&aws).await, "ok");
+        }
+        assert_eq!(list(&aws).await, "ThrottlingException");
+        tokio::time::advance(Duration::from_millis(199)).await;
+        assert_eq!(list(&aws).await, "ThrottlingException");
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert_eq!(list(&aws).await, "ok");
+        assert_eq!(list(&aws).await, "ThrottlingException");
+        // It holds no more than the calls of a second.
+        tokio::time::advance(Duration::from_mins(1)).await;
+    }
+    assert_eq!(try_create(&aws, "one").await, "ok");
+    tokio::time::advance(Duration::from_millis(999)).await;
+    assert_eq!(try_create(&aws, "two").await, "ThrottlingException");
+    tokio::time::advance(Duration::from_millis(1)).await;
+    assert_eq!(try_create(&aws, "two").await, "ok");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_neighbor_has_half_of_each_rate_and_no_effect() {
+    for habit in [Habit::Even, Habit::Patient, Habit::Bursts, Habit::ComesAndGoes] {
+        let aws = Aws::new(Config { limiter: Limiter::Bucket, ..Config::default() });
+        let neighbor = Neighbor::start(&aws, REGION, habit, 1);
+        // This is simulated time.
+        tokio::time::sleep(Duration::from_secs(200)).await;
+        let (reads, writes) = (neighbor.admitted("GetIPSet"), neighbor.admitted("UpdateIPSet"));
+        assert!((450..=550).contains(&reads) && (90..=110).contains(&writes), "{habit:?}: {reads} {writes}");
+        assert_eq!((aws.log().len(), aws.violations().len(), aws.ip_sets().len()), (0, 0, 0));
+        drop(neighbor);
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert_eq!(list(&aws).await, "ok");
+    }
 }
 
 #[tokio::test(start_paused = true)]
