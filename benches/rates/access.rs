@@ -62,15 +62,15 @@ pub(crate) fn run() -> u32 {
 
 /// Lower bound of the seconds until the address is in force.
 ///
-/// The lists; unless they are known, the rule groups, and the IP sets, of which any may hold the address; the write. If it
-/// takes the room of another address: `--settle`, the second scan, and the write.
+/// The lists; unless they are known, the rule groups, and the IP sets, of which any may hold the address; the write. If
+/// another address goes, the fewest writes are one, to the IP set that has it: `--settle`, the second scan, and the write.
 fn bound(change: Change, sets: u32, memory: Memory) -> f64 {
     let answer = LATENCY.as_secs_f64();
     let read = match memory {
         Memory::None => answer + answer + f64::from((sets - 1) / 5) + answer,
         Memory::Warm => answer,
     };
-    let settled = if change == Change::Replaced { 30.0 + answer } else { 0.0 };
+    let settled = if change == Change::Added { 0.0 } else { 30.0 + answer };
     read.max(settled) + answer
 }
 
