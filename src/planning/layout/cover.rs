@@ -36,11 +36,10 @@ impl Cover {
         if first.stuck.is_empty() {
             return first;
         }
-        // Stuck CIDRs cover addresses too, so that less has to be added for the rest.
+        // Stuck CIDRs cover addresses too, so that less has to be added for the rest, and all of it fits.
         let rest = Self::with_staying(shard, input, &first.stuck);
-        let mut stuck: Vec<Cidr> = first.stuck.into_iter().chain(rest.stuck).collect();
-        stuck.sort_unstable();
-        Self { stuck, ..rest }
+        debug_assert!(rest.stuck.is_empty(), "less is added than before");
+        Self { stuck: first.stuck, ..rest }
     }
 
     /// Decides for one shard in which the `stuck` CIDRs, sorted, stay.

@@ -35,9 +35,7 @@ use slots::Slots;
 pub fn lay_out(input: &Input<'_>) -> Layout {
     let slots = Slots::new(input);
     let mut drafts = slots::wire(input, slots.total());
-    for family in Family::ALL {
-        reliance::release(&mut drafts, input, family);
-    }
+    reliance::release(&mut drafts, input);
     let missing = PerFamily::from_fn(|family| survey::missing(input, family, &mut drafts));
     let mut packing = Packing::best(input, &drafts, &missing, &slots);
     if packing.unplaced > (0, 0) {

@@ -6,17 +6,17 @@
 use super::cover::widest;
 use super::draft::{Draft, Force};
 use super::input::Input;
-use crate::model::cidr::{Cidr, Family};
+use crate::model::cidr::Cidr;
 use crate::model::coverage;
 
-/// Lets stuck CIDRs of one family leave whose wanted addresses other sets cover, together with what fits into this set.
-pub(super) fn release(drafts: &mut [Draft<'_>], input: &Input<'_>, family: Family) {
+/// Lets stuck CIDRs leave whose wanted addresses other sets cover, together with what fits into this set.
+pub(super) fn release(drafts: &mut [Draft<'_>], input: &Input<'_>) {
     // First rely on what certainly stays, then also on what is stuck and therefore stays in this run. Otherwise full sets
     // could wait for each other's room forever.
     for by_stuck in [false, true] {
-        let ours = drafts.iter().enumerate().filter(|(_, draft)| draft.shard.family == family);
+        let all = drafts.iter().enumerate();
         let mut stuck: Vec<(Cidr, usize)> =
-            ours.flat_map(|(index, draft)| draft.stuck.iter().map(move |cidr| (*cidr, index))).collect();
+            all.flat_map(|(index, draft)| draft.stuck.iter().map(move |cidr| (*cidr, index))).collect();
         // The narrowest first: they can rely on wider ones.
         stuck.sort_unstable_by_key(|(cidr, index)| (u8::MAX - cidr.prefix(), *cidr, *index));
         for (cidr, index) in stuck {
@@ -50,8 +50,7 @@ fn rely(drafts: &[Draft<'_>], input: &Input<'_>, index: usize, leaving: Cidr, by
         return None;
     }
     let stays = |cidr: &Cidr| *cidr != leaving && draft.keeps(*cidr);
-    let own = coverage::overlapping(draft.shard.cidrs, leaving).filter(stays);
-    let own = own.chain(overlapping(&draft.add, leaving)).map(|cidr| Stay { cidr, shard: index });
+    let own = coverage::overlapping(draft.shard.cidrs, leaving).filter(stays).map(|cidr| Stay { cidr, shard: index });
     let others = drafts.iter().enumerate().filter(|(shard, draft)| *shard != index && draft.force == Force::Wired);
     let others = others.flat_map(|(shard, draft)| {
         let stays = move |cidr: &Cidr| {
@@ -78,14 +77,6 @@ fn rely(drafts: &[Draft<'_>], input: &Input<'_>, index: usize, leaving: Cidr, by
     ways.relied.dedup();
     let fits = ways.add.len() <= draft.room(input.limits.set_capacity) + 1;
     (fits && (ways.add.is_empty() || !ways.relied.is_empty())).then_some(ways)
-}
-
-/// Those of these sorted CIDRs that have an address in common with `cidr`.
-fn overlapping(sorted: &[Cidr], cidr: Cidr) -> impl Iterator<Item = Cidr> {
-    let within = sorted.get(sorted.partition_point(|other| *other < cidr)..).unwrap_or_default();
-    let within = within.iter().copied().take_while(move |other| cidr.covers(*other));
-    let wider = (0..cidr.prefix()).filter_map(move |prefix| cidr.widened(prefix));
-    wider.filter(|wider| sorted.binary_search(wider).is_ok()).chain(within)
 }
 
 /// The candidate that [`covering`] would choose for each address of `leaving`: it covers all of them, and its own shard has

@@ -198,3 +198,16 @@ fn a_cidr_stays_while_what_replaces_it_may_not_be_added() {
     let layout = world.with_input(|input| lay_out(&Input { waiting: &waiting, ..input.clone() }));
     check(&layout, 0, "", "", "203.0.113.0/30");
 }
+
+#[test]
+fn a_cidr_that_could_rely_on_another_set_stays_while_the_rest_may_not_be_added() {
+    let shards =
+        vec![wired("s-000", 0, "203.0.113.0/30 203.0.113.8/32 203.0.113.9/32"), wired("s-001", 0, "203.0.113.0/32")];
+    let world = world(shards, "203.0.113.0/32 203.0.113.1/32 203.0.113.8/32 203.0.113.9/32");
+    let layout = world.lay_out();
+    check(&layout, 0, "203.0.113.1/32", "203.0.113.0/30", "");
+    assert_eq!(relies_on(&layout, 0), [1]);
+    let waiting = list("203.0.113.1/32");
+    let layout = world.with_input(|input| lay_out(&Input { waiting: &waiting, ..input.clone() }));
+    check(&layout, 0, "", "", "203.0.113.0/30");
+}

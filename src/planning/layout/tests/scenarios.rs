@@ -2,7 +2,7 @@
 
 use super::world::{GROUP, SMALL, Shard, World, adopted, cidrs, idle, is_quiet, wired};
 use crate::model::cidr::{Cidr, Family};
-use crate::planning::layout::{GroupInput, Layout};
+use crate::planning::layout::{GroupInput, Layout, NewShard, keeps_its_promise};
 
 fn world(shards: Vec<Shard>, groups: Vec<GroupInput>, wanted: &str) -> World {
     World::new(SMALL, shards, groups, cidrs(wanted))
@@ -67,6 +67,53 @@ fn an_empty_set_is_used_only_where_it_saves_a_write() {
     assert_eq!(additions(&two), ["", "203.0.113.1/32 203.0.113.2/32"]);
     let three = world(shards, groups, "203.0.113.0/32 203.0.113.1/32 203.0.113.2/32 203.0.113.3/32").lay_out();
     assert_eq!(additions(&three), ["203.0.113.1/32 203.0.113.2/32 203.0.113.3/32", ""]);
+}
+
+#[test]
+fn no_empty_set_is_used_where_as_many_others_have_room() {
+    let shards = vec![
+        wired("s-000", 0, "203.0.113.0/32 203.0.113.1/32"),
+        wired("s-001", 0, "203.0.113.2/32"),
+        wired("s-002", 1, "203.0.113.3/32"),
+        Shard { family: Family::Ipv4, ..wired("s-003", 1, "") },
+    ];
+    let kept = "203.0.113.0/32 203.0.113.1/32 203.0.113.2/32 203.0.113.3/32";
+    let wanted = format!("{kept} 203.0.113.4/32 203.0.113.5/32 203.0.113.6/32 203.0.113.7/32");
+    let layout = world(shards, vec![GROUP; 2], &wanted).lay_out();
+    assert_eq!(additions(&layout), ["", "203.0.113.4/32 203.0.113.5/32", "203.0.113.6/32 203.0.113.7/32", ""]);
+}
+
+#[test]
+fn a_set_of_nothing_but_copies_counts_as_empty() {
+    let shards = vec![
+        wired("s-000", 0, "203.0.113.0/32 203.0.113.1/32"),
+        wired("s-001", 0, "203.0.113.0/32 203.0.113.2/32"),
+        wired("s-002", 1, "203.0.113.1/32 203.0.113.3/32"),
+        wired("s-003", 1, "203.0.113.0/32 203.0.113.1/32 203.0.113.2/32"),
+    ];
+    let kept = "203.0.113.0/32 203.0.113.1/32 203.0.113.2/32 203.0.113.3/32";
+    let wanted = format!("{kept} 203.0.113.4/32 203.0.113.5/32 203.0.113.6/32 203.0.113.7/32");
+    let mut world = world(shards, vec![GROUP; 2], &wanted);
+    world.limits.max_ip_sets = 4;
+    let layout = world.lay_out();
+    assert_eq!(additions(&layout), ["", "203.0.113.4/32 203.0.113.5/32", "203.0.113.6/32 203.0.113.7/32", ""]);
+}
+
+#[test]
+fn of_two_families_that_would_save_as_much_ipv6_gets_the_new_set() {
+    let shards = vec![
+        wired("s-000", 0, "203.0.113.0/32 203.0.113.1/32"),
+        wired("s-001", 0, "203.0.113.2/32 203.0.113.3/32"),
+        wired("s-002", 1, "2001:db8::/128 2001:db8::1/128"),
+        wired("s-003", 1, "2001:db8::2/128 2001:db8::3/128"),
+    ];
+    let kept = "203.0.113.0/32 203.0.113.1/32 203.0.113.2/32 203.0.113.3/32 2001:db8::/128 2001:db8::1/128 \
+                2001:db8::2/128 2001:db8::3/128";
+    let wanted = format!("{kept} 203.0.113.4/32 203.0.113.5/32 2001:db8::4/128 2001:db8::5/128");
+    let written = GroupInput { written_anyway: true, ..GROUP };
+    let layout = world(shards, vec![GROUP, GROUP, written], &wanted).lay_out();
+    let expected = ["203.0.113.4/32", "203.0.113.5/32", "", "", "2001:db8::4/128 2001:db8::5/128"];
+    assert_eq!(additions(&layout), expected);
 }
 
 #[test]
@@ -160,6 +207,20 @@ fn a_doubled_cidr_stays_until_its_room_is_needed_and_the_lowest_keeps_it() {
 }
 
 #[test]
+fn only_as_many_copies_leave_as_their_room_is_needed() {
+    let shards = vec![
+        wired("s-000", 0, "203.0.113.0/32 203.0.113.1/32 203.0.113.2/32"),
+        wired("s-001", 0, "203.0.113.0/32 203.0.113.1/32 203.0.113.9/32"),
+    ];
+    let kept = "203.0.113.0/32 203.0.113.1/32 203.0.113.2/32";
+    let mut world = world(shards, vec![GROUP], &format!("{kept} 203.0.113.3/32 203.0.113.4/32"));
+    world.limits.max_ip_sets = 2;
+    let layout = world.lay_out();
+    assert_eq!(additions(&layout), ["", "203.0.113.3/32 203.0.113.4/32"]);
+    assert_eq!(layout.shards[1].remove, list("203.0.113.0/32 203.0.113.9/32"));
+}
+
+#[test]
 fn a_set_is_sealed_in_a_write_that_additions_share() {
     let mut sealed = wired("s-000", 0, "203.0.113.0/32");
     sealed.unsealed = true;
@@ -210,4 +271,38 @@ fn what_does_not_fit_is_listed_and_the_first_in_order_are_placed() {
     let layout = world.lay_out();
     assert_eq!(additions(&layout), ["203.0.113.0/32 203.0.113.1/32 203.0.113.2/32"]);
     assert_eq!(layout.unplaced, list("203.0.113.3/32 2001:db8::/48"));
+}
+
+#[test]
+fn a_layout_that_loses_an_address_or_overfills_a_set_breaks_its_promise() {
+    let shards = vec![wired("s-000", 0, "203.0.113.0/32 203.0.113.1/32"), wired("s-001", 0, "203.0.113.9/32")];
+    let wanted = "203.0.113.0/32 203.0.113.1/32 203.0.113.2/32 203.0.113.3/32 203.0.113.4/32";
+    let world = world(shards, vec![GROUP], wanted);
+    let keeps = |layout: &Layout| world.with_input(|input| keeps_its_promise(input, layout));
+    let layout = world.lay_out();
+    assert_eq!(additions(&layout), ["", "203.0.113.2/32 203.0.113.3/32 203.0.113.4/32"]);
+    assert!(keeps(&layout));
+
+    let mut lost = layout.clone();
+    lost.shards[1].add.pop();
+    assert!(!keeps(&lost));
+    lost.unplaced = list("203.0.113.4/32");
+    assert!(keeps(&lost), "it is listed");
+    let mut unwired = layout.clone();
+    unwired.shards[0].group = None;
+    assert!(!keeps(&unwired));
+    let mut removed = layout.clone();
+    removed.shards[0].remove = list("203.0.113.1/32");
+    assert!(!keeps(&removed));
+
+    let mut overfull = layout.clone();
+    overfull.shards[0].add = std::mem::take(&mut overfull.shards[1].add);
+    assert!(!keeps(&overfull));
+    let new = |cidrs: &str| NewShard { family: Family::Ipv4, cidrs: list(cidrs).into(), group: 0 };
+    let mut created = layout;
+    created.shards[1].add.clear();
+    created.new = vec![new("203.0.113.2/32 203.0.113.3/32 203.0.113.4/32")];
+    assert!(keeps(&created));
+    created.new = vec![new("203.0.113.2/32 203.0.113.3/32 203.0.113.4/32 203.0.113.5/32")];
+    assert!(!keeps(&created));
 }
