@@ -16,9 +16,10 @@ pub(super) fn fewest(bins: &[Bin], need: usize) -> Vec<Bin> {
     };
     let mut picked = Vec::new();
     let mut left = need;
-    for (at, bin) in bins.iter().enumerate() {
+    let mut later = bins.iter();
+    while let Some(bin) = later.next() {
         let Some(others) = (count - picked.len()).checked_sub(1) else { break };
-        if bin.room + largest(bins.iter().skip(at + 1), others) >= left {
+        if bin.room + largest(later.clone(), others) >= left {
             left = left.saturating_sub(bin.room);
             picked.push(*bin);
         }

@@ -211,3 +211,17 @@ fn a_cidr_that_could_rely_on_another_set_stays_while_the_rest_may_not_be_added()
     let layout = world.with_input(|input| lay_out(&Input { waiting: &waiting, ..input.clone() }));
     check(&layout, 0, "", "", "203.0.113.0/30");
 }
+
+#[test]
+fn what_the_set_itself_still_covers_relies_on_no_other() {
+    let shards = vec![
+        wired("s-000", 0, "203.0.113.0/30 203.0.113.0/31 203.0.113.8/32"),
+        wired("s-001", 0, "203.0.113.0/32 203.0.113.1/32"),
+    ];
+    let world = world(shards, "203.0.113.0/32 203.0.113.1/32 203.0.113.2/32 203.0.113.8/32");
+    // The wide one has to wait, so the narrow one can go.
+    let waiting = list("203.0.113.2/32");
+    let layout = world.with_input(|input| lay_out(&Input { waiting: &waiting, ..input.clone() }));
+    check(&layout, 0, "", "203.0.113.0/31", "203.0.113.0/30");
+    assert!(relies_on(&layout, 0).is_empty());
+}
