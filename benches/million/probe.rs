@@ -7,7 +7,8 @@ use aws_sdk_wafv2::types::Scope;
 
 pub(crate) fn drain() {
     tokio::runtime::Runtime::new().unwrap().block_on(async {
-        let sdk = aws_config::load_defaults(BehaviorVersion::latest()).await;
+        let http = aws_smithy_http_client::Builder::new().build_http();
+        let sdk = aws_config::defaults(BehaviorVersion::latest()).http_client(http).load().await;
         tokio::join!(table(&sdk), ip_sets(&sdk));
     });
 }

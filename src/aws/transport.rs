@@ -37,7 +37,7 @@ pub(super) fn http_client(tls: &TlsContext, proxy: Option<Proxy>, no_proxy: NoPr
         let tls = tls.clone();
         Builder::new().build_with_connector_fn(move |settings, components| {
             let mut connector =
-                Connector::builder().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).tls_context(tls.clone());
+                Connector::builder().tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(tls.clone());
             connector.set_connector_settings(settings.cloned());
             connector.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
             connector.set_proxy_config(Some(proxies.clone()));

@@ -122,7 +122,7 @@ async fn push(url: &str, text: &str, auth: Option<&Path>) -> Result<(), String> 
     let roots = url.starts_with("https:") && !rustls_native_certs::load_native_certs().certs.is_empty();
     let trusted = TrustStore::empty().with_native_roots(roots);
     let tls = TlsContext::builder().with_trust_store(trusted).build().map_err(|error| error.to_string())?;
-    let connector = Connector::builder().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).tls_context(tls).build();
+    let connector = Connector::builder().tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(tls).build();
     let response = connector.call(request).await.map_err(|error| error.to_string())?;
     let status = response.status();
     if status.is_success() { Ok(()) } else { Err(format!("HTTP {}", status.as_u16())) }

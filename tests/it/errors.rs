@@ -107,6 +107,7 @@ async fn error_at(endpoint: &str) -> String {
         .region(aws_config::Region::new("eu-central-1"))
         .credentials_provider(aws_sdk_wafv2::config::SharedCredentialsProvider::new(credentials))
         .endpoint_url(endpoint)
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
         .build();
     let connection = Connection::new(sdk, &world.settings).unwrap();
     let stop = world.signal.stop(None);

@@ -129,7 +129,8 @@ pub(crate) async fn run_all() -> Steps {
     let stand_in = stand_in("eu-central-1");
     stand_in.create_table("eu-central-1", "conformance");
     let ours = sdk(&stand_in, "eu-central-1");
-    let theirs = aws_config::load_defaults(BehaviorVersion::latest()).await;
+    let http = aws_smithy_http_client::Builder::new().build_http();
+    let theirs = aws_config::defaults(BehaviorVersion::latest()).http_client(http).load().await;
 
     let waf = compare(
         "moto",

@@ -36,7 +36,8 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn new(name: &'static str, args: &[&str]) -> Self {
-        let sdk = aws_config::load_defaults(BehaviorVersion::latest()).await;
+        let http = aws_smithy_http_client::Builder::new().build_http();
+        let sdk = aws_config::defaults(BehaviorVersion::latest()).http_client(http).load().await;
         let interceptor = Interceptor::new();
         let world = Self {
             name,
