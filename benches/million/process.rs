@@ -8,10 +8,15 @@ use std::time::{Duration, Instant};
 /// The interval at which the peak memory of a program is read.
 const POLL: Duration = Duration::from_millis(2);
 
-/// The duration and the peak memory of a run.
+/// Clock ticks per second in the files of /proc (`sysconf(_SC_CLK_TCK)`), on every Linux.
+const TICKS: f64 = 100.0;
+
+/// The duration, the processor time and the peak memory of a run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Figures {
     pub(crate) seconds: f64,
+    /// User and system time of all threads.
+    pub(crate) processor: f64,
     pub(crate) mebibytes: f64,
 }
 
@@ -24,6 +29,7 @@ impl Figures {
         };
         Self {
             seconds: middle(runs.iter().map(|run| run.seconds).collect()),
+            processor: middle(runs.iter().map(|run| run.processor).collect()),
             mebibytes: middle(runs.iter().map(|run| run.mebibytes).collect()),
         }
     }
@@ -38,7 +44,7 @@ pub(crate) struct StandIn {
 impl StandIn {
     /// Starts a stand-in without rate limits, with these additional arguments.
     pub(crate) fn start(arguments: &str) -> Self {
-        let program = wafsync().with_file_name("wafsync-test-aws");
+        let program = built().with_file_name("wafsync-test-aws");
         let mut process = Command::new(&program)
             .arg("--no-rates")
             .args(arguments.split_whitespace())
@@ -64,9 +70,10 @@ impl StandIn {
         command.args(arguments.split_whitespace()).envs(environment).stdout(Stdio::null()).stderr(Stdio::null());
         let began = Instant::now();
         let mut child = command.spawn().unwrap();
-        let mut peak = 0;
+        let (mut peak, mut ticks) = (0, 0);
         let status = loop {
             peak = peak_of(&child).unwrap_or_default().max(peak);
+            ticks = ticks_of(&child).unwrap_or_default().max(ticks);
             match child.try_wait().unwrap() {
                 Some(status) => break status,
                 None => std::thread::sleep(POLL),
@@ -74,7 +81,7 @@ impl StandIn {
         };
         let seconds = began.elapsed().as_secs_f64();
         assert!(status.code().is_some_and(|code| codes.contains(&code)), "{command:?}: {status}");
-        Figures { seconds, mebibytes: f64::from(peak) / 1024.0 }
+        Figures { seconds, processor: f64::from(ticks) / TICKS, mebibytes: f64::from(peak) / 1024.0 }
     }
 }
 
@@ -85,8 +92,12 @@ impl Drop for StandIn {
     }
 }
 
-/// The measured program.
+/// The measured program: `MILLION_PROGRAM`, or what Cargo built for this bench.
 pub(crate) fn wafsync() -> PathBuf {
+    std::env::var_os("MILLION_PROGRAM").map_or_else(built, PathBuf::from)
+}
+
+fn built() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_wafsync"))
 }
 
@@ -102,4 +113,14 @@ fn peak_of(child: &Child) -> Option<u32> {
     let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().trim_end_matches(" kB").parse().ok()
+}
+
+/// User and system time in clock ticks, as Linux reports them: fields 14 and 15 of `stat`, of which the second field can
+/// contain spaces. `None` on other systems.
+fn ticks_of(child: &Child) -> Option<u32> {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).ok()?;
+    let (_, from_third) = stat.rsplit_once(')')?;
+    let mut fields = from_third.split_whitespace().skip(11);
+    let mut next = || fields.next()?.parse::<u32>().ok();
+    Some(next()? + next()?)
 }

@@ -10,7 +10,6 @@ import http.server
 import sys
 import time
 
-PORT, UPSTREAM = map(int, sys.argv[1:])
 HOP_BY_HOP = {"connection", "content-length", "host", "transfer-encoding"}
 
 
@@ -20,10 +19,11 @@ def forwarded(headers):
 
 class Relay(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    upstream_port = None
 
     def relay(self):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        upstream = http.client.HTTPConnection("127.0.0.1", UPSTREAM)
+        upstream = http.client.HTTPConnection("127.0.0.1", self.upstream_port)
         upstream.request(self.command, "/.rt/wafsync" + self.path, body, forwarded(self.headers))
         answer = upstream.getresponse()
         content = answer.read()
@@ -40,4 +40,6 @@ class Relay(http.server.BaseHTTPRequestHandler):
     do_GET = do_POST = relay
 
 
-http.server.ThreadingHTTPServer(("127.0.0.1", PORT), Relay).serve_forever()
+if __name__ == "__main__":
+    port, Relay.upstream_port = map(int, sys.argv[1:])
+    http.server.ThreadingHTTPServer(("127.0.0.1", port), Relay).serve_forever()

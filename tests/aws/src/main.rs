@@ -11,7 +11,7 @@ use wafsync_test_aws::{Aws, Config};
 
 const USAGE: &str = "usage: wafsync-test-aws [--port N] [--region REGION] [--table NAME] [--items N] \
                      [--addresses-per-item N] [--key-length N] [--random-keys] [--name NAME] [--max-ip-sets N] \
-                     [--no-rates] [--preload] [--changed N] [--prefix N] [--item-bytes N]";
+                     [--no-rates] [--preload] [--changed N] [--prefix N] [--item-bytes N] [--neighbors N]";
 
 /// The first address of the items. Later ones count up from it, to at most sixteen million.
 const FIRST_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
@@ -37,6 +37,8 @@ struct Options {
     prefix: u8,
     /// Size of an attribute that wafsync does not read, in bytes.
     item_bytes: usize,
+    /// Leaves out as many addresses after every so many, which then have no other neighbors. 0: leaves out none.
+    neighbors: u32,
 }
 
 impl Options {
@@ -56,6 +58,7 @@ impl Options {
             changed: 0,
             prefix: 32,
             item_bytes: 0,
+            neighbors: 0,
         };
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().ok_or_else(|| format!("{argument} needs a value\n{USAGE}"));
@@ -73,6 +76,7 @@ impl Options {
                 "--preload" => options.preload = true,
                 "--changed" => options.changed = value()?.parse()?,
                 "--prefix" => options.prefix = value()?.parse()?,
+                "--neighbors" => options.neighbors = value()?.parse()?,
                 "--item-bytes" => options.item_bytes = value()?.parse()?,
                 _ => return Err(format!("unknown argument {argument}\n{USAGE}").into()),
             }
@@ -107,7 +111,9 @@ impl Options {
 impl Options {
     /// Puts the item of this number, with its addresses moved up by `moved`.
     fn put(&self, aws: &Aws, item: u32, moved: u32) {
-        let first = u32::from(FIRST_ADDRESS) + moved + item * self.addresses_per_item;
+        let gaps = item.checked_div(self.neighbors).map_or(0, |gaps| gaps * self.neighbors + 1);
+        let place = item * self.addresses_per_item + gaps;
+        let first = u32::from(FIRST_ADDRESS) + moved + place;
         let addresses = first..first + self.addresses_per_item;
         let prefix = self.prefix;
         let cidrs: Vec<String> = addresses.map(|bits| format!("{}/{prefix}", Ipv4Addr::from(bits))).collect();
