@@ -1,8 +1,8 @@
 //! An interactive playground that needs no AWS account: `cargo run --example playground`.
 //!
 //! It serves a stand-in for AWS on a loopback port, with a filled table and a web ACL that refers to nothing yet. It
-//! prints `export` lines for a second terminal, with which wafsync, and the AWS CLI for the supported operations, use
-//! the stand-in. Commands typed here change the table and WAF; `help` lists them.
+//! prints `export` lines for a second terminal, with which wafsync uses the stand-in, and so does the AWS CLI: also to
+//! create tables, items and web ACLs as in the README. Commands typed here change the table and WAF; `help` lists them.
 
 use std::error::Error;
 use std::io::{self, BufRead as _, Write as _};
@@ -22,10 +22,18 @@ const CLUSTERS: u32 = 40;
 /// The additional duration of each call after `slow`.
 const SLOW: Duration = Duration::from_secs(3);
 
+/// The operations that the stand-in knows.
+const AWS_CLI: &str = "  dynamodb  create-table describe-table put-item get-item delete-item scan
+  wafv2     create-web-acl associate-web-acl, and get-, list-, create- and
+            update- of ip-set(s) and rule-group(s), get- and list- of web-acl(s)
+  sts       get-caller-identity
+";
+
 const USAGE: &str = "\
 usage: cargo run --example playground [-- --port N]
 
-Keeps a stand-in for AWS up on a loopback port until `quit` or the end of its input.
+Keeps a stand-in for AWS up on a loopback port, until `quit` or the end of its
+input.
 ";
 
 const HELP: &str = "  put KEY CIDR…    write an item of the table: put edge-1 198.51.100.7
@@ -81,7 +89,7 @@ fn say(text: &str) -> io::Result<()> {
 }
 
 async fn play(port: u16) -> Result<(), Box<dyn Error>> {
-    let aws = Aws::new(Config::default());
+    let aws = Aws::new(Config { for_people: true, ..Config::default() });
     aws.create_table(REGION, TABLE);
     for number in 1..=CLUSTERS {
         put(&aws, &format!("cluster-{number:02}"), &[&format!("203.0.113.{number}/32")]);
@@ -95,8 +103,9 @@ async fn play(port: u16) -> Result<(), Box<dyn Error>> {
          export AWS_ACCESS_KEY_ID=AKIDEXAMPLE AWS_SECRET_ACCESS_KEY=example\n\
          export WAFSYNC_TABLE={TABLE} WAFSYNC_WEB_ACL={WEB_ACL} WAFSYNC_SETTLE=5s\n\n\
          cargo run -- plan\n\
+         aws dynamodb get-item --table-name {TABLE} --key '{{\"id\": {{\"S\": \"cluster-01\"}}}}'\n\
          aws wafv2 list-ip-sets --scope REGIONAL\n\n\
-         Commands here:\n{HELP}",
+         Commands here (`help aws`: what it knows of the AWS CLI):\n{HELP}",
         server.url()
     );
     if say(&welcome).is_err() {
@@ -132,6 +141,7 @@ fn act(aws: &Aws, words: &[&str]) -> Result<String, String> {
     match words {
         [] => Ok(String::new()),
         ["help"] => Ok(HELP.to_owned()),
+        ["help", "aws"] => Ok(AWS_CLI.to_owned()),
         ["put", key, cidrs @ ..] if !cidrs.is_empty() => {
             put(aws, key, cidrs);
             Ok(format!("{key} asks for {}\n", cidrs.join(" ")))

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::rates::Limiter;
 
 /// Settings of the account, its quotas and the behavior of the services. The defaults are AWS's, without delays.
+#[expect(clippy::struct_excessive_bools, reason = "each is a behavior of its own")]
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Determines lock tokens, ids and the order of addresses in `GetIPSet`.
@@ -42,6 +43,9 @@ pub struct Config {
     /// AWS's clock at the start, in seconds since 1970. It sets the date of answers. `None`: answers over a socket
     /// carry the date of this machine's clock, and in-process answers carry none.
     pub epoch: Option<i64>,
+    /// Whether it also answers what people and their tools ask for, and wafsync never does: `CreateTable`, `PutItem`,
+    /// `GetItem`, `DeleteItem`, `CreateWebACL` and `AssociateWebACL`. Otherwise they are unknown operations.
+    pub for_people: bool,
     /// How long rule groups cannot refer to an IP set after it was created through the API.
     pub propagation: Duration,
     /// How long `Get` and `List` still show the previous state and lock token after a write.
@@ -68,6 +72,7 @@ impl Default for Config {
             write_rate: Some(1.0),
             limiter: Limiter::default(),
             epoch: None,
+            for_people: false,
             propagation: Duration::ZERO,
             read_lag: Duration::ZERO,
         }

@@ -1,6 +1,10 @@
 //! DynamoDB: tables ordered by a hash of the key, `Scan` of a table and `Query` of one partition key.
 //!
+//! `edit` has what people and their tools do to a table.
+//!
 //! An item is stored as the JSON text of its attributes, so that a million items are small and fast to send.
+
+mod edit;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -10,7 +14,7 @@ use serde_json::{Map, Value, json};
 
 use crate::wire::{ApiError, Done};
 
-/// The attribute that holds the key in `LastEvaluatedKey` and `ExclusiveStartKey`.
+/// The partition key of tables that are created by hand.
 const KEY_ATTRIBUTE: &str = "id";
 /// Bytes per read unit of a consistent read. Other reads cost half as much.
 const READ_UNIT_BYTES: usize = 4_096;
@@ -41,9 +45,31 @@ pub(crate) struct Tables(BTreeMap<(String, String), Table>);
 /// The position of an item: the hash of its partition key, then the whole key.
 type Position = (u64, String);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Table {
+    /// The attribute that is the partition key, a string.
+    key: String,
     items: BTreeMap<Position, Item>,
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        Self { key: KEY_ATTRIBUTE.to_owned(), items: BTreeMap::new() }
+    }
+}
+
+impl Table {
+    fn description(&self, name: &str, region: &str, account: &str, status: &str) -> Value {
+        json!({
+            "TableName": name,
+            "TableArn": format!("arn:aws:dynamodb:{region}:{account}:table/{name}"),
+            "TableStatus": status,
+            "KeySchema": [{ "AttributeName": self.key, "KeyType": "HASH" }],
+            "AttributeDefinitions": [{ "AttributeName": self.key, "AttributeType": "S" }],
+            "ItemCount": self.items.len(),
+            "TableSizeBytes": self.items.values().map(|item| item.size).sum::<usize>(),
+        })
+    }
 }
 
 #[derive(Debug)]
@@ -61,6 +87,12 @@ impl Item {
         let text = |name: &str, value: &Value| format!("{}:{value}", Value::from(name)).into();
         let attributes = attributes.iter().map(|(name, value)| (name.as_str().into(), text(name, value))).collect();
         Self { attributes, size }
+    }
+
+    fn value(&self, projection: Option<&BTreeSet<String>>) -> Value {
+        let mut json = String::new();
+        self.push_json(&mut json, projection);
+        serde_json::from_str(&json).expect("it is made of JSON")
     }
 
     fn push_json(&self, json: &mut String, projection: Option<&BTreeSet<String>>) {
@@ -143,17 +175,7 @@ impl Tables {
     }
 
     fn read(&self, request: &Map<String, Value>, region: &str) -> Result<(&str, &Table), ApiError> {
-        let given = request.get("TableName").and_then(Value::as_str).unwrap_or_default();
-        let (place, name) = match given.split(':').collect::<Vec<_>>().as_slice() {
-            ["arn", "aws", "dynamodb", region, _, resource] => {
-                (*region, resource.strip_prefix("table/").unwrap_or(resource))
-            }
-            _ => (region, given),
-        };
-        let allowed = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
-        if !(3..=255).contains(&name.len()) || !name.chars().all(allowed) {
-            return Err(ApiError::validation(format!("Invalid table name: {given}")));
-        }
+        let (place, name) = place_and_name(request, region)?;
         let found = self.0.get_key_value(&(place.to_owned(), name.to_owned())).filter(|_| place == region);
         let missing = || ApiError::dynamo("ResourceNotFoundException", "Requested resource not found");
         found.map(|(place, table)| (place.1.as_str(), table)).ok_or_else(missing)
@@ -161,20 +183,8 @@ impl Tables {
 
     pub(crate) fn describe(&self, request: &Map<String, Value>, region: &str, account: &str) -> Result<Done, ApiError> {
         let (name, table) = self.read(request, region)?;
-        Ok(Done::read(
-            json!({
-                "Table": {
-                    "TableName": name,
-                    "TableArn": format!("arn:aws:dynamodb:{region}:{account}:table/{name}"),
-                    "TableStatus": "ACTIVE",
-                    "KeySchema": [{ "AttributeName": KEY_ATTRIBUTE, "KeyType": "HASH" }],
-                    "AttributeDefinitions": [{ "AttributeName": KEY_ATTRIBUTE, "AttributeType": "S" }],
-                    "ItemCount": table.items.len(),
-                    "TableSizeBytes": table.items.values().map(|item| item.size).sum::<usize>(),
-                },
-            })
-            .to_string(),
-        ))
+        let description = table.description(name, region, account, "ACTIVE");
+        Ok(Done::read(json!({ "Table": description }).to_string()))
     }
 
     /// One page of a scan, at most `page_bytes` long. With `empty_pages`, every second page is empty.
@@ -193,7 +203,7 @@ impl Tables {
         let projection = projection(request)?;
         let limit = limit(request)?;
         let segment = Segment::read(request)?;
-        let start = start_key(request)?;
+        let start = start_key(request, &table.key)?;
         if let Some(start) = &start
             && !segment.holds(start)
         {
@@ -214,7 +224,7 @@ impl Tables {
                 page.fill(items, limit, page_bytes, projection.as_ref());
             }
         }
-        Ok(Done::read(page.finish(capacity(request, name))))
+        Ok(Done::read(page.finish(&table.key, capacity(request, name))))
     }
 
     /// One page of the items with the requested partition key.
@@ -227,30 +237,47 @@ impl Tables {
         let (name, table) = self.read(request, region)?;
         reject_unsupported(request)?;
         let projection = projection(request)?;
-        let (limit, start) = (limit(request)?, start_key(request)?);
+        let (limit, start) = (limit(request)?, start_key(request, &table.key)?);
         let expression = request.get("KeyConditionExpression").and_then(Value::as_str).unwrap_or_default();
         let asked = request.get("ExpressionAttributeNames").and_then(|names| names["#a0"].as_str());
-        if expression != KEY_CONDITION || asked != Some(KEY_ATTRIBUTE) {
-            return Err(ApiError::validation(format!("Query condition missed key schema element: {KEY_ATTRIBUTE}")));
+        if expression != KEY_CONDITION || asked != Some(&table.key) {
+            return Err(ApiError::validation(format!("Query condition missed key schema element: {}", table.key)));
         }
         let values = request.get("ExpressionAttributeValues").and_then(Value::as_object);
         let key = values.filter(|values| values.len() == 1).and_then(|values| values.get(":key")?.get("S")?.as_str());
         let key = key.ok_or_else(|| ApiError::validation("Invalid KeyConditionExpression: :key is not a string"))?;
         if key.is_empty() {
-            return Err(ApiError::validation(
+            return Err(ApiError::validation(format!(
                 "One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an \
-                 empty string value. Key: id",
-            ));
+                 empty string value. Key: {}",
+                table.key
+            )));
         }
-        let own = format!("{}:{}", Value::from(KEY_ATTRIBUTE), json!({ "S": key }));
+        let own = format!("{}:{}", Value::from(table.key.as_str()), json!({ "S": key }));
         let has_key = |item: &Item| item.attributes.iter().any(|(_, text)| **text == *own);
         let (hash, _) = position(key);
         let from = start.map_or(Bound::Included((hash, String::new())), Bound::Excluded);
         let items = table.items.range((from, Bound::Unbounded)).take_while(|((place, _), _)| *place == hash);
         let mut page = Page { json: String::from("{\"Items\":["), bytes: 0, count: 0, last: None };
         page.fill(items.filter(|(_, item)| has_key(item)), limit, page_bytes, projection.as_ref());
-        Ok(Done::read(page.finish(capacity(request, name))))
+        Ok(Done::read(page.finish(&table.key, capacity(request, name))))
     }
+}
+
+/// The Region and the name of the table in a request.
+fn place_and_name<'a>(request: &'a Map<String, Value>, region: &'a str) -> Result<(&'a str, &'a str), ApiError> {
+    let given = request.get("TableName").and_then(Value::as_str).unwrap_or_default();
+    let (place, name) = match given.split(':').collect::<Vec<_>>().as_slice() {
+        ["arn", "aws", "dynamodb", region, _, resource] => {
+            (*region, resource.strip_prefix("table/").unwrap_or(resource))
+        }
+        _ => (region, given),
+    };
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+    if !(3..=255).contains(&name.len()) || !name.chars().all(allowed) {
+        return Err(ApiError::validation(format!("Invalid table name: {given}")));
+    }
+    Ok((place, name))
 }
 
 fn reject_unsupported(request: &Map<String, Value>) -> Result<(), ApiError> {
@@ -314,10 +341,10 @@ impl Page {
         }
     }
 
-    fn finish(mut self, capacity: Option<(&str, bool)>) -> String {
+    fn finish(mut self, key_attribute: &str, capacity: Option<(&str, bool)>) -> String {
         write!(self.json, "],\"Count\":{0},\"ScannedCount\":{0}", self.count).expect("a string takes all text");
         if let Some(key) = self.last {
-            let key = json!({ KEY_ATTRIBUTE: { "S": key } });
+            let key = json!({ key_attribute: { "S": key } });
             write!(self.json, ",\"LastEvaluatedKey\":{key}").expect("a string takes all text");
         }
         if let Some((table, consistent)) = capacity {
@@ -371,11 +398,11 @@ fn integer(request: &Map<String, Value>, member: &str) -> Result<Option<i64>, Ap
     }
 }
 
-fn start_key(request: &Map<String, Value>) -> Result<Option<Position>, ApiError> {
+fn start_key(request: &Map<String, Value>, attribute: &str) -> Result<Option<Position>, ApiError> {
     let Some(key) = request.get("ExclusiveStartKey").filter(|key| !key.is_null()) else {
         return Ok(None);
     };
-    let text = key.as_object().filter(|key| key.len() == 1).and_then(|_| key.get(KEY_ATTRIBUTE)?.get("S")?.as_str());
+    let text = key.as_object().filter(|key| key.len() == 1).and_then(|_| key.get(attribute)?.get("S")?.as_str());
     let text = text.ok_or_else(|| ApiError::validation("The provided starting key is invalid"))?;
     Ok(Some(position(text)))
 }

@@ -8,8 +8,11 @@
 //! ```text
 //!   client (in the process) ─┐                         ┌─ waf      IP sets, rule groups, web ACLs
 //!                            ├─ wire ─ Aws ─ state ────┤
-//!   server (loopback port) ──┘   hooks, faults, log    └─ dynamo   tables, Scan
+//!   server (loopback port) ──┘   hooks, faults, log    └─ dynamo   tables, Scan, Query
 //! ```
+//!
+//! With [`Config::for_people`] it also answers what people do with the AWS CLI before and beside wafsync: create a table
+//! and a web ACL, and write items.
 //!
 //! Everything happens under one lock, so every call is atomic. The stand-in uses tokio's clock: when a test pauses it,
 //! delays and rate limits cost no time.

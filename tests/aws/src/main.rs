@@ -86,7 +86,7 @@ impl Options {
 
     /// The account that the options describe.
     fn account(&self) -> Aws {
-        let mut config = Config { region: self.region.clone(), ..Config::default() };
+        let mut config = Config { region: self.region.clone(), for_people: true, ..Config::default() };
         if !self.rates {
             (config.read_rate, config.write_rate) = (None, None);
         }

@@ -223,6 +223,16 @@ impl State {
             }
             (Service::DynamoDb, "Query") => Some(self.tables.query(body, region, self.waf.config.scan_page_bytes)),
             (Service::DynamoDb, "DescribeTable") => Some(self.tables.describe(body, region, &self.waf.config.account)),
+            (Service::DynamoDb, operation) if self.waf.config.for_people => {
+                let account = &self.waf.config.account;
+                match operation {
+                    "CreateTable" => Some(self.tables.create_table(body, region, account)),
+                    "PutItem" => Some(self.tables.put_item(body, region)),
+                    "GetItem" => Some(self.tables.get_item(body, region)),
+                    "DeleteItem" => Some(self.tables.delete_item(body, region)),
+                    _ => None,
+                }
+            }
             (Service::Sts, "GetCallerIdentity") => Some(Ok(sts::caller_identity(&self.waf.config.caller_arn))),
             (Service::Waf, operation) => self.waf.call(operation, body, region),
             _ => None,

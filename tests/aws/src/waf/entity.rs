@@ -183,6 +183,10 @@ impl<C: Described> Collection<C> {
         self.entities.iter_mut().find(|entity| entity.name == name)
     }
 
+    pub(crate) fn in_region_mut(&mut self, region: &str) -> impl Iterator<Item = &mut Entity<C>> {
+        self.entities.iter_mut().filter(move |entity| entity.place.region == region)
+    }
+
     pub(crate) fn by_arn(&self, arn: &str) -> Option<&Entity<C>> {
         self.entities.iter().find(|entity| entity.arn == arn)
     }

@@ -48,7 +48,8 @@ pub(crate) fn rate_of(operation: &str) -> Option<Rate> {
         | "GetWebACL"
         | "ListWebACLs"
         | "ListResourcesForWebACL" => Some(Rate::Read),
-        "CreateIPSet" | "UpdateIPSet" | "CreateRuleGroup" | "UpdateRuleGroup" | "CheckCapacity" => Some(Rate::Write),
+        "CreateIPSet" | "UpdateIPSet" | "CreateRuleGroup" | "UpdateRuleGroup" | "CheckCapacity" | "CreateWebACL"
+        | "AssociateWebACL" => Some(Rate::Write),
         _ => None,
     }
 }
@@ -85,6 +86,8 @@ impl Waf {
             "ListWebACLs" => self.list(&self.web_acls, "WebACLs", body, region),
             "ListResourcesForWebACL" => self.list_resources_for_web_acl(body, region),
             "CheckCapacity" => self.check_capacity(body, region),
+            "CreateWebACL" if self.config.for_people => self.create_web_acl(body, region),
+            "AssociateWebACL" if self.config.for_people => self.associate_web_acl(body, region),
             _ => return None,
         })
     }

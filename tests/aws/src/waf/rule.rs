@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::validate::{self, constraint};
+use crate::fault;
 use crate::wire::ApiError;
 
 /// The weight of a plain reference. Sources say 1 or 2; this is the stricter value.
@@ -32,15 +33,45 @@ pub(crate) struct Weighed {
     pub(crate) references: usize,
 }
 
-/// Checks and weighs `Rules`, which may be absent.
+/// Checks and weighs `Rules` of a rule group, which may be absent.
 pub(crate) fn weigh(body: &Map<String, Value>) -> Result<Weighed, ApiError> {
     let mut weighed = Weighed::default();
+    for rule in rules(body)? {
+        weighed.plain(rule)?;
+    }
+    Ok(weighed)
+}
+
+/// Checks and weighs `Rules` of a web ACL, which may be absent, and may refer to rule groups of a capacity.
+pub(crate) fn weigh_web_acl(
+    body: &Map<String, Value>,
+    capacity_of: impl Fn(&str) -> Option<i64>,
+) -> Result<Weighed, ApiError> {
+    let mut weighed = Weighed::default();
+    for rule in rules(body)? {
+        match statement(rule)?.get("RuleGroupReferenceStatement") {
+            None => weighed.plain(rule)?,
+            Some(reference) => {
+                override_action(rule)?;
+                let reference = object(reference, "RuleGroupReferenceStatement")?;
+                let arn = validate::text(reference, "ARN", 20..=2048, |text| !text.trim().is_empty())?;
+                weighed.capacity += capacity_of(arn).ok_or_else(fault::no_such_item)?;
+                weighed.references += 1;
+            }
+        }
+    }
+    Ok(weighed)
+}
+
+/// The rules, each with a name and a priority of its own.
+fn rules(body: &Map<String, Value>) -> Result<Vec<&Map<String, Value>>, ApiError> {
     let rules = match body.get("Rules") {
-        None | Some(Value::Null) => return Ok(weighed),
+        None | Some(Value::Null) => return Ok(Vec::new()),
         Some(Value::Array(rules)) => rules,
         Some(other) => return Err(constraint("rules", &other.to_string(), "be a list")),
     };
     let (mut priorities, mut names) = (BTreeSet::new(), BTreeSet::new());
+    let mut checked = Vec::new();
     for rule in rules {
         let rule = object(rule, "rules")?;
         let name = validate::name(rule)?;
@@ -53,12 +84,13 @@ pub(crate) fn weigh(body: &Map<String, Value>) -> Result<Weighed, ApiError> {
         if !priorities.insert(priority) {
             return Err(ApiError::parameter("RULE", priority.to_string(), "Your rule priorities are not unique."));
         }
-        action(rule)?;
-        weighed.capacity += labels(rule)?;
-        let statement = rule.get("Statement").ok_or_else(|| constraint("rules.statement", "null", "not be null"))?;
-        weighed.statement(statement)?;
+        checked.push(rule);
     }
-    Ok(weighed)
+    Ok(checked)
+}
+
+fn statement(rule: &Map<String, Value>) -> Result<&Value, ApiError> {
+    rule.get("Statement").ok_or_else(|| constraint("rules.statement", "null", "not be null"))
 }
 
 /// Reads `VisibilityConfig`, which rules and rule groups must have.
@@ -83,7 +115,7 @@ fn object<'a>(value: &'a Value, member: &str) -> Result<&'a Map<String, Value>, 
 }
 
 /// The only member of a structure that must have exactly one.
-fn only_member<'a>(value: &'a Value, field: &'static str) -> Result<(&'a str, &'a Value), ApiError> {
+pub(crate) fn only_member<'a>(value: &'a Value, field: &'static str) -> Result<(&'a str, &'a Value), ApiError> {
     let members: Vec<_> = object(value, field)?.iter().filter(|(_, value)| !value.is_null()).collect();
     match members.as_slice() {
         [(name, value)] => Ok((name, value)),
@@ -113,6 +145,22 @@ fn action(rule: &Map<String, Value>) -> Result<(), ApiError> {
     }
 }
 
+/// Checks the override of a rule that refers to a rule group, which must have one and no `Action`.
+fn override_action(rule: &Map<String, Value>) -> Result<(), ApiError> {
+    let present = |member: &str| rule.get(member).filter(|value| !value.is_null());
+    match (present("Action"), present("OverrideAction")) {
+        (None, Some(action)) => match only_member(action, "OVERRIDE_ACTION")? {
+            ("None" | "Count", _) => Ok(()),
+            _ => Err(none_or_multiple("OVERRIDE_ACTION")),
+        },
+        (Some(_), _) => {
+            let reason = "A rule that refers to a rule group has an override action.";
+            Err(ApiError::parameter("RULE_ACTION", "Action", reason))
+        }
+        (None, None) => Err(none_or_multiple("OVERRIDE_ACTION")),
+    }
+}
+
 /// Checks the labels of a rule and returns their weight.
 fn labels(rule: &Map<String, Value>) -> Result<i64, ApiError> {
     let labels = match rule.get("RuleLabels") {
@@ -131,6 +179,13 @@ fn labels(rule: &Map<String, Value>) -> Result<i64, ApiError> {
 }
 
 impl Weighed {
+    /// Adds a rule that refers to no rule group.
+    fn plain(&mut self, rule: &Map<String, Value>) -> Result<(), ApiError> {
+        action(rule)?;
+        self.capacity += labels(rule)?;
+        self.statement(statement(rule)?)
+    }
+
     fn statement(&mut self, statement: &Value) -> Result<(), ApiError> {
         let (kind, content) = only_member(statement, "STATEMENT")?;
         match kind {

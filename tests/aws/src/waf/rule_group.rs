@@ -123,7 +123,7 @@ impl Waf {
         Ok(Done::read(json!({ "Capacity": weighed.capacity }).to_string()))
     }
 
-    fn check_references(&self, weighed: &Weighed, place: &Place) -> Result<(), ApiError> {
+    pub(super) fn check_references(&self, weighed: &Weighed, place: &Place) -> Result<(), ApiError> {
         if weighed.references > self.config.group_references {
             return Err(fault::limit_exceeded());
         }
@@ -137,7 +137,7 @@ impl Waf {
     }
 }
 
-fn rules_of(body: &Map<String, Value>) -> Value {
+pub(super) fn rules_of(body: &Map<String, Value>) -> Value {
     body.get("Rules").filter(|rules| rules.is_array()).cloned().unwrap_or_else(|| json!([]))
 }
 

@@ -1,10 +1,17 @@
-//! Web ACLs: created by hand and read, never written through the API.
+//! Web ACLs: created by hand or by people, and read. wafsync never writes one.
+
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::entity::Described;
-use super::{Waf, validate};
+use super::entity::{Described, NewEntity, Scope};
+use super::rule_group::rules_of;
+use super::{Waf, rule, validate};
+use crate::fault;
 use crate::wire::{ApiError, Done};
+
+/// The maximum capacity of a web ACL, in WCU.
+const MAX_CAPACITY: i64 = 5_000;
 
 /// The content of a web ACL.
 #[derive(Clone, Debug)]
@@ -77,5 +84,72 @@ impl Waf {
             })
             .to_string(),
         ))
+    }
+
+    pub(crate) fn create_web_acl(&mut self, body: &Map<String, Value>, region: &str) -> Result<Done, ApiError> {
+        let place = validate::place(body, region)?;
+        let name = validate::name(body)?;
+        let default = rule::only_member(body.get("DefaultAction").unwrap_or(&Value::Null), "DEFAULT_ACTION")?;
+        let ("Allow" | "Block", _) = default else {
+            return Err(ApiError::parameter("DEFAULT_ACTION", default.0, "The default action is Allow or Block."));
+        };
+        rule::visibility(body)?;
+        let group = |arn: &str| self.rule_groups.by_arn(arn).filter(|group| group.place == place);
+        let weighed = rule::weigh_web_acl(body, |arn| Some(group(arn)?.newest().content.capacity))?;
+        if self.web_acls.is_taken(&place, name) {
+            return Err(fault::duplicate());
+        }
+        if weighed.capacity > MAX_CAPACITY {
+            return Err(fault::limit_exceeded());
+        }
+        self.check_references(&weighed, &place)?;
+        let none = || Value::Array(Vec::new());
+        let content = WebAcl {
+            default_action: default.0.to_owned(),
+            rules: rules_of(body),
+            firewall_manager: [none(), none()],
+            resources: Vec::new(),
+        };
+        let (id, token) = (self.uuid(), self.uuid());
+        let entity = self.web_acls.add(NewEntity {
+            account: &self.config.account,
+            name,
+            place: &place,
+            id,
+            token: token.clone(),
+            content,
+            now: self.now,
+            lag: self.config.read_lag,
+            propagation: self.config.propagation,
+        });
+        Ok(Done::wrote(&json!({
+            "Summary": {
+                "Name": entity.name, "Id": entity.id, "ARN": entity.arn, "Description": "", "LockToken": token,
+            },
+        })))
+    }
+
+    /// Makes a web ACL protect a resource, which belongs to one web ACL at a time. It is a write without a lock token.
+    pub(crate) fn associate_web_acl(&mut self, body: &Map<String, Value>, region: &str) -> Result<Done, ApiError> {
+        let arn = validate::text(body, "WebACLArn", 20..=2048, |_| true)?;
+        let resource = validate::text(body, "ResourceArn", 20..=2048, |_| true)?;
+        if !RESOURCE_TYPES.iter().any(|(_, part)| resource.contains(part)) {
+            let reason = "The ARN isn\u{2019}t valid. A valid ARN begins with arn:";
+            return Err(ApiError::parameter("RESOURCE_ARN", resource, reason));
+        }
+        let (entity, _) = self.web_acls.read_by_arn(region, arn, self.now)?;
+        if entity.place.scope == Scope::CloudFront {
+            let reason = "A distribution names its web ACL itself.";
+            return Err(ApiError::parameter("RESOURCE_ARN", resource, reason));
+        }
+        for entity in self.web_acls.in_region_mut(region) {
+            let (mut content, token) = ((*entity.newest().content).clone(), entity.newest().token.clone());
+            content.resources.retain(|held| held != resource);
+            if entity.arn == arn {
+                content.resources.push(resource.to_owned());
+            }
+            entity.replace(content, token, self.now, Duration::ZERO);
+        }
+        Ok(Done::wrote(&json!({})))
     }
 }

@@ -6,6 +6,7 @@ mod behavior;
 mod ip_sets;
 mod lists;
 mod old;
+mod people;
 mod preload;
 mod protocol;
 mod rule_groups;
