@@ -215,9 +215,9 @@ pub(super) struct ExplainArgs {
     pub(super) item: Vec<String>,
     /// Wait until all of it is wanted and in force [default: do not wait]
     ///
-    /// Looks again until then or until this time is up, 1s to 24h, such as 10m. The exit code is that of the last look. A
-    /// look for items alone reads these items and not the whole table, where --key-attribute is the table's partition key. For
-    /// addresses, it scans the table again only once they are in force, or when the time is up.
+    /// Looks again until then, or until this time is up (1s to 24h, such as 10m) or a signal comes. The exit code is that of the
+    /// last look. Where --key-attribute is the table's partition key, each look reads the items in question and not the whole
+    /// table. For addresses, it scans the table again only once they are in force, or when the time is up.
     #[arg(long, value_name = "TIME", help_heading = "Run")]
     pub(super) wait: Option<String>,
     #[command(flatten)]

@@ -472,7 +472,8 @@ async fn explain_waits_until_everything_is_wanted_and_in_force() {
     assert!(denied.code == Some(0) && denied.stderr.contains("each look scans the whole table"), "{denied}");
     assert_eq!(calls("Scan"), scans + 1);
     let too_short = bench.run(&["explain", "198.51.100.7", "--wait=1s"]).await;
-    assert_eq!(too_short.code, Some(7), "{too_short}");
+    let up = " WARN the time is up: after 1s, not all of it is wanted and in force\n";
+    assert_eq!((too_short.code, too_short.stderr.as_str()), (Some(7), up));
     // A signal ends the wait with the most recent answer.
     let run = bench.command(&["explain", "198.51.100.7", "--wait=1h"]);
     let mut child = { run }.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -484,6 +485,10 @@ async fn explain_waits_until_everything_is_wanted_and_in_force() {
     assert!(Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());
     let ended: Ran = child.wait_with_output().await.unwrap().into();
     assert!(ended.code == Some(7) && ended.stdout.contains("is neither wanted nor in force"), "{ended}");
+    let mut rest = String::new();
+    stderr.read_to_string(&mut rest).await.unwrap();
+    assert!(rest.contains("WARN interrupted after "), "{rest}");
+    assert!(rest.contains("s: this is the answer of the last look; the table was scanned "), "{rest}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

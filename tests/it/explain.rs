@@ -140,7 +140,7 @@ async fn an_item_is_explained_with_all_its_addresses() {
     let ask = async |keys: &[&str]| {
         world.later().await;
         let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
-        world.ask(|seen| Answers::new(&[], &keys, seen)).await
+        world.ask(|seen| Answers::new(&[], &keys, seen, seen)).await
     };
     let edge = ask(&["edge"]).await;
     assert_eq!((edge.exit_code(), edge.answers.len(), edge.wanted, edge.in_force), (0, 2, true, true));

@@ -6,15 +6,14 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
-use crate::aws::{AwsError, Class, Connection, ReadCache, TableReader, WafReader};
+use self::table::TableSight;
+use crate::aws::{AwsError, Class, Connection, ReadCache, WafReader};
 use crate::cli::Question;
 use crate::host::result::{deliver, json};
 use crate::host::session::connect;
 use crate::host::{progress, screen};
 use crate::model::current::Current;
-use crate::model::desired::Desired;
-use crate::model::item::TableView;
-use crate::model::settings::{Output, Settings, TableSettings, ViewSettings, WafSettings};
+use crate::model::settings::{Output, Settings, ViewSettings, WafSettings};
 use crate::preflight::explain::{Acls, Answers, Lookup};
 use crate::preflight::iam_policy::Access;
 use crate::progress::Wait;
@@ -54,13 +53,19 @@ pub(in crate::host) async fn run(
     deliver(out, &result, report.exit_code())
 }
 
-/// The text with a colored verdict, where there is one for all of it.
+/// The text with a colored verdict: the total below several answers, or the first line of one.
 fn colored(text: &str, report: &Answers, view: &ViewSettings) -> String {
     let paint = screen::paint(view.color);
-    match (report.single(), text.split_once('\n')) {
-        (Some(answer), Some((verdict, rest))) if answer.exit_code() == 0 => format!("{}\n{rest}", paint.good(verdict)),
-        (Some(_), Some((verdict, rest))) => format!("{}\n{rest}", paint.warning(verdict)),
-        _ => text.to_owned(),
+    let painted = |verdict: &str| {
+        let paint = |line| if report.exit_code() == 0 { paint.good(line) } else { paint.warning(line) };
+        verdict.lines().map(paint).collect::<Vec<_>>().join("\n")
+    };
+    let total = report.total();
+    let before = total.as_ref().and_then(|total| text.trim_end().strip_suffix(total.as_str()));
+    match (text.split_once('\n'), before.zip(total.as_ref())) {
+        (_, Some((answers, total))) => format!("{answers}{}\n", painted(total)),
+        (Some((verdict, rest)), None) => format!("{}\n{rest}", painted(verdict)),
+        (None, None) => text.to_owned(),
     }
 }
 
@@ -78,52 +83,80 @@ impl From<AwsError> for Obstacle {
     }
 }
 
+/// An answer that may not be the last one.
+struct Look {
+    report: Answers,
+    /// When the whole table was scanned for it; `None` if only items were read.
+    scanned: Option<Instant>,
+}
+
+impl Look {
+    /// The answer, after a line that says that a signal ended the wait, and how old it is.
+    fn interrupted(self, began: Instant) -> Answers {
+        let age = self.scanned.map(|scanned| format!("; the table was scanned {} ago", passed(scanned)));
+        warn!("interrupted after {}: this is the answer of the last look{}", passed(began), age.unwrap_or_default());
+        self.report
+    }
+}
+
+/// The time since then, in whole seconds.
+fn passed(since: Instant) -> humantime::FormattedDuration {
+    humantime::format_duration(Duration::from_secs(since.elapsed().as_secs()))
+}
+
 /// Reads the table and WAF repeatedly, and only what can have changed.
 struct Explainer<'a> {
     settings: &'a Settings,
-    table: TableReader,
+    table: TableSight,
     waf: WafReader,
     cache: ReadCache,
-    desired: Option<Desired>,
-    /// Whether items are read by key; unknown before the first look.
-    by_key: Option<bool>,
     /// The web ACLs that the search has found to refer to our rule groups.
     found: Vec<String>,
 }
 
 impl<'a> Explainer<'a> {
     fn new(settings: &'a Settings, connection: &Connection) -> Self {
-        let (table, waf) = (connection.table_reader(), connection.waf_reader());
-        Self { settings, table, waf, cache: ReadCache::default(), desired: None, by_key: None, found: Vec::new() }
+        let (table, waf) = (TableSight::new(connection.table_reader()), connection.waf_reader());
+        Self { settings, table, waf, cache: ReadCache::default(), found: Vec::new() }
     }
 
     /// The answer now. With `--wait`, the first in which all of it is wanted and in force, or the last before the time is up or
     /// a signal.
     async fn answer(mut self, question: &Question, signal: &Signal) -> Result<Answers, Obstacle> {
-        let limit = Instant::now() + question.wait.unwrap_or_default();
+        let began = Instant::now();
+        let limit = began + question.wait.unwrap_or_default();
         let mut said = None;
+        let mut last: Option<Look> = None;
         loop {
-            let kept = self.desired.is_some();
+            let kept = self.table.is_kept();
             let line = progress::Line::start(self.settings.run.read_rate);
             let stop = signal.stop_within(self.settings.run.deadline).telling(line.progress());
             let report = self.look(question, &stop).await;
             drop(line);
             let report = match report {
                 Ok(report) => report,
-                Err(error) if error.again && Instant::now() + PAUSE < limit => {
-                    warn!("{}", error.text);
-                    self.pause(signal.stop(Some(limit))).await.map_err(|_| error)?;
-                    continue;
+                Err(error) => {
+                    if error.again && Instant::now() + PAUSE < limit {
+                        warn!("{}", error.text);
+                        if self.pause(signal.stop(Some(limit))).await.is_ok() {
+                            continue;
+                        }
+                    }
+                    let is_signalled = signal.stop(None).reason() == Some(StopReason::Signal);
+                    return last.filter(|_| is_signalled).map(|look| look.interrupted(began)).ok_or(error);
                 }
-                Err(error) => return Err(error),
             };
             // An answer is of a table that was just read. What was read earlier only tells what to wait for.
             let is_last = Instant::now() + PAUSE >= limit;
             if kept && (report.in_force || is_last) {
-                self.desired = None;
+                self.table.forget();
                 continue;
             }
             if report.exit_code() == 0 || is_last {
+                if let Some(wait) = question.wait.filter(|_| report.exit_code() != 0) {
+                    let wait = humantime::format_duration(wait);
+                    warn!("the time is up: after {wait}, not all of it is wanted and in force");
+                }
                 return Ok(report);
             }
             let progress = report.progress();
@@ -132,14 +165,16 @@ impl<'a> Explainer<'a> {
                 info!("waiting: {progress}; up to {} left", humantime::format_duration(left));
                 said = Some(progress);
             }
-            // A whole scan is kept while WAF alone can tell that something has changed; a single item costs one read.
-            let waits_for_table = !report.wanted && (report.in_force || !question.items.is_empty());
-            if waits_for_table || self.by_key == Some(true) {
-                self.desired = None;
+            // A whole scan is kept while WAF alone, or an item that is read by its key, can tell that something has changed.
+            let look = Look { scanned: self.table.scanned(), report };
+            let waits_for_items = !question.items.is_empty() && !self.table.reads_by_key();
+            if !look.report.wanted && (look.report.in_force || waits_for_items) {
+                self.table.forget();
             }
             if self.pause(signal.stop(None)).await.is_err() {
-                return Ok(report);
+                return Ok(look.interrupted(began));
             }
+            last = Some(look);
         }
     }
 
@@ -153,23 +188,19 @@ impl<'a> Explainer<'a> {
         // After a search, only the web ACLs that it found are read again.
         let web_acls = if waf.web_acls.is_empty() { self.found.clone() } else { waf.web_acls.clone() };
         let named = WafSettings { web_acls, ..waf.clone() };
-        let scan = async {
-            if self.desired.is_none() {
-                let view = view(&self.table, table, question, &mut self.by_key, stop).await?;
-                self.desired = Some(Desired::new(view, &table.always, table.aggregate, table.widest));
-            }
-            Ok::<_, AwsError>(())
-        };
+        let scan = self.table.read(table, question, stop);
         let read = self.waf.read_waf(&named, &mut self.cache, stop);
         let ((), mut current) = tokio::try_join!(scan, read)?;
-        let acls = self.acls(&mut current, stop).await?;
-        let desired: &Desired = self.desired.get_or_insert_default();
-        let seen = Lookup { desired, current: &current, acls: &acls, policy: &waf.policy, installation: &waf.name };
-        Ok(Answers::new(&question.addresses, &question.items, &seen))
+        let acls = self.acls(&mut current, question.wait.is_some(), stop).await?;
+        let seen =
+            |desired| Lookup { desired, current: &current, acls: &acls, policy: &waf.policy, installation: &waf.name };
+        let (desired, newer) = self.table.seen();
+        Ok(Answers::new(&question.addresses, &question.items, &seen(desired), &seen(newer)))
     }
 
-    /// The named web ACLs; if none is named, those that refer to a rule group of ours.
-    async fn acls(&mut self, current: &mut Current, stop: &Stop) -> Result<Acls, Obstacle> {
+    /// The named web ACLs; if none is named, those that refer to a rule group of ours. If it waits, an answer without the web
+    /// ACLs is none while they may be read later.
+    async fn acls(&mut self, current: &mut Current, waits: bool, stop: &Stop) -> Result<Acls, Obstacle> {
         let settings = &self.settings.waf;
         let (read, unread) = (current.web_acls.take(), std::mem::take(&mut current.unread_web_acls));
         match (read, unread.first()) {
@@ -186,11 +217,16 @@ impl<'a> Explainer<'a> {
         }
         let referring = match self.waf.referring_web_acls(&current.groups, settings, stop).await {
             Ok(referring) => referring,
+            Err(error) if matches!(error.class(), Class::Stopped(_)) => return Err(error.into()),
+            Err(error) if waits && error.class() == Class::Again => return Err(error.into()),
             Err(error) => return Ok(Acls::NotLooked(Some(error.with_hint()))),
         };
         self.found = referring.web_acls.iter().map(|acl| acl.arn.clone()).collect();
         Ok(match referring.unread.first() {
             _ if !referring.web_acls.is_empty() => Acls::Found(referring.web_acls),
+            Some(unread) if waits && !unread.lasting => {
+                return Err(Obstacle { text: with_hint(&unread.message, unread.hint.as_deref()), again: true });
+            }
             Some(unread) => Acls::NotLooked(Some(with_hint(&unread.message, unread.hint.as_deref()))),
             None if referring.listed == 0 => Acls::NotLooked(None),
             None if referring.complete => Acls::NoneRefers(referring.listed),
@@ -199,39 +235,6 @@ impl<'a> Explainer<'a> {
     }
 }
 
-/// Reads what the table asks for: only the items in question, with `--wait` and if the table's key allows it; otherwise the
-/// whole table.
-async fn view(
-    reader: &TableReader,
-    settings: &TableSettings,
-    question: &Question,
-    by_key: &mut Option<bool>,
-    stop: &Stop,
-) -> Result<TableView, AwsError> {
-    let items_alone = question.wait.is_some() && question.addresses.is_empty();
-    let read = match *by_key {
-        Some(true) => reader.items(settings, &question.items, stop).await.map(Some),
-        None if items_alone => match reader.reads_by_key(settings, stop).await {
-            Ok(true) => reader.items(settings, &question.items, stop).await.map(Some),
-            Ok(false) => Ok(None),
-            Err(error) => Err(error),
-        },
-        Some(false) | None => Ok(None),
-    };
-    let view = match read {
-        Ok(view) => view,
-        Err(error) if error.is_denied() => {
-            info!("each look scans the whole table: {error}; `wafsync iam-policy --for check` allows less");
-            None
-        }
-        Err(error) => return Err(error),
-    };
-    *by_key = Some(view.is_some());
-    match view {
-        Some(view) => Ok(view),
-        None => reader.scan(settings, stop).await,
-    }
-}
-
+mod table;
 #[cfg(test)]
 mod tests;

@@ -42,7 +42,7 @@ impl Acls {
 /// The input of an answer.
 #[derive(Clone, Copy, Debug)]
 pub struct Lookup<'a> {
-    /// A complete scan of the table.
+    /// A complete scan of the table, or its items in question.
     pub desired: &'a Desired,
     /// Our IP sets and rule groups.
     pub current: &'a Current,
@@ -313,6 +313,9 @@ impl Explanation {
     fn next_step(&self) -> Option<String> {
         let (acls, groups) = self.missing_references();
         Some(match self.missing? {
+            Link::Table if self.partly_in_force && self.partly_wanted => {
+                "explain its parts, each by itself; add it to an item to let in all of it".to_owned()
+            }
             Link::Table if self.in_force || self.partly_in_force => {
                 "run `wafsync plan` to see when it is removed; add it to an item to keep it".to_owned()
             }

@@ -43,17 +43,17 @@ impl ItemAnswer {
 }
 
 impl Answers {
-    /// Looks up addresses, and all addresses of the items with these keys.
+    /// Looks up addresses in `seen`, and the items with these keys, with all their addresses, in `newer`: a view of the table
+    /// that may hold no other items.
     #[must_use]
-    pub fn new(addresses: &[Cidr], keys: &[String], seen: &Lookup<'_>) -> Self {
-        let items: Vec<ItemAnswer> = keys.iter().map(|key| item(key, seen)).collect();
-        let mut asked = addresses.to_vec();
+    pub fn new(addresses: &[Cidr], keys: &[String], seen: &Lookup<'_>, newer: &Lookup<'_>) -> Self {
+        let items: Vec<ItemAnswer> = keys.iter().map(|key| item(key, newer)).collect();
+        let mut answers: Vec<Explanation> = addresses.iter().map(|address| explain(*address, seen)).collect();
         for cidr in items.iter().flat_map(|item| &item.addresses) {
-            if !asked.contains(cidr) {
-                asked.push(*cidr);
+            if !answers.iter().any(|answer| answer.address == *cidr) {
+                answers.push(explain(*cidr, newer));
             }
         }
-        let answers: Vec<Explanation> = asked.into_iter().map(|address| explain(address, seen)).collect();
         let usable = items.iter().all(ItemAnswer::is_usable);
         Self {
             version: 1,

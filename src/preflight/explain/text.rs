@@ -20,7 +20,14 @@ impl Answers {
     pub fn to_text(&self) -> String {
         let items = self.items.iter().map(item);
         let answers = self.answers.iter().map(Explanation::to_text);
-        items.chain(answers).collect::<Vec<_>>().join("\n")
+        let total = self.total().map(|total| format!("{total}\n"));
+        items.chain(answers).chain(total).collect::<Vec<_>>().join("\n")
+    }
+
+    /// The last paragraph: how much of it is in force, if more than one thing is said about it.
+    #[must_use]
+    pub fn total(&self) -> Option<String> {
+        (self.items.len() + self.answers.len() > 1).then(|| wrap("  ", &format!("{}.", self.progress())))
     }
 }
 
@@ -105,7 +112,7 @@ impl Explanation {
             (true, false) => "is wanted but not in force",
             (false, true) if looked => "is in force but not wanted",
             (false, true) => "is not wanted but in our rules; no web ACL was looked at",
-            (false, false) if self.partly_wanted || self.partly_in_force => "is not wanted and in force as a whole",
+            (false, false) if self.partly_wanted || self.partly_in_force => "is neither wanted nor in force as a whole",
             (false, false) => "is neither wanted nor in force",
         }
     }

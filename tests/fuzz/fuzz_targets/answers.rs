@@ -140,7 +140,7 @@ impl Bench {
                 policy: &settings.waf.policy,
                 installation: &settings.waf.name,
             };
-            let report = Answers::new(&[Cidr::parse("198.51.100.0/24").unwrap()], &["a".to_owned()], &seen);
+            let report = Answers::new(&[Cidr::parse("198.51.100.0/24").unwrap()], &["a".to_owned()], &seen, &seen);
             assert_escaped(&report.to_text());
             assert_escaped(&text::json(&serde_json::to_string(&report).unwrap()));
         }

@@ -2,7 +2,7 @@
 
 use aws_config::SdkConfig;
 use serde_json::json;
-use wafsync_test_aws::{Aws, Config};
+use wafsync_test_aws::{Aws, Config, Fault, FaultKind, Phase, When};
 
 use super::*;
 use crate::cli::{self, Invocation};
@@ -47,10 +47,20 @@ impl World {
 
     /// The exit code, while `others` do something.
     async fn explain(&self, others: impl Future<Output = ()>) -> u8 {
+        self.interruptible(&Signal::default(), others).await.unwrap()
+    }
+
+    /// The exit code or the error, while `others` do something such as to raise the signal.
+    async fn interruptible(&self, signal: &Signal, others: impl Future<Output = ()>) -> Result<u8, String> {
         let connection = Connection::with_access(self.sdk.clone(), &self.settings, Access::Check).unwrap();
-        let (explainer, signal) = (Explainer::new(&self.settings, &connection), Signal::default());
-        let (answers, ()) = tokio::join!(Box::pin(explainer.answer(&self.question, &signal)), others);
-        answers.map_err(|obstacle| obstacle.text).unwrap().exit_code()
+        let explainer = Explainer::new(&self.settings, &connection);
+        let (answers, ()) = tokio::join!(Box::pin(explainer.answer(&self.question, signal)), others);
+        answers.map(|answers| answers.exit_code()).map_err(|obstacle| obstacle.text)
+    }
+
+    fn fail(&self, operation: &str, times: usize, kind: FaultKind) {
+        let (operation, target, when) = (Some(operation.to_owned()), None, When::Before);
+        self.aws.fail(Fault { operation, target, skip: 0, times, when, kind });
     }
 
     fn calls(&self, operation: &str) -> usize {
@@ -110,4 +120,114 @@ async fn what_is_in_force_and_not_wanted_waits_for_the_table() {
     };
     assert_eq!(world.explain(registered).await, 0);
     assert!(world.calls("Scan") >= 5, "{}", world.calls("Scan"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn items_beside_an_address_are_read_by_their_keys_and_the_table_again_before_the_answer() {
+    let world = World::new(&["203.0.113.2", "--item=cluster-3", "--wait=1h"]).await;
+    world.item("cluster-2", "203.0.113.2");
+    let registered_then_applied = async {
+        seconds(65).await;
+        assert_eq!((world.calls("Scan"), world.calls("DescribeTable")), (1, 1));
+        assert!(world.calls("Query") >= 5, "{}", world.calls("Query"));
+        world.item("cluster-3", "203.0.113.3");
+        world.apply().await;
+    };
+    assert_eq!(world.explain(registered_then_applied).await, 0);
+    assert_eq!(world.calls("Scan"), 3, "the first look, the run, and the look before the answer");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_item_beside_an_address_may_move_while_it_waits() {
+    let world = World::new(&["203.0.113.1", "--item=cluster-2", "--wait=1h"]).await;
+    world.item("cluster-2", "203.0.113.2");
+    let moved_then_applied = async {
+        seconds(25).await;
+        world.item("cluster-2", "203.0.113.3");
+        world.apply().await;
+    };
+    assert_eq!(world.explain(moved_then_applied).await, 0);
+    assert_eq!(world.calls("Scan"), 3, "the first look, the run, and the look before the answer");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_beside_an_item_that_is_deleted_in_between_is_no_yes() {
+    let world = World::new(&["203.0.113.1", "--item=cluster-2", "--wait=2m"]).await;
+    world.item("cluster-2", "203.0.113.2");
+    let applied_then_deleted = async {
+        seconds(25).await;
+        world.apply().await;
+        world.aws.delete_item(TABLE, "cluster-1");
+    };
+    assert_eq!(world.explain(applied_then_deleted).await, 6, "the address is no longer wanted");
+}
+
+#[tokio::test(start_paused = true)]
+async fn items_beside_an_address_are_scanned_for_where_they_cannot_be_read_by_key() {
+    let world = World::new(&["203.0.113.1", "--item=cluster-2", "--wait=1h"]).await;
+    world.fail("Query", usize::MAX, FaultKind::AccessDenied);
+    let registered = async {
+        seconds(45).await;
+        assert!(world.calls("Scan") >= 4, "{}", world.calls("Scan"));
+        world.item("cluster-2", "203.0.113.2");
+        world.apply().await;
+    };
+    assert_eq!(world.explain(registered).await, 0);
+    assert_eq!(world.calls("Query"), 1, "it is not asked again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_signal_gives_the_last_answer_also_in_the_middle_of_a_look() {
+    for delay in [Duration::ZERO, Duration::from_secs(3)] {
+        let world = World::new(&["203.0.113.2", "--wait=1h"]).await;
+        let signal = Signal::default();
+        let raised = async {
+            seconds(5).await;
+            world.fail("ListIPSets", usize::MAX, FaultKind::Slow(delay));
+            seconds(6).await;
+            signal.raise();
+        };
+        assert_eq!(world.interruptible(&signal, raised).await, Ok(7), "{delay:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_signal_in_the_first_look_gives_no_answer() {
+    let world = World::new(&["203.0.113.1", "--wait=1h"]).await;
+    world.fail("ListIPSets", usize::MAX, FaultKind::Slow(Duration::from_secs(3)));
+    let signal = Signal::default();
+    let raised = async {
+        seconds(1).await;
+        signal.raise();
+    };
+    let error = world.interruptible(&signal, raised).await.unwrap_err();
+    assert!(error.ends_with("stopped by a signal"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_signal_while_the_table_is_read_again_is_no_yes() {
+    let world = World::new(&["203.0.113.2", "--wait=1h"]).await;
+    world.item("cluster-2", "203.0.113.2");
+    let signal = Signal::default();
+    let (raised, mut scans) = (signal.clone(), 0);
+    world.aws.on_call(move |_, call| {
+        scans += usize::from(call.operation == "Scan" && call.phase == Phase::Before);
+        // The first look, the run, and the look that would say yes.
+        if scans == 3 {
+            raised.raise();
+        }
+    });
+    let applied = async {
+        seconds(5).await;
+        world.apply().await;
+    };
+    assert_eq!(world.interruptible(&signal, applied).await, Ok(5), "what it saw before the address was in force");
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_web_acls_cannot_be_listed_for_a_moment_the_answer_is_not_yes() {
+    let world = World::new(&["203.0.113.1", "--wait=1h"]).await;
+    world.aws.put_web_acl("REGIONAL", "front", "Block", json!([]));
+    world.fail("ListWebACLs", 20, FaultKind::Unavailable503);
+    assert_eq!(world.explain(async {}).await, 5, "no web ACL refers to the rule groups");
 }
