@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use aws_config::meta::region::ProvideRegion as _;
+use aws_config::profile::ProfileFileRegionProvider;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
@@ -21,6 +23,14 @@ pub(super) const LOAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// The variable with the file of CA certificates, as in AWS's own tools.
 const CA_BUNDLE: &str = "AWS_CA_BUNDLE";
 
+/// The variable with the Region that is read after `AWS_REGION`.
+const DEFAULT_REGION: &str = "AWS_DEFAULT_REGION";
+
+/// The variables with the URLs of services. An empty one is no reason to call AWS itself, as if it were unset: somebody wanted
+/// another place.
+const ENDPOINTS: [&str; 4] =
+    ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_WAFV2"];
+
 /// The message about credentials that cannot be sent in a header.
 pub(super) const UNSENDABLE: &str = "holds a line break or another character that cannot be sent";
 
@@ -38,6 +48,9 @@ pub enum BadEnvironment {
         /// The problem.
         problem: String,
     },
+    /// A variable for the URL of a service is set to nothing, at which the SDK would panic.
+    #[error("{0} is set to nothing")]
+    NoEndpoint(&'static str),
     /// A variable names no proxy that can be used.
     #[error("{variable} {problem}")]
     Proxy {
@@ -55,6 +68,7 @@ impl BadEnvironment {
         match self {
             Self::NoRoots => "install ca-certificates, or name a file of them in SSL_CERT_FILE",
             Self::Unusable { .. } => "name a file of CA certificates in PEM format, or unset it",
+            Self::NoEndpoint(_) => "set it to a URL, or unset it",
             Self::Proxy { .. } => {
                 "set it to a URL such as http://proxy.example.com:3128, with special characters of a password as %40 for @, or unset it"
             }
@@ -66,18 +80,35 @@ impl BadEnvironment {
 ///
 /// # Errors
 ///
-/// [`BadEnvironment`] without usable certificates, with which the SDK would panic at its first call, or with a proxy that
-/// cannot be used, which the SDK would ignore.
+/// [`BadEnvironment`] without usable certificates or with an endpoint that is set to nothing, at which the SDK would panic, or
+/// with a proxy that cannot be used, which the SDK would ignore.
 pub async fn environment() -> Result<SdkConfig, BadEnvironment> {
     let variable = |name: &str| std::env::var(name).ok();
+    if let Some(name) = ENDPOINTS.into_iter().find(|name| variable(name).is_some_and(|url| url.is_empty())) {
+        return Err(BadEnvironment::NoEndpoint(name));
+    }
     let proxy =
         Proxy::of(variable).map_err(|BadProxy { variable, problem }| BadEnvironment::Proxy { variable, problem })?;
     // Tools differ in which of the two they read, so each counts.
     let no_proxy = ["NO_PROXY", "no_proxy"].into_iter().filter_map(variable).collect::<Vec<_>>().join(",");
     let client = transport::http_client(&trusted()?, proxy, NoProxy::parse(&no_proxy));
     let sdk = aws_config::defaults(BehaviorVersion::latest()).http_client(client.clone()).load().await;
-    let fresh = Fresh { client, region: sdk.region().cloned() };
-    Ok(sdk.into_builder().credentials_provider(SharedCredentialsProvider::new(fresh)).build())
+    let region = match sdk.region() {
+        Some(region) if region.as_ref().is_empty() => region_besides_empty(variable(DEFAULT_REGION)).await,
+        region => region.cloned(),
+    };
+    let fresh = Fresh { client, region: region.clone() };
+    Ok(sdk.into_builder().region(region).credentials_provider(SharedCredentialsProvider::new(fresh)).build())
+}
+
+/// The Region where `AWS_REGION` or another source of it is set to nothing. That counts as unset, as for our own variables;
+/// the SDK takes it for a Region. An instance is not asked.
+async fn region_besides_empty(default: Option<String>) -> Option<Region> {
+    let is_named = |region: &Region| !region.as_ref().is_empty();
+    match default.map(Region::new).filter(is_named) {
+        Some(region) => Some(region),
+        None => ProfileFileRegionProvider::new().region().await.filter(is_named),
+    }
 }
 
 /// The certificates of `AWS_CA_BUNDLE`, `SSL_CERT_FILE` and `SSL_CERT_DIR`; the system's if none of them is set.

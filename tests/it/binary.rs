@@ -423,6 +423,39 @@ async fn an_invalid_region_and_a_check_without_one_are_one_line() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_region_that_is_set_to_nothing_counts_as_unset() {
+    let bench = Bench::settled().await;
+    let folder = std::env::temp_dir().join(format!("wafsync-{}-region", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let (named, empty) = (folder.join("named"), folder.join("empty"));
+    std::fs::write(&named, format!("[default]\nregion = {REGION}\n")).unwrap();
+    std::fs::write(&empty, "[default]\nregion =\n").unwrap();
+    let plan = async |default: &str, file: &std::path::Path| -> Ran {
+        let mut command = bench.command(&["plan"]);
+        command.env("AWS_REGION", "").env("AWS_DEFAULT_REGION", default).env("AWS_CONFIG_FILE", file);
+        command.output().await.unwrap().into()
+    };
+    for (default, file) in [(REGION, &empty), ("", &named)] {
+        let ran = plan(default, file).await;
+        assert!(ran.code == Some(0) && ran.stdout.contains("WAF wafsync in eu-central-1"), "{ran}");
+    }
+    let nowhere = plan("", &empty).await;
+    let line = "ERROR no AWS Region is set; hint: set AWS_REGION, or `region` in the profile\n";
+    assert_eq!((nowhere.code, nowhere.stderr.as_str()), (Some(1), line));
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_is_set_to_nothing_is_named() {
+    let bench = Bench::new().await;
+    for name in ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_WAFV2"] {
+        let ran: Ran = bench.command(&["plan"]).env(name, "").output().await.unwrap().into();
+        let line = format!("ERROR {name} is set to nothing; hint: set it to a URL, or unset it\n");
+        assert_eq!((ran.code, ran.stderr), (Some(1), line));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_value_that_aborts_a_run_is_named() {
     let bench = Bench::settled().await;
     bench.item("cluster-bad", &["54.123.456.78/32"]);
