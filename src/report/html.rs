@@ -8,7 +8,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::context::Context;
 use super::counts::{columns, families};
 use super::document::{Document, Rejected};
-use super::ranges::ranges;
+use super::ranges::{largest, ranges};
 use super::style::Tone;
 use super::text::{asking, items as still_asking, sets, table, without_effect};
 use super::verdict::{Verdict, cost, lockout, next, verdict};
@@ -168,11 +168,10 @@ fn listing(cidrs: &[Cidr], all: usize) -> Markup {
 
 /// Lists ranges of addresses, and the number of CIDRs that are left out.
 fn extent(cidrs: impl IntoIterator<Item = Cidr>) -> Markup {
-    let ranges = ranges(cidrs, RANGES);
-    let left: usize = ranges.iter().skip(RANGES).map(|range| range.cidrs).sum();
+    let (ranges, left) = largest(ranges(cidrs, RANGES), RANGES);
     html! {
         ul.cidrs {
-            @for range in ranges.iter().take(RANGES) { li.hit { code { (range) } } }
+            @for range in &ranges { li.hit { code { (range) } } }
             @if left > 0 { li { "… " (grouped(left)) " more" } }
         }
     }
@@ -191,9 +190,8 @@ fn list(heading: &str, id: &str, cidrs: &[Cidr]) -> Markup {
 
 /// The ranges of addresses in a line.
 fn told(cidrs: &[Cidr]) -> String {
-    let ranges = ranges(cidrs.iter().copied(), RANGES_IN_LINE);
-    let mut told: Vec<String> = ranges.iter().take(RANGES_IN_LINE).map(ToString::to_string).collect();
-    let left: usize = ranges.iter().skip(RANGES_IN_LINE).map(|range| range.cidrs).sum();
+    let (ranges, left) = largest(ranges(cidrs.iter().copied(), RANGES_IN_LINE), RANGES_IN_LINE);
+    let mut told: Vec<String> = ranges.iter().map(ToString::to_string).collect();
     told.extend((left > 0).then(|| format!("{} more", grouped(left))));
     told.join(", ")
 }

@@ -7,7 +7,7 @@ use super::context::Context;
 use super::counts::{columns, families};
 use super::document::{Document, Names, Write};
 use super::items::{Fate, by_item, gets};
-use super::ranges::ranges;
+use super::ranges::{largest, ranges};
 use super::text::{asking, items as still_asking, sets, table, without_effect};
 use super::verdict::{cost, lockout, next, verdict};
 use crate::model::cidr::Cidr;
@@ -129,9 +129,8 @@ fn fold(out: &mut String, summary: &str, body: &str) {
 
 /// Ranges of addresses, one per line.
 fn list(cidrs: &[Cidr]) -> String {
-    let ranges = ranges(cidrs.iter().copied(), LISTED);
-    let mut list: String = ranges.iter().take(LISTED).fold(String::new(), |list, range| format!("{list}- {range}\n"));
-    let left: usize = ranges.iter().skip(LISTED).map(|range| range.cidrs).sum();
+    let (ranges, left) = largest(ranges(cidrs.iter().copied(), LISTED), LISTED);
+    let mut list: String = ranges.iter().fold(String::new(), |list, range| format!("{list}- {range}\n"));
     if left > 0 {
         let _ = writeln!(list, "- {} more", grouped(left));
     }
@@ -140,9 +139,8 @@ fn list(cidrs: &[Cidr]) -> String {
 
 /// Ranges of addresses in a table cell.
 fn cell(cidrs: impl IntoIterator<Item = Cidr>) -> String {
-    let ranges = ranges(cidrs, RANGES);
-    let told: Vec<String> = ranges.iter().take(RANGES).map(ToString::to_string).collect();
-    let left: usize = ranges.iter().skip(RANGES).map(|range| range.cidrs).sum();
+    let (ranges, left) = largest(ranges(cidrs, RANGES), RANGES);
+    let told: Vec<String> = ranges.iter().map(ToString::to_string).collect();
     if left > 0 { format!("{}, {} more", told.join(", "), grouped(left)) } else { told.join(", ") }
 }
 

@@ -1,5 +1,6 @@
 //! Summarizes many CIDRs as a few ranges of addresses.
 
+use std::cmp::Reverse;
 use std::fmt;
 
 use crate::model::cidr::{Cidr, Family};
@@ -30,12 +31,23 @@ const fn blocks(family: Family) -> [u8; 3] {
 }
 
 /// The ranges that cover exactly `cidrs`, which are sorted, if there are at most `most`; otherwise the narrowest networks
-/// that contain them and are at most `most`. Returns more per family only if even its widest networks are more.
+/// that contain them and are at most `most`. If even the widest networks of a family are more, whatever is fewest.
 pub(super) fn ranges(cidrs: impl IntoIterator<Item = Cidr>, most: usize) -> Vec<Range> {
     let (ipv4, ipv6): (Vec<Cidr>, Vec<Cidr>) = cidrs.into_iter().partition(|cidr| cidr.family() == Family::Ipv4);
     let mut ranges = of_family(&ipv4, Family::Ipv4, most);
     ranges.extend(of_family(&ipv6, Family::Ipv6, most));
     ranges
+}
+
+/// The `most` largest of these ranges, in their order, and the number of CIDRs in the others.
+pub(super) fn largest(mut ranges: Vec<Range>, most: usize) -> (Vec<Range>, usize) {
+    let mut sizes: Vec<(Reverse<usize>, usize)> =
+        ranges.iter().enumerate().map(|(place, range)| (Reverse(range.cidrs), place)).collect();
+    sizes.sort_unstable();
+    let mut left: Vec<usize> = sizes.iter().skip(most).map(|(_, place)| *place).collect();
+    left.sort_unstable_by_key(|place| Reverse(*place));
+    let left = left.into_iter().map(|place| ranges.remove(place).cidrs).sum();
+    (ranges, left)
 }
 
 /// The ranges as text, such as `203.0.113.5–203.0.113.19` or `12 in 198.51.100.0/24`.
@@ -45,18 +57,17 @@ pub fn ranges_in_words(cidrs: impl IntoIterator<Item = Cidr>, most: usize) -> Ve
 }
 
 fn of_family(cidrs: &[Cidr], family: Family, most: usize) -> Vec<Range> {
-    let exact = adjacent(cidrs);
-    if exact.len() <= most {
-        return exact;
-    }
-    let mut found = Vec::new();
+    let mut fewest = adjacent(cidrs);
     for prefix in blocks(family) {
-        found = within(cidrs, prefix);
-        if found.len() <= most {
+        if fewest.len() <= most {
             break;
         }
+        let networks = within(cidrs, prefix);
+        if networks.len() < fewest.len() {
+            fewest = networks;
+        }
     }
-    found
+    fewest
 }
 
 fn adjacent(cidrs: &[Cidr]) -> Vec<Range> {
@@ -138,7 +149,22 @@ mod tests {
         let scattered = ["198.51.100.1", "198.51.100.3", "198.51.7.1", "203.0.113.1", "203.0.113.3"];
         check(&scattered, 3, &["198.51.7.1/32", "2 in 198.51.100.0/24", "2 in 203.0.113.0/24"]);
         check(&scattered, 2, &["3 in 198.51.0.0/16", "2 in 203.0.0.0/16"]);
-        check(&scattered, 1, &["3 in 198.0.0.0/8", "2 in 203.0.0.0/8"]);
+        // Wider networks would be no fewer.
+        check(&scattered, 1, &["3 in 198.51.0.0/16", "2 in 203.0.0.0/16"]);
+        check(&["192.0.2.66", "198.51.100.7", "198.51.100.8"], 1, &["192.0.2.66/32", "198.51.100.7–198.51.100.8"]);
+    }
+
+    #[test]
+    fn what_is_left_out_are_the_smallest_ranges() {
+        let cidrs = ["192.0.2.66", "198.51.100.7", "198.51.100.8", "203.0.113.1", "203.0.113.2", "203.0.113.3"];
+        let cidrs = cidrs.map(|text| Cidr::parse(text).unwrap());
+        let kept = |most| {
+            let (kept, left) = largest(ranges(cidrs, 3), most);
+            (kept.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "), left)
+        };
+        assert_eq!(kept(2), ("198.51.100.7–198.51.100.8 203.0.113.1–203.0.113.3".to_owned(), 1));
+        assert_eq!(kept(1), ("203.0.113.1–203.0.113.3".to_owned(), 3));
+        assert_eq!((kept(3).1, kept(0)), (0, (String::new(), 6)));
     }
 
     #[test]

@@ -175,9 +175,10 @@ pub(super) fn next(document: &Document, context: Context<'_>) -> Option<Next> {
         (Command::Plan, Outcome::Planned) if !document.changes.is_empty() && !context.asks => {
             Some(plain("To carry it out:", Some(context.approving.apply())))
         }
-        (_, Outcome::Unenforced) => {
-            Some(plain("To see how to attach the rule groups:", Some("wafsync check".to_owned())))
-        }
+        (_, Outcome::Unenforced) => Some(plain(
+            "To see how to attach the rule groups, with the same settings:",
+            Some("wafsync check".to_owned()),
+        )),
         _ => None,
     }
 }

@@ -6,7 +6,7 @@ use crate::model::cidr::Cidr;
 use crate::model::desired::Desired;
 use crate::report::context::Context;
 use crate::report::document::{Acl, Document, Rejected};
-use crate::report::ranges::ranges;
+use crate::report::ranges::{largest, ranges};
 use crate::report::style::Tone;
 use crate::text;
 use crate::text::number::{counted, grouped};
@@ -68,10 +68,11 @@ fn extent(page: &mut Page, cidrs: &[Cidr], full: bool) {
     }
     let ranges = ranges(cidrs.iter().copied(), LINES);
     let most = listed(ranges.len(), LINES);
-    for range in ranges.iter().take(most) {
+    let (ranges, left) = largest(ranges, most);
+    for range in &ranges {
         page.line(&[(Tone::Plain, &format!("{INDENT}{range}"))]);
     }
-    more(page, ranges.iter().skip(most).map(|range| range.cidrs).sum());
+    more(page, left);
 }
 
 fn held(page: &mut Page, document: &Document, context: Context<'_>) {

@@ -11,7 +11,7 @@ use crate::model::cidrs::Slice;
 use crate::model::desired::Desired;
 use crate::report::context::Context;
 use crate::report::document::{Document, Names, Write};
-use crate::report::ranges::ranges;
+use crate::report::ranges::{largest, ranges};
 use crate::report::style::Tone;
 use crate::run::record::Command;
 use crate::text;
@@ -317,10 +317,11 @@ fn details(page: &mut Page, row: &Row<'_>, context: Context<'_>, most: usize) {
     }
     let told = ranges(row.remove, most);
     let most_removed = listed(told.len(), most);
-    for range in told.iter().take(most_removed) {
+    let (told, left) = largest(told, most_removed);
+    for range in &told {
         page.line(&[(Tone::Bad, &format!("{INDENT}- {range}"))]);
     }
-    more(page, told.iter().skip(most_removed).map(|range| range.cidrs).sum());
+    more(page, left);
 }
 
 /// The item that asks for it, within this width if possible.
