@@ -38,7 +38,8 @@ const BAD_ITEMS: [(&str, &str); 4] = [
 const USAGE: &str = "\
 usage: cargo run --example quickstart [-- --fast]
 
-Runs wafsync against a stand-in for AWS, step by step. --fast: three clusters and one screen.
+Runs wafsync against a stand-in for AWS, step by step.
+--fast: three clusters and one screen.
 ";
 
 fn main() -> ExitCode {
@@ -94,13 +95,14 @@ async fn short_demo() -> Result<(), Box<dyn Error>> {
     }
     let stage = Stage { server: aws.serve().await? };
     stage.run("plan", 0).await?;
-    stage.run_quietly("apply", 0).await
+    stage.run_briefly("apply", 0).await
 }
 
 async fn full_demo() -> Result<(), Box<dyn Error>> {
-    say("wafsync against a stand-in for AWS on this machine. The stand-in has no rate limits, and\n\
-         the program waits 1 s, not 30 s, before it scans again to confirm removals. The rest\n\
-         is as in production. Everything after a $ is a real run and its real output.\n")?;
+    say("wafsync against a stand-in for AWS on this machine. The stand-in has no rate\n\
+         limits, and the program waits 1 s, not 30 s, before it scans again to confirm\n\
+         removals. The rest is as in production. Everything after a $ is a real run and\n\
+         its real output.\n")?;
     let aws = unlimited();
     fill(&aws);
     for (key, ips) in BAD_ITEMS {
@@ -118,8 +120,8 @@ async fn full_demo() -> Result<(), Box<dyn Error>> {
     stage.run("plan --detailed-exitcode", 0).await?;
 
     heading("One cluster changes one of its addresses: one write")?;
-    say("While the table holds invalid values, a missing address proves nothing, so removals\n\
-         wait. By now the owners of the four bad items have deleted them.\n\n")?;
+    say("While the table holds invalid values, a missing address proves nothing, so\n\
+         removals wait. By now the owners of the four bad items have deleted them.\n\n")?;
     for (key, _) in BAD_ITEMS {
         aws.delete_item(TABLE, key);
     }
@@ -162,15 +164,15 @@ struct Stage {
 impl Stage {
     /// Runs the program, shows its output, and checks its exit code.
     async fn run(&self, command: &str, expected: i32) -> Result<(), Box<dyn Error>> {
-        self.start(command, expected, Stdio::inherit()).await
+        self.start(command, expected, false).await
     }
 
-    /// Runs the program without its output, and checks its exit code.
-    async fn run_quietly(&self, command: &str, expected: i32) -> Result<(), Box<dyn Error>> {
-        self.start(command, expected, Stdio::null()).await
+    /// Runs the program, shows only its verdict, and checks its exit code.
+    async fn run_briefly(&self, command: &str, expected: i32) -> Result<(), Box<dyn Error>> {
+        self.start(command, expected, true).await
     }
 
-    async fn start(&self, command: &str, expected: i32, stdout: Stdio) -> Result<(), Box<dyn Error>> {
+    async fn start(&self, command: &str, expected: i32, brief: bool) -> Result<(), Box<dyn Error>> {
         say(&format!("$ wafsync {command} --table={TABLE}\n"))?;
         let mut program = Command::new(std::env::current_exe()?);
         // The program gets none of this machine's settings, least of all its credentials. Its input is not a terminal,
@@ -186,10 +188,14 @@ impl Stage {
             ("WAFSYNC_LOG_FORMAT", "text"),
             ("WAFSYNC_LOG_LEVEL", "warn"),
         ]);
-        program.stdin(Stdio::null()).stdout(stdout);
-        let status = tokio::task::spawn_blocking(move || program.status()).await??;
-        match status.code() {
-            Some(code) if code == expected => say(&format!("(exit code {code})\n"))?,
+        program.stdin(Stdio::null()).stdout(if brief { Stdio::piped() } else { Stdio::inherit() });
+        program.stderr(Stdio::inherit());
+        let ran = tokio::task::spawn_blocking(move || program.output()).await??;
+        let output = String::from_utf8_lossy(&ran.stdout);
+        let verdict = output.lines().find_map(|line| line.split_once(';').filter(|_| line.starts_with("CHANGED: ")));
+        let verdict = verdict.map(|(verdict, _)| format!("… {verdict} ")).unwrap_or_default();
+        match ran.status.code() {
+            Some(code) if code == expected => say(&format!("{verdict}(exit code {code})\n"))?,
             code => return Err(format!("{command} should have exited with {expected}, not {code:?}").into()),
         }
         Ok(())
