@@ -17,13 +17,13 @@ import botocore.model
 import botocore.parsers
 import regex
 
-# The operations that the tests must have called, so that an empty record fails.
+# The operations that the tests and `cli.py` must have called, so that an empty record fails.
 EXPECTED = {
-    "dynamodb": {"Scan", "Query", "DescribeTable"},
+    "dynamodb": {"Scan", "Query", "DescribeTable", "CreateTable", "PutItem", "GetItem", "DeleteItem"},
     "sts": {"GetCallerIdentity"},
     "wafv2": {
         "CreateIPSet", "UpdateIPSet", "GetIPSet", "ListIPSets", "CreateRuleGroup", "UpdateRuleGroup", "GetRuleGroup",
-        "ListRuleGroups", "GetWebACL", "ListWebACLs",
+        "ListRuleGroups", "GetWebACL", "ListWebACLs", "CreateWebACL", "AssociateWebACL",
     },
 }
 
