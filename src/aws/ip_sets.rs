@@ -175,12 +175,14 @@ fn read_and_sum(addresses: &Lifted, family: Family) -> Result<Result<Cidrs, Stri
 /// Parses the CIDRs of a JSON list. The error is the first that is not a CIDR of this family.
 fn read(json: &[u8], family: Family) -> Result<Result<Cidrs, String>, serde_json::Error> {
     let (mut cidrs, mut wrong) = (Builder::default(), None);
-    serde_json::Deserializer::from_slice(json).deserialize_seq(Addresses(|address: &str| {
+    let mut list = serde_json::Deserializer::from_slice(json);
+    list.deserialize_seq(Addresses(|address: &str| {
         match Cidr::from_waf(address).filter(|cidr| cidr.family() == family) {
             Some(cidr) => cidrs.push(cidr),
             None => wrong = wrong.take().or_else(|| Some(address.to_owned())),
         }
     }))?;
+    list.end()?;
     Ok(wrong.map_or_else(|| Ok(cidrs.finish()), Err))
 }
 

@@ -25,6 +25,7 @@ mod read_budget;
 mod receipt;
 mod rule_groups;
 mod scan;
+mod split;
 mod transport;
 mod unreached;
 mod url;
