@@ -190,6 +190,8 @@ fn fresh(shard: &Shard, start: &Current) -> Vec<Cidr> {
     let is_as_sure = |then: &Shard| if shard.group.is_some() { then.group.is_some() } else { then.is_in_force() };
     let was_in_force = |then: &&Shard| then.arn == shard.arn && is_as_sure(then);
     match start.shards.iter().find(was_in_force) {
+        // Nearly all are: a run writes a few.
+        Some(then) if then.cidrs == shard.cidrs => Vec::new(),
         Some(then) => shard.cidrs.iter().filter(|cidr| !then.cidrs.contains(*cidr)).collect(),
         None => shard.cidrs.iter().collect(),
     }
