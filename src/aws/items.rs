@@ -36,7 +36,7 @@ impl TableReader {
             for pages in 1.. {
                 let (page, next) = self.query(settings, key, start.clone(), stop).await?;
                 let rules = rules.get_or_insert_with(|| ItemRules::new(settings, page.time));
-                page.read(settings, rules, &mut view)?;
+                page.read(settings, rules, &mut view, None)?;
                 if next.is_none() {
                     break;
                 }

@@ -14,6 +14,7 @@ mod identity;
 mod interceptors;
 mod ip_sets;
 mod items;
+mod known;
 mod lift;
 mod no_proxy;
 mod ordinary;
@@ -39,6 +40,7 @@ pub use self::connection::{CLOUDFRONT_REGION, Connection, NoRegion, TableReader,
 pub use self::environment::{BadEnvironment, environment};
 pub use self::error::{AwsError, Class};
 pub use self::governor::{Action, Governor};
+pub use self::known::Known;
 pub use self::preflight::{look, look_and_tell};
 pub use self::receipt::Receipt;
 pub use self::web_acls::Referring;

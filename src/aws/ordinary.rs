@@ -1,4 +1,5 @@
-//! Recognizes an ordinary item without parsing it. Nearly all are: a key and a text of addresses, without whitespace.
+//! Recognizes an ordinary item without parsing it. Nearly all are: a key, a text of addresses, and perhaps an expiry, without
+//! whitespace.
 //!
 //! An item that is not recognized here is not wrong. It has to be parsed.
 
@@ -7,36 +8,40 @@ use serde_json::Value;
 
 use crate::model::settings::TableSettings;
 
-/// The two forms of an ordinary item: `{"id":{"S":"edge-1"},"ips":{"S":"[\"198.51.100.7/32\"]"}}`, or the other way around.
+/// The form of an ordinary item: `{"id":{"S":"edge-1"},"ips":{"S":"[\"198.51.100.7/32\"]"}}`, its members in any order, and
+/// an expiry among them where that is configured: `"expires":{"N":"1900000000"}`.
 #[derive(Debug)]
-pub(super) struct Forms {
-    /// The text before the key and the text before the addresses; `None` if two settings name the same attribute.
-    key_first: Option<[Box<[u8]>; 2]>,
-    cidrs_first: Option<[Box<[u8]>; 2]>,
-}
+pub(super) struct Form(Option<Starts>);
 
-/// The end of an item, after the second text.
-const END: &[u8] = b"\"}}";
+/// The text before each value.
+#[derive(Debug)]
+struct Starts {
+    key: Box<[u8]>,
+    cidrs: Box<[u8]>,
+    expiry: Option<Box<[u8]>>,
+}
 
 /// An ordinary item.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Ordinary<'json, 'text> {
     pub(super) key: &'json str,
     pub(super) cidrs: &'text str,
+    pub(super) expiry: Option<&'json str>,
     /// What follows the item.
     pub(super) rest: &'json [u8],
 }
 
-impl Forms {
+impl Form {
     pub(super) fn new(settings: &TableSettings) -> Self {
         let TableSettings { key_attribute: key, cidr_attribute: cidrs, expiry_attribute: expiry, .. } = settings;
+        let start = |name: &String, kind| format!("{}:{{\"{kind}\":\"", Value::from(name.as_str())).into_bytes().into();
+        // Two settings may name the same attribute.
         let differ = key != cidrs && expiry.as_ref().is_none_or(|expiry| expiry != key && expiry != cidrs);
-        let around = |first: &String, second: &String| {
-            let member = |name: &String| format!("{}:{{\"S\":\"", Value::from(name.as_str()));
-            let texts = [format!("{{{}", member(first)), format!("\"}},{}", member(second))];
-            differ.then(|| texts.map(|text| text.into_bytes().into()))
-        };
-        Self { key_first: around(key, cidrs), cidrs_first: around(cidrs, key) }
+        Self(differ.then(|| Starts {
+            key: start(key, 'S'),
+            cidrs: start(cidrs, 'S'),
+            expiry: expiry.as_ref().map(|expiry| start(expiry, 'N')),
+        }))
     }
 
     /// The item that `json` begins with, if it is ordinary. `buffer` holds a text that has escapes.
@@ -45,24 +50,35 @@ impl Forms {
         json: &'json [u8],
         buffer: &'text mut Vec<u8>,
     ) -> Option<Ordinary<'json, 'text>> {
-        if let Some([first, second]) = &self.key_first
-            && let Some(json) = json.strip_prefix(&**first)
-        {
-            let (key, json) = plain(json)?;
-            let (cidrs, json) = unescaped(json.strip_prefix(&**second)?, buffer)?;
-            return Ordinary::new(key, cidrs, json);
+        let starts = self.0.as_ref()?;
+        let (mut key, mut cidrs, mut expiry, mut buffer) = (None, None, None, Some(buffer));
+        let mut rest = json.strip_prefix(b"{")?;
+        loop {
+            // A member that comes twice is not ordinary.
+            if let Some(text) = rest.strip_prefix(&*starts.key).filter(|_| key.is_none()) {
+                let (text, after) = plain(text)?;
+                (key, rest) = (Some(text), after);
+            } else if let Some(text) = rest.strip_prefix(&*starts.cidrs) {
+                let (text, after) = unescaped(text, buffer.take()?)?;
+                (cidrs, rest) = (Some(text), after);
+            } else {
+                let start = starts.expiry.as_ref().filter(|_| expiry.is_none())?;
+                let (text, after) = plain(rest.strip_prefix(&**start)?)?;
+                (expiry, rest) = (Some(text), after);
+            }
+            rest = rest.strip_prefix(b"\"}")?;
+            match rest.split_first()? {
+                (b',', after) => rest = after,
+                (b'}', after) => {
+                    rest = after;
+                    break;
+                }
+                _ => return None,
+            }
         }
-        let [first, second] = self.cidrs_first.as_ref()?;
-        let (cidrs, json) = unescaped(json.strip_prefix(&**first)?, buffer)?;
-        let (key, json) = plain(json.strip_prefix(&**second)?)?;
-        Ordinary::new(key, cidrs, json)
-    }
-}
-
-impl<'json, 'text> Ordinary<'json, 'text> {
-    fn new(key: &'json [u8], cidrs: &'text [u8], json: &'json [u8]) -> Option<Self> {
-        let (key, cidrs) = (std::str::from_utf8(key).ok()?, std::str::from_utf8(cidrs).ok()?);
-        Some(Self { key, cidrs, rest: json.strip_prefix(END)? })
+        let text = std::str::from_utf8;
+        let expiry = expiry.map(text).transpose().ok()?;
+        Some(Ordinary { key: text(key?).ok()?, cidrs: text(cidrs?).ok()?, expiry, rest })
     }
 }
 

@@ -6,11 +6,12 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::ordinary::{Forms, Ordinary};
+use super::known::{Known, Walk};
+use super::ordinary::{Form, Ordinary};
 use crate::model::item::{Attribute, Item, ItemRules, TableView, without_blanks};
 use crate::model::settings::TableSettings;
 
-/// Reads the items of a page into `view` and returns their number.
+/// Reads the items of a page into `view` and returns their number. `known`: what was read before, which need not be read again.
 ///
 /// # Errors
 ///
@@ -20,8 +21,9 @@ pub(super) fn read(
     settings: &TableSettings,
     rules: &ItemRules,
     view: &mut TableView,
-) -> Result<usize, serde_json::Error> {
-    let (forms, mut buffer, mut items) = (Forms::new(settings), Vec::new(), 0);
+    known: Option<&mut Known>,
+) -> Result<u64, serde_json::Error> {
+    let (form, mut walk, mut buffer, mut items) = (Form::new(settings), Walk::new(known), Vec::new(), 0);
     let mut reader =
         Reader { settings, rules, view, key: Slot::default(), cidrs: Slot::default(), expiry: Slot::default() };
     let mut rest = without_blanks(json).strip_prefix(b"[").ok_or_else(|| custom("not a list of items"))?;
@@ -29,17 +31,24 @@ pub(super) fn read(
         rest = without_blanks(rest);
     } else {
         loop {
-            rest = match forms.item(rest, &mut buffer) {
-                Some(item) => reader.read_ordinary(&item),
-                None => reader.parse_item(rest)?,
-            };
-            items += 1;
-            rest = without_blanks(rest);
-            match rest.strip_prefix(b",") {
+            if let Some((taken, after)) = walk.take_over(rest, rules, reader.view) {
+                items += taken;
+                rest = after;
+            } else {
+                rest = match form.item(rest, &mut buffer) {
+                    Some(item) => reader.read_ordinary(&item),
+                    None => reader.parse_item(rest)?,
+                };
+                items += 1;
+                walk.has_read(rest, rules, reader.view);
+            }
+            match without_blanks(rest).strip_prefix(b",") {
                 Some(next) => rest = next,
                 None => break,
             }
         }
+        walk.end(rest, rules, reader.view);
+        rest = without_blanks(rest);
     }
     match rest.strip_prefix(b"]").map(without_blanks) {
         Some([]) => Ok(items),
@@ -93,9 +102,10 @@ impl Slot {
 impl Reader<'_> {
     /// Adds an ordinary item to the view, and returns what follows it.
     fn read_ordinary<'j>(&mut self, item: &Ordinary<'j, '_>) -> &'j [u8] {
-        if !self.view.read_plain(item.key, item.cidrs, self.rules) {
+        if !self.view.read_plain(item.key, item.cidrs, item.expiry, self.rules) {
             let text = |text: &str| Some(Attribute::Text(text.to_owned()));
-            self.view.read(&Item { key: text(item.key), cidrs: text(item.cidrs), expiry: None }, self.rules);
+            let expiry = item.expiry.map(|expiry| Attribute::Number(expiry.to_owned()));
+            self.view.read(&Item { key: text(item.key), cidrs: text(item.cidrs), expiry }, self.rules);
         }
         item.rest
     }
@@ -113,7 +123,7 @@ impl Reader<'_> {
     /// Adds the item in the slots to the view.
     fn read_item(&mut self) {
         if let (Some(key), Some(cidrs), Found::Nothing) = (self.key.plain(), self.cidrs.plain(), &self.expiry.found)
-            && self.view.read_plain(key, cidrs, self.rules)
+            && self.view.read_plain(key, cidrs, None, self.rules)
         {
             (self.key.found, self.cidrs.found) = (Found::Nothing, Found::Nothing);
             return;
@@ -302,7 +312,7 @@ fn element(value: Value) -> Result<Attribute, &'static str> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::collections::BTreeSet;
 
     use proptest::prelude::*;
@@ -312,7 +322,7 @@ mod tests {
     use crate::cli::{self, Invocation};
     use crate::model::cidr::PerFamily;
 
-    fn settings(arguments: &[&str]) -> TableSettings {
+    pub(in crate::aws) fn settings(arguments: &[&str]) -> TableSettings {
         let line = ["wafsync", "plan", "--table=clusters"].iter().chain(arguments).map(std::ffi::OsString::from);
         match cli::parse(line, []).unwrap().invocation {
             Invocation::Plan { settings, .. } => settings.table,
@@ -320,7 +330,7 @@ mod tests {
         }
     }
 
-    fn rules() -> ItemRules {
+    pub(in crate::aws) fn rules() -> ItemRules {
         ItemRules {
             cidr_attribute: "ips".into(),
             expiry_attribute: Some("expires".into()),
@@ -363,6 +373,17 @@ mod tests {
         prop_oneof![3 => list, 1 => any::<String>(), 1 => "[0-9./ ]{0,20}"]
     }
 
+    /// Values of which most are expiries around the time of the answer.
+    fn expiries() -> impl Strategy<Value = Value> {
+        let texts = prop_oneof![
+            4 => (-3_i64..4).prop_map(|after| (1_800_000_000 + after).to_string()),
+            1 => (-3_i64..4).prop_map(|after| (1_642_320_000 + after).to_string()),
+            1 => any::<f64>().prop_map(|number| number.to_string()),
+            1 => "[0-9eE.+-]{0,12}",
+        ];
+        prop_oneof![4 => texts.prop_map(|text| json!({"N": text})), 1 => values()]
+    }
+
     fn values() -> impl Strategy<Value = Value> {
         prop_oneof![
             6 => texts().prop_map(|text| json!({"S": text})),
@@ -380,7 +401,7 @@ mod tests {
         #[test]
         fn a_page_is_read_as_its_items_one_by_one_are(
             items in prop::collection::vec(
-                (prop::option::of(values()), prop::option::of(values()), prop::option::of(values())), 0..6),
+                (prop::option::of(values()), prop::option::of(values()), prop::option::of(expiries())), 0..6),
             one_attribute: bool,
         ) {
             let arguments: &[&str] =
@@ -392,19 +413,25 @@ mod tests {
             }).collect();
             let mut view = TableView::default();
             let json = Value::from(items.clone()).to_string();
-            prop_assert_eq!(read(json.as_bytes(), &settings, &rules(), &mut view).unwrap(), items.len());
+            prop_assert_eq!(read(json.as_bytes(), &settings, &rules(), &mut view, None).unwrap(), view.items);
+            prop_assert_eq!(view.items, u64::try_from(items.len()).unwrap());
             prop_assert!(view.is_same(&naive(&items, &settings)), "{view:?}");
         }
     }
 
     #[test]
-    fn an_item_is_read_alike_in_every_order_and_spelling_and_two_forms_need_no_parsing() {
+    fn an_item_is_read_alike_in_every_order_and_spelling_and_the_usual_ones_need_no_parsing() {
         let (id, ips) = (r#""id":{"S":"edge-1"}"#, r#""ips":{"S":"[\"198.51.100.7/32\"]"}"#);
+        let (expires, never) = (r#""expires":{"N":"1900000000"}"#, r#""expires":{"NULL":true}"#);
         let escaped = r#""ips":{"S":"[\u0022198.51.100.7\/32\"]"}"#;
-        let settings = settings(&[]);
+        let settings = settings(&["--expiry-attribute=expires"]);
         let view = |item: &str| {
             let mut view = TableView::default();
-            assert_eq!(read(format!("[{item}]").as_bytes(), &settings, &rules(), &mut view).unwrap(), 1, "{item}");
+            assert_eq!(
+                read(format!("[{item}]").as_bytes(), &settings, &rules(), &mut view, None).unwrap(),
+                1,
+                "{item}"
+            );
             view
         };
         let expected = view(&format!("{{{id},{ips}}}"));
@@ -414,11 +441,20 @@ mod tests {
             (format!("{{{id}, {ips}}}"), false),
             (format!("{{{id},{escaped}}}"), false),
             (format!("{{{escaped},{id}}}"), false),
+            (format!("{{{expires},{id},{ips}}}"), true),
+            (format!("{{{id},{expires},{ips}}}"), true),
+            (format!("{{{ips},{id},{expires}}}"), true),
+            (format!("{{{ips},{id},{expires},{expires}}}"), false),
+            (format!("{{{id},{ips},{ips}}}"), false),
+            (format!("{{{id},{id},{ips}}}"), false),
+            (format!("{{{id},{ips},\"more\":{{\"S\":\"\"}}}}"), false),
         ] {
-            let is_recognized = Forms::new(&settings).item(item.as_bytes(), &mut Vec::new()).is_some();
+            let is_recognized = Form::new(&settings).item(item.as_bytes(), &mut Vec::new()).is_some();
             assert_eq!(is_recognized, ordinary, "{item}");
             assert!(view(&item).is_same(&expected), "{item}");
         }
+        assert_eq!(Form::new(&settings).item(format!("{{{id},{expires}}}").as_bytes(), &mut Vec::new()), None);
+        assert_eq!(view(&format!("{{{id},{ips},{never}}}")).rejections.len(), 1);
     }
 
     #[test]
@@ -438,7 +474,7 @@ mod tests {
             r#"[{"id": {"S": "\ud800"}}]"#,
             "[] []",
         ] {
-            let read = read(json.as_bytes(), &settings(&[]), &rules(), &mut TableView::default());
+            let read = read(json.as_bytes(), &settings(&[]), &rules(), &mut TableView::default(), None);
             assert!(read.is_err(), "{json}");
         }
     }

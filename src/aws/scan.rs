@@ -15,6 +15,7 @@ use super::error::AwsError;
 use super::governor::Action;
 use super::hints::BAD_ANSWER;
 use super::interceptors::AwsClock;
+use super::known::Known;
 use super::lift::{Lift, Lifted};
 use super::page;
 use super::read_budget::{Budget, MOST_ITEMS};
@@ -72,23 +73,58 @@ pub(super) struct Page {
 impl TableReader {
     /// Scans the whole table, parsing each page while the next are in flight.
     ///
-    /// Items expire by AWS's clock in the first answer, not by this machine's. Without it nothing expires: access that ends
-    /// late does less harm than access that ends early.
-    ///
     /// # Errors
     ///
     /// Any page that cannot be read: there are no incomplete views.
     pub async fn scan(&self, settings: &TableSettings, stop: &Stop) -> Result<TableView, AwsError> {
-        self.timed_scan(settings, stop).await.map(|(view, _)| view)
+        self.pages(settings, stop, TableView::default(), None).await.map(|(view, _)| view)
     }
 
-    /// Scans the whole table, and returns the time by which every segment had begun: when the last of their first pages
-    /// arrived.
+    /// The first scan of a run. Also returns the time by which every segment had begun, when the last of their first pages
+    /// arrived. `known` learns what was read.
     ///
     /// # Errors
     ///
     /// Any page that cannot be read.
-    pub async fn timed_scan(&self, settings: &TableSettings, stop: &Stop) -> Result<(TableView, Instant), AwsError> {
+    pub async fn first_scan(
+        &self,
+        settings: &TableSettings,
+        stop: &Stop,
+        known: Option<&mut Known>,
+    ) -> Result<(TableView, Instant), AwsError> {
+        self.pages(settings, stop, TableView::default(), known).await
+    }
+
+    /// A further scan of a run. It reads all pages, but does not parse those items again that are still as `earlier`, the newest
+    /// scan that `known` knows, has them.
+    ///
+    /// # Errors
+    ///
+    /// Any page that cannot be read. Then `known` is of no use.
+    pub async fn scan_again(
+        &self,
+        settings: &TableSettings,
+        stop: &Stop,
+        earlier: &TableView,
+        known: &mut Known,
+    ) -> Result<TableView, AwsError> {
+        known.begin();
+        let (mut view, _) = self.pages(settings, stop, TableView::after(earlier), Some(known)).await?;
+        view.complete(earlier);
+        Ok(view)
+    }
+
+    /// Reads all pages into `view`.
+    ///
+    /// Items expire by AWS's clock in the first answer, not by this machine's. Without it nothing expires: access that ends
+    /// late does less harm than access that ends early.
+    async fn pages(
+        &self,
+        settings: &TableSettings,
+        stop: &Stop,
+        mut view: TableView,
+        mut known: Option<&mut Known>,
+    ) -> Result<(TableView, Instant), AwsError> {
         let request = Arc::new(self.request(settings, None));
         let segments = request.segments;
         let mut pages = JoinSet::new();
@@ -101,7 +137,6 @@ impl TableReader {
         for segment in 0..segments {
             pages.spawn(fetch(Cursor { segment, key: None, pages: 0 }));
         }
-        let mut view = TableView::default();
         let (mut rules, mut began) = (None, Instant::now());
         let lost = |_| AwsError::lost_task(Action::Scan.name(), settings.name());
         while let Some(page) = pages.join_next().await {
@@ -114,7 +149,7 @@ impl TableReader {
             }
             stop.progress().page(page.count);
             let rules = rules.get_or_insert_with(|| ItemRules::new(settings, page.time));
-            page.read(settings, rules, &mut view)?;
+            page.read(settings, rules, &mut view, known.as_deref_mut())?;
         }
         Ok((view, began))
     }
@@ -128,7 +163,7 @@ impl TableReader {
         let request = self.request(settings, Some(SAMPLE));
         let (page, next) = request.page(Cursor { segment: 0, key: None, pages: 0 }, stop).await?;
         let mut view = TableView::default();
-        page.read(settings, &ItemRules::new(settings, page.time), &mut view)?;
+        page.read(settings, &ItemRules::new(settings, page.time), &mut view, None)?;
         Ok(TableSample { view, whole: next.is_none() })
     }
 
@@ -225,7 +260,7 @@ impl Request {
 }
 
 impl Page {
-    /// Reads the page into `view`.
+    /// Reads the page into `view`, without what is `known`.
     ///
     /// # Errors
     ///
@@ -235,13 +270,14 @@ impl Page {
         settings: &TableSettings,
         rules: &ItemRules,
         view: &mut TableView,
+        known: Option<&mut Known>,
     ) -> Result<(), AwsError> {
         view.pages += 1;
         view.consumed_capacity += self.consumed;
         let (operation, resource) = (self.action.name(), format!("table {}", settings.table));
-        let items = page::read(self.items.json(), settings, rules, view)
+        let items = page::read(self.items.json(), settings, rules, view, known)
             .map_err(|error| AwsError::senseless(operation, &resource, &error.to_string()))?;
-        if self.count > items {
+        if u64::try_from(self.count).is_ok_and(|count| count > items) {
             let cause = format!("a page says that it holds {} items, and holds {items}", self.count);
             return Err(AwsError::unusable(operation, &resource, &cause, Some(BAD_ANSWER)));
         }

@@ -6,7 +6,7 @@ use crate::model::cidr::{Cidr, Family};
 const ITEM_BITS: u32 = 27;
 
 /// The largest item number that fits. Items beyond it share it; that many would not fit into memory anyway.
-const LAST_ITEM: u32 = 134_217_727;
+pub(super) const LAST_ITEM: u32 = 134_217_727;
 
 const _: () = assert!(LAST_ITEM == (1 << ITEM_BITS) - 1, "the largest number has all bits set");
 
@@ -36,6 +36,18 @@ impl Entries {
                 self.ipv6.push(packed);
             }
         }
+    }
+
+    /// The pairs of `own`, and those of `earlier` whose items were taken over; sorted, as `earlier` has to be.
+    pub(super) fn merge(mut own: Self, earlier: &Self, is_taken: impl Fn(u32) -> bool) -> Self {
+        own.sort();
+        let taken4 = earlier.ipv4.iter().copied().filter(|packed| is_taken(unpack4(*packed).1));
+        let taken6 = earlier.ipv6.iter().copied().filter(|packed| is_taken(unpack6(packed).1));
+        let mut merged =
+            Self { ipv4: Vec::with_capacity(earlier.ipv4.len()), ipv6: Vec::with_capacity(earlier.ipv6.len()) };
+        merge(own.ipv4, taken4, |packed| *packed, &mut merged.ipv4);
+        merge(own.ipv6, taken6, key, &mut merged.ipv6);
+        merged
     }
 
     /// The number of pairs.
@@ -96,6 +108,18 @@ fn first_of(address: u32, prefix: u8) -> u64 {
     u64::from(address) << 32 | u64::from(prefix.saturating_sub(1)) << ITEM_BITS
 }
 
+/// Appends two sorted lists, as one.
+fn merge<T, K: Ord>(one: Vec<T>, other: impl Iterator<Item = T>, key: impl Fn(&T) -> K, merged: &mut Vec<T>) {
+    let mut one = one.into_iter().peekable();
+    for pair in other {
+        while let Some(before) = one.next_if(|before| key(before) < key(&pair)) {
+            merged.push(before);
+        }
+        merged.push(pair);
+    }
+    merged.extend(one);
+}
+
 fn unpack4(packed: u64) -> (Cidr, u32) {
     let [a, b, c, d, rest @ ..] = packed.to_be_bytes();
     let rest = u32::from_be_bytes(rest);
@@ -126,6 +150,28 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_merge_has_all_own_pairs_and_those_of_items_that_were_taken_over(
+            list in prop::collection::vec((cidr(), 0..6_u32), 0..20), earlier in prop::collection::vec((cidr(), 0..6_u32), 0..20),
+            taken in prop::collection::vec(any::<bool>(), 6),
+        ) {
+            let of = |list: &[(Cidr, u32)]| {
+                let mut entries = Entries::default();
+                for (cidr, item) in list {
+                    entries.push(*cidr, *item);
+                }
+                entries
+            };
+            let is_taken = |item: u32| taken[usize::try_from(item).unwrap()];
+            let mut sorted = of(&earlier);
+            sorted.sort();
+            let merged = Entries::merge(of(&list), &sorted, is_taken);
+            let mut expected = list;
+            expected.extend(earlier.into_iter().filter(|(_, item)| is_taken(*item)));
+            expected.sort_unstable();
+            prop_assert_eq!(merged.iter().collect::<Vec<_>>(), expected);
+        }
+
         #[test]
         fn packed_entries_are_the_sorted_pairs(
             list in prop::collection::vec((cidr(), 0..=LAST_ITEM), 0..20), asked in cidr(),

@@ -3,6 +3,8 @@
 //! A value that cannot be used becomes a [`Rejection`], never an error and never a guess. It does not affect other values
 //! of its item. This module does not know the SDK: the shell passes [`Item`]s.
 
+pub(crate) mod part;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -269,6 +271,10 @@ pub struct TableView {
     pub unnamed: u64,
     /// A buffer for the CIDRs of one item.
     plain: Vec<Cidr>,
+    /// The first time after which an item since the newest mark gives something else.
+    until: Option<f64>,
+    /// For each key of an earlier view, whether the entries of its item were taken over.
+    taken: Vec<bool>,
 }
 
 impl TableView {
@@ -278,8 +284,9 @@ impl TableView {
         let key = item.key.as_ref().map_or("", Attribute::text);
         self.unnamed += u64::from(key.is_empty());
         let mut found = Found { cidrs: Vec::new(), rejected: Vec::new() };
-        if found.expired(item.expiry.as_ref(), rules) {
-            self.expired += 1;
+        if let Some(expiry) = found.expiry(item.expiry.as_ref(), rules)
+            && self.has_expired(expiry)
+        {
             return;
         }
         found.addresses(item.cidrs.as_ref(), rules);
@@ -295,9 +302,17 @@ impl TableView {
         }
     }
 
-    /// Fast path for an item without an expiry whose addresses are plain IPv4 CIDRs, one or a JSON array of them, as nearly
-    /// all are. Returns `false` if they are anything else: then use [`TableView::read`].
-    pub fn read_plain(&mut self, key: &str, cidrs: &str, rules: &ItemRules) -> bool {
+    /// Fast path for an item whose addresses are plain IPv4 CIDRs, one or a JSON array of them, as nearly all are. `expiry`: the
+    /// number of its expiry, if it has one. Returns `false` if they are anything else: then use [`TableView::read`].
+    pub fn read_plain(&mut self, key: &str, cidrs: &str, expiry: Option<&str>, rules: &ItemRules) -> bool {
+        if let Some(expiry) = expiry.filter(|_| rules.expiry_attribute.is_some()) {
+            let Ok(expiry) = Expiry::judge(expiry, rules) else { return false };
+            if self.has_expired(expiry) {
+                self.items += 1;
+                self.unnamed += u64::from(key.is_empty());
+                return true;
+            }
+        }
         let mut found = std::mem::take(&mut self.plain);
         found.clear();
         let is_plain = plain(cidrs.as_bytes(), rules, &mut found).is_some();
@@ -313,8 +328,15 @@ impl TableView {
     /// Whether both have the same contents.
     #[cfg(test)]
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        let of = |view: &Self| Self { plain: Vec::new(), ..view.clone() };
+        let of = |view: &Self| Self { plain: Vec::new(), until: None, ..view.clone() };
         of(self) == of(other)
+    }
+
+    /// Counts an item that is past its expiry.
+    fn has_expired(&mut self, expiry: Expiry) -> bool {
+        self.until = Some(self.until.map_or(expiry.until, |until| until.min(expiry.until)));
+        self.expired += u64::from(expiry.is_past);
+        expiry.is_past
     }
 
     /// Adds the CIDRs of the item with this key.
@@ -408,22 +430,21 @@ struct Found {
 }
 
 impl Found {
-    /// Whether the item is past its expiry. An expiry that cannot be used counts as never, so that what is wanted stays.
-    fn expired(&mut self, expiry: Option<&Attribute>, rules: &ItemRules) -> bool {
-        let (Some(expiry), Some(attribute)) = (expiry, &rules.expiry_attribute) else { return false };
-        #[expect(clippy::cast_precision_loss, reason = "seconds of this epoch are exact in a double")]
-        let now = rules.now.map_or(f64::NEG_INFINITY, |now| now as f64);
-        match seconds(expiry, now) {
-            Ok(seconds) => now > seconds,
-            Err(problem) => {
-                let value = match expiry.text() {
-                    "" => expiry.type_name(),
-                    text => text,
-                };
-                self.reject(value, RejectionReason::Expiry { attribute: attribute.clone(), problem });
-                false
-            }
-        }
+    /// The expiry of the item. One that cannot be used counts as never, so that what is wanted stays.
+    fn expiry(&mut self, expiry: Option<&Attribute>, rules: &ItemRules) -> Option<Expiry> {
+        let (expiry, attribute) = (expiry?, rules.expiry_attribute.as_ref()?);
+        let judged = match expiry {
+            Attribute::Number(number) => Expiry::judge(number, rules),
+            _ => Err(ExpiryProblem::NotANumber),
+        };
+        let reject = |problem| {
+            let value = match expiry.text() {
+                "" => expiry.type_name(),
+                text => text,
+            };
+            self.reject(value, RejectionReason::Expiry { attribute: attribute.clone(), problem });
+        };
+        judged.map_err(reject).ok()
     }
 
     fn addresses(&mut self, attribute: Option<&Attribute>, rules: &ItemRules) {
@@ -505,17 +526,35 @@ impl Found {
     }
 }
 
-/// An expiry in seconds since the epoch.
-fn seconds(expiry: &Attribute, now: f64) -> Result<f64, ExpiryProblem> {
-    let Attribute::Number(text) = expiry else { return Err(ExpiryProblem::NotANumber) };
-    match text.parse::<f64>() {
-        Err(_) => Err(ExpiryProblem::NotANumber),
-        Ok(seconds) if !seconds.is_finite() => Err(ExpiryProblem::NotANumber),
-        Ok(seconds) if seconds <= 0.0 => Err(ExpiryProblem::NotPositive),
-        Ok(seconds) if seconds < now - OLDEST_EXPIRY => Err(ExpiryProblem::TooOld),
-        Ok(seconds) if seconds > LATEST_EXPIRY => Err(ExpiryProblem::TooLate),
-        Ok(seconds) => Ok(seconds),
+/// An expiry that can be used.
+#[derive(Clone, Copy, Debug)]
+struct Expiry {
+    is_past: bool,
+    /// The last time, in seconds since the epoch, at which it is judged the same.
+    until: f64,
+}
+
+impl Expiry {
+    /// Judges an expiry in seconds since the epoch.
+    fn judge(expiry: &str, rules: &ItemRules) -> Result<Self, ExpiryProblem> {
+        let now = rules.now.map_or(f64::NEG_INFINITY, exact);
+        match expiry.parse::<f64>() {
+            Err(_) => Err(ExpiryProblem::NotANumber),
+            Ok(seconds) if !seconds.is_finite() => Err(ExpiryProblem::NotANumber),
+            Ok(seconds) if seconds <= 0.0 => Err(ExpiryProblem::NotPositive),
+            Ok(seconds) if seconds < now - OLDEST_EXPIRY => Err(ExpiryProblem::TooOld),
+            Ok(seconds) if seconds > LATEST_EXPIRY => Err(ExpiryProblem::TooLate),
+            // A second less, because a sum is rounded.
+            Ok(seconds) if now > seconds => Ok(Self { is_past: true, until: seconds + OLDEST_EXPIRY - 1.0 }),
+            Ok(seconds) => Ok(Self { is_past: false, until: seconds }),
+        }
     }
+}
+
+/// Seconds since the epoch.
+#[expect(clippy::cast_precision_loss, reason = "seconds of this epoch are exact in a double")]
+const fn exact(time: i64) -> f64 {
+    time as f64
 }
 
 /// Appends the CIDRs of a JSON array of plain IPv4 CIDRs, or of one such CIDR; `None` if it is anything else, or if

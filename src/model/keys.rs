@@ -1,6 +1,8 @@
 //! The keys of a table's items, compressed: a run keeps a million of them and shows a handful.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
@@ -10,7 +12,7 @@ const BLOCK_BYTES: usize = 64 * 1024;
 /// Zstandard's fastest level that still entropy-codes literals.
 const LEVEL: i32 = 1;
 
-/// A list of keys in the order of their arrival.
+/// A list of keys in the order of their arrival. Clones share what is compressed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Keys {
     blocks: Vec<Block>,
@@ -19,7 +21,12 @@ pub(super) struct Keys {
     /// The number of its first key.
     first_open: u32,
     len: u32,
+    compressor: Compressor,
 }
+
+/// A compressor, kept from block to block: a new one costs as much as a block. Not part of the value.
+#[derive(Default)]
+struct Compressor(Option<zstd::bulk::Compressor<'static>>);
 
 /// A compressed block of consecutive keys. Each key follows its length: seven bits per byte, the lowest first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +35,7 @@ struct Block {
     first: u32,
     /// Its size in bytes when decompressed.
     bytes: usize,
-    compressed: Box<[u8]>,
+    compressed: Arc<[u8]>,
 }
 
 impl Keys {
@@ -61,11 +68,17 @@ impl Keys {
         }
         self.open.shrink_to_fit();
         self.blocks.shrink_to_fit();
+        self.compressor = Compressor::default();
+    }
+
+    /// The number of keys.
+    pub(super) const fn len(&self) -> u32 {
+        self.len
     }
 
     fn close(&mut self) {
         // Compression fails only without memory; then the keys stay uncompressed.
-        if let Ok(compressed) = zstd::bulk::compress(&self.open, LEVEL) {
+        if let Ok(compressed) = self.compressor.compress(&self.open) {
             let (first, bytes) = (self.first_open, self.open.len());
             self.blocks.push(Block { first, bytes, compressed: compressed.into() });
             self.open.clear();
@@ -108,6 +121,36 @@ impl Keys {
         }
         look(self.first_open, &self.open);
         numbers
+    }
+}
+
+impl Compressor {
+    fn compress(&mut self, bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+        let compressor = match self.0.take() {
+            Some(compressor) => compressor,
+            None => zstd::bulk::Compressor::new(LEVEL)?,
+        };
+        self.0.insert(compressor).compress(bytes)
+    }
+}
+
+impl Clone for Compressor {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl PartialEq for Compressor {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Compressor {}
+
+impl fmt::Debug for Compressor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Compressor")
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tokio::time::Instant;
 use tracing::warn;
 
-use crate::aws::{AwsError, Class, ReadCache, Receipt, TableReader, WafReader};
+use crate::aws::{AwsError, Class, Known, ReadCache, Receipt, TableReader, WafReader};
 use crate::model::current::{Current, LockToken, Shard};
 use crate::model::desired::Desired;
 use crate::model::item::TableView;
@@ -44,6 +44,8 @@ pub(super) struct Observation {
     pub(super) seen: Seen,
     /// What WAF held when the run began and in every read since; `None` until WAF is written or read again.
     pub(super) at_start: Option<Current>,
+    /// What the newest scan has read, for a run that may scan again.
+    known: Option<Known>,
     /// When the first scan began.
     pub(super) scan_began: Instant,
     /// When WAF was first read.
@@ -59,10 +61,11 @@ pub(super) struct Observation {
 }
 
 impl Observation {
-    /// Scans the table and reads WAF concurrently.
-    pub(super) async fn take(job: &mut Job<'_>) -> Result<Self, End> {
+    /// Scans the table and reads WAF concurrently. `again`: whether the run may scan again.
+    pub(super) async fn take(job: &mut Job<'_>, again: bool) -> Result<Self, End> {
         let (table, settings, stop) = (job.table, &job.settings.table, job.stop);
-        let scan = table.timed_scan(settings, stop);
+        let mut known = again.then(Known::default);
+        let scan = table.first_scan(settings, stop, known.as_mut());
         let waf = job.waf.read_waf(&job.settings.waf, job.cache, job.stop);
         let ((view, scan_began), current) = tokio::try_join!(scan, waf).map_err(|error| unread_at_first(&error))?;
         if view.unnamed > 0 {
@@ -75,12 +78,21 @@ impl Observation {
         let seen = Seen { scans, consumed_capacity, current };
         let (spent, written, created, wired) = Default::default();
         let waf_read = Instant::now();
-        Ok(Self { seen, at_start: None, scan_began, waf_read, spent, written, created, wired })
+        Ok(Self { seen, at_start: None, known, scan_began, waf_read, spent, written, created, wired })
     }
 
     /// Scans the table again.
     pub(super) async fn scan_again(&mut self, job: &Job<'_>) -> Result<(), AwsError> {
-        let view = job.table.scan(&job.settings.table, job.stop).await?;
+        let (table, settings, stop) = (job.table, &job.settings.table, job.stop);
+        let view = match self.known.take() {
+            Some(mut known) => {
+                let earlier = self.seen.scans.newest.view();
+                let view = table.scan_again(settings, stop, earlier, &mut known).await?;
+                self.known = Some(known);
+                view
+            }
+            None => table.scan(settings, stop).await?,
+        };
         self.seen.consumed_capacity += view.consumed_capacity;
         let scans = &mut self.seen.scans;
         let before = std::mem::replace(&mut scans.newest, job.desired(view));

@@ -36,7 +36,7 @@ pub async fn reconcile(
 ) -> Run {
     let command = if writer.is_some() { Command::Apply } else { Command::Plan };
     let mut job = Job { settings, target: waf.target(), table, waf, cache, stop };
-    let observation = match Observation::take(&mut job).await {
+    let observation = match Observation::take(&mut job, writer.is_some()).await {
         Ok(observation) => observation,
         Err(end) => return Run::unseen(job.target, command, end),
     };

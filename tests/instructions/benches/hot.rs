@@ -11,7 +11,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use gungraun::{library_benchmark, library_benchmark_group, main};
-use wafsync::aws::read_page;
+use wafsync::aws::{Known, read_page, read_page_again, read_page_first};
 use wafsync::model::cidr::{Cidr, PerFamily};
 use wafsync::model::cidrs::Cidrs;
 use wafsync::model::current::Current;
@@ -96,7 +96,7 @@ fn world(changed: usize) -> World {
     let mut view = TableView::default();
     let rules = ItemRules::new(&settings(), None);
     for number in changed..SIZE + changed {
-        assert!(view.read_plain(&format!("edge-{number:07}"), &address(number), &rules), "an ordinary item");
+        assert!(view.read_plain(&format!("edge-{number:07}"), &address(number), None, &rules), "an ordinary item");
     }
     World { desired: Desired::new(view, &[], false, settings().widest), current, target: waf::target(), policy, limits }
 }
@@ -112,6 +112,27 @@ fn parse_cidrs(texts: Vec<String>) -> usize {
 #[bench::with_an_expiry(page(r#""expires":{"N":"1900000000"},"#))]
 fn read_a_page((page, settings, rules): (String, TableSettings, ItemRules)) -> TableView {
     read_page(&page, &settings, &rules)
+}
+
+fn read_before() -> ((String, TableSettings, ItemRules), (TableView, Known)) {
+    let (page, settings, rules) = page("");
+    let (view, known) = read_page_first(&page, &settings, &rules);
+    let view = Desired::new(view, &[], false, settings.widest).view().clone();
+    ((page, settings, rules), (view, known))
+}
+
+#[library_benchmark]
+#[bench::ordinary(page(""))]
+fn read_a_page_to_know_it((page, settings, rules): (String, TableSettings, ItemRules)) -> (TableView, Known) {
+    read_page_first(&page, &settings, &rules)
+}
+
+#[library_benchmark]
+#[bench::unchanged(read_before())]
+fn read_a_page_again(
+    ((page, settings, rules), mut earlier): ((String, TableSettings, ItemRules), (TableView, Known)),
+) -> TableView {
+    read_page_again(&page, &settings, &rules, &mut earlier)
 }
 
 #[library_benchmark]
@@ -138,6 +159,6 @@ fn plan(world: World) -> (Diff, Plan) {
     (diff, plan)
 }
 
-library_benchmark_group!(name = hot, benchmarks = [parse_cidrs, read_a_page, sort_what_is_wanted, fingerprint, plan]);
+library_benchmark_group!(name = hot, benchmarks = [parse_cidrs, read_a_page, read_a_page_to_know_it, read_a_page_again, sort_what_is_wanted, fingerprint, plan]);
 
 main!(library_benchmark_groups = hot);
