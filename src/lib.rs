@@ -78,7 +78,7 @@
 //! 1. `scan` (`aws/scan.rs`) requests the pages of each segment and decodes each item with `read` (`aws/page.rs`).
 //! 2. `read` (`model/item.rs`) turns the item into entries and rejections; `allowed` (`model/item.rs`) judges one value.
 //!    A plain IPv4 item takes a fast path instead: `read_plain` (`model/item.rs`). A second scan does not read again what the
-//!    first one has read: `take_over` (`aws/known.rs`).
+//!    first one has read: `take_over` (`aws/known/mod.rs`).
 //! 3. `new` (`model/desired.rs`) merges entries and `--always` into the wanted CIDRs.
 //! 4. `new` (`planning/diff.rs`) finds the unwanted CIDRs; `judge` (`planning/guard.rs`) decides which may be removed.
 //! 5. `lay_out` (`planning/layout/mod.rs`) chooses an IP set for each CIDR; `new` (`planning/plan.rs`) orders the changes.

@@ -159,6 +159,10 @@ fn plan(world: World) -> (Diff, Plan) {
     (diff, plan)
 }
 
-library_benchmark_group!(name = hot, benchmarks = [parse_cidrs, read_a_page, read_a_page_to_know_it, read_a_page_again, sort_what_is_wanted, fingerprint, plan]);
+library_benchmark_group!(
+    name = hot,
+    benchmarks =
+        [parse_cidrs, read_a_page, read_a_page_to_know_it, read_a_page_again, sort_what_is_wanted, fingerprint, plan]
+);
 
 main!(library_benchmark_groups = hot);

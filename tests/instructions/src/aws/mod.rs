@@ -1,6 +1,6 @@
 //! Reads answers of AWS.
 
-#[path = "../../../../src/aws/known.rs"]
+#[path = "../../../../src/aws/known/mod.rs"]
 mod known;
 #[path = "../../../../src/aws/ordinary.rs"]
 mod ordinary;
