@@ -39,8 +39,8 @@ pub(crate) struct Terms {
     pub(crate) always: Vec<String>,
     /// `--max-removals`, always a count.
     pub(crate) max_removals: usize,
-    /// `--max-additions`.
-    pub(crate) max_additions: Option<Limit>,
+    /// `--max-additions`, always a count.
+    pub(crate) max_additions: Option<usize>,
     /// `--min-addresses`.
     pub(crate) min_addresses: usize,
     /// `--settle`.
@@ -56,14 +56,6 @@ pub(crate) struct Terms {
     pub(crate) group_references: usize,
     /// `--widest-ipv4` and `--widest-ipv6`.
     pub(crate) widest: [u32; 2],
-}
-
-/// The maximum number of additions of a family by one run.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Limit {
-    Count(usize),
-    /// Of the CIDRs in force at the start; no limit for a family that has none.
-    Percent(usize),
 }
 
 /// The settings of one run, as the observer knows them.

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use wafsync_test_aws::FaultKind;
 
-use super::{Limit, Promise, State, Watched};
+use super::{Promise, State, Watched};
 use crate::ranges::{Bounds, Ranges};
 use crate::snapshot::NAME;
 
@@ -209,12 +209,7 @@ impl State {
         let wanted = self.wanted_cidrs(run.errand.aggregates);
         let missing = |family| wanted.iter().filter(|cidr| cidr.0 == family && missing.touches(**cidr)).count();
         let added = |ipv6| run.added.iter().filter(|cidr| cidr.contains(':') == ipv6).count();
-        let most = match self.terms.max_additions {
-            None => usize::MAX,
-            Some(Limit::Count(count)) => count,
-            // A percentage of what it took for no drift.
-            Some(Limit::Percent(_)) => 0,
-        };
+        let most = self.terms.max_additions.unwrap_or(usize::MAX);
         [false, true].into_iter().any(|ipv6| missing(usize::from(ipv6)) + added(ipv6) > most)
     }
 }
