@@ -324,6 +324,7 @@ async fn the_sdk_sees_the_same_account_and_broken_connections_over_a_socket() {
         .credentials_provider(aws_sdk_wafv2::config::Credentials::new("AKIDEXAMPLE", "example", None, None, "test"))
         .retry_config(aws_sdk_wafv2::config::retry::RetryConfig::disabled())
         .endpoint_url(server.url())
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
         .build();
     let client = aws_sdk_wafv2::Client::from_conf(config);
     create(&client, "one").await;
