@@ -52,7 +52,7 @@ with tempfile.TemporaryDirectory() as folder:
         env = {
             "PATH": f"{folder}:{aws_folder}:{programs}:{os.environ['PATH']}", "HOME": str(folder),
             "AWS_ENDPOINT_URL": url, "AWS_EC2_METADATA_DISABLED": "true", "AWS_REGION": "eu-central-1",
-            # PyPI has version 1 of the AWS CLI, which does not read AWS_REGION.
+            # Version 1 of the AWS CLI, the one that is a Python package, does not read AWS_REGION.
             "AWS_DEFAULT_REGION": "eu-central-1",
             "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "example", "AWS_PAGER": "",
             "WAFSYNC_SETTLE": "0s", "WAFSYNC_READ_RATE": "1000", "WAFSYNC_WRITE_RATE": "1000",
