@@ -101,7 +101,8 @@ pub fn markdown(text: &str) -> String {
             // Links and mentions without markup cannot be escaped; a comment breaks the word.
             ':' if rest.as_str().starts_with("//") => safe.push_str(":<!-- -->"),
             '.' if safe.to_ascii_lowercase().ends_with("www") => safe.push_str("<!-- -->."),
-            '@' if in_word(after) || in_word(before) => safe.push_str("@<!-- -->"),
+            // Marks may stand beside it too: `-@.a` is an address by GitHub's rules.
+            '@' => safe.push_str("@<!-- -->"),
             _ => safe.push(character),
         }
         before = Some(character);
@@ -306,6 +307,7 @@ mod tests {
         assert_eq!(markdown(text), safe);
         assert_eq!(markdown("3. of 5"), r"3\. of 5");
         assert_eq!(markdown("www.example.com a@b.c"), "www<!-- -->.example.com a@<!-- -->b.c");
+        assert_eq!(markdown("-@.a"), "\\-@<!-- -->.a");
     }
 
     #[test]
