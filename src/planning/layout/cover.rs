@@ -11,6 +11,9 @@ use crate::model::cidr::Cidr;
 use crate::model::cidrs::{Cidrs, Slice};
 use crate::model::coverage;
 
+/// The number of times that the room of what need not be added is used for more. What stays then leaves in a later run.
+const PASSES: usize = 8;
+
 /// The decision about the CIDRs that may leave one shard.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Cover {
@@ -36,10 +39,48 @@ impl Cover {
         if first.stuck.is_empty() {
             return first;
         }
-        // Stuck CIDRs cover addresses too, so that less has to be added for the rest, and all of it fits.
-        let rest = Self::with_staying(shard, input, &first.stuck);
-        debug_assert!(rest.stuck.is_empty(), "less is added than before");
-        Self { stuck: first.stuck, ..rest }
+        let mut stuck = first.stuck;
+        let mut passes = 0;
+        // What is inside another one that stays can leave.
+        keep_widest(&mut stuck);
+        loop {
+            // Stuck CIDRs cover addresses too, so that less has to be added for the rest, and all of it fits.
+            let rest = Self::with_staying(shard, input, &stuck);
+            debug_assert!(rest.stuck.is_empty(), "less is added than before");
+            // Then some of them may fit after all.
+            let released = rest.released(shard, input, &stuck);
+            if released.is_empty() || passes == PASSES {
+                return Self { stuck, ..rest };
+            }
+            stuck.retain(|cidr| !released.contains(cidr));
+            passes += 1;
+        }
+    }
+
+    /// Those of the `stuck` CIDRs that can leave too, because this leaves room for what is added in their place.
+    fn released(&self, shard: &ShardInput<'_>, input: &Input<'_>, stuck: &[Cidr]) -> BTreeSet<Cidr> {
+        let capacity = input.limits.set_capacity;
+        let kept = shard.cidrs.len() - self.going.len();
+        let room = (capacity + 1).saturating_sub(kept + self.add.len());
+        let leaves = |cidr: &Cidr| self.going.binary_search(cidr).is_ok() || stuck.binary_search(cidr).is_ok();
+        let stays: Vec<Cidr> =
+            shard.cidrs.iter().filter(|cidr| !leaves(cidr)).chain(self.add.iter().copied()).collect();
+        let stays = Cidrs::from(stays);
+        let needs = |cidr: &Cidr| {
+            let needs = needed(*cidr, *input.desired.get(shard.family), stays.as_slice(), input.waiting, room)?;
+            Some((needs.len(), *cidr, needs))
+        };
+        let mut replaced: Vec<(usize, Cidr, Vec<Cidr>)> = stuck.iter().filter_map(needs).collect();
+        replaced.sort_unstable();
+        let (mut released, mut add) = (BTreeSet::new(), BTreeSet::new());
+        for (_, cidr, needs) in replaced {
+            let further = needs.iter().filter(|need| !add.contains(*need)).count();
+            if kept + self.add.len() + add.len() + further <= capacity + released.len() + 1 {
+                add.extend(needs);
+                released.insert(cidr);
+            }
+        }
+        released
     }
 
     /// Decides for one shard in which the `stuck` CIDRs, sorted, stay.
@@ -79,6 +120,18 @@ impl Cover {
         cover.stuck.sort_unstable();
         cover
     }
+}
+
+/// Leaves those of these sorted CIDRs that no other covers.
+fn keep_widest(sorted: &mut Vec<Cidr>) {
+    let mut last: Option<Cidr> = None;
+    sorted.retain(|cidr| {
+        let is_widest = last.is_none_or(|last| !last.covers(*cidr));
+        if is_widest {
+            last = Some(*cidr);
+        }
+        is_widest
+    });
 }
 
 /// The wanted CIDRs that a set with `stays` needs to still cover what is wanted of `leaving`. `None` if they are more than

@@ -51,7 +51,7 @@ struct Task<'a> {
     ends_wired: bool,
     /// CIDRs to be removed.
     leaving: Vec<Cidr>,
-    /// Whether no removal relies on other sets; otherwise it is not wired in this run.
+    /// Whether no unwanted CIDR leaves because of other sets; otherwise it is not wired in this run.
     on_its_own: bool,
     /// CIDRs to be added so that it covers itself.
     copies: BTreeSet<Cidr>,
@@ -64,10 +64,14 @@ impl<'a> Task<'a> {
         let mut copies = BTreeSet::new();
         if !leaving.is_empty() && is_in_force(shard) {
             let kept: Cidrs = shard.cidrs.iter().filter(|cidr| !contains(&leaving, *cidr)).collect();
-            let itself = leaving.iter().filter(|cidr| !contains(&outcome.relying, **cidr));
+            // Where one relies on other sets, so does what is inside it.
+            let relying: Cidrs = outcome.relying.iter().copied().collect();
+            let itself = leaving.iter().filter(|cidr| !coverage::covers(&relying, **cidr));
             copies.extend(itself.flat_map(|cidr| uncovered(*cidr, *input.desired.get(shard.family), &kept)));
         }
-        Self { shard, ends_wired: shard.group.is_some(), leaving, on_its_own: outcome.relying.is_empty(), copies }
+        // A wanted CIDR that another set holds too may leave, and relies on that set, without keeping this one from its rule.
+        let on_its_own = leaving.iter().all(|cidr| !contains(&outcome.relying, *cidr));
+        Self { shard, ends_wired: shard.group.is_some(), leaving, on_its_own, copies }
     }
 
     /// Whether the set can be wired without bringing anything unwanted into force.
@@ -123,9 +127,12 @@ fn family_counts(input: &Input<'_>, tasks: &[&Task<'_>], layout: &Layout, family
 /// another certainly keeps.
 fn missing_and_spare(desired: Slice<'_>, tasks: &[&Task<'_>], is_due: impl Fn(Cidr) -> bool) -> (usize, Vec<usize>) {
     let lists = tasks.iter().map(|task| if task.ends_wired { task.shard.cidrs } else { Slice::default() });
-    let rank = |at: &usize| {
+    // One that AWS may still be propagating is no keeper while there is another.
+    let is_fresh = |task: &Task<'_>, cidr: Cidr| contains(&task.shard.fresh, cidr);
+    let rank = |at: &usize, cidr: Cidr| {
         let task = tasks.get(*at)?;
-        Some((task.shard.group.is_none(), !is_in_force(task.shard), *at))
+        let is_idle = !is_in_force(task.shard) || is_fresh(task, cidr);
+        Some((is_idle, task.shard.group.is_none(), *at))
     };
     let (mut missing, mut spare) = (0, vec![0; tasks.len()]);
     let mut wanted = desired.iter().peekable();
@@ -137,8 +144,9 @@ fn missing_and_spare(desired: Slice<'_>, tasks: &[&Task<'_>], is_due: impl Fn(Ci
         if wanted.next_if_eq(&cidr).is_none() {
             continue;
         }
-        let keeper = holders.iter().copied().min_by_key(rank);
-        let surely = keeper.and_then(|at| tasks.get(at)).is_some_and(|task| task.shard.group.is_some());
+        let keeper = holders.iter().copied().min_by_key(|at| rank(at, cidr));
+        let keeper_task = keeper.and_then(|at| tasks.get(at));
+        let surely = keeper_task.is_some_and(|task| task.shard.group.is_some() && !is_fresh(task, cidr));
         for holder in holders.iter().filter(|holder| Some(**holder) != keeper) {
             let counts = surely || tasks.get(*holder).is_some_and(|task| !is_in_force(task.shard));
             if let Some(spare) = spare.get_mut(*holder) {

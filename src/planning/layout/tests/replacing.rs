@@ -2,6 +2,7 @@
 
 use super::world::{GROUP, SMALL, Shard, World, adopted, cidrs, deferred, idle, is_quiet, unwired, wired};
 use crate::model::cidr::Cidr;
+use crate::model::limits::Limits;
 use crate::planning::layout::{Input, Layout, lay_out};
 
 fn world(shards: Vec<Shard>, wanted: &str) -> World {
@@ -189,6 +190,26 @@ fn what_needs_the_least_goes_first_and_makes_room_for_the_next() {
     let world = world(shards, "203.0.113.4/32 203.0.113.5/32 203.0.113.8/32 203.0.113.9/32");
     let (add, remove) = ("203.0.113.4/32 203.0.113.5/32", "203.0.113.0/31 203.0.113.4/30");
     check(&world.lay_out(), 0, add, remove, "203.0.113.8/30");
+}
+
+#[test]
+fn what_need_not_be_added_after_all_leaves_its_room_to_another() {
+    // The /30 stays and covers the /31, so there is room for what replaces the /29.
+    let shards = vec![wired("s-000", 0, "203.0.113.0/29 203.0.113.12/30 203.0.113.12/31")];
+    let wanted = "203.0.113.0/31 203.0.113.3/32 203.0.113.12/32 203.0.113.14/32 203.0.113.15/32";
+    let layout = world(shards, wanted).lay_out();
+    let (add, remove) = ("203.0.113.0/31 203.0.113.3/32", "203.0.113.0/29 203.0.113.12/31");
+    check(&layout, 0, add, remove, "203.0.113.12/30");
+}
+
+#[test]
+fn what_is_inside_another_that_leaves_takes_no_room_from_it() {
+    let shards = vec![wired("s-000", 0, "203.0.113.0/29 203.0.113.4/30 203.0.113.8/29 203.0.113.14/31")];
+    let wanted = cidrs("203.0.113.4/31 203.0.113.6/31 203.0.113.8/31 203.0.113.10/31 203.0.113.14/31");
+    let limits = Limits { set_capacity: 4, ..SMALL };
+    let layout = World::new(limits, shards, vec![GROUP; 3], wanted).lay_out();
+    let (add, remove) = ("203.0.113.4/31 203.0.113.6/31", "203.0.113.0/29 203.0.113.4/30");
+    check(&layout, 0, add, remove, "203.0.113.8/29");
 }
 
 #[test]

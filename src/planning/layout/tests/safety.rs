@@ -70,7 +70,7 @@ fn states(world: &World, layout: &Layout, backwards: bool) -> Vec<World> {
 }
 
 proptest! {
-    #![proptest_config(config(0x5afe, 3000))]
+    #![proptest_config(config(3000))]
 
     #[test]
     fn after_every_call_nobody_is_locked_out_and_nobody_let_in(world in replanned_worlds()) {
@@ -179,7 +179,8 @@ proptest! {
         }
     }
 
-    /// Every unwanted CIDR that may leave does, unless what would have to be added in its place does not fit.
+    /// Every unwanted CIDR that may leave does, unless what would have to be added in its place does not fit. Copies that left
+    /// for the sake of additions count as if they had stayed.
     #[test]
     fn what_stays_although_it_may_leave_is_listed_and_has_no_room(world in replanned_worlds()) {
         let layout = world.lay_out();
@@ -200,7 +201,8 @@ proptest! {
                 let needed: Vec<&Cidr> = world.wanted.iter().filter(lost).collect();
                 let is_widest = |cidr: &&&Cidr| !needed.iter().any(|other| other != *cidr && other.covers(***cidr));
                 let needed = needed.iter().filter(is_widest).count();
-                prop_assert!(after.len() + needed > world.limits.set_capacity, "{stuck} could leave: {layout:#?}");
+                let copies = change.remove.iter().filter(|cidr| world.wanted.contains(cidr)).count();
+                prop_assert!(after.len() + copies + needed > world.limits.set_capacity, "{stuck} could leave: {layout:#?}");
             }
         }
     }

@@ -174,7 +174,7 @@ fn score(world: &World, spares: bool) -> Score {
 }
 
 proptest! {
-    #![proptest_config(config(0xf11e, 2000))]
+    #![proptest_config(config(2000))]
 
     #[test]
     fn no_placement_of_single_addresses_needs_fewer_writes(world in flat_worlds()) {

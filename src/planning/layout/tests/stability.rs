@@ -22,7 +22,7 @@ fn runs_until_quiet(world: &World) -> (usize, World) {
 }
 
 proptest! {
-    #![proptest_config(config(0x57ab, 3000))]
+    #![proptest_config(config(3000))]
 
     /// What found no room can find some in the next run: a copy in a set that has been wired only now lets another go.
     #[test]
@@ -32,14 +32,15 @@ proptest! {
         prop_assert!(runs <= if all_placed { 1 } else { 2 }, "{runs}");
     }
 
+    /// A removal relies only on what was in force when its run began, so sets that replace each other's CIDRs take turns.
     #[test]
-    fn with_nested_cidrs_three_runs_are_enough_and_deferred_ones_only_get_fewer(world in nested_worlds()) {
+    fn with_nested_cidrs_every_set_may_take_a_turn_and_deferred_ones_only_get_fewer(world in nested_worlds()) {
         let first = world.lay_out();
         let second = world.after(&first);
         let later = deferred(&second.lay_out());
         prop_assert!(later.iter().all(|cidr| deferred(&first).contains(cidr)));
         let (runs, end) = runs_until_quiet(&world);
-        prop_assert!(runs <= 3, "{runs}");
+        prop_assert!(runs <= 1 + world.shards.len().max(2), "{runs}");
         let last = end.lay_out();
         prop_assert!(deferred(&last).is_empty() || !last.unplaced.is_empty(), "{last:#?}");
     }
