@@ -30,6 +30,9 @@ pub struct Document {
     /// The reason without its headline.
     #[serde(skip)]
     pub sentence: String,
+    /// What a run that is held or not enforced leaves open besides.
+    #[serde(skip)]
+    pub unfinished: Option<String>,
     /// The error, if the outcome is `failed`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -277,6 +280,7 @@ impl Document {
             outcome: Outcome::Failed,
             reason: String::new(),
             sentence: String::new(),
+            unfinished: None,
             error: None,
             digest: None,
             table: Table::default(),

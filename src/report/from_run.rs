@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::document::{Acl, Document, Guard, IpSet, Names, Rejected, Table, UnreadAcl, Write, Writes};
 use super::holding;
-use super::reason::reason;
+use super::reason::{reason, unfinished};
 use crate::model::cidr::{Cidr, PerFamily};
 use crate::model::cidrs::Cidrs;
 use crate::model::current::{Current, Shard};
@@ -84,6 +84,7 @@ impl Document {
             }
         }
         document.price_approval(settings, run.command);
+        document.unfinished = unfinished(run);
         let (headline, sentence) = reason(run, &document);
         document.reason = headline.map_or_else(|| sentence.clone(), |headline| format!("{headline}: {sentence}"));
         document.sentence = sentence;

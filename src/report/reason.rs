@@ -18,7 +18,8 @@ pub(super) fn reason(run: &Run, document: &Document) -> (Option<&'static str>, S
         Outcome::Held => (Some("held"), held(run, document)),
         Outcome::Unenforced => {
             let acls = unenforced(document).unwrap_or_default();
-            (Some("unenforced"), format!("{acls}; {} made", were(document.writes.done)))
+            let made = were(document.writes.done);
+            (Some("unenforced"), format!("{acls}; {made} made{}", unfinished_after(document)))
         }
         Outcome::Partial => (Some("partial"), partial(run, document, pending)),
         Outcome::Changed => {
@@ -50,11 +51,35 @@ fn planned(document: &Document, pending: usize) -> (Option<&'static str>, String
 fn held(run: &Run, document: &Document) -> String {
     if matches!(run.end, End::Blocked) {
         let writes = counted(document.writes.done, "write");
-        return format!("WAF was edited by others after {writes}, and the rest needs approval");
+        return format!(
+            "WAF was edited by others after {writes}, and the rest needs approval{}",
+            unfinished_after(document)
+        );
     }
     let (what, count) = document.held_in_words();
     let wait = if count == 1 { "waits" } else { "wait" };
-    format!("{what} {wait} for approval; {} made{}", were(document.writes.done), without_room(document))
+    let made = were(document.writes.done);
+    format!("{what} {wait} for approval; {made} made{}{}", without_room(document), unfinished_after(document))
+}
+
+/// What a run that is held or not enforced leaves open besides: its outcome does not say so.
+pub(super) fn unfinished(run: &Run) -> Option<String> {
+    let unknown = match run.writes_unsure() {
+        0 => None,
+        unsure => Some(format!("the effect of {} is unknown", counted(unsure, "write"))),
+    };
+    let why = match &run.end {
+        // What has no room is told by itself.
+        End::Partial(why) if !matches!(**why, Why::NoRoomYet) => Some(format!("not finished: {}", why_partial(why))),
+        End::Partial(_) | End::Done | End::Blocked | End::Failed(_) => None,
+    };
+    let parts: Vec<String> = unknown.into_iter().chain(why).collect();
+    (!parts.is_empty()).then(|| parts.join("; "))
+}
+
+/// The same, as the end of a sentence.
+pub(super) fn unfinished_after(document: &Document) -> String {
+    document.unfinished.as_ref().map(|unfinished| format!("; {unfinished}")).unwrap_or_default()
 }
 
 fn partial(run: &Run, document: &Document, pending: usize) -> String {

@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::counts::{added, removed};
 use super::document::Document;
-use super::reason::{unenforced, without_room};
+use super::reason::{unenforced, unfinished_after, without_room};
 use super::style::Tone;
 use crate::run::outcome::Outcome;
 use crate::run::record::Command;
@@ -41,7 +41,8 @@ pub(super) fn verdict(document: &Document, command: Command) -> Verdict {
             of("CHANGED", Tone::Good, format!("{}; {}", moves(document, command), in_force(document)))
         }
         (Command::Apply, Outcome::Held) if !document.held.is_empty() => {
-            of("HELD", Tone::Warning, format!("{}; {}", moves(document, command), waits(document, "waits", "wait")))
+            let (moves, waits) = (moves(document, command), waits(document, "waits", "wait"));
+            of("HELD", Tone::Warning, format!("{moves}; {waits}{}", unfinished_after(document)))
         }
         (_, outcome) => {
             let word = outcome.to_string();

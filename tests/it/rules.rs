@@ -181,6 +181,17 @@ async fn a_web_acl_without_one_reference_is_unenforced() {
     assert_eq!(ended(&lacking), (Outcome::Unenforced, 0, 0));
     assert_eq!(lacking.reason, "unenforced: web ACL front does not enforce wafsync-1; no write was made");
 
+    world.set(&["--web-acl", "front", "--deadline", "10s", "--settle", "1s"]);
+    world.items(11..=11);
+    world.fail("UpdateIPSet", When::After, FaultKind::Never);
+    let cut_off = world.next_apply().await;
+    assert_eq!(
+        cut_off.reason,
+        "unenforced: web ACL front does not enforce wafsync-1; no write was made; the effect of 1 write is unknown; not \
+         finished: the deadline is near"
+    );
+    world.set(&["--web-acl", "front"]);
+
     let arn = world.aws.rule_group(GROUP).unwrap().arn;
     world.aws.edit_web_acl("front", |rules| *rules = json!([reference_to(&arn, 0)]));
     let refers = world.next_apply().await;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use wafsync::report::Command;
 use wafsync::run::outcome::Outcome;
 use wafsync_test_aws::{Config, FaultKind, Phase, When};
 
@@ -230,6 +231,31 @@ async fn a_write_cut_off_by_the_deadline_has_an_unknown_effect() {
     assert_eq!(world.in_force(), ips(1..=6));
     world.later().await;
     world.settled().await;
+}
+
+/// A run with one address to remove, which the guard holds, and one to add, whose write gets no answer before the deadline.
+async fn held_and_cut_off() -> World {
+    let world = World::new(&["--deadline", "10s", "--settle", "1s", "--max-removals", "0"]);
+    world.items(1..=5);
+    world.apply().await;
+    world.later().await;
+    world.no_items(5..=5);
+    world.items(6..=6);
+    world.fail("UpdateIPSet", When::After, FaultKind::Never);
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_held_run_that_was_cut_off_says_what_is_unknown_and_why() {
+    let open = "the effect of 1 write is unknown; not finished: the deadline is near";
+    let world = held_and_cut_off().await;
+    let document = world.apply().await;
+    assert_eq!(document.outcome, Outcome::Held);
+    assert_eq!(document.reason, format!("held: 1 removal waits for approval; no write was made; {open}"));
+    assert_eq!(world.in_force(), ips(1..=6));
+    let text = held_and_cut_off().await.text(Command::Apply).await;
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains(&format!("HELD: nothing written; 1 removal waits for approval; {open}")), "{text}");
 }
 
 #[tokio::test(start_paused = true)]
