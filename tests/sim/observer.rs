@@ -39,8 +39,8 @@ pub(crate) struct Terms {
     pub(crate) always: Vec<String>,
     /// `--max-removals`, always a count.
     pub(crate) max_removals: usize,
-    /// `--max-additions`, always a count.
-    pub(crate) max_additions: Option<usize>,
+    /// `--max-additions`.
+    pub(crate) max_additions: Option<Limit>,
     /// `--min-addresses`.
     pub(crate) min_addresses: usize,
     /// `--settle`.
@@ -56,6 +56,14 @@ pub(crate) struct Terms {
     pub(crate) group_references: usize,
     /// `--widest-ipv4` and `--widest-ipv6`.
     pub(crate) widest: [u32; 2],
+}
+
+/// The maximum number of additions of a family by one run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Limit {
+    Count(usize),
+    /// Of the CIDRs in force at the start; no limit for a family that has none.
+    Percent(usize),
 }
 
 /// The settings of one run, as the observer knows them.
@@ -154,6 +162,8 @@ struct Watched {
     table_moved: bool,
     /// The CIDRs in force or in adopted sets at the start, and the problems that needed approval.
     at_start: BTreeSet<String>,
+    /// Those in our sets or in adopted ones.
+    ours_at_start: BTreeSet<String>,
     problems: BTreeSet<(String, Promise)>,
     spread: Spread,
     /// A sufficient number of writes. `None` once others interfere.
@@ -295,6 +305,7 @@ impl Observer {
                 began_at,
                 approval: errand.approve.as_ref().and_then(|digest| state.issued.get(digest).cloned()),
                 at_start: state.standing(),
+                ours_at_start: state.now.standing_in_ours(&state.terms.adopted),
                 problems: state.now.problems(&state.terms.adopted),
                 sufficient_writes: state.sufficient_writes(&errand),
                 spread: state.now.counting(&state.terms.adopted),
@@ -420,6 +431,11 @@ impl State {
         self.runs.values_mut().for_each(|run| run.sufficient_writes = None);
         let before = self.effective();
         let old = std::mem::replace(&mut self.now, new);
+        // A run that has not called yet finds this at its start.
+        let found = self.now.standing_in_ours(&self.terms.adopted);
+        for run in self.runs.values_mut().filter(|run| run.began >= self.newest) {
+            run.ours_at_start.clone_from(&found);
+        }
         self.note_waf(if by_hand { "by hand" } else { "late" }, &old);
         let mut edited = Ranges::default();
         for (name, cidrs) in &self.now.sets {

@@ -1,6 +1,6 @@
 //! Seeds that failed once, named by what was wrong, each in the generation of worlds in which it failed.
 
-use crate::seeds::Generation::{Fifth, First, Fourth, Second, Third};
+use crate::seeds::Generation::{Fifth, First, Fourth, Second, Sixth, Third};
 use crate::seeds::run_seed;
 
 #[test]
@@ -199,4 +199,20 @@ fn an_approval_of_additions_may_match_once_removals_are_made() {
 #[test]
 fn a_write_delayed_until_after_a_list_does_not_count_as_later() {
     run_seed(Fifth, 1_023_173, false);
+}
+
+#[test]
+fn a_held_run_that_could_not_look_says_how_many_effects_are_unknown() {
+    run_seed(Fifth, 2_011_290, false);
+}
+
+#[test]
+fn a_percentage_of_additions_does_not_count_sets_of_others() {
+    run_seed(Sixth, 2_001_257, false);
+    run_seed(Sixth, 2_001_317, false);
+}
+
+#[test]
+fn a_percentage_of_additions_counts_what_the_first_read_finds() {
+    run_seed(Sixth, 2_002_314, false);
 }

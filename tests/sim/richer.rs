@@ -220,9 +220,15 @@ pub(crate) fn change_settings(world: &mut World, chance: &mut Chance, richest: O
 }
 
 /// Changes the limits `--max-additions` and `--min-addresses` of the installation, or removes them.
-pub(crate) fn limits(world: &mut World, chance: &mut Chance) {
+pub(crate) fn limits(world: &mut World, chance: &mut Chance, shares: Option<&mut Chance>) {
     let guards = &mut world.settings.guards;
     guards.max_additions = chance.one_in(3).then(|| MaxAdditions::Count(chance.below(4)));
+    if let Some(shares) = shares
+        && guards.max_additions.is_some()
+        && shares.one_in(2)
+    {
+        guards.max_additions = Some(MaxAdditions::Percent(*shares.pick(&[0.0, 25.0, 50.0, 100.0])));
+    }
     guards.min_addresses = if chance.one_in(3) { 1 + chance.below(6) } else { 0 };
     world.tell();
 }

@@ -48,10 +48,12 @@ pub(crate) enum Generation {
     Fourth,
     /// Adds `--max-additions` and `--min-addresses`.
     Fifth,
+    /// Adds `--max-additions` as a percentage.
+    Sixth,
 }
 
 impl Generation {
-    pub(crate) const NEWEST: Self = Self::Fifth;
+    pub(crate) const NEWEST: Self = Self::Sixth;
 }
 
 /// Separates the random source of the third generation's additions.
@@ -62,6 +64,9 @@ const RICHEST: u64 = 0x00f0_0724_0000;
 
 /// Separates the random source of the fifth generation's additions.
 const LIMITED: u64 = 0x0011_3172_d000;
+
+/// Separates the random source of the sixth generation's additions.
+const SHARES: u64 = 0x0054_a2e5_0000;
 
 /// How a world is created.
 #[derive(Clone, Copy, Debug)]
@@ -101,8 +106,9 @@ async fn live(lot: Lot) -> (World, Tally) {
     let (mut world, propagation) =
         genesis::world(&mut chance, operation, lot.careless, richer.as_mut(), richest.as_mut()).await;
     let mut limited = (lot.generation >= Generation::Fifth).then(|| Chance::new(lot.seed ^ LIMITED));
+    let mut shares = (lot.generation >= Generation::Sixth).then(|| Chance::new(lot.seed ^ SHARES));
     if let Some(limited) = &mut limited {
-        richer::limits(&mut world, limited);
+        richer::limits(&mut world, limited, shares.as_mut());
     }
     if lot.generation >= Generation::Fourth {
         world.sessions = lot.lives_on.then(Mutex::default);
@@ -177,7 +183,7 @@ async fn live(lot: Lot) -> (World, Tally) {
             world.assert_sound();
             world.later().await;
         }
-        between_rounds(&mut world, richer.as_mut(), richest.as_mut(), limited.as_mut()).await;
+        between_rounds(&mut world, richer.as_mut(), richest.as_mut(), (limited.as_mut(), shares.as_mut())).await;
         for _ in 0..chance.below(4) {
             world.aws.fail(genesis::fault(&mut chance, lot.generation));
         }
@@ -199,7 +205,7 @@ async fn between_rounds(
     world: &mut World,
     richer: Option<&mut Chance>,
     mut richest: Option<&mut Chance>,
-    limited: Option<&mut Chance>,
+    (limited, shares): (Option<&mut Chance>, Option<&mut Chance>),
 ) {
     if let Some(richer) = richer {
         richer::change_settings(world, richer, richest.as_deref_mut());
@@ -218,7 +224,7 @@ async fn between_rounds(
     if let Some(limited) = limited
         && limited.one_in(4)
     {
-        richer::limits(world, limited);
+        richer::limits(world, limited, shares);
     }
 }
 

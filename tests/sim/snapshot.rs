@@ -116,6 +116,13 @@ impl Snapshot {
         self.sets.iter().filter(|(name, _)| counts(name)).flat_map(|(_, cidrs)| cidrs.clone()).collect()
     }
 
+    /// Those of [`standing`](Self::standing) that our sets hold: the program does not read what others' sets hold.
+    pub(crate) fn standing_in_ours(&self, adopted: &BTreeSet<String>) -> BTreeSet<String> {
+        let ours = |name: &String| is_shard(name, adopted) && (self.wired.contains(name) || self.marked.contains(name));
+        let counts = |name: &String| ours(name) || adopted.contains(name);
+        self.sets.iter().filter(|(name, _)| counts(name)).flat_map(|(_, cidrs)| cidrs.clone()).collect()
+    }
+
     /// Whether the description of a set has a sum that does not match its contents.
     pub(crate) fn is_unsealed(&self, name: &str) -> bool {
         let said = self.descriptions.get(name).and_then(|description| fingerprint::sum_in(description));

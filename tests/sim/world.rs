@@ -31,7 +31,7 @@ use wafsync::stop::{Signal, Stop};
 use wafsync_test_aws::{Aws, Config, iam};
 
 use crate::careless::Careless;
-use crate::observer::{Checked, Errand, Explained, Observer, Promise, Terms};
+use crate::observer::{Checked, Errand, Explained, Limit, Observer, Promise, Terms};
 use crate::running;
 
 /// The table of every world.
@@ -484,8 +484,9 @@ fn terms(settings: &Settings, config: &Config) -> Terms {
             MaxRemovals::Percent(_) => panic!("the observer knows only counts"),
         },
         max_additions: settings.guards.max_additions.map(|limit| match limit {
-            MaxAdditions::Count(count) => count,
-            MaxAdditions::Percent(_) => panic!("the observer knows only counts"),
+            MaxAdditions::Count(count) => Limit::Count(count),
+            // Whole ones only.
+            MaxAdditions::Percent(percent) => Limit::Percent(percent.to_string().parse().unwrap()),
         }),
         min_addresses: settings.guards.min_addresses,
         settle: settings.table.settle,

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use wafsync_test_aws::FaultKind;
 
-use super::{Promise, State, Watched};
+use super::{Limit, Promise, State, Watched};
 use crate::ranges::{Bounds, Ranges};
 use crate::snapshot::NAME;
 
@@ -35,6 +35,12 @@ pub(super) fn texts(said: &Value, key: &str) -> Vec<String> {
     said[key].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
+/// The number of writes whose effect is unknown, in the reason of a run that could not look.
+fn unknown(reason: &str) -> u64 {
+    let number = |(_, after): (&str, &str)| after.split(' ').next()?.parse().ok();
+    reason.split_once("the effect of ").and_then(number).unwrap_or_default()
+}
+
 impl State {
     /// Compares the report of a run with what it did.
     pub(super) fn judge(&mut self, caller: &str, run: &Watched, said: &Value) {
@@ -59,7 +65,8 @@ impl State {
         let knows = !run.misreported && (looked && undisturbed || run.faults == 0);
         // If others made the same write and an answer or a call was lost, it is unknown whose write it was.
         let may_be_others = (run.faults > 0 || self.hangs_since(run)) && !undisturbed;
-        if done > effects && !may_be_others || done < effects && knows {
+        let reason = said["reason"].as_str().unwrap_or_default();
+        if done > effects && !may_be_others || done + unknown(reason) < effects && knows {
             found.push((Promise::WritesCounted, format!("{done} done, {effects} had an effect")));
         }
         if done > planned {
@@ -108,7 +115,6 @@ impl State {
         if smooth && !run.table_moved && !late_approval {
             self.has_fewest_writes(caller, run);
         }
-        let reason = said["reason"].as_str().unwrap_or_default();
         for (promise, what) in found {
             self.says(promise, format!("{what}: {caller} says {outcome} ({reason})"));
         }
@@ -209,7 +215,12 @@ impl State {
         let wanted = self.wanted_cidrs(run.errand.aggregates);
         let missing = |family| wanted.iter().filter(|cidr| cidr.0 == family && missing.touches(**cidr)).count();
         let added = |ipv6| run.added.iter().filter(|cidr| cidr.contains(':') == ipv6).count();
-        let most = self.terms.max_additions.unwrap_or(usize::MAX);
+        let most = match self.terms.max_additions {
+            None => usize::MAX,
+            Some(Limit::Count(count)) => count,
+            // A percentage of what it took for no drift.
+            Some(Limit::Percent(_)) => 0,
+        };
         [false, true].into_iter().any(|ipv6| missing(usize::from(ipv6)) + added(ipv6) > most)
     }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 use wafsync_test_aws::Attempt;
 
-use super::{Promise, State};
-use crate::ranges::Ranges;
+use super::{Limit, Promise, State, Watched};
+use crate::ranges::{Ranges, bounds};
 use crate::snapshot::Snapshot;
 
 impl State {
@@ -163,12 +163,28 @@ impl State {
         }
     }
 
+    /// The number of CIDRs of a family that this run may add without approval, or any number. A percentage does not count
+    /// drift, and has no limit where all is drift; what is wanted is none.
+    fn most_additions(&self, run: &Watched, ipv6: bool) -> usize {
+        let percent = match self.terms.max_additions {
+            None => return usize::MAX,
+            Some(Limit::Count(count)) => return count,
+            Some(Limit::Percent(percent)) => percent,
+        };
+        let counts = |cidr: &&String| cidr.contains(':') == ipv6 && !self.terms.always.contains(cidr);
+        let in_force: Vec<&String> = run.ours_at_start.iter().filter(counts).collect();
+        let wanted = self.wanted_cidrs(run.errand.aggregates);
+        let is_limited = !run.table_moved && in_force.iter().any(|cidr| wanted.contains(&bounds(cidr)));
+        if is_limited { in_force.len() * percent / 100 } else { usize::MAX }
+    }
+
     /// Checks that unapproved additions to what is in force are within the limit.
     pub(super) fn adds_within_the_limit(&mut self, attempt: &Attempt, old: &Snapshot) {
         let Attempt { target, caller, .. } = attempt;
-        let Some(most) = self.terms.max_additions else { return };
+        let Some(run) = self.runs.get(caller).filter(|_| self.terms.max_additions.is_some()) else { return };
         // It may have read another state.
-        let knows = self.runs.get(caller).is_some_and(|run| self.is_undisturbed(run));
+        let knows = self.is_undisturbed(run);
+        let most = [false, true].map(|ipv6| self.most_additions(run, ipv6));
         let (standing, always) = (Ranges::of(old.standing(&self.terms.adopted)), self.terms.always.clone());
         let none = BTreeSet::new();
         let (before, after) = (old.sets.get(target).unwrap_or(&none), self.now.sets.get(target).unwrap_or(&none));
@@ -177,7 +193,7 @@ impl State {
         run.added.extend(after.difference(before).filter(adds).cloned());
         let over = [false, true].map(|ipv6| {
             let added = run.added.iter().filter(|cidr| cidr.contains(':') == ipv6);
-            added.filter(|cidr| !run.may_add(cidr)).count() > most
+            added.filter(|cidr| !run.may_add(cidr)).count() > most[usize::from(ipv6)]
         });
         if knows && over.contains(&true) {
             let text = format!("{:?}, in {target}, at call {} by {caller}", run.added, self.attempts - 1);
