@@ -11,6 +11,7 @@ use super::*;
 use crate::cli::{self, Invocation};
 use crate::model::cidr::{Cidr, Family, PerFamily};
 use crate::model::cidrs::Cidrs;
+use crate::model::item::{Rejection, RejectionReason};
 use crate::model::naming::Target;
 use crate::model::settings::Settings;
 use crate::model::spec::{IpSetSpec, WriteKind};
@@ -19,7 +20,7 @@ use crate::planning::diff::Diff;
 use crate::planning::guard::{Judgment, Verdict};
 use crate::planning::plan::Plan;
 use crate::report::Document;
-use crate::report::{Acl, IpSet, Rejected};
+use crate::report::{Acl, IpSet};
 use crate::run::applied::Applied;
 use crate::run::decision::Decision;
 use crate::run::end::End;
@@ -101,9 +102,10 @@ fn what_the_table_holds_moves_its_counts() {
     expect(|document, _| document.table.expired = 2, &[("wafsync_expired_items", 2.0)]);
     expect(|document, _| document.table.empty = 4, &[("wafsync_empty_items", 4.0)]);
     expect(|document, _| document.table.consumed_capacity = 0.5, &[("wafsync_read_capacity_units", 0.5)]);
-    let rejected = Rejected { key: "a".into(), value: "b".to_owned(), reason: "c".to_owned(), ignored: false };
-    let known = Rejected { ignored: true, ..rejected.clone() };
-    expect(|document, _| document.table.rejections = vec![known, rejected], &[("wafsync_rejections", 1.0)]);
+    let reason = RejectionReason::NotAnArray;
+    let rejected = Rejection { key: "a".into(), value: "b".into(), reason, ignored: false };
+    let known = Rejection { ignored: true, ..rejected.clone() };
+    expect(|document, _| document.table.rejections = vec![known, rejected].into(), &[("wafsync_rejections", 1.0)]);
     expect(
         |document, _| document.desired = PerFamily { ipv4: 15_000, ipv6: 5_000 },
         &[

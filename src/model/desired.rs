@@ -182,7 +182,7 @@ pub(crate) mod tests {
         let cidrs = cidrs.into_iter().map(|cidr| cidr.to_string()).collect();
         let mut view = TableView::default();
         view.read(&Item { cidrs: Some(Attribute::TextSet(cidrs)), ..Item::default() }, &rules());
-        assert_eq!(view.rejections, []);
+        assert_eq!(view.rejections[..], []);
         Desired::new(view, &[], false, rules().widest)
     }
 

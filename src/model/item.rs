@@ -10,6 +10,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::model::cidr::{Cidr, Family, ParseError, PerFamily};
@@ -79,9 +80,9 @@ pub struct Item {
 #[derive(Clone, Debug)]
 pub struct ItemRules {
     /// `--cidr-attribute`, for messages.
-    pub cidr_attribute: String,
+    pub cidr_attribute: Arc<str>,
     /// `--expiry-attribute`, for messages.
-    pub expiry_attribute: Option<String>,
+    pub expiry_attribute: Option<Arc<str>>,
     /// AWS's time in seconds since the epoch; `None` if unknown: then nothing expires.
     pub now: Option<i64>,
     /// `--widest-ipv4`, `--widest-ipv6`: the shortest prefix lengths.
@@ -97,8 +98,8 @@ impl ItemRules {
     #[must_use]
     pub fn new(settings: &TableSettings, now: Option<i64>) -> Self {
         Self {
-            cidr_attribute: settings.cidr_attribute.clone(),
-            expiry_attribute: settings.expiry_attribute.clone(),
+            cidr_attribute: settings.cidr_attribute.as_str().into(),
+            expiry_attribute: settings.expiry_attribute.as_deref().map(Arc::from),
             now,
             widest: settings.widest,
             max_per_item: settings.max_per_item,
@@ -108,17 +109,27 @@ impl ItemRules {
 }
 
 /// An item or value in the table that cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Rejection {
     /// The key of the item, empty if it has none. All rejections of an item share it: copies of a long key could take a
     /// hundred times its size in the table.
+    #[serde(serialize_with = "shared_text")]
     pub key: Arc<str>,
     /// The value, cut to [`REJECTED_VALUE_CHARS`] and not escaped.
-    pub value: String,
+    pub value: Box<str>,
     /// The reason.
+    #[serde(serialize_with = "as_sentence")]
     pub reason: RejectionReason,
     /// Whether `--ignore-item` names the item: then the rejection is reported but holds nothing back.
     pub ignored: bool,
+}
+
+fn shared_text<S: Serializer>(text: &Arc<str>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(text)
+}
+
+fn as_sentence<S: Serializer>(reason: &RejectionReason, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(reason)
 }
 
 /// Why an item or value cannot be used.
@@ -127,19 +138,19 @@ pub enum RejectionReason {
     /// The item lacks the attribute that holds the addresses.
     Missing {
         /// The attribute.
-        attribute: String,
+        attribute: Arc<str>,
     },
     /// The attribute is of a type that cannot hold addresses.
     WrongType {
         /// The attribute.
-        attribute: String,
+        attribute: Arc<str>,
         /// Its type.
         found: &'static str,
     },
     /// The text looks like JSON but is invalid.
     NotJson {
         /// The parser's message, with the position.
-        problem: String,
+        problem: Box<str>,
     },
     /// The text is JSON, but not an array.
     NotAnArray,
@@ -172,7 +183,7 @@ pub enum RejectionReason {
     /// `DynamoDB` would ignore this expiry.
     Expiry {
         /// The attribute.
-        attribute: String,
+        attribute: Arc<str>,
         /// The problem.
         problem: ExpiryProblem,
     },
@@ -255,8 +266,8 @@ impl From<(Cidr, u32)> for Entry {
 pub struct TableView {
     entries: Entries,
     keys: Keys,
-    /// What cannot be used, by key and value once the view is sorted.
-    pub rejections: Vec<Rejection>,
+    /// What cannot be used, by key and value once the view is sorted. A report shares it: it can be as long as the table.
+    pub rejections: Arc<Vec<Rejection>>,
     /// Items read.
     pub items: u64,
     /// Pages read.
@@ -298,7 +309,7 @@ impl TableView {
         if !found.rejected.is_empty() {
             let key: Arc<str> = key.into();
             let rejection = |(value, reason)| Rejection { key: Arc::clone(&key), value, reason, ignored };
-            self.rejections.extend(found.rejected.into_iter().map(rejection));
+            Arc::make_mut(&mut self.rejections).extend(found.rejected.into_iter().map(rejection));
         }
     }
 
@@ -357,8 +368,10 @@ impl TableView {
         self.entries.sort();
         self.keys.finish();
         let reason = |rejection: &Rejection| rejection.reason.to_string();
-        self.rejections
-            .sort_by(|a, b| (&a.key, &a.value).cmp(&(&b.key, &b.value)).then_with(|| reason(a).cmp(&reason(b))));
+        // Equal ones are the same, and a stable sort needs half as much memory again.
+        Arc::make_mut(&mut self.rejections).sort_unstable_by(|a, b| {
+            (&a.key, &a.value).cmp(&(&b.key, &b.value)).then_with(|| reason(a).cmp(&reason(b)))
+        });
     }
 
     /// Forgets which item asks for what.
@@ -426,7 +439,7 @@ impl TableView {
 /// What one item gives.
 struct Found {
     cidrs: Vec<Cidr>,
-    rejected: Vec<(String, RejectionReason)>,
+    rejected: Vec<(Box<str>, RejectionReason)>,
 }
 
 impl Found {
@@ -488,7 +501,7 @@ impl Found {
             return;
         }
         match serde_json::from_str(text) {
-            Err(error) => self.reject(text, RejectionReason::NotJson { problem: error.to_string() }),
+            Err(error) => self.reject(text, RejectionReason::NotJson { problem: error.to_string().into() }),
             Ok(Value::Array(values)) => {
                 if self.fits(values.len(), rules) {
                     for value in &values {

@@ -9,6 +9,7 @@ use serde::{Serialize, Serializer};
 use super::holding::{HeldIn, Lockout};
 use crate::model::cidr::{Cidr, Family, PerFamily};
 use crate::model::cidrs::Cidrs;
+use crate::model::item::Rejection;
 use crate::model::keys::KeyList;
 use crate::model::spec::WriteKind;
 use crate::planning::guard::Verdict;
@@ -97,22 +98,9 @@ pub struct Table {
     pub expired: u64,
     /// Items that ask for nothing.
     pub empty: u64,
-    /// Items and values that cannot be used.
-    pub rejections: Vec<Rejected>,
-}
-
-/// An item or value in the table that cannot be used.
-#[derive(Clone, Debug, Serialize)]
-pub struct Rejected {
-    /// The key of its item.
-    #[serde(serialize_with = "shared_text")]
-    pub key: Arc<str>,
-    /// The value, cut to 128 characters.
-    pub value: String,
-    /// Why.
-    pub reason: String,
-    /// Whether `--ignore-item` names its item: then it holds nothing back.
-    pub ignored: bool,
+    /// Items and values that cannot be used: shared with the scan.
+    #[serde(serialize_with = "shared_list")]
+    pub rejections: Arc<Vec<Rejection>>,
 }
 
 /// One of our IP sets.
@@ -337,6 +325,6 @@ impl Document {
     }
 }
 
-fn shared_text<S: Serializer>(text: &Arc<str>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(text)
+fn shared_list<S: Serializer>(list: &Arc<Vec<Rejection>>, serializer: S) -> Result<S::Ok, S::Error> {
+    list.serialize(serializer)
 }

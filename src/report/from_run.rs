@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::document::{Acl, Document, Guard, IpSet, Names, Rejected, Table, UnreadAcl, Write, Writes};
+use super::document::{Acl, Document, Guard, IpSet, Names, Table, UnreadAcl, Write, Writes};
 use super::holding;
 use super::reason::{reason, unfinished};
 use crate::model::cidr::{Cidr, PerFamily};
@@ -122,19 +122,13 @@ fn unread(current: &Current) -> Vec<UnreadAcl> {
 fn table(run: &Run) -> Table {
     let Some(seen) = &run.seen else { return Table::default() };
     let view = seen.scans.newest.view();
-    let rejected = |rejection: &crate::model::item::Rejection| Rejected {
-        key: Arc::clone(&rejection.key),
-        value: rejection.value.clone(),
-        reason: rejection.reason.to_string(),
-        ignored: rejection.ignored,
-    };
     Table {
         items: view.items,
         pages: view.pages,
         consumed_capacity: seen.consumed_capacity,
         expired: view.expired,
         empty: view.empty,
-        rejections: view.rejections.iter().map(rejected).collect(),
+        rejections: Arc::clone(&view.rejections),
     }
 }
 

@@ -7,12 +7,13 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::context::Context;
 use super::counts::{columns, families};
-use super::document::{Document, Rejected};
+use super::document::Document;
 use super::ranges::{largest, ranges};
 use super::style::Tone;
 use super::text::{asking, items as still_asking, sets, table, without_effect};
 use super::verdict::{Verdict, cost, lockout, next, verdict};
 use crate::model::cidr::Cidr;
+use crate::model::item::Rejection;
 use crate::text::number::{counted, grouped};
 use crate::text::{key, line};
 
@@ -229,7 +230,7 @@ fn held(document: &Document, context: Context<'_>) -> Markup {
     }
 }
 
-fn rejections(rejections: &[Rejected]) -> Markup {
+fn rejections(rejections: &[Rejection]) -> Markup {
     html! {
         @if !rejections.is_empty() {
             section aria-labelledby="rejected" {
@@ -244,7 +245,7 @@ fn rejections(rejections: &[Rejected]) -> Markup {
                                         @if rejection.key.is_empty() { "(no key)" } @else { (key(&rejection.key)) }
                                     }
                                     td { code { (line(&rejection.value)) } }
-                                    td { (line(&rejection.reason)) @if rejection.ignored { " (ignored)" } }
+                                    td { (line(&rejection.reason.to_string())) @if rejection.ignored { " (ignored)" } }
                                 }
                             }
                         }

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::context::Context;
-use super::document::{Document, Names, Rejected};
+use super::document::{Document, Names};
 use super::style::Tone;
 use crate::model::cidr::Cidr;
+use crate::model::item::Rejection;
 use crate::run::record::Command;
 use crate::text;
 
@@ -42,7 +43,7 @@ pub(super) struct Gets<'a> {
     /// Each CIDR that it asks for, and what becomes of it.
     pub(super) cidrs: Vec<(Cidr, Fate)>,
     /// What in it cannot be used.
-    pub(super) rejections: Vec<&'a Rejected>,
+    pub(super) rejections: Vec<&'a Rejection>,
 }
 
 impl Gets<'_> {

@@ -242,7 +242,7 @@ fn of_items(out: &mut String, document: &Document, context: Context<'_>) {
         }
         for rejection in item.rejections.iter().take(ROWS) {
             let value = if rejection.value.is_empty() { String::new() } else { markdown_cell(&rejection.value) };
-            let _ = writeln!(out, "| {value} | rejected: {} |", markdown(&rejection.reason));
+            let _ = writeln!(out, "| {value} | rejected: {} |", markdown(&rejection.reason.to_string()));
         }
         let left = item.cidrs.len().saturating_sub(CIDRS);
         if left > 0 {
@@ -262,7 +262,7 @@ fn rejections(out: &mut String, document: &Document) {
         let value = if rejection.value.is_empty() { String::new() } else { markdown_cell(&rejection.value) };
         let key = if rejection.key.is_empty() { "(no key)".to_owned() } else { markdown_cell(&rejection.key) };
         let ignored = if rejection.ignored { " (ignored)" } else { "" };
-        let _ = writeln!(body, "| {key} | {value} | {}{ignored} |", markdown(&rejection.reason));
+        let _ = writeln!(body, "| {key} | {value} | {}{ignored} |", markdown(&rejection.reason.to_string()));
     }
     rest(&mut body, rejections.len(), "value");
     fold(out, &format!("Rejected: {} in the table", counted(rejections.len(), "value")), &body);

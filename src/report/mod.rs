@@ -17,7 +17,7 @@ mod verdict;
 
 pub use self::approving::Approving;
 pub use self::context::Context;
-pub use self::document::{Acl, Document, Guard, IpSet, Names, Rejected, Table, VERSION, Write, Writes};
+pub use self::document::{Acl, Document, Guard, IpSet, Names, Table, VERSION, Write, Writes};
 pub use self::holding::{HeldIn, Lockout};
 pub use self::ranges::ranges_in_words;
 pub use self::verdict::lockout;

@@ -123,7 +123,7 @@ async fn the_item_of_the_readme_is_wanted_and_the_invalid_sample_is_rejected() {
     let document = world.apply().await;
     assert_eq!(world.in_force(), ["203.0.113.42/32", "203.0.113.43/32"]);
     let [rejection] = document.table.rejections.as_slice() else { panic!("{:?}", document.table.rejections) };
-    assert_eq!((rejection.value.as_str(), rejection.reason.as_str()), ("54.123.456.78/32", "not an IP address"));
+    assert_eq!((&*rejection.value, rejection.reason.to_string().as_str()), ("54.123.456.78/32", "not an IP address"));
 }
 
 #[test]

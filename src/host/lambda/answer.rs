@@ -79,7 +79,11 @@ fn cidrs(names: &Names) -> usize {
 
 /// Cuts every list and returns whether any was longer.
 fn cut(document: &mut Document, limit: usize) -> bool {
-    let mut cut = shorten(&mut document.table.rejections, limit);
+    let mut cut = document.table.rejections.len() > limit;
+    if cut {
+        // The scan's own list stays whole.
+        document.table.rejections = document.table.rejections.iter().take(limit).cloned().collect::<Vec<_>>().into();
+    }
     cut |= shorten(&mut document.ip_sets, limit);
     cut |= shorten(&mut document.changes, limit);
     for change in &mut document.changes {
@@ -115,8 +119,9 @@ mod tests {
 
     use super::*;
     use crate::model::cidr::Cidr;
+    use crate::model::item::{Rejection, RejectionReason};
     use crate::model::spec::WriteKind;
-    use crate::report::{Rejected, Write};
+    use crate::report::Write;
 
     fn cidrs(count: u32) -> Vec<Cidr> {
         (0..count).map(|n| Cidr::parse(&std::net::Ipv4Addr::from(0x0a00_0000 + n).to_string()).unwrap()).collect()
@@ -165,9 +170,13 @@ mod tests {
     #[test]
     fn what_is_still_too_long_is_cut_further() {
         let mut document = Document::failed("");
-        let rejected =
-            Rejected { key: "k".repeat(2000).into(), value: String::new(), reason: String::new(), ignored: false };
-        document.table.rejections = vec![rejected; 1000];
+        let rejected = Rejection {
+            key: "k".repeat(2000).into(),
+            value: "".into(),
+            reason: RejectionReason::NotAnArray,
+            ignored: false,
+        };
+        document.table.rejections = vec![rejected; 1000].into();
         let answer = Answer::fitting(document, 300_000);
         assert_eq!((answer.document.table.rejections.len(), answer.totals.rejections), (100, 1000));
         assert!(answer.truncated && answer.to_json().len() <= 300_000);

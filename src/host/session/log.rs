@@ -8,7 +8,8 @@ use tracing::{error, info, warn};
 use super::FOR_PROGRAMS;
 use crate::metrics::Facts;
 use crate::model::cidr::Cidr;
-use crate::report::{Acl, Command, Document, Rejected, lockout, ranges_in_words};
+use crate::model::item::Rejection;
+use crate::report::{Acl, Command, Document, lockout, ranges_in_words};
 use crate::run::outcome::Outcome;
 use crate::text;
 use crate::text::number::{duration, grouped};
@@ -130,10 +131,11 @@ fn details(document: &Document) {
 }
 
 /// Logs rejections, first those that hold something back.
-fn rejections(rejections: &[Rejected]) {
+fn rejections(rejections: &[Rejection]) {
     let (known, others): (Vec<_>, Vec<_>) = rejections.iter().partition(|rejection| rejection.ignored);
-    for Rejected { key, value, reason, ignored } in others.into_iter().chain(known).take(REJECTIONS) {
-        let (key, value, reason) = (field(key), field(value), text::line(reason));
+    for Rejection { key, value, reason, ignored } in others.into_iter().chain(known).take(REJECTIONS) {
+        let (key, value, reason) = (field(key), field(value), reason.to_string());
+        let reason = text::line(&reason);
         info!(target: FOR_PROGRAMS, key, value, %reason, ignored, "rejected");
     }
     let more = rejections.len().saturating_sub(REJECTIONS);

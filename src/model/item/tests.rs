@@ -145,7 +145,7 @@ fn an_expiry_that_dynamodb_would_not_act_on_is_rejected_and_expires_nothing() {
         assert_eq!((view.entry_count(), view.expired), (1, 0), "{value}");
         let rejection = &view.rejections[0];
         let message = format!("the attribute expires {problem}: the item counts as not expired");
-        assert_eq!((rejection.value.as_str(), rejection.reason.to_string()), (value, message));
+        assert_eq!((rejection.value.as_ref(), rejection.reason.to_string()), (value, message));
     }
 }
 
@@ -242,6 +242,6 @@ proptest! {
             view.entries().any(|entry| Ok(entry.cidr) == cidr)
         };
         prop_assert_eq!(values.iter().filter(taken).count() + view.rejections.len(), values.len());
-        prop_assert!(view.rejections.iter().all(|rejection| values.contains(&rejection.value)));
+        prop_assert!(view.rejections.iter().all(|rejection| values.contains(&*rejection.value)));
     }
 }

@@ -276,7 +276,11 @@ impl Lookup<'_> {
 
 impl From<&Rejection> for RejectedValue {
     fn from(rejection: &Rejection) -> Self {
-        Self { key: rejection.key.to_string(), value: rejection.value.clone(), reason: rejection.reason.to_string() }
+        Self {
+            key: rejection.key.to_string(),
+            value: rejection.value.to_string(),
+            reason: rejection.reason.to_string(),
+        }
     }
 }
 

@@ -138,7 +138,7 @@ pub(super) fn of_items(document: &Document, context: Context<'_>) -> Markup {
                         @for rejection in &item.rejections {
                             li.hit {
                                 code.held { "! " (line(&rejection.value)) } " "
-                                span.dim { "rejected: " (line(&rejection.reason)) }
+                                span.dim { "rejected: " (line(&rejection.reason.to_string())) }
                             }
                         }
                     }

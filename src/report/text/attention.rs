@@ -4,8 +4,9 @@ use super::changes::{listed, more};
 use super::page::Page;
 use crate::model::cidr::Cidr;
 use crate::model::desired::Desired;
+use crate::model::item::Rejection;
 use crate::report::context::Context;
-use crate::report::document::{Acl, Document, Rejected};
+use crate::report::document::{Acl, Document};
 use crate::report::ranges::{largest, ranges};
 use crate::report::style::Tone;
 use crate::text;
@@ -124,7 +125,7 @@ fn keys(desired: &Desired, cidrs: &[Cidr]) -> Vec<String> {
     desired.wanted_by(&wanted)
 }
 
-fn rejections(page: &mut Page, rejections: &[Rejected], full: bool) {
+fn rejections(page: &mut Page, rejections: &[Rejection], full: bool) {
     if rejections.is_empty() {
         return;
     }
@@ -140,17 +141,17 @@ fn rejections(page: &mut Page, rejections: &[Rejected], full: bool) {
 }
 
 /// A rejection as a line, such as `cluster-7 10.0.0.5/24: host bits are set: …`.
-fn told(rejection: &Rejected) -> String {
+fn told(rejection: &Rejection) -> String {
     let key = match rejection.key.as_ref() {
         "" => "(no key)".into(),
         key => text::key(key),
     };
-    let value = match rejection.value.as_str() {
+    let value = match rejection.value.as_ref() {
         "" => String::new(),
         value => format!(" {}", text::key(value)),
     };
     let ignored = if rejection.ignored { " (ignored)" } else { "" };
-    format!("{key}{value}: {}{ignored}", text::line(&rejection.reason))
+    format!("{key}{value}: {}{ignored}", text::line(&rejection.reason.to_string()))
 }
 
 /// The rule groups without effect and why: `wafsync-1 (overridden), wafsync-2 (no reference)`.

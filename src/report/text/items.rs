@@ -32,7 +32,7 @@ pub(super) fn items(page: &mut Page, document: &Document, context: Context<'_>) 
         }
         for rejection in item.rejections {
             let value = if rejection.value.is_empty() { "(no value)".into() } else { text::key(&rejection.value) };
-            let line = format!("! {value}: {}", text::line(&rejection.reason));
+            let line = format!("! {value}: {}", text::line(&rejection.reason.to_string()));
             page.paragraph("  ", Tone::Plain, &line, (1, Tone::Warning));
         }
     }
