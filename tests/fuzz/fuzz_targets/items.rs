@@ -46,7 +46,7 @@ fuzz_target!(|input: &str| {
         assert!(entry.cidr.prefix() >= *rules.widest.get(entry.cidr.family()));
         assert_eq!(view.key(entry), key);
     }
-    for rejection in &view.rejections {
+    for rejection in view.rejections.iter() {
         assert_eq!(&*rejection.key, key);
         assert!(rejection.value.chars().count() <= REJECTED_VALUE_CHARS);
         for shown in [text::line(&rejection.value), text::key(&key), text::line(&rejection.reason.to_string())] {
