@@ -203,8 +203,8 @@ struct Watched {
     wired: BTreeSet<String>,
     /// The newest update that removed something from force and added nothing.
     newest_removal: usize,
-    /// It removed something from a set to which no rule refers.
-    stripped: bool,
+    /// The number of its updates that removed something from a set to which no rule refers.
+    stripped: usize,
     removed: BTreeSet<String>,
     /// The CIDRs that it added and that allowed addresses that were not in force.
     added: BTreeSet<String>,

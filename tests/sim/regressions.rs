@@ -216,3 +216,8 @@ fn a_percentage_of_additions_does_not_count_sets_of_others() {
 fn a_percentage_of_additions_counts_what_the_first_read_finds() {
     run_seed(Sixth, 2_002_314, false);
 }
+
+#[test]
+fn what_is_in_a_set_that_has_to_be_stripped_first_goes_elsewhere_at_once() {
+    run_seed(Sixth, 4_032_242, false);
+}

@@ -53,7 +53,8 @@ impl State {
         let none = BTreeSet::new();
         let (before, after) = (old.sets.get(target).unwrap_or(&none), self.now.sets.get(target).unwrap_or(&none));
         // Calls are numbered on arrival, so a delayed call keeps its place.
-        run.stripped |= !old.wired.contains(target) && before.difference(after).next().is_some();
+        let strips = !old.wired.contains(target) && before.difference(after).next().is_some();
+        run.stripped += usize::from(strips);
         if after.difference(before).next().is_some() {
             if run.newest_removal > run.newest_list && index > run.newest_removal {
                 self.says(Promise::AddsFirst, format!("call {} by {caller}: {operation} {target}", index - 1));
