@@ -65,9 +65,10 @@ fn rely(drafts: &[Draft<'_>], input: &Input<'_>, index: usize, leaving: Cidr, by
         return Some(Ways { relied: vec![whole], add: Vec::new() });
     }
     let mut ways = Ways::default();
+    let mut walk = Walk::new(&candidates, index);
     for wanted in widest(*input.desired.get(leaving.family()), leaving) {
         let common = if wanted.covers(leaving) { leaving } else { wanted };
-        match covering(&candidates, common, index) {
+        match walk.covering(common) {
             Some(found) => ways.relied.extend(found),
             None if input.waiting.binary_search(&wanted).is_err() => ways.add.push(wanted),
             None => return None,
@@ -79,7 +80,7 @@ fn rely(drafts: &[Draft<'_>], input: &Input<'_>, index: usize, leaving: Cidr, by
     (fits && (ways.add.is_empty() || !ways.relied.is_empty())).then_some(ways)
 }
 
-/// The candidate that [`covering`] would choose for each address of `leaving`: it covers all of them, and its own shard has
+/// The candidate that [`Walk::covering`] would choose for each address of `leaving`: it covers all of them, and its own shard has
 /// nothing that would come first. A set can hold thousands of CIDRs with hundreds of wanted ones in each.
 fn covering_alone(candidates: &[Stay], leaving: Cidr, index: usize) -> Option<Stay> {
     if candidates.iter().any(|stay| stay.shard == index) {
@@ -89,24 +90,62 @@ fn covering_alone(candidates: &[Stay], leaving: Cidr, index: usize) -> Option<St
     all.max_by_key(|stay| (stay.cidr.last(), std::cmp::Reverse(stay.shard))).copied()
 }
 
-/// The candidates in shards other than `index` that, with those in it, cover `common`.
-fn covering(candidates: &[Stay], common: Cidr, index: usize) -> Option<Vec<Stay>> {
-    let mut found = Vec::new();
-    let mut next = common.first();
-    loop {
-        let reaches = |stay: &&Stay| stay.cidr.first() <= next && next <= stay.cidr.last();
-        // The set's own if there is one, otherwise the one that reaches furthest, with the lowest name.
-        let best = candidates.iter().filter(reaches).max_by_key(|stay| {
-            let own = stay.shard == index;
-            (own, if own { 0 } else { stay.cidr.last() }, std::cmp::Reverse(stay.shard))
-        })?;
-        if best.shard != index {
-            found.push(*best);
+/// Candidates in the order of their first addresses, walked once by questions about higher and higher addresses: a range that
+/// leaves can hold all of the table.
+struct Walk<'a> {
+    own: Reach<'a>,
+    others: Reach<'a>,
+}
+
+/// The candidate that reaches furthest of those that begin at the address of the newest question or before.
+struct Reach<'a> {
+    ahead: std::iter::Peekable<std::vec::IntoIter<&'a Stay>>,
+    furthest: Option<&'a Stay>,
+}
+
+impl<'a> Reach<'a> {
+    fn new(candidates: impl Iterator<Item = &'a Stay>) -> Self {
+        let mut candidates: Vec<&Stay> = candidates.collect();
+        // Of those that begin together, the order stays.
+        candidates.sort_by_key(|stay| stay.cidr.first());
+        Self { ahead: candidates.into_iter().peekable(), furthest: None }
+    }
+
+    /// The candidate that holds this address and reaches furthest; of several, the one with the lowest name.
+    fn at(&mut self, address: u128) -> Option<&'a Stay> {
+        while let Some(stay) = self.ahead.next_if(|stay| stay.cidr.first() <= address) {
+            let reach = |stay: &Stay| (stay.cidr.last(), std::cmp::Reverse(stay.shard));
+            if self.furthest.is_none_or(|furthest| reach(stay) >= reach(furthest)) {
+                self.furthest = Some(stay);
+            }
         }
-        if best.cidr.last() >= common.last() {
-            return Some(found);
+        self.furthest.filter(|furthest| furthest.cidr.last() >= address)
+    }
+}
+
+impl<'a> Walk<'a> {
+    fn new(candidates: &'a [Stay], index: usize) -> Self {
+        let (own, others): (Vec<&Stay>, Vec<&Stay>) = candidates.iter().partition(|stay| stay.shard == index);
+        Self { own: Reach::new(own.into_iter()), others: Reach::new(others.into_iter()) }
+    }
+
+    /// The candidates in other shards that, with those in its own, cover `common`, which is behind what was asked for before.
+    fn covering(&mut self, common: Cidr) -> Option<Vec<Stay>> {
+        let mut found = Vec::new();
+        let mut next = common.first();
+        loop {
+            let best = if let Some(own) = self.own.at(next) {
+                own
+            } else {
+                let other = self.others.at(next)?;
+                found.push(*other);
+                other
+            };
+            if best.cidr.last() >= common.last() {
+                return Some(found);
+            }
+            next = best.cidr.last() + 1;
         }
-        next = best.cidr.last() + 1;
     }
 }
 

@@ -63,11 +63,10 @@ impl<'a> Task<'a> {
         let leaving: Vec<Cidr> = shard.leaving.iter().filter(|cidr| !stays(cidr)).copied().collect();
         let mut copies = BTreeSet::new();
         if !leaving.is_empty() && is_in_force(shard) {
-            let kept: Cidrs = shard.cidrs.iter().filter(|cidr| !contains(&leaving, *cidr)).collect();
-            // Where one relies on other sets, so does what is inside it.
-            let relying: Cidrs = outcome.relying.iter().copied().collect();
-            let itself = leaving.iter().filter(|cidr| !coverage::covers(&relying, **cidr));
-            copies.extend(itself.flat_map(|cidr| uncovered(*cidr, *input.desired.get(shard.family), &kept)));
+            // What relies on other sets needs no copies, and neither does what it covers.
+            let goes = |cidr: Cidr| contains(&leaving, cidr) && !contains(&outcome.relying, cidr);
+            let kept: Cidrs = shard.cidrs.iter().filter(|cidr| !goes(*cidr)).collect();
+            copies.extend(leaving.iter().flat_map(|cidr| uncovered(*cidr, *input.desired.get(shard.family), &kept)));
         }
         // A wanted CIDR that another set holds too may leave, and relies on that set, without keeping this one from its rule.
         let on_its_own = leaving.iter().all(|cidr| !contains(&outcome.relying, *cidr));
@@ -89,17 +88,19 @@ impl<'a> Task<'a> {
 
 /// The widest wanted CIDRs that share addresses with `leaving` which `kept` does not cover.
 fn uncovered(leaving: Cidr, desired: Slice<'_>, kept: &Cidrs) -> Vec<Cidr> {
-    let wanted: Vec<Cidr> = coverage::overlapping(desired, leaving).collect();
-    let inside_another = |cidr: &Cidr| wanted.iter().any(|other| other != cidr && other.covers(*cidr));
     let is_needed = |cidr: &Cidr| {
         let common = if cidr.covers(leaving) { leaving } else { *cidr };
         !coverage::covers(kept, common)
     };
-    // Wider CIDRs come first; one that covers all of `leaving` suffices.
-    match wanted.first().filter(|first| first.covers(leaving)) {
-        Some(first) => Some(*first).filter(is_needed).into_iter().collect(),
-        None => wanted.iter().filter(|cidr| !inside_another(cidr)).copied().filter(is_needed).collect(),
+    // Wider CIDRs come first, each directly before what it covers.
+    let mut widest: Vec<Cidr> = Vec::new();
+    for cidr in coverage::overlapping(desired, leaving) {
+        if !widest.last().is_some_and(|last| last.covers(cidr)) {
+            widest.push(cidr);
+        }
     }
+    widest.retain(is_needed);
+    widest
 }
 
 fn is_in_force(shard: &ShardInput<'_>) -> bool {
@@ -131,8 +132,8 @@ fn missing_and_spare(desired: Slice<'_>, tasks: &[&Task<'_>], is_due: impl Fn(Ci
     let is_fresh = |task: &Task<'_>, cidr: Cidr| contains(&task.shard.fresh, cidr);
     let rank = |at: &usize, cidr: Cidr| {
         let task = tasks.get(*at)?;
-        let is_idle = !is_in_force(task.shard) || is_fresh(task, cidr);
-        Some((is_idle, task.shard.group.is_none(), *at))
+        let is_idle = !is_in_force(task.shard);
+        Some((is_idle || is_fresh(task, cidr), task.shard.group.is_none(), is_idle, *at))
     };
     let (mut missing, mut spare) = (0, vec![0; tasks.len()]);
     let mut wanted = desired.iter().peekable();

@@ -1,9 +1,10 @@
 //! Replaced CIDRs, case by case: what leaves at once, what waits, and what ends the waiting.
 
-use super::world::{GROUP, SMALL, Shard, World, adopted, cidrs, deferred, idle, is_quiet, unwired, wired};
+use super::world::{GROUP, SMALL, Shard, World, adopted, cidr, cidrs, deferred, idle, is_quiet, unwired, wired};
 use crate::model::cidr::Cidr;
 use crate::model::limits::Limits;
 use crate::planning::layout::{Input, Layout, lay_out};
+use crate::planning::lower_bound::{self, counts};
 
 fn world(shards: Vec<Shard>, wanted: &str) -> World {
     World::new(SMALL, shards, vec![GROUP; 3], cidrs(wanted))
@@ -210,6 +211,27 @@ fn what_is_inside_another_that_leaves_takes_no_room_from_it() {
     let layout = World::new(limits, shards, vec![GROUP; 3], wanted).lay_out();
     let (add, remove) = ("203.0.113.4/31 203.0.113.6/31", "203.0.113.0/29 203.0.113.4/30");
     check(&layout, 0, add, remove, "203.0.113.8/29");
+}
+
+/// Compared with each other, its hundred thousand addresses would take minutes.
+#[test]
+fn a_range_put_in_by_hand_over_all_of_a_table_leaves_at_once() {
+    let limits = Limits { set_capacity: 10_000, group_references: 50, max_ip_sets: 100 };
+    let host =
+        |n: usize| Cidr::new(std::net::Ipv4Addr::from(0x0a00_0000 + u32::try_from(n).unwrap()).into(), 32).unwrap();
+    // Neighbors are in different sets.
+    let mut shards: Vec<Shard> = (0..10).map(|at| wired(&format!("s-{at:03}"), 0, "")).collect();
+    for n in 0..99_999 {
+        shards[n % 10].cidrs.insert(host(2 * n));
+    }
+    shards[9].cidrs.insert(cidr("10.0.0.0/8"));
+    let wanted = (0..99_999).map(|n| host(2 * n)).collect();
+    let world = World::new(limits, shards, vec![GROUP], wanted);
+    let layout = world.lay_out();
+    check(&layout, 9, "", "10.0.0.0/8", "");
+    assert_eq!(relies_on(&layout, 9), [0, 1, 2, 3, 4, 5, 6, 7, 8]);
+    let bound = world.with_input(|input| lower_bound::writes(&counts::counts(input, &layout)));
+    assert_eq!((world.writes(&layout), bound), (1, 1));
 }
 
 #[test]
