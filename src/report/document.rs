@@ -31,7 +31,10 @@ pub struct Document {
     /// The reason without its headline.
     #[serde(skip)]
     pub sentence: String,
-    /// What a run that is held or not enforced leaves open besides.
+    /// Writes whose effect is unknown.
+    #[serde(skip)]
+    pub unsure: usize,
+    /// Why a run that is held or not enforced ended early.
     #[serde(skip)]
     pub unfinished: Option<String>,
     /// The error, if the outcome is `failed`.
@@ -268,6 +271,7 @@ impl Document {
             outcome: Outcome::Failed,
             reason: String::new(),
             sentence: String::new(),
+            unsure: 0,
             unfinished: None,
             error: None,
             digest: None,

@@ -84,7 +84,8 @@ impl Document {
             }
         }
         document.price_approval(settings, run.command);
-        document.unfinished = unfinished(run);
+        document.unsure = run.writes_unsure();
+        document.unfinished = unfinished(run, &document);
         let (headline, sentence) = reason(run, &document);
         document.reason = headline.map_or_else(|| sentence.clone(), |headline| format!("{headline}: {sentence}"));
         document.sentence = sentence;

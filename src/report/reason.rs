@@ -18,12 +18,11 @@ pub(super) fn reason(run: &Run, document: &Document) -> (Option<&'static str>, S
         Outcome::Held => (Some("held"), held(run, document)),
         Outcome::Unenforced => {
             let acls = unenforced(document).unwrap_or_default();
-            let made = were(document.writes.done);
-            (Some("unenforced"), format!("{acls}; {made} made{}", unfinished_after(document)))
+            (Some("unenforced"), format!("{acls}; {}{}", made(document), unfinished_after(document)))
         }
         Outcome::Partial => (Some("partial"), partial(run, document, pending)),
         Outcome::Changed => {
-            let made = format!("{} made{}", were(document.writes.done), unknown(run.writes_unsure()));
+            let made = made(document);
             (Some("changed"), format!("{made}; every wanted address is in force and no other"))
         }
         Outcome::Converged => nothing_to_do(document),
@@ -50,31 +49,25 @@ fn planned(document: &Document, pending: usize) -> (Option<&'static str>, String
 
 fn held(run: &Run, document: &Document) -> String {
     if matches!(run.end, End::Blocked) {
-        let writes = counted(document.writes.done, "write");
-        return format!(
-            "WAF was edited by others after {writes}, and the rest needs approval{}",
-            unfinished_after(document)
-        );
+        return format!("{}; what is left needs approval{}", made(document), unfinished_after(document));
     }
     let (what, count) = document.held_in_words();
     let wait = if count == 1 { "waits" } else { "wait" };
-    let made = were(document.writes.done);
-    format!("{what} {wait} for approval; {made} made{}{}", without_room(document), unfinished_after(document))
+    let made = made(document);
+    format!("{what} {wait} for approval; {made}{}{}", without_room(document), unfinished_after(document))
 }
 
-/// What a run that is held or not enforced leaves open besides: its outcome does not say so.
-pub(super) fn unfinished(run: &Run) -> Option<String> {
-    let unknown = match run.writes_unsure() {
-        0 => None,
-        unsure => Some(format!("the effect of {} is unknown", counted(unsure, "write"))),
+/// Why a run that is held or not enforced ended early: its outcome does not say so.
+pub(super) fn unfinished(run: &Run, document: &Document) -> Option<String> {
+    let End::Partial(why) = &run.end else { return None };
+    let is_told = match &**why {
+        // What has no room until an approval is told with what is held.
+        Why::NoRoomYet => document.outcome == Outcome::Held,
+        // Each web ACL that could not be read is told by itself.
+        Why::Unread(error) => document.unread_web_acls.iter().any(|acl| acl.why == error.with_hint()),
+        _ => false,
     };
-    let why = match &run.end {
-        // What has no room is told by itself.
-        End::Partial(why) if !matches!(**why, Why::NoRoomYet) => Some(format!("not finished: {}", why_partial(why))),
-        End::Partial(_) | End::Done | End::Blocked | End::Failed(_) => None,
-    };
-    let parts: Vec<String> = unknown.into_iter().chain(why).collect();
-    (!parts.is_empty()).then(|| parts.join("; "))
+    (!is_told).then(|| format!("not finished: {}", why_partial(why)))
 }
 
 /// The same, as the end of a sentence.
@@ -87,9 +80,8 @@ fn partial(run: &Run, document: &Document, pending: usize) -> String {
         End::Partial(why) => why_partial(why),
         End::Done | End::Blocked | End::Failed(_) => "not finished".to_owned(),
     };
-    let unsure = run.writes_unsure();
-    let left = pending.saturating_sub(document.writes.done + unsure);
-    let made = format!("{} made{}", were(document.writes.done), unknown(unsure));
+    let left = pending.saturating_sub(document.writes.done + document.unsure);
+    let made = made(document);
     match (run.command, left) {
         (Command::Plan, _) => why,
         (Command::Apply, 0) => format!("{why}; {made}"),
@@ -97,8 +89,13 @@ fn partial(run: &Run, document: &Document, pending: usize) -> String {
     }
 }
 
-fn unknown(unsure: usize) -> String {
-    if unsure == 0 { String::new() } else { format!(", the effect of {unsure} is unknown") }
+/// `3 writes were made`, and how many more may have been.
+pub(super) fn made(document: &Document) -> String {
+    match (document.writes.done, document.unsure) {
+        (done, 0) => format!("{} made", were(done)),
+        (0, unsure) => format!("no write was confirmed, the effect of {unsure} is unknown"),
+        (done, unsure) => format!("{} made, the effect of {unsure} is unknown", were(done)),
+    }
 }
 
 /// What has no room until the waiting removals are approved.

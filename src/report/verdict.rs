@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::counts::{added, removed};
 use super::document::Document;
-use super::reason::{unenforced, unfinished_after, without_room};
+use super::reason::{made, unenforced, unfinished_after, without_room};
 use super::style::Tone;
 use crate::run::outcome::Outcome;
 use crate::run::record::Command;
@@ -41,8 +41,9 @@ pub(super) fn verdict(document: &Document, command: Command) -> Verdict {
             of("CHANGED", Tone::Good, format!("{}; {}", moves(document, command), in_force(document)))
         }
         (Command::Apply, Outcome::Held) if !document.held.is_empty() => {
-            let (moves, waits) = (moves(document, command), waits(document, "waits", "wait"));
-            of("HELD", Tone::Warning, format!("{moves}; {waits}{}", unfinished_after(document)))
+            let written = if document.unsure > 0 { made(document) } else { moves(document, command) };
+            let waits = waits(document, "waits", "wait");
+            of("HELD", Tone::Warning, format!("{written}; {waits}{}", unfinished_after(document)))
         }
         (_, outcome) => {
             let word = outcome.to_string();

@@ -263,11 +263,11 @@ async fn a_run_whose_only_write_has_an_unknown_effect_is_not_converged() {
     let document = world.apply().await;
     assert_eq!(document.outcome, Outcome::Changed, "{}", document.reason);
     let reason =
-        "changed: no write was made, the effect of 1 is unknown; every wanted address is in force and no other";
+        "changed: no write was confirmed, the effect of 1 is unknown; every wanted address is in force and no other";
     assert_eq!(document.reason, reason);
     assert_eq!(world.in_force(), ips(1..=41));
     world.later().await;
     world.settled().await;
     let text = unknown_effect().await.text(Command::Apply).await;
-    assert!(text.contains("CHANGED: no write was made, the effect of 1 is unknown;"), "{text}");
+    assert!(text.contains("CHANGED: no write was confirmed, the effect of 1 is unknown;"), "{text}");
 }

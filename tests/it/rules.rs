@@ -187,7 +187,7 @@ async fn a_web_acl_without_one_reference_is_unenforced() {
     let cut_off = world.next_apply().await;
     assert_eq!(
         cut_off.reason,
-        "unenforced: web ACL front does not enforce wafsync-1; no write was made; the effect of 1 write is unknown; not \
+        "unenforced: web ACL front does not enforce wafsync-1; no write was confirmed, the effect of 1 is unknown; not \
          finished: the deadline is near"
     );
     world.set(&["--web-acl", "front"]);

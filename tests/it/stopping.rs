@@ -227,7 +227,7 @@ async fn a_write_cut_off_by_the_deadline_has_an_unknown_effect() {
     let document = world.apply().await;
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     assert_eq!(ended(&document), (Outcome::Partial, 1, 0));
-    assert_eq!(document.reason, "partial: the deadline is near; no write was made, the effect of 1 is unknown");
+    assert_eq!(document.reason, "partial: the deadline is near; no write was confirmed, the effect of 1 is unknown");
     assert_eq!(world.in_force(), ips(1..=6));
     world.later().await;
     world.settled().await;
@@ -247,15 +247,16 @@ async fn held_and_cut_off() -> World {
 
 #[tokio::test(start_paused = true)]
 async fn a_held_run_that_was_cut_off_says_what_is_unknown_and_why() {
-    let open = "the effect of 1 write is unknown; not finished: the deadline is near";
+    let made = "no write was confirmed, the effect of 1 is unknown";
+    let open = "not finished: the deadline is near";
     let world = held_and_cut_off().await;
     let document = world.apply().await;
     assert_eq!(document.outcome, Outcome::Held);
-    assert_eq!(document.reason, format!("held: 1 removal waits for approval; no write was made; {open}"));
+    assert_eq!(document.reason, format!("held: 1 removal waits for approval; {made}; {open}"));
     assert_eq!(world.in_force(), ips(1..=6));
     let text = held_and_cut_off().await.text(Command::Apply).await;
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(text.contains(&format!("HELD: nothing written; 1 removal waits for approval; {open}")), "{text}");
+    assert!(text.contains(&format!("HELD: {made}; 1 removal waits for approval; {open}")), "{text}");
 }
 
 #[tokio::test(start_paused = true)]

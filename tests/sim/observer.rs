@@ -148,7 +148,6 @@ type Spread = BTreeMap<String, BTreeSet<String>>;
 
 /// A run in progress.
 #[derive(Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is an independent fact, and all combinations occur")]
 struct Watched {
     /// The newest call before it: handled ones, and all that arrived.
     began: usize,
@@ -203,8 +202,8 @@ struct Watched {
     wired: BTreeSet<String>,
     /// The newest update that removed something from force and added nothing.
     newest_removal: usize,
-    /// The number of its updates that removed something from a set to which no rule refers.
-    stripped: usize,
+    /// The sets to which no rule refers and from which it removed something.
+    stripped: BTreeSet<String>,
     removed: BTreeSet<String>,
     /// The CIDRs that it added and that allowed addresses that were not in force.
     added: BTreeSet<String>,

@@ -35,10 +35,11 @@ pub(super) fn texts(said: &Value, key: &str) -> Vec<String> {
     said[key].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
-/// The number of writes whose effect is unknown, in the reason of a run that could not look.
+/// The number of writes whose effect is unknown, in the reason of a run that could not finish.
 fn unknown(reason: &str) -> u64 {
     let number = |(_, after): (&str, &str)| after.split(' ').next()?.parse().ok();
-    reason.split_once("the effect of ").and_then(number).unwrap_or_default()
+    let named = reason.split_once("the effect of ").filter(|_| reason.contains("not finished"));
+    named.and_then(number).unwrap_or_default()
 }
 
 impl State {

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use wafsync_test_aws::Attempt;
 
 use super::{Limit, Promise, State, Watched};
-use crate::ranges::{Ranges, bounds};
+use crate::ranges::Ranges;
 use crate::snapshot::Snapshot;
 
 impl State {
@@ -53,8 +53,9 @@ impl State {
         let none = BTreeSet::new();
         let (before, after) = (old.sets.get(target).unwrap_or(&none), self.now.sets.get(target).unwrap_or(&none));
         // Calls are numbered on arrival, so a delayed call keeps its place.
-        let strips = !old.wired.contains(target) && before.difference(after).next().is_some();
-        run.stripped += usize::from(strips);
+        if !old.wired.contains(target) && before.difference(after).next().is_some() {
+            run.stripped.insert(target.clone());
+        }
         if after.difference(before).next().is_some() {
             if run.newest_removal > run.newest_list && index > run.newest_removal {
                 self.says(Promise::AddsFirst, format!("call {} by {caller}: {operation} {target}", index - 1));
@@ -164,8 +165,8 @@ impl State {
         }
     }
 
-    /// The number of CIDRs of a family that this run may add without approval, or any number. A percentage does not count
-    /// drift, and has no limit where all is drift; what is wanted is none.
+    /// The number of CIDRs of a family that this run may add without approval, or any number. A percentage has no limit where
+    /// all is drift.
     fn most_additions(&self, run: &Watched, ipv6: bool) -> usize {
         let percent = match self.terms.max_additions {
             None => return usize::MAX,
@@ -174,8 +175,8 @@ impl State {
         };
         let counts = |cidr: &&String| cidr.contains(':') == ipv6 && !self.terms.always.contains(cidr);
         let in_force: Vec<&String> = run.ours_at_start.iter().filter(counts).collect();
-        let wanted = self.wanted_cidrs(run.errand.aggregates);
-        let is_limited = !run.table_moved && in_force.iter().any(|cidr| wanted.contains(&bounds(cidr)));
+        let is_drift = |cidr: &String| self.by_hand.iter().any(|(_, added)| added == cidr);
+        let is_limited = in_force.iter().any(|cidr| !is_drift(cidr));
         if is_limited { in_force.len() * percent / 100 } else { usize::MAX }
     }
 

@@ -70,7 +70,8 @@ impl State {
     /// Checks the number of writes at the end of an undisturbed run.
     pub(super) fn has_fewest_writes(&mut self, caller: &str, run: &Watched) {
         // A set whose removals rely on others is wired once they are made, after the writes that did not have to wait.
-        let may_be_twice = |name: &String| run.stripped > 0 && !is_set_name(name) && !self.terms.adopted.contains(name);
+        let may_be_twice =
+            |name: &String| !run.stripped.is_empty() && !is_set_name(name) && !self.terms.adopted.contains(name);
         let twice = run.written.iter().filter(|(name, count)| **count > 1 && !may_be_twice(name));
         let twice: Vec<String> = twice.map(|(name, _)| name.clone()).collect();
         // Without time for a confirming scan, a run plans again, and what would share a write with a removal goes
@@ -79,7 +80,8 @@ impl State {
             self.says(Promise::WrittenOnce, format!("{caller}: {twice:?}"));
         }
         // What such a set holds may have gone elsewhere before, with a write of its own, and then another one wires the set.
-        if let Some(enough) = run.sufficient_writes.map(|enough| enough + 2 * run.stripped)
+        let stripped = run.stripped.difference(&run.created).count();
+        if let Some(enough) = run.sufficient_writes.map(|enough| enough + 2 * stripped)
             && run.effects > enough
         {
             self.says(Promise::FewestWrites, format!("{caller}: {} writes, {enough} would do", run.effects));
