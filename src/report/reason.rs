@@ -49,7 +49,7 @@ fn planned(document: &Document, pending: usize) -> (Option<&'static str>, String
 
 fn held(run: &Run, document: &Document) -> String {
     if matches!(run.end, End::Blocked) {
-        return format!("{}; what is left needs approval{}", made(document), unfinished_after(document));
+        return format!("{}; what is left needs approval", made(document));
     }
     let (what, count) = document.held_in_words();
     let wait = if count == 1 { "waits" } else { "wait" };
@@ -60,13 +60,8 @@ fn held(run: &Run, document: &Document) -> String {
 /// Why a run that is held or not enforced ended early: its outcome does not say so.
 pub(super) fn unfinished(run: &Run, document: &Document) -> Option<String> {
     let End::Partial(why) = &run.end else { return None };
-    let is_told = match &**why {
-        // What has no room until an approval is told with what is held.
-        Why::NoRoomYet => document.outcome == Outcome::Held,
-        // Each web ACL that could not be read is told by itself.
-        Why::Unread(error) => document.unread_web_acls.iter().any(|acl| acl.why == error.with_hint()),
-        _ => false,
-    };
+    // What has no room until an approval is told with what is held.
+    let is_told = matches!(**why, Why::NoRoomYet) && document.outcome == Outcome::Held;
     (!is_told).then(|| format!("not finished: {}", why_partial(why)))
 }
 
@@ -90,11 +85,18 @@ fn partial(run: &Run, document: &Document, pending: usize) -> String {
 }
 
 /// `3 writes were made`, and how many more may have been.
-pub(super) fn made(document: &Document) -> String {
+fn made(document: &Document) -> String {
     match (document.writes.done, document.unsure) {
-        (done, 0) => format!("{} made", were(done)),
-        (0, unsure) => format!("no write was confirmed, the effect of {unsure} is unknown"),
-        (done, unsure) => format!("{} made, the effect of {unsure} is unknown", were(done)),
+        (0, 1..) => format!("no write was confirmed{}", unknown(document)),
+        (done, _) => format!("{} made{}", were(done), unknown(document)),
+    }
+}
+
+/// `, the effect of 1 is unknown`, or nothing.
+pub(super) fn unknown(document: &Document) -> String {
+    match document.unsure {
+        0 => String::new(),
+        unsure => format!(", the effect of {unsure} is unknown"),
     }
 }
 

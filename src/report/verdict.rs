@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::counts::{added, removed};
 use super::document::Document;
-use super::reason::{made, unenforced, unfinished_after, without_room};
+use super::reason::{unenforced, unfinished_after, unknown, without_room};
 use super::style::Tone;
 use crate::run::outcome::Outcome;
 use crate::run::record::Command;
@@ -38,10 +38,14 @@ pub(super) fn verdict(document: &Document, command: Command) -> Verdict {
         (Command::Plan, Outcome::Planned) => planned(document),
         // Without a confirmed write, the sentence says what is known.
         (Command::Apply, Outcome::Changed) if document.writes.done > 0 => {
-            of("CHANGED", Tone::Good, format!("{}; {}", moves(document, command), in_force(document)))
+            let written = moves(document, command) + &unknown(document);
+            of("CHANGED", Tone::Good, format!("{written}; {}", in_force(document)))
         }
-        (Command::Apply, Outcome::Held) if !document.held.is_empty() => {
-            let written = if document.unsure > 0 { made(document) } else { moves(document, command) };
+        (Command::Apply, Outcome::Held) if !document.held.is_empty() && !document.is_blocked() => {
+            let written = match (document.writes.done, document.unsure) {
+                (0, 1..) => "no write was confirmed".to_owned(),
+                _ => moves(document, command),
+            } + &unknown(document);
             let waits = waits(document, "waits", "wait");
             of("HELD", Tone::Warning, format!("{written}; {waits}{}", unfinished_after(document)))
         }
@@ -132,7 +136,8 @@ pub(super) fn cost(document: &Document, command: Command) -> String {
     let mut sentences = Vec::new();
     let writes = document.writes;
     // The sentence has the writes of a run that is not done, and approving a blocked plan costs the whole plan.
-    let is_told = matches!(document.outcome, Outcome::Unenforced | Outcome::Partial) && command == Command::Apply;
+    let tells_writes = matches!(document.outcome, Outcome::Unenforced | Outcome::Partial) || document.unsure > 0;
+    let is_told = tells_writes && command == Command::Apply;
     if writes.planned > 0 && !document.is_blocked() && !is_told {
         let fewest = if writes.planned == writes.minimum {
             ", the fewest possible".to_owned()

@@ -297,6 +297,13 @@ async fn an_unreadable_web_acl_does_not_stop_writes() {
         assert!(world.in_force().contains(&ip(number)));
         world.aws.clear_faults();
     }
+    world.set(&["--web-acl", "front", "--max-removals", "0"]);
+    world.no_items(33..=33);
+    world.fail_times("GetWebACL", 100, When::Before, FaultKind::InternalError);
+    let held = world.next_apply().await;
+    let reason =
+        "held: 1 removal waits for approval; no write was made; not finished: some reads failed: GetWebACL front";
+    assert!(held.reason.starts_with(reason), "{}", held.reason);
 }
 
 /// A rule group attached by a Firewall Manager policy.

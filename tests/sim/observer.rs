@@ -161,8 +161,9 @@ struct Watched {
     table_moved: bool,
     /// The CIDRs in force or in adopted sets at the start, and the problems that needed approval.
     at_start: BTreeSet<String>,
-    /// Those in our sets or in adopted ones.
+    /// Those in our sets or in adopted ones, and those of them that were not added by hand.
     ours_at_start: BTreeSet<String>,
+    by_table_at_start: BTreeSet<String>,
     problems: BTreeSet<(String, Promise)>,
     spread: Spread,
     /// A sufficient number of writes. `None` once others interfere.
@@ -305,6 +306,7 @@ impl Observer {
                 approval: errand.approve.as_ref().and_then(|digest| state.issued.get(digest).cloned()),
                 at_start: state.standing(),
                 ours_at_start: state.now.standing_in_ours(&state.terms.adopted),
+                by_table_at_start: state.standing_by_table(),
                 problems: state.now.problems(&state.terms.adopted),
                 sufficient_writes: state.sufficient_writes(&errand),
                 spread: state.now.counting(&state.terms.adopted),
@@ -430,11 +432,6 @@ impl State {
         self.runs.values_mut().for_each(|run| run.sufficient_writes = None);
         let before = self.effective();
         let old = std::mem::replace(&mut self.now, new);
-        // A run that has not called yet finds this at its start.
-        let found = self.now.standing_in_ours(&self.terms.adopted);
-        for run in self.runs.values_mut().filter(|run| run.began >= self.newest) {
-            run.ours_at_start.clone_from(&found);
-        }
         self.note_waf(if by_hand { "by hand" } else { "late" }, &old);
         let mut edited = Ranges::default();
         for (name, cidrs) in &self.now.sets {
@@ -445,6 +442,12 @@ impl State {
             if by_hand {
                 self.by_hand.extend(fresh.into_iter().map(|cidr| (name.clone(), cidr.clone())));
             }
+        }
+        // A run that has not called yet finds this at its start.
+        let (found, by_table) = (self.now.standing_in_ours(&self.terms.adopted), self.standing_by_table());
+        for run in self.runs.values_mut().filter(|run| run.began >= self.newest) {
+            run.ours_at_start.clone_from(&found);
+            run.by_table_at_start.clone_from(&by_table);
         }
         let (effective, holds) = (self.effective(), self.holds_something());
         self.remember();
@@ -538,6 +541,13 @@ impl State {
         let (call, at) = self.waf_changed;
         let shows = at.zip(run.began_at).is_none_or(|(at, began)| at + self.terms.read_lag <= began);
         call <= run.began && shows && run.stale == 0
+    }
+
+    /// The CIDRs in force in our sets, without those added by hand.
+    fn standing_by_table(&self) -> BTreeSet<String> {
+        let by_hand: BTreeSet<&String> = self.by_hand.iter().map(|(_, cidr)| cidr).collect();
+        let standing = self.now.standing_in_ours(&self.terms.adopted);
+        standing.into_iter().filter(|cidr| !by_hand.contains(cidr)).collect()
     }
 
     /// Whether the newest lists of a run, with these attempts, began after all outside changes of WAF.

@@ -66,7 +66,8 @@ impl<'a> Task<'a> {
             // What relies on other sets needs no copies, and neither does what it covers.
             let goes = |cidr: Cidr| contains(&leaving, cidr) && !contains(&outcome.relying, cidr);
             let kept: Cidrs = shard.cidrs.iter().filter(|cidr| !goes(*cidr)).collect();
-            copies.extend(leaving.iter().flat_map(|cidr| uncovered(*cidr, *input.desired.get(shard.family), &kept)));
+            let replaced = leaving.iter().filter(|cidr| !contains(&outcome.relying, **cidr));
+            copies.extend(replaced.flat_map(|cidr| uncovered(*cidr, *input.desired.get(shard.family), &kept)));
         }
         // A wanted CIDR that another set holds too may leave, and relies on that set, without keeping this one from its rule.
         let on_its_own = leaving.iter().all(|cidr| !contains(&outcome.relying, *cidr));

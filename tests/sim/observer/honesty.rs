@@ -38,7 +38,9 @@ pub(super) fn texts(said: &Value, key: &str) -> Vec<String> {
 /// The number of writes whose effect is unknown, in the reason of a run that could not finish.
 fn unknown(reason: &str) -> u64 {
     let number = |(_, after): (&str, &str)| after.split(' ').next()?.parse().ok();
-    let named = reason.split_once("the effect of ").filter(|_| reason.contains("not finished"));
+    let named = reason
+        .split_once("the effect of ")
+        .filter(|_| reason.contains("not finished") || reason.starts_with("partial"));
     named.and_then(number).unwrap_or_default()
 }
 

@@ -174,10 +174,8 @@ impl State {
             Some(Limit::Percent(percent)) => percent,
         };
         let counts = |cidr: &&String| cidr.contains(':') == ipv6 && !self.terms.always.contains(cidr);
-        let in_force: Vec<&String> = run.ours_at_start.iter().filter(counts).collect();
-        let is_drift = |cidr: &String| self.by_hand.iter().any(|(_, added)| added == cidr);
-        let is_limited = in_force.iter().any(|cidr| !is_drift(cidr));
-        if is_limited { in_force.len() * percent / 100 } else { usize::MAX }
+        let is_limited = run.by_table_at_start.iter().any(|cidr| counts(&cidr));
+        if is_limited { run.ours_at_start.iter().filter(counts).count() * percent / 100 } else { usize::MAX }
     }
 
     /// Checks that unapproved additions to what is in force are within the limit.
