@@ -218,6 +218,13 @@ fn a_percentage_of_additions_counts_what_the_first_read_finds() {
 }
 
 #[test]
+fn what_was_drift_at_the_start_of_a_run_stays_drift_for_the_observer() {
+    for seed in [4_056_153, 4_056_968, 4_058_017] {
+        run_seed(Sixth, seed, false);
+    }
+}
+
+#[test]
 fn what_is_in_a_set_that_has_to_be_stripped_first_goes_elsewhere_at_once() {
     run_seed(Sixth, 4_032_242, false);
 }
