@@ -213,7 +213,7 @@ fn what_is_inside_another_that_leaves_takes_no_room_from_it() {
     check(&layout, 0, add, remove, "203.0.113.8/29");
 }
 
-/// Compared with each other, its hundred thousand addresses would take minutes.
+/// A table too large to compare each address with each other.
 #[test]
 fn a_range_put_in_by_hand_over_all_of_a_table_leaves_at_once() {
     let limits = Limits { set_capacity: 10_000, group_references: 50, max_ip_sets: 100 };
