@@ -4,13 +4,15 @@
 //! The stand-in enforces the rates by a simulated clock, which jumps from one event to the next, so the figures are the
 //! same on every machine. The bench fails if a run takes too long, if AWS throttles a call although there is no other
 //! caller, or if a run beside another client takes too long for what that one leaves. `cargo bench --bench rates -- alone
-//! shared access` selects parts; the default is all of them.
+//! shared access` selects parts; the default is these three. `safety` measures what safety costs over full IP sets, ten of
+//! them or as many as a number after it says.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a bench should stop at once")]
 #![allow(clippy::print_stdout, reason = "a bench: it prints its figures")]
 
 mod access;
 mod alone;
+mod safety;
 mod shared;
 mod work;
 mod world;
@@ -26,6 +28,9 @@ fn main() -> ExitCode {
         if wants(part) {
             missed += run();
         }
+    }
+    if parts.iter().any(|given| given == "safety") {
+        safety::run(parts.iter().find_map(|given| given.parse().ok()));
     }
     if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -37,6 +37,18 @@ pub fn covers<'a>(sorted: impl Into<Slice<'a>>, cidr: Cidr) -> bool {
     false
 }
 
+/// Those of these sorted CIDRs that no other of them covers.
+pub fn widest(sorted: impl IntoIterator<Item = Cidr>) -> impl Iterator<Item = Cidr> {
+    let mut last: Option<Cidr> = None;
+    sorted.into_iter().filter(move |cidr| {
+        let is_widest = last.is_none_or(|last| !last.covers(*cidr));
+        if is_widest {
+            last = Some(*cidr);
+        }
+        is_widest
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -78,6 +90,9 @@ mod tests {
             prop_assert_eq!(overlaps(&list, asked), (asked.first()..=asked.last()).any(has));
             let naive: Vec<Cidr> = list.iter().filter(|c| c.overlaps(asked)).collect();
             prop_assert_eq!(overlapping(&list, asked).collect::<Vec<_>>(), naive);
+            let is_widest = |cidr: &Cidr| !list.iter().any(|other| other != *cidr && other.covers(*cidr));
+            let naive: Vec<Cidr> = list.iter().filter(is_widest).collect();
+            prop_assert_eq!(widest(&list).collect::<Vec<_>>(), naive);
         }
     }
 }

@@ -100,11 +100,12 @@ pub(super) fn unknown(document: &Document) -> String {
     }
 }
 
-/// What has no room until the waiting removals are approved.
+/// What has no room until others are removed, perhaps those that wait for approval.
 pub(super) fn without_room(document: &Document) -> String {
+    let until = if document.held_removals().is_empty() { "others are removed" } else { "then" };
     match document.unplaced.len() {
         0 => String::new(),
-        unplaced => format!("; no room for {} until then", counted(unplaced, "wanted CIDR")),
+        unplaced => format!("; no room for {} until {until}", counted(unplaced, "wanted CIDR")),
     }
 }
 

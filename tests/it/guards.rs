@@ -371,6 +371,23 @@ async fn too_many_additions_wait_for_approval_while_others_are_made() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_has_no_room_while_only_additions_are_held_waits_for_later_removals() {
+    let config = wafsync_test_aws::Config { set_capacity: 4, ..wafsync_test_aws::Config::default() };
+    let mut world = World::with(config, &["--max-ip-sets", "3", "--max-removals", "100%"]);
+    world.items(1..=4);
+    world.item("wide", &["203.0.113.0/31", "203.0.113.2/31", "203.0.113.4/31", "203.0.113.6/31"]);
+    assert_eq!(world.apply().await.outcome, Outcome::Changed);
+    world.set(&["--max-ip-sets", "3", "--max-removals", "100%", "--max-additions", "1"]);
+    world.no_items(1..=4);
+    let hosts: Vec<String> = (0..8).map(|host| format!("203.0.113.{host}")).collect();
+    world.item("wide", &hosts.iter().map(String::as_str).collect::<Vec<_>>());
+    world.item("six", &["2001:db8:1::/48", "2001:db8:2::/48"]);
+    let held = world.next_apply().await;
+    assert_eq!((held.outcome, held.waiting.len(), held.held.len()), (Outcome::Held, 2, 2), "{}", held.reason);
+    assert!(held.reason.contains("no room for 4 wanted CIDRs until others are removed"), "{}", held.reason);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_list_that_omits_our_rule_group_bypasses_no_guard() {
     let world = World::new(&["--max-ip-sets", "10"]);
     world.items(1..=20);

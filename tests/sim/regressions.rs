@@ -228,3 +228,8 @@ fn what_was_drift_at_the_start_of_a_run_stays_drift_for_the_observer() {
 fn what_is_in_a_set_that_has_to_be_stripped_first_goes_elsewhere_at_once() {
     run_seed(Sixth, 4_032_242, false);
 }
+
+#[test]
+fn narrow_cidrs_replace_one_in_the_same_write_while_a_wide_one_around_them_waits() {
+    run_seed(Sixth, 4_038_373, false);
+}

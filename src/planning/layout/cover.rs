@@ -39,10 +39,9 @@ impl Cover {
         if first.stuck.is_empty() {
             return first;
         }
-        let mut stuck = first.stuck;
-        let mut passes = 0;
         // What is inside another one that stays can leave.
-        keep_widest(&mut stuck);
+        let mut stuck: Vec<Cidr> = coverage::widest(first.stuck).collect();
+        let mut passes = 0;
         loop {
             // Stuck CIDRs cover addresses too, so that less has to be added for the rest, and all of it fits.
             let rest = Self::with_staying(shard, input, &stuck);
@@ -122,43 +121,49 @@ impl Cover {
     }
 }
 
-/// Leaves those of these sorted CIDRs that no other covers.
-fn keep_widest(sorted: &mut Vec<Cidr>) {
-    let mut last: Option<Cidr> = None;
-    sorted.retain(|cidr| {
-        let is_widest = last.is_none_or(|last| !last.covers(*cidr));
-        if is_widest {
-            last = Some(*cidr);
-        }
-        is_widest
-    });
-}
-
 /// The wanted CIDRs that a set with `stays` needs to still cover what is wanted of `leaving`. `None` if they are more than
-/// `most`, or one of them is `waiting`.
+/// `most`, or if it would take one that is `waiting`.
 fn needed(leaving: Cidr, desired: Slice<'_>, stays: Slice<'_>, waiting: &[Cidr], most: usize) -> Option<Vec<Cidr>> {
     let mut needs: Vec<Cidr> = Vec::new();
-    for wanted in widest(desired, leaving) {
-        let common = if wanted.covers(leaving) { leaving } else { wanted };
-        if coverage::covers(stays, common) {
+    for part in due(desired, leaving, waiting) {
+        if coverage::covers(stays, part.common) {
             continue;
         }
-        if needs.len() == most || waiting.binary_search(&wanted).is_ok() {
+        if needs.len() == most {
             return None;
         }
-        needs.push(wanted);
+        needs.push(part.wanted);
     }
-    Some(needs)
+    let covers = |common: Cidr| {
+        let with = || coverage::overlapping(stays, common).chain(needs.iter().copied()).collect::<Cidrs>();
+        coverage::covers(stays, common) || coverage::covers(&with(), common)
+    };
+    not_due(desired, leaving, waiting).all(|part| covers(part.common)).then_some(needs)
 }
 
-/// The wanted CIDRs that share an address with `cidr`, without those covered by another of them, sorted.
-pub(super) fn widest(desired: Slice<'_>, cidr: Cidr) -> impl Iterator<Item = Cidr> {
-    let mut last: Option<Cidr> = None;
-    coverage::overlapping(desired, cidr).filter(move |wanted| {
-        let is_covered = last.is_some_and(|last| last.covers(*wanted));
-        if !is_covered {
-            last = Some(*wanted);
-        }
-        !is_covered
-    })
+/// A wanted CIDR that shares addresses with one that leaves.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part {
+    pub(super) wanted: Cidr,
+    /// The addresses that both have.
+    pub(super) common: Cidr,
+}
+
+/// What is wanted of `leaving` and may be added now: the widest CIDRs, sorted.
+pub(super) fn due(desired: Slice<'_>, leaving: Cidr, waiting: &[Cidr]) -> impl Iterator<Item = Part> {
+    let waits = |cidr: &Cidr| waiting.binary_search(cidr).is_ok();
+    parts(leaving, coverage::overlapping(desired, leaving).filter(move |cidr| !waits(cidr)))
+}
+
+/// The same of what is `waiting`. Narrower CIDRs that are due can cover it.
+pub(super) fn not_due(desired: Slice<'_>, leaving: Cidr, waiting: &[Cidr]) -> impl Iterator<Item = Part> {
+    // Nothing waits in nearly all plans, and a range that leaves can hold all of the table.
+    let desired = if waiting.is_empty() { Slice::default() } else { desired };
+    let waits = |cidr: &Cidr| waiting.binary_search(cidr).is_ok();
+    parts(leaving, coverage::overlapping(desired, leaving).filter(waits))
+}
+
+fn parts(leaving: Cidr, wanted: impl Iterator<Item = Cidr>) -> impl Iterator<Item = Part> {
+    let part = move |wanted: Cidr| Part { wanted, common: if wanted.covers(leaving) { leaving } else { wanted } };
+    coverage::widest(wanted).map(part)
 }

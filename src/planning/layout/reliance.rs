@@ -3,7 +3,7 @@
 //! It relies on CIDRs in wired sets that stay in this run and were in force when it began, so that AWS has propagated
 //! them. The plan names these sets, which are checked by a list right before the write.
 
-use super::cover::widest;
+use super::cover::{due, not_due};
 use super::draft::{Draft, Force};
 use super::input::Input;
 use crate::model::cidr::Cidr;
@@ -65,13 +65,21 @@ fn rely(drafts: &[Draft<'_>], input: &Input<'_>, index: usize, leaving: Cidr, by
         return Some(Ways { relied: vec![whole], add: Vec::new() });
     }
     let mut ways = Ways::default();
+    let desired = *input.desired.get(leaving.family());
     let mut walk = Walk::new(&candidates, index);
-    for wanted in widest(*input.desired.get(leaving.family()), leaving) {
-        let common = if wanted.covers(leaving) { leaving } else { wanted };
-        match walk.covering(common) {
+    for part in due(desired, leaving, input.waiting) {
+        match walk.covering(part.common) {
             Some(found) => ways.relied.extend(found),
-            None if input.waiting.binary_search(&wanted).is_err() => ways.add.push(wanted),
-            None => return None,
+            None => ways.add.push(part.wanted),
+        }
+    }
+    let mut waiting = not_due(desired, leaving, input.waiting).peekable();
+    if waiting.peek().is_some() {
+        let added = ways.add.iter().map(|cidr| Stay { cidr: *cidr, shard: index });
+        let candidates: Vec<Stay> = candidates.iter().copied().chain(added).collect();
+        let mut walk = Walk::new(&candidates, index);
+        for part in waiting {
+            ways.relied.extend(walk.covering(part.common)?);
         }
     }
     ways.relied.sort_unstable_by_key(|stay| (stay.shard, stay.cidr));
@@ -101,6 +109,8 @@ struct Walk<'a> {
 struct Reach<'a> {
     ahead: std::iter::Peekable<std::vec::IntoIter<&'a Stay>>,
     furthest: Option<&'a Stay>,
+    /// The newest question.
+    asked: u128,
 }
 
 impl<'a> Reach<'a> {
@@ -108,11 +118,13 @@ impl<'a> Reach<'a> {
         let mut candidates: Vec<&Stay> = candidates.collect();
         // Of those that begin together, the order stays.
         candidates.sort_by_key(|stay| stay.cidr.first());
-        Self { ahead: candidates.into_iter().peekable(), furthest: None }
+        Self { ahead: candidates.into_iter().peekable(), furthest: None, asked: 0 }
     }
 
     /// The candidate that holds this address and reaches furthest; of several, the one with the lowest name.
     fn at(&mut self, address: u128) -> Option<&'a Stay> {
+        debug_assert!(self.asked <= address, "what was passed does not come again");
+        self.asked = address;
         while let Some(stay) = self.ahead.next_if(|stay| stay.cidr.first() <= address) {
             let reach = |stay: &Stay| (stay.cidr.last(), std::cmp::Reverse(stay.shard));
             if self.furthest.is_none_or(|furthest| reach(stay) >= reach(furthest)) {

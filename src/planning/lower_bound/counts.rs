@@ -67,7 +67,7 @@ impl<'a> Task<'a> {
             let goes = |cidr: Cidr| contains(&leaving, cidr) && !contains(&outcome.relying, cidr);
             let kept: Cidrs = shard.cidrs.iter().filter(|cidr| !goes(*cidr)).collect();
             let replaced = leaving.iter().filter(|cidr| !contains(&outcome.relying, **cidr));
-            copies.extend(replaced.flat_map(|cidr| uncovered(*cidr, *input.desired.get(shard.family), &kept)));
+            copies.extend(replaced.flat_map(|cidr| uncovered(*cidr, input, &kept)));
         }
         // A wanted CIDR that another set holds too may leave, and relies on that set, without keeping this one from its rule.
         let on_its_own = leaving.iter().all(|cidr| !contains(&outcome.relying, *cidr));
@@ -87,21 +87,15 @@ impl<'a> Task<'a> {
     }
 }
 
-/// The widest wanted CIDRs that share addresses with `leaving` which `kept` does not cover.
-fn uncovered(leaving: Cidr, desired: Slice<'_>, kept: &Cidrs) -> Vec<Cidr> {
+/// The widest wanted CIDRs that may be added and share addresses with `leaving` which `kept` does not cover.
+fn uncovered(leaving: Cidr, input: &Input<'_>, kept: &Cidrs) -> Vec<Cidr> {
     let is_needed = |cidr: &Cidr| {
         let common = if cidr.covers(leaving) { leaving } else { *cidr };
         !coverage::covers(kept, common)
     };
-    // Wider CIDRs come first, each directly before what it covers.
-    let mut widest: Vec<Cidr> = Vec::new();
-    for cidr in coverage::overlapping(desired, leaving) {
-        if !widest.last().is_some_and(|last| last.covers(cidr)) {
-            widest.push(cidr);
-        }
-    }
-    widest.retain(is_needed);
-    widest
+    let desired = *input.desired.get(leaving.family());
+    let due = coverage::overlapping(desired, leaving).filter(|cidr| !contains(input.waiting, *cidr));
+    coverage::widest(due).filter(is_needed).collect()
 }
 
 fn is_in_force(shard: &ShardInput<'_>) -> bool {

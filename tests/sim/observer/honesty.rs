@@ -1,5 +1,7 @@
 //! Whether a run's report is true.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use wafsync_test_aws::FaultKind;
@@ -193,7 +195,7 @@ impl State {
         let unwanted = self.holds_unwanted();
         let family = |ipv6| run.removed.iter().chain(&unwanted).filter(move |cidr| cidr.contains(':') == ipv6);
         let limits = [false, true].iter().any(|ipv6| {
-            let most = family(*ipv6).collect::<std::collections::BTreeSet<_>>().len();
+            let most = family(*ipv6).collect::<BTreeSet<_>>().len();
             most > self.terms.max_removals
                 || most > 0 && (self.family_is_empty(*ipv6) || self.leaves_too_few(run, *ipv6))
         }) || self.adds_too_much(run);
@@ -218,12 +220,18 @@ impl State {
         let wanted = self.wanted_cidrs(run.errand.aggregates);
         let missing = |family| wanted.iter().filter(|cidr| cidr.0 == family && missing.touches(**cidr)).count();
         let added = |ipv6| run.added.iter().filter(|cidr| cidr.contains(':') == ipv6).count();
-        let most = match self.terms.max_additions {
-            None => usize::MAX,
-            Some(Limit::Count(count)) => count,
-            // A percentage of what it took for no drift.
-            Some(Limit::Percent(_)) => 0,
+        [false, true].into_iter().any(|ipv6| missing(usize::from(ipv6)) + added(ipv6) > self.surely_allowed(run, ipv6))
+    }
+
+    /// The number of CIDRs of a family that a run may surely add without approval: of what a hand added to our sets, it may
+    /// take none as in force.
+    fn surely_allowed(&self, run: &Watched, ipv6: bool) -> usize {
+        let percent = match self.terms.max_additions {
+            None => return usize::MAX,
+            Some(Limit::Count(count)) => return count,
+            Some(Limit::Percent(percent)) => percent,
         };
-        [false, true].into_iter().any(|ipv6| missing(usize::from(ipv6)) + added(ipv6) > most)
+        let count = |cidrs: &BTreeSet<String>| cidrs.iter().filter(|cidr| self.counts(cidr, ipv6)).count();
+        if count(&run.ours_at_start) == 0 { usize::MAX } else { count(&run.by_table_at_start) * percent / 100 }
     }
 }

@@ -173,9 +173,14 @@ impl State {
             Some(Limit::Count(count)) => return count,
             Some(Limit::Percent(percent)) => percent,
         };
-        let counts = |cidr: &&String| cidr.contains(':') == ipv6 && !self.terms.always.contains(cidr);
-        let is_limited = run.by_table_at_start.iter().any(|cidr| counts(&cidr));
-        if is_limited { run.ours_at_start.iter().filter(counts).count() * percent / 100 } else { usize::MAX }
+        let is_limited = run.by_table_at_start.iter().any(|cidr| self.counts(cidr, ipv6));
+        let in_ours = run.ours_at_start.iter().filter(|cidr| self.counts(cidr, ipv6));
+        if is_limited { in_ours.count() * percent / 100 } else { usize::MAX }
+    }
+
+    /// Whether a CIDR counts for the percentages of this family.
+    pub(super) fn counts(&self, cidr: &String, ipv6: bool) -> bool {
+        cidr.contains(':') == ipv6 && !self.terms.always.contains(cidr)
     }
 
     /// Checks that unapproved additions to what is in force are within the limit.

@@ -70,9 +70,9 @@ impl State {
     /// Checks the number of writes at the end of an undisturbed run.
     pub(super) fn has_fewest_writes(&mut self, caller: &str, run: &Watched) {
         // A set whose removals rely on others is wired once they are made, after the writes that did not have to wait.
-        let may_be_twice =
-            |name: &String| !run.stripped.is_empty() && !is_set_name(name) && !self.terms.adopted.contains(name);
-        let twice = run.written.iter().filter(|(name, count)| **count > 1 && !may_be_twice(name));
+        let is_group = |name: &String| !is_set_name(name) && !self.terms.adopted.contains(name);
+        let most = |name: &String| if is_group(name) && !run.stripped.is_empty() { 2 } else { 1 };
+        let twice = run.written.iter().filter(|(name, count)| **count > most(name));
         let twice: Vec<String> = twice.map(|(name, _)| name.clone()).collect();
         // Without time for a confirming scan, a run plans again, and what would share a write with a removal goes
         // elsewhere.

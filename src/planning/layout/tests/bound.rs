@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::world::{
-    GROUP, SMALL, World, cidr, cidrs, config, flat_worlds, nested_worlds, replanned_worlds, unwired, wired,
+    GROUP, SMALL, World, cidr, cidrs, config, flat_worlds, nested_worlds, unwired, waiting_worlds, wired,
 };
 use crate::model::limits::Limits;
 use crate::planning::layout::Layout;
@@ -35,7 +35,7 @@ proptest! {
     #![proptest_config(config(2000))]
 
     #[test]
-    fn the_bound_holds_where_a_run_plans_again(world in replanned_worlds()) {
+    fn the_bound_holds_where_a_run_plans_again_and_additions_wait(world in waiting_worlds()) {
         let layout = world.lay_out();
         let (bound, planned) = (bound(&world, &layout), world.writes(&layout));
         prop_assert!(bound <= planned, "{bound} {planned} {layout:#?}");

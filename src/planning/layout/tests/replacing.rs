@@ -268,3 +268,23 @@ fn what_the_set_itself_still_covers_relies_on_no_other() {
     check(&layout, 0, "", "203.0.113.0/31", "203.0.113.0/30");
     assert!(relies_on(&layout, 0).is_empty());
 }
+
+#[test]
+fn narrow_cidrs_replace_one_although_a_wide_one_around_them_waits() {
+    let shards = vec![wired("s-000", 0, "203.0.113.2/31")];
+    let world = world(shards, "203.0.113.0/30 203.0.113.2/32 203.0.113.3/32");
+    let waiting = list("203.0.113.0/30");
+    let layout = world.with_input(|input| lay_out(&Input { waiting: &waiting, ..input.clone() }));
+    check(&layout, 0, "203.0.113.2/32 203.0.113.3/32", "203.0.113.2/31", "");
+}
+
+#[test]
+fn what_waits_may_rely_on_another_set_and_on_what_is_added() {
+    let shards =
+        vec![wired("s-000", 0, "203.0.113.2/31 203.0.113.8/32 203.0.113.9/32"), wired("s-001", 0, "203.0.113.2/32")];
+    let world = world(shards, "203.0.113.0/30 203.0.113.2/32 203.0.113.3/32 203.0.113.8/32 203.0.113.9/32");
+    let waiting = list("203.0.113.0/30");
+    let layout = world.with_input(|input| lay_out(&Input { waiting: &waiting, ..input.clone() }));
+    check(&layout, 0, "203.0.113.3/32", "203.0.113.2/31", "");
+    assert_eq!(relies_on(&layout, 0), [1]);
+}

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use crate::model::cidr::{Cidr, Family, PerFamily};
 use crate::model::cidrs::Cidrs;
+use crate::model::coverage;
 use crate::model::limits::Limits;
 use crate::planning::layout::{GroupInput, Input, Layout, ShardInput, ShardLayout};
 
@@ -34,6 +35,8 @@ pub(super) struct World {
     pub(super) shards: Vec<Shard>,
     pub(super) groups: Vec<GroupInput>,
     pub(super) wanted: BTreeSet<Cidr>,
+    /// Wanted CIDRs that may not be added.
+    pub(super) waiting: BTreeSet<Cidr>,
     /// CIDRs that may not leave a shard that is in force.
     pub(super) held: BTreeSet<Cidr>,
     /// Shards that are not in force keep what is held as well: nothing that a sound caller asks for.
@@ -81,7 +84,8 @@ impl Shard {
 
 impl World {
     pub(super) fn new(limits: Limits, shards: Vec<Shard>, groups: Vec<GroupInput>, wanted: BTreeSet<Cidr>) -> Self {
-        Self { limits, shards, groups, wanted, held: BTreeSet::new(), strict_hold: false }
+        let (waiting, held) = (BTreeSet::new(), BTreeSet::new());
+        Self { limits, shards, groups, wanted, waiting, held, strict_hold: false }
     }
 
     /// What may leave a shard.
@@ -113,12 +117,13 @@ impl World {
         });
         let wanted = |family| self.wanted.iter().copied().filter(move |cidr: &Cidr| cidr.family() == family);
         let (ipv4, ipv6): (Cidrs, Cidrs) = (wanted(Family::Ipv4).collect(), wanted(Family::Ipv6).collect());
+        let waiting: Vec<Cidr> = self.waiting.iter().copied().collect();
         f(&Input {
             limits: self.limits,
             shards: shards.collect(),
             groups: self.groups.clone(),
             desired: PerFamily { ipv4: ipv4.as_slice(), ipv6: ipv6.as_slice() },
-            waiting: &[],
+            waiting: &waiting,
             new_sets: self.limits.max_ip_sets.saturating_sub(self.shards.len()),
         })
     }
@@ -251,7 +256,7 @@ pub(super) fn nested_worlds() -> impl Strategy<Value = World> {
 }
 
 /// The same in a later round of a run, which has brought some of what is there into force itself.
-pub(super) fn replanned_worlds() -> impl Strategy<Value = World> {
+fn replanned_worlds() -> impl Strategy<Value = World> {
     (nested_worlds(), prop::num::u32::ANY).prop_map(|(mut world, draws)| {
         let in_force = world.shards.iter_mut().filter(|shard| shard.is_in_force());
         for (at, shard) in in_force.enumerate() {
@@ -259,6 +264,18 @@ pub(super) fn replanned_worlds() -> impl Strategy<Value = World> {
             let new = shard.cidrs.iter().enumerate().filter(|(bit, _)| is_fresh(*bit)).map(|(_, cidr)| *cidr);
             shard.fresh = if is_fresh(4) { new.collect() } else { BTreeSet::new() };
         }
+        world
+    })
+}
+
+/// The same while some of what is wanted and not in force may not be added.
+pub(super) fn waiting_worlds() -> impl Strategy<Value = World> {
+    (replanned_worlds(), prop::num::u32::ANY).prop_map(|(mut world, draws)| {
+        let in_force = world.shards.iter().filter(|shard| shard.is_in_force());
+        let in_force: Cidrs = in_force.flat_map(|shard| shard.cidrs.iter().copied()).collect();
+        let may_wait = world.wanted.iter().filter(|cidr| !coverage::covers(&in_force, **cidr));
+        let waits = may_wait.enumerate().filter(|(at, _)| draws >> (at % 32) & 1 == 1);
+        world.waiting = waits.map(|(_, cidr)| *cidr).collect();
         world
     })
 }
