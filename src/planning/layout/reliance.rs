@@ -84,8 +84,7 @@ fn rely(drafts: &[Draft<'_>], input: &Input<'_>, index: usize, leaving: Cidr, by
     }
     ways.relied.sort_unstable_by_key(|stay| (stay.shard, stay.cidr));
     ways.relied.dedup();
-    let fits = ways.add.len() <= draft.room(input.limits.set_capacity) + 1;
-    (fits && (ways.add.is_empty() || !ways.relied.is_empty())).then_some(ways)
+    (ways.add.len() <= draft.room(input.limits.set_capacity) + 1).then_some(ways)
 }
 
 /// The candidate that [`Walk::covering`] would choose for each address of `leaving`: it covers all of them, and its own shard has
@@ -175,7 +174,9 @@ fn take(drafts: &mut [Draft<'_>], index: usize, leaving: Cidr, ways: Ways) {
         if let Err(at) = draft.going.binary_search(&leaving) {
             draft.going.insert(at, leaving);
         }
-        draft.relying.push(leaving);
+        if !ways.relied.is_empty() {
+            draft.relying.push(leaving);
+        }
         draft.relies_on.extend(ways.relied.iter().map(|stay| stay.shard));
         if !ways.add.is_empty() {
             draft.add.extend(ways.add);

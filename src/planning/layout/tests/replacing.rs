@@ -288,3 +288,16 @@ fn what_waits_may_rely_on_another_set_and_on_what_is_added() {
     check(&layout, 0, "203.0.113.3/32", "203.0.113.2/31", "");
     assert_eq!(relies_on(&layout, 0), [1]);
 }
+
+#[test]
+fn what_relies_on_another_set_makes_room_for_what_replaces_the_next_one() {
+    let shards = vec![wired("s-000", 0, "203.0.113.2/31"), wired("s-001", 1, "203.0.113.2/32 203.0.113.6/31")];
+    let limits = Limits { set_capacity: 2, ..SMALL };
+    let world = World::new(limits, shards, vec![GROUP, GROUP], cidrs("203.0.113.0/28 203.0.113.6/32 203.0.113.7/32"));
+    let waiting = list("203.0.113.0/28");
+    let layout = world.with_input(|input| lay_out(&Input { waiting: &waiting, ..input.clone() }));
+    check(&layout, 0, "", "", "203.0.113.2/31");
+    check(&layout, 1, "203.0.113.6/32 203.0.113.7/32", "203.0.113.2/32 203.0.113.6/31", "");
+    assert_eq!(relies_on(&layout, 1), [0]);
+    assert_eq!(layout.shards[1].relying, list("203.0.113.2/32"));
+}
