@@ -376,12 +376,13 @@ async fn what_has_no_room_while_only_additions_are_held_waits_for_later_removals
     let mut world = World::with(config, &["--max-ip-sets", "3", "--max-removals", "100%"]);
     world.items(1..=4);
     world.item("wide", &["203.0.113.0/31", "203.0.113.2/31", "203.0.113.4/31", "203.0.113.6/31"]);
+    world.item("six", &["2001:db8::/48"]);
     assert_eq!(world.apply().await.outcome, Outcome::Changed);
     world.set(&["--max-ip-sets", "3", "--max-removals", "100%", "--max-additions", "1"]);
     world.no_items(1..=4);
     let hosts: Vec<String> = (0..8).map(|host| format!("203.0.113.{host}")).collect();
     world.item("wide", &hosts.iter().map(String::as_str).collect::<Vec<_>>());
-    world.item("six", &["2001:db8:1::/48", "2001:db8:2::/48"]);
+    world.item("six", &["2001:db8::/48", "2001:db8:1::/48", "2001:db8:2::/48"]);
     let held = world.next_apply().await;
     assert_eq!((held.outcome, held.waiting.len(), held.held.len()), (Outcome::Held, 2, 2), "{}", held.reason);
     assert!(held.reason.contains("no room for 4 wanted CIDRs until others are removed"), "{}", held.reason);

@@ -4,6 +4,7 @@
 use aws_sdk_wafv2::Client;
 use aws_sdk_wafv2::types::{DefaultAction, IpAddressVersion, Scope};
 use serde_json::{Value, json};
+use wafsync::model::settings::MaxAdditions;
 
 use crate::observer::{Checked, Errand, Explained, Promise};
 use crate::world::{TABLE, World, small};
@@ -147,6 +148,22 @@ async fn a_false_report_is_noticed() {
     says(said("blocked", 3, 0), Promise::BlockedReason, None).await;
     says(said("partial", 4, 0), Promise::PartialReason, None).await;
     says(said("failed", 1, 0), Promise::FailedReason, None).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn additions_held_within_a_percentage_are_noticed() {
+    let (mut world, _) = under_way().await;
+    world.observer.end("run", None);
+    world.settings.guards.max_additions = Some(MaxAdditions::Percent(100.0));
+    world.tell();
+    world.item("more", &["198.51.100.9/32"]);
+    world.later().await;
+    world.observer.begin(&world.aws, "run", Errand { max_ip_sets: 6, ..Errand::default() });
+    scan(&world).await;
+    let held =
+        json!({"outcome": "held", "exit_code": 3, "writes": {"done": 0, "planned": 0}, "held": ["198.51.100.9/32"]});
+    world.observer.end("run", Some(&held));
+    noticed(&world, Promise::HeldReason);
 }
 
 #[tokio::test(start_paused = true)]

@@ -122,7 +122,7 @@ impl Cover {
 }
 
 /// The wanted CIDRs that a set with `stays` needs to still cover what is wanted of `leaving`. `None` if they are more than
-/// `most`, or if it would take one that is `waiting`.
+/// `most`, or if they leave something uncovered that is `waiting`.
 fn needed(leaving: Cidr, desired: Slice<'_>, stays: Slice<'_>, waiting: &[Cidr], most: usize) -> Option<Vec<Cidr>> {
     let mut needs: Vec<Cidr> = Vec::new();
     for part in due(desired, leaving, waiting) {
@@ -155,9 +155,9 @@ pub(super) fn due(desired: Slice<'_>, leaving: Cidr, waiting: &[Cidr]) -> impl I
     parts(leaving, coverage::overlapping(desired, leaving).filter(move |cidr| !waits(cidr)))
 }
 
-/// The same of what is `waiting`. Narrower CIDRs that are due can cover it.
+/// What is wanted of `leaving` and has to wait: the widest CIDRs, sorted. What is due may cover the same addresses.
 pub(super) fn not_due(desired: Slice<'_>, leaving: Cidr, waiting: &[Cidr]) -> impl Iterator<Item = Part> {
-    // Nothing waits in nearly all plans, and a range that leaves can hold all of the table.
+    // `leaving` may be a range around the whole table, so look only if anything waits.
     let desired = if waiting.is_empty() { Slice::default() } else { desired };
     let waits = |cidr: &Cidr| waiting.binary_search(cidr).is_ok();
     parts(leaving, coverage::overlapping(desired, leaving).filter(waits))

@@ -89,6 +89,12 @@ impl<'a> Draft<'a> {
         (capacity + leaving).saturating_sub(self.shard.cidrs.len() + self.add.len())
     }
 
+    /// Whether an update that also removes one more of its CIDRs can add this many more.
+    pub(super) fn fits(&self, more: usize, capacity: usize) -> bool {
+        let leaving = self.going.len() + self.spare().count() + 1;
+        self.shard.cidrs.len() + self.add.len() + more <= capacity + leaving
+    }
+
     /// Whether an update would remove everything that it holds now.
     pub(super) fn is_empty(&self) -> bool {
         self.shard.cidrs.len() == self.going.len() + self.spare().count()

@@ -84,7 +84,10 @@ fn rely(drafts: &[Draft<'_>], input: &Input<'_>, index: usize, leaving: Cidr, by
     }
     ways.relied.sort_unstable_by_key(|stay| (stay.shard, stay.cidr));
     ways.relied.dedup();
-    (ways.add.len() <= draft.room(input.limits.set_capacity) + 1).then_some(ways)
+    // What needs no other set leaves here only in the room of what does: the rest was decided before.
+    let is_here = !ways.relied.is_empty() || !draft.relying.is_empty();
+    let fits = draft.fits(ways.add.len(), input.limits.set_capacity);
+    (ways.add.is_empty() || is_here && fits).then_some(ways)
 }
 
 /// The candidate that [`Walk::covering`] would choose for each address of `leaving`: it covers all of them, and its own shard has
@@ -108,7 +111,7 @@ struct Walk<'a> {
 struct Reach<'a> {
     ahead: std::iter::Peekable<std::vec::IntoIter<&'a Stay>>,
     furthest: Option<&'a Stay>,
-    /// The newest question.
+    /// The address of the newest question.
     asked: u128,
 }
 
@@ -122,7 +125,7 @@ impl<'a> Reach<'a> {
 
     /// The candidate that holds this address and reaches furthest; of several, the one with the lowest name.
     fn at(&mut self, address: u128) -> Option<&'a Stay> {
-        debug_assert!(self.asked <= address, "what was passed does not come again");
+        debug_assert!(self.asked <= address, "questions ascend");
         self.asked = address;
         while let Some(stay) = self.ahead.next_if(|stay| stay.cidr.first() <= address) {
             let reach = |stay: &Stay| (stay.cidr.last(), std::cmp::Reverse(stay.shard));
@@ -140,7 +143,8 @@ impl<'a> Walk<'a> {
         Self { own: Reach::new(own.into_iter()), others: Reach::new(others.into_iter()) }
     }
 
-    /// The candidates in other shards that, with those in its own, cover `common`, which is behind what was asked for before.
+    /// The candidates in other shards that, with those in its own, cover `common`. Every question is about higher addresses than
+    /// the one before.
     fn covering(&mut self, common: Cidr) -> Option<Vec<Stay>> {
         let mut found = Vec::new();
         let mut next = common.first();

@@ -87,7 +87,7 @@ impl<'a> Task<'a> {
     }
 }
 
-/// The widest wanted CIDRs that may be added and share addresses with `leaving` which `kept` does not cover.
+/// The widest wanted CIDRs that may be added and whose part of `leaving` is not covered by `kept`.
 fn uncovered(leaving: Cidr, input: &Input<'_>, kept: &Cidrs) -> Vec<Cidr> {
     let is_needed = |cidr: &Cidr| {
         let common = if cidr.covers(leaving) { leaving } else { *cidr };

@@ -223,8 +223,8 @@ impl State {
         [false, true].into_iter().any(|ipv6| missing(usize::from(ipv6)) + added(ipv6) > self.surely_allowed(run, ipv6))
     }
 
-    /// The number of CIDRs of a family that a run may surely add without approval: of what a hand added to our sets, it may
-    /// take none as in force.
+    /// The smallest number of CIDRs of a family that a run may have to allow without approval. What a hand added to our sets
+    /// need not count as in force. There is no limit while nothing is in force.
     fn surely_allowed(&self, run: &Watched, ipv6: bool) -> usize {
         let percent = match self.terms.max_additions {
             None => return usize::MAX,

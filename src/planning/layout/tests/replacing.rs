@@ -279,7 +279,7 @@ fn narrow_cidrs_replace_one_although_a_wide_one_around_them_waits() {
 }
 
 #[test]
-fn what_waits_may_rely_on_another_set_and_on_what_is_added() {
+fn a_cidr_inside_one_that_waits_relies_on_another_set_and_on_what_is_added() {
     let shards =
         vec![wired("s-000", 0, "203.0.113.2/31 203.0.113.8/32 203.0.113.9/32"), wired("s-001", 0, "203.0.113.2/32")];
     let world = world(shards, "203.0.113.0/30 203.0.113.2/32 203.0.113.3/32 203.0.113.8/32 203.0.113.9/32");
@@ -300,4 +300,31 @@ fn what_relies_on_another_set_makes_room_for_what_replaces_the_next_one() {
     check(&layout, 1, "203.0.113.6/32 203.0.113.7/32", "203.0.113.2/32 203.0.113.6/31", "");
     assert_eq!(relies_on(&layout, 1), [0]);
     assert_eq!(layout.shards[1].relying, list("203.0.113.2/32"));
+}
+
+#[test]
+fn a_set_that_holds_more_than_fits_gets_nothing_in_place_of_what_could_rely_on_another() {
+    let shards = vec![
+        wired("s-000", 0, "203.0.113.2/31 203.0.113.8/32 203.0.113.9/32 203.0.113.10/32"),
+        wired("s-001", 0, "203.0.113.2/32"),
+    ];
+    let wanted = "203.0.113.2/32 203.0.113.3/32 203.0.113.8/32 203.0.113.9/32 203.0.113.10/32";
+    let layout = world(shards, wanted).lay_out();
+    check(&layout, 0, "", "", "203.0.113.2/31");
+    check(&layout, 1, "203.0.113.3/32", "", "");
+}
+
+#[test]
+fn a_cidr_stays_while_another_set_relies_on_it() {
+    let shards = vec![
+        wired("s-000", 0, "203.0.113.0/31 203.0.113.8/32"),
+        wired("s-001", 0, "203.0.113.0/31 203.0.113.4/30"),
+        wired("s-002", 1, "203.0.113.4/32 203.0.113.5/32"),
+    ];
+    let limits = Limits { set_capacity: 2, ..SMALL };
+    let wanted = "203.0.113.0/32 203.0.113.1/32 203.0.113.4/32 203.0.113.5/32 203.0.113.8/32";
+    let layout = World::new(limits, shards, vec![GROUP; 3], cidrs(wanted)).lay_out();
+    assert_eq!(relies_on(&layout, 0), [1]);
+    check(&layout, 0, "203.0.113.0/32", "203.0.113.0/31", "");
+    check(&layout, 1, "203.0.113.1/32", "203.0.113.4/30", "203.0.113.0/31");
 }
