@@ -20,12 +20,19 @@ pub struct ReadCache {
     rule_groups: BTreeMap<String, Group>,
     /// The foreign IP sets that were logged last.
     foreign: Vec<String>,
+    /// Whether a run has read WAF since it began.
+    is_read: bool,
 }
 
 impl ReadCache {
-    /// Whether nothing was read or written yet.
-    pub(super) fn is_empty(&self) -> bool {
-        self.ip_sets.is_empty() && self.rule_groups.is_empty()
+    /// Makes ready for another run, which knows nothing yet of what its lists should show.
+    pub fn begin_run(&mut self) {
+        self.is_read = false;
+    }
+
+    /// Whether the run has not read WAF before; from now on, it has.
+    pub(super) fn is_first_read(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_read, true)
     }
 
     /// The cached IP set, if it has this lock token.

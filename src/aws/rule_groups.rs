@@ -15,6 +15,7 @@ use super::governor;
 use super::pages::{LIST_LIMIT, Next, Pages};
 use super::receipt::Receipt;
 use crate::model::current::{GroupRule, LockToken};
+use crate::model::naming;
 use crate::model::policy::{Action, Forwarded, Position, RulePolicy};
 use crate::model::spec::RuleGroupSpec;
 use crate::stop::Stop;
@@ -41,6 +42,22 @@ impl WafReader {
     pub async fn list_rule_group_tokens(&self, stop: &Stop) -> Result<BTreeMap<String, LockToken>, AwsError> {
         let listed = self.list_rule_groups(stop).await?;
         Ok(listed.into_iter().filter_map(|group| Some((group.arn?, LockToken(group.lock_token?)))).collect())
+    }
+
+    /// Lists the rule groups with our mark: ARN and lock token.
+    ///
+    /// # Errors
+    ///
+    /// A call that fails.
+    pub async fn list_own_rule_groups(&self, stop: &Stop) -> Result<BTreeMap<String, LockToken>, AwsError> {
+        let is_own = |name: &Option<String>, description: &Option<String>| {
+            let is_numbered = name.as_ref().and_then(|name| naming::group_number(name, &self.target.name)).is_some();
+            let description = description.as_deref().unwrap_or_default();
+            is_numbered && naming::group_table(description, &self.target.name).is_some()
+        };
+        let listed = self.list_rule_groups(stop).await?;
+        let own = listed.into_iter().filter(|group| is_own(&group.name, &group.description));
+        Ok(own.filter_map(|group| Some((group.arn?, LockToken(group.lock_token?)))).collect())
     }
 
     /// Lists all rule groups of the scope.

@@ -78,7 +78,7 @@ metrics! {
     IN_FORCE = labelled("wafsync_in_force_cidrs", "family", FAMILIES, Unit::Count,
         "CIDRs in IP sets to which a rule group of ours refers");
     HELD = plain("wafsync_held_cidrs", Unit::Count,
-        "CIDRs whose removal waits for approval");
+        "CIDRs whose removal or addition waits for approval");
     DEFERRED = plain("wafsync_deferred_cidrs", Unit::Count,
         "CIDRs whose removal is deferred to a later run");
     DRIFT = plain("wafsync_drift_cidrs", Unit::Count,

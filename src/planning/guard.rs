@@ -15,7 +15,7 @@ use serde::Serialize;
 pub use self::approval::Approval;
 pub use self::evidence::{ALWAYS_ALLOWED_REMOVALS, Evidence};
 pub use self::reason::Reason;
-use crate::model::cidr::{Cidr, Family};
+use crate::model::cidr::{Cidr, Family, PerFamily};
 use crate::model::settings::OnRejection;
 use crate::planning::change::{Change, Stage};
 use crate::planning::diff::Class;
@@ -138,12 +138,22 @@ struct Scales<'a> {
     evidence: &'a Evidence<'a>,
     /// What was approved.
     approval: Option<Approval>,
+    /// The additions that wait, and why or why they would.
+    growth: PerFamily<Growth>,
     /// Reasons that hold or block.
     reasons: Vec<Reason>,
     /// Reasons that are overruled by the approval.
     passed: Vec<Reason>,
     held: BTreeSet<Cidr>,
-    waiting: BTreeSet<Cidr>,
+}
+
+/// The additions of a family above `--max-additions`.
+#[derive(Debug, Default)]
+struct Growth {
+    /// Those that wait, sorted.
+    waiting: Vec<Cidr>,
+    /// Why they wait or, if none does, what was approved.
+    reason: Option<Reason>,
 }
 
 /// Judges a plan. `approval` is what was approved earlier in this run.
@@ -160,24 +170,24 @@ pub fn judge(evidence: &Evidence<'_>, approval: Option<&Approval>) -> Judgment {
         reasons: Vec::new(),
         passed: Vec::new(),
         held: BTreeSet::new(),
-        waiting: BTreeSet::new(),
+        growth: PerFamily::default(),
     };
+    scales.growth = PerFamily::from_fn(|family| scales.weigh_additions(family, additions.get(family)));
+    let waiting: Vec<Cidr> = Family::ALL.iter().flat_map(|family| scales.growth.get(*family).waiting.clone()).collect();
     let is_blocked = scales.weigh_blocking();
     scales.weigh_removals();
     scales.weigh_unnamed(&stoppable.removals);
-    for family in Family::ALL {
-        scales.weigh_additions(family, additions.get(family));
-    }
+    scales.tell_growth();
     let verdict = if is_blocked {
         Verdict::Blocked
-    } else if !scales.held.is_empty() || !scales.waiting.is_empty() {
+    } else if !scales.held.is_empty() || !waiting.is_empty() {
         Verdict::Held
     } else if scales.passed.is_empty() {
         Verdict::Pass
     } else {
         Verdict::Approved
     };
-    let Scales { approval, reasons, passed, held, waiting, .. } = scales;
+    let Scales { approval, reasons, passed, held, .. } = scales;
     let mut reasons = if verdict == Verdict::Approved { passed } else { reasons };
     if matches!(verdict, Verdict::Blocked | Verdict::Held)
         && approval.is_none()
@@ -190,7 +200,7 @@ pub fn judge(evidence: &Evidence<'_>, approval: Option<&Approval>) -> Judgment {
         reasons,
         closed: closed(evidence, &held),
         held: held.into_iter().collect(),
-        waiting: waiting.into_iter().collect(),
+        waiting,
         additions: additions.ipv4.into_iter().chain(additions.ipv6).collect(),
         digest,
         approval,
@@ -221,8 +231,11 @@ impl Scales<'_> {
         let Evidence { diff, settings, .. } = *self.evidence;
         for family in Family::ALL {
             let withdrawn = diff.distinct(family, Class::Withdrawn);
-            let reasons = self.evidence.family_reasons(family, &withdrawn);
-            self.weigh(self.approval.is_some(), &withdrawn, reasons);
+            let waiting = self.growth.get(family).waiting.len();
+            let reasons = self.evidence.family_reasons(family, &withdrawn, waiting);
+            let (passed, open) = reasons.into_iter().partition(|reason| self.approves(|a| a.passes(family, reason)));
+            self.weigh(true, &[], passed);
+            self.weigh(false, &withdrawn, open);
         }
         let rejections = self.evidence.rejections;
         let drift = self.evidence.drift_to_hold();
@@ -256,28 +269,31 @@ impl Scales<'_> {
         }
     }
 
-    /// Adds the reasons that hold additions: more than the limit, not counting those that an approval names.
-    fn weigh_additions(&mut self, family: Family, planned: &[Cidr]) {
-        let Some(allowed) = self.evidence.allowed_additions(family) else { return };
+    /// Weighs additions: more than the limit wait, not counting those that an approval names.
+    fn weigh_additions(&self, family: Family, planned: &[Cidr]) -> Growth {
+        let Some((in_force, allowed)) = self.evidence.allowed_additions(family) else { return Growth::default() };
         let done = self.evidence.added_before(family, planned);
-        let in_force = *self.evidence.in_force_at_start.get(family);
         let all = planned.len() + done.len();
         if planned.is_empty() || all <= allowed {
-            return;
+            return Growth::default();
         }
         let reason = Reason::TooManyAdditions { family, additions: all, in_force, allowed };
-        let Some(approval) = &self.approval else {
-            self.reasons.push(reason);
-            self.waiting.extend(planned);
-            return;
-        };
+        let Some(approval) = &self.approval else { return Growth { waiting: planned.to_vec(), reason: Some(reason) } };
         let is_unnamed = |cidr: &&Cidr| !approval.additions.contains(cidr);
         let unnamed: Vec<Cidr> = planned.iter().filter(is_unnamed).copied().collect();
         if unnamed.is_empty() || unnamed.len() + done.iter().filter(|cidr| is_unnamed(cidr)).count() <= allowed {
-            self.passed.push(reason);
-        } else {
-            self.reasons.push(Reason::AdditionsNotApproved { additions: unnamed.len() });
-            self.waiting.extend(unnamed);
+            return Growth { waiting: Vec::new(), reason: Some(reason) };
+        }
+        let reason = Reason::AdditionsNotApproved { additions: unnamed.len() };
+        Growth { waiting: unnamed, reason: Some(reason) }
+    }
+
+    /// Adds the reasons that hold additions.
+    fn tell_growth(&mut self) {
+        for family in Family::ALL {
+            let Growth { waiting, reason } = self.growth.get(family);
+            let reasons = if waiting.is_empty() { &mut self.passed } else { &mut self.reasons };
+            reasons.extend(reason.clone());
         }
     }
 }

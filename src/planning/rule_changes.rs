@@ -42,6 +42,8 @@ pub enum RuleChange {
         group: String,
         /// The fingerprint of the edited rules.
         seen: String,
+        /// The configured policy.
+        to: String,
     },
     /// A reference to a foreign IP set would be dropped.
     DroppedReference {
@@ -78,8 +80,8 @@ impl fmt::Display for RuleChange {
             Self::Labels { group, from, to } => {
                 write!(f, "rule group {group} would add {} instead of {}", labels(to), labels(from))
             }
-            Self::Edited { group, .. } => {
-                write!(f, "the rules of rule group {group} were edited by hand and would be replaced")
+            Self::Edited { group, to, .. } => {
+                write!(f, "the rules of rule group {group} were edited by hand and would be replaced by \"{to}\"")
             }
             Self::DroppedReference { group, ip_set } => {
                 let ip_set = crate::text::without_account_ids(ip_set);
@@ -121,7 +123,8 @@ pub fn guarded_changes(current: &Current, policy: &RulePolicy, target: &Target) 
                 changes.push(RuleChange::Labels { group: group.name.clone(), from, to });
             }
             GroupRule::Edited { seen, .. } if !references.is_empty() => {
-                changes.push(RuleChange::Edited { group: group.name.clone(), seen: seen.clone() });
+                let (group, seen, to) = (group.name.clone(), seen.clone(), policy.to_string());
+                changes.push(RuleChange::Edited { group, seen, to });
             }
             GroupRule::Empty | GroupRule::Standard { .. } | GroupRule::Edited { .. } => {}
         }
@@ -330,7 +333,7 @@ pub(crate) mod tests {
 
     #[test]
     fn an_edited_rule_needs_a_person_if_it_refers_to_something() {
-        let message = "the rules of rule group wafsync-1 were edited by hand and would be replaced";
+        let message = "the rules of rule group wafsync-1 were edited by hand and would be replaced by \"allow\"";
         let foreign = |references: &[&str]| {
             let references = references.iter().map(ToString::to_string).collect();
             group(GroupRule::Edited { references, seen: String::new() })

@@ -37,6 +37,9 @@ pub struct Document {
     /// Why a run that is held or not enforced ended early.
     #[serde(skip)]
     pub unfinished: Option<String>,
+    /// Whether the plan leaves something to a later run that is not wanted, or that is wanted and has no room.
+    #[serde(skip)]
+    pub leaves_something: bool,
     /// The error, if the outcome is `failed`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -273,6 +276,7 @@ impl Document {
             sentence: String::new(),
             unsure: 0,
             unfinished: None,
+            leaves_something: false,
             error: None,
             digest: None,
             table: Table::default(),

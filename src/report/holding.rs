@@ -41,7 +41,7 @@ pub(super) fn lockout(reasons: &[Reason]) -> Option<Lockout> {
         _ => None,
     });
     let family = reasons.iter().find_map(|reason| match reason {
-        Reason::Empties { family, in_force } => Some(Lockout { family: Some(*family), cidrs: *in_force }),
+        Reason::Empties { family, in_force, waiting: 0 } => Some(Lockout { family: Some(*family), cidrs: *in_force }),
         _ => None,
     });
     all.or(family)

@@ -6,7 +6,7 @@ use crate::run::end::{End, Why};
 use crate::run::outcome::Outcome;
 use crate::run::record::{Command, Run};
 use crate::stop::StopReason;
-use crate::text::number::counted;
+use crate::text::number::{counted, grouped};
 
 /// Why a run ended as it did, without a full stop: the headline, unless it has none, and the sentence after it.
 pub(super) fn reason(run: &Run, document: &Document) -> (Option<&'static str>, String) {
@@ -23,7 +23,7 @@ pub(super) fn reason(run: &Run, document: &Document) -> (Option<&'static str>, S
         Outcome::Partial => (Some("partial"), partial(run, document, pending)),
         Outcome::Changed => {
             let made = made(document);
-            (Some("changed"), format!("{made}; every wanted address is in force and no other"))
+            (Some("changed"), format!("{made}; {}", in_force(document)))
         }
         Outcome::Converged => nothing_to_do(document),
     }
@@ -109,6 +109,17 @@ pub(super) fn without_room(document: &Document) -> String {
     }
 }
 
+/// What is known about access once everything is written: without a web ACL, a rule group lets no one in.
+pub(super) fn in_force(document: &Document) -> &'static str {
+    if !document.unread_web_acls.is_empty() {
+        "wafsync's rules hold every wanted address and no other; a web ACL could not be read"
+    } else if document.web_acls.is_empty() {
+        "wafsync's rules hold every wanted address and no other; no web ACL was looked at"
+    } else {
+        "every wanted address is in force and no other"
+    }
+}
+
 /// The web ACLs that do not enforce some of our rule groups; `None` if there is none.
 pub(super) fn unenforced(document: &Document) -> Option<String> {
     let acls = document.web_acls.iter().filter(|acl| !acl.missing.is_empty());
@@ -119,12 +130,12 @@ pub(super) fn unenforced(document: &Document) -> Option<String> {
 }
 
 fn nothing_to_do(document: &Document) -> (Option<&'static str>, String) {
-    let sentence = if document.deferred.is_empty() {
-        "WAF holds exactly what the table asks for"
-    } else {
-        "deferred CIDRs are removed in a later run"
+    let sentence = match document.deferred.len() {
+        0 => "WAF holds exactly what the table asks for".to_owned(),
+        1 => "1 unwanted CIDR stays until a later run can remove it safely".to_owned(),
+        all => format!("{} unwanted CIDRs stay until a later run can remove them safely", grouped(all)),
     };
-    (Some("nothing to do"), sentence.to_owned())
+    (Some("nothing to do"), sentence)
 }
 
 fn were(writes: usize) -> String {
@@ -137,15 +148,17 @@ fn were(writes: usize) -> String {
 
 fn why_partial(why: &Why) -> String {
     match why {
-        Why::Stopped(StopReason::Deadline) => "the deadline is near".to_owned(),
+        Why::Stopped(StopReason::Deadline) => "stopped before the deadline".to_owned(),
         Why::Stopped(StopReason::Signal) => "stopped by a signal".to_owned(),
         Why::Unconfirmed(error) => {
             format!("removals postponed: the confirming scan failed: {}", error.with_hint())
         }
-        Why::NoTimeToConfirm => "removals postponed: the confirming scan would begin after the deadline".to_owned(),
-        Why::Propagating(error) => format!("AWS has not propagated a new IP set yet: {}", error.with_hint()),
+        Why::NoTimeToConfirm => {
+            "removals postponed: the confirming scan would begin after the deadline (raise --deadline or lower --settle)".to_owned()
+        }
+        Why::Propagating(error) => format!("AWS does not show all changes yet: {}", error.with_hint()),
         Why::Unread(error) => format!("some reads failed: {}", error.with_hint()),
-        Why::Outdated(error) => format!("repeated write conflicts: {}", error.with_hint()),
+        Why::Outdated(error) => format!("WAF changed meanwhile, or a write was not confirmed: {}", error.with_hint()),
         Why::KeptChanging => "WAF kept changing during the run".to_owned(),
         Why::NotSeen => "WAF does not show the last writes yet".to_owned(),
         Why::Deferred => "some unwanted addresses cannot be removed safely before a later run".to_owned(),

@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::counts::{added, removed};
 use super::document::Document;
-use super::reason::{unenforced, unfinished_after, unknown, without_room};
+use super::reason::{in_force, unenforced, unfinished_after, unknown, without_room};
 use super::style::Tone;
 use crate::run::outcome::Outcome;
 use crate::run::record::Command;
@@ -99,17 +99,6 @@ fn waits(document: &Document, one: &str, many: &str) -> String {
     format!("{} {verb}{of} approval{}", document.held_in_words().0, without_room(document))
 }
 
-/// What is known about access once everything is written: without a web ACL, a rule group lets no one in.
-pub(super) fn in_force(document: &Document) -> &'static str {
-    if !document.unread_web_acls.is_empty() {
-        "wafsync's rules hold every wanted address and no other; a web ACL could not be read"
-    } else if document.web_acls.is_empty() {
-        "wafsync's rules hold every wanted address and no other; no web ACL was looked at"
-    } else {
-        "every wanted address is in force and no other"
-    }
-}
-
 /// `3 to add, 1 to remove` or `3 added, 1 removed`, or the number of writes if no CIDR changes.
 fn moves(document: &Document, command: Command) -> String {
     let (add, remove) = (added(document, command), removed(document, command));
@@ -183,7 +172,7 @@ pub(super) fn next(document: &Document, context: Context<'_>) -> Option<Next> {
             Some(plain("To carry it out:", Some(context.approving.apply())))
         }
         (_, Outcome::Unenforced) => Some(plain(
-            "To see how to attach the rule groups, with the same settings:",
+            "To see what to change in the web ACL, with the settings of this run:",
             Some("wafsync check".to_owned()),
         )),
         _ => None,

@@ -58,11 +58,8 @@ pub(super) async fn apply(
     }
     run.write_sets(plan.stage(Stage::Add)).await;
     let mut waiting = run.wire(plan.stage(Stage::Wire)).await;
-    // What could not be wired may be in force through the references that these drop: then the next plan decides.
-    let mut letting_go = plan.stage(Stage::Unwire);
-    if run.troubles.is_empty() {
-        waiting.extend(run.wire(std::mem::take(&mut letting_go)).await);
-    }
+    let mut letting_go = letting_go(plan.stage(Stage::Unwire));
+    waiting.extend(run.let_go(&mut letting_go).await);
     run.write_sets(plan.stage(Stage::Remove)).await;
     for poll in 0..PROPAGATION_POLLS {
         let pause = if poll < LIST_POLLS && run.waits_for_list { LIST_POLL } else { PROPAGATION_POLL };
@@ -75,9 +72,7 @@ pub(super) async fn apply(
         }
         run.troubles.retain(|trouble| !matches!(trouble, Trouble::Propagating(_)));
         waiting = run.wire(waiting).await;
-        if run.troubles.is_empty() {
-            waiting.extend(run.wire(std::mem::take(&mut letting_go)).await);
-        }
+        waiting.extend(run.let_go(&mut letting_go).await);
     }
     (run.applied, run.troubles)
 }
@@ -167,9 +162,23 @@ impl Applying<'_, '_> {
 
     /// Sends creations and updates of IP sets. Those that rely on other IP sets are sent last and one by one, each right after
     /// a list that shows those with the known lock tokens, some time after they were read first, and only if nothing has
-    /// failed so far.
+    /// failed so far. What leaves an IP set that this run created does so only after a list that shows no rule group changed.
     async fn write_sets(&mut self, changes: Vec<&Change>) {
         let (relying, others): (Vec<_>, Vec<_>) = changes.into_iter().partition(|change| !change.relies_on.is_empty());
+        let (own, others): (Vec<_>, Vec<_>) = others.into_iter().partition(|change| self.strips_own(change));
+        if !own.is_empty() {
+            match self.check_unwired().await {
+                Ok(()) => {
+                    self.send_all(own).await;
+                }
+                Err(trouble) => {
+                    for change in own {
+                        self.not_written(change);
+                    }
+                    self.troubles.push(trouble);
+                }
+            }
+        }
         self.send_all(others).await;
         let due = self.observation.waf_read + RELIED_FOR;
         for change in relying {
@@ -193,6 +202,25 @@ impl Applying<'_, '_> {
         }
     }
 
+    /// Whether a change removes something from an IP set that this run created and no rule was seen to refer to: without a
+    /// confirming scan.
+    fn strips_own(&self, change: &Change) -> bool {
+        let is_own = |shard: &Shard| shard.name == change.write.target() && !shard.is_in_force();
+        !change.remove.is_empty() && self.observation.seen.current.shards.iter().any(is_own)
+    }
+
+    /// Checks that a list shows the rule groups with the known lock tokens, and no other: an overlapping run may have let one
+    /// refer to an IP set of this run.
+    async fn check_unwired(&self) -> Result<(), Trouble> {
+        let listed = self.job.waf.list_own_rule_groups(self.job.stop).await.map_err(|error| trouble(&error, false))?;
+        let known = self.observation.seen.current.groups.iter().map(|group| (group.arn.clone(), group.token.clone()));
+        if listed == known.collect() {
+            return Ok(());
+        }
+        let text = format!("{}: rule groups have changed, and may refer to new IP sets", self.job.target.name);
+        Err(Trouble::Outdated(Fault { text, hint: None }))
+    }
+
     /// Checks that lists show the IP sets that a change relies on, and their rule groups, with the known lock tokens.
     async fn check_relied(&self, change: &Change) -> Result<(), Trouble> {
         let (waf, stop) = (self.job.waf, self.job.stop);
@@ -208,7 +236,11 @@ impl Applying<'_, '_> {
         match change.relies_on.iter().find(|name| !is_known(name)) {
             None => Ok(()),
             Some(set) => {
-                let text = format!("{}: {set}, on which its removals rely, has changed", change.write.target());
+                let text = format!(
+                    "nothing was removed from {}: the lists do not show {set} and its rule group as this run knows them, and \
+                     its removals rely on them",
+                    change.write.target()
+                );
                 Err(Trouble::Outdated(Fault { text, hint: None }))
             }
         }
@@ -241,8 +273,10 @@ impl Applying<'_, '_> {
             match unlike(&refers, self.observation, tokens) {
                 None => ready.push(change),
                 Some((Sight::Old, set)) => {
-                    let text =
-                        format!("{}: the list of IP sets does not show {set} as it was written", change.write.target());
+                    let text = format!(
+                        "{} waits for {set}, which the list of IP sets does not show as it was written",
+                        change.write.target()
+                    );
                     self.troubles.push(Trouble::Propagating(Fault { text, hint: None }));
                     self.waits_for_list = true;
                     waiting.push(change);
@@ -254,6 +288,18 @@ impl Applying<'_, '_> {
             }
         }
         waiting.extend(self.send_all(ready).await);
+        waiting
+    }
+
+    /// Sends rule groups that drop references, step by step until something fails: what could not be wired may be in force
+    /// through these references, and then the next plan decides. Returns those that wait.
+    async fn let_go<'c>(&mut self, steps: &mut VecDeque<Vec<&'c Change>>) -> Vec<&'c Change> {
+        let mut waiting = Vec::new();
+        while self.troubles.is_empty()
+            && let Some(step) = steps.pop_front()
+        {
+            waiting.extend(self.wire(step).await);
+        }
         waiting
     }
 
@@ -326,6 +372,13 @@ impl Applying<'_, '_> {
             self.unwritten.insert(change.write.target().to_owned());
         }
     }
+}
+
+/// The steps in which rule groups drop references: first those that also refer to further IP sets, one by one, because what
+/// others drop may be in force through these afterwards.
+fn letting_go(changes: Vec<&Change>) -> VecDeque<Vec<&Change>> {
+    let (wiring, others): (Vec<_>, Vec<_>) = changes.into_iter().partition(|change| !change.refer.is_empty());
+    wiring.into_iter().map(|change| vec![change]).chain([others]).collect()
 }
 
 /// An IP set that the list does not show with the known lock token, preferring one that was changed.

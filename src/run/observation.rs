@@ -64,6 +64,7 @@ impl Observation {
     /// Scans the table and reads WAF concurrently. `again`: whether the run may scan again.
     pub(super) async fn take(job: &mut Job<'_>, again: bool) -> Result<Self, End> {
         let (table, settings, stop) = (job.table, &job.settings.table, job.stop);
+        job.cache.begin_run();
         let mut known = again.then(Known::default);
         let scan = table.first_scan(settings, stop, known.as_mut());
         let waf = job.waf.read_waf(&job.settings.waf, job.cache, job.stop);

@@ -114,8 +114,8 @@ async fn without_time_for_a_second_scan_additions_are_made() {
     let document = world.next_apply().await;
     assert_eq!(changes(&document), [format!("update_ip_set wafsync-ipv4-000 +{}", ip(11))]);
     assert_eq!(ended(&document), (Outcome::Partial, 1, 1));
-    let reason = "partial: removals postponed: the confirming scan would begin after the deadline; 1 write \
-                  was made";
+    let reason = "partial: removals postponed: the confirming scan would begin after the deadline (raise --deadline or lower \
+                  --settle); 1 write was made";
     assert_eq!(document.reason, reason);
 }
 

@@ -131,6 +131,19 @@ async fn a_rejected_value_that_holds_the_address_is_shown_with_its_item() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_item_that_was_rejected_as_a_whole_is_named() {
+    let world = World::new(&["--max-per-item", "2"]);
+    let asks = [ip(1), ip(2), ip(3)];
+    world.item("edge", &asks.iter().map(String::as_str).collect::<Vec<_>>());
+    let answer = world.explain(&ip(1)).await;
+    let next = "add it to an item of the table; it may be in one that was rejected as a whole, such as edge: `wafsync plan` says why";
+    assert_eq!((answer.exit_code(), answer.next.as_deref()), (7, Some(next)));
+    world.item("edge", &[]);
+    world.later().await;
+    assert_eq!(world.explain(&ip(1)).await.next.as_deref(), Some("add it to an item of the table"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_item_is_explained_with_all_its_addresses() {
     let world = World::new(&["--max-ip-sets", "50"]);
     world.item("edge", &["198.51.100.1/32", "198.51.100.2/32"]);

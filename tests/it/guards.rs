@@ -263,8 +263,8 @@ async fn rejections_hold_every_removal_and_no_addition() {
     let held = world.next_apply().await;
     assert_eq!(ended(&held), (Outcome::Held, 1, 1));
     assert_eq!(changes(&held), ["update_ip_set wafsync-ipv4-000 +203.0.113.1/32"]);
-    let reason = "1 value in the table could not be read, so 1 removal is not proven to be unwanted; correct the table, \
-                  or name the items with --ignore-item";
+    let reason = "1 value is invalid in the table, so 1 removal waits: the items may still ask for these addresses; \
+                  correct the table, or name the items with --ignore-item";
     assert_eq!(guard(&held), ("held", vec![reason]));
     assert_eq!(held.table.rejections.len(), 1);
 

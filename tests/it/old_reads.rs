@@ -4,12 +4,13 @@
 use std::time::Duration;
 
 use serde_json::json;
+use wafsync::report::Command;
 use wafsync::run::outcome::Outcome;
 
 use tokio::time::Instant;
 use wafsync_test_aws::{Fault, FaultKind, Phase, When};
 
-use crate::world::{World, changes, ended, ip, ips};
+use crate::world::{NOW, World, changes, ended, ip, ips};
 
 const SET: &str = "wafsync-ipv4-000";
 
@@ -142,4 +143,21 @@ async fn writes_not_shown_within_a_minute_end_the_run_as_partial_and_the_next_co
     assert!((120..140).contains(&began.elapsed().as_secs()), "a minute after the first one: {:?}", began.elapsed());
     world.aws.clear_faults();
     assert_eq!(ended(&world.next_apply().await), (Outcome::Converged, 0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_lives_on_believes_a_list_without_our_rule_groups_no_sooner() {
+    let world = World::new(&["--max-ip-sets", "10"]);
+    world.items(1..=20);
+    let mut session = world.session();
+    let stop = world.signal.stop(None);
+    assert_eq!(session.run(Command::Apply, NOW, &stop).await.document.outcome, Outcome::Changed);
+    world.later().await;
+    // A hand turns our rule around, which needs a person, and the list hides the rule group.
+    world.aws.edit_rule_group("wafsync-1", |rules| rules[0]["Action"] = json!({"Block": {}}));
+    world.later().await;
+    world.items(21..=21);
+    world.fail_times("ListRuleGroups", 3, When::Before, FaultKind::Omits("wafsync-1".to_owned()));
+    let blocked = session.run(Command::Apply, NOW, &stop).await.document;
+    assert_eq!((blocked.outcome, blocked.writes.done), (Outcome::Blocked, 0), "{}", blocked.reason);
 }

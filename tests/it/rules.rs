@@ -1,11 +1,13 @@
 //! Rule groups, web ACLs, and changes to them that need approval.
 
+use std::sync::{Arc, Mutex};
+
 use serde_json::json;
 use wafsync::aws::Connection;
 use wafsync::run::outcome::Outcome;
-use wafsync_test_aws::{Config, FaultKind, When};
+use wafsync_test_aws::{Config, Fault, FaultKind, Phase, When};
 
-use crate::world::{World, changes, ended, ip, ips, reference_to};
+use crate::world::{World, changes, ended, in_force, ip, ips, reference_to};
 
 const GROUP: &str = "wafsync-1";
 
@@ -102,7 +104,7 @@ async fn a_rule_edited_by_hand_is_blocked() {
         let inner = rules[0]["Statement"].take();
         rules[0]["Statement"] = json!({"NotStatement": {"Statement": inner}});
     });
-    let reason = "the rules of rule group wafsync-1 were edited by hand and would be replaced";
+    let reason = "the rules of rule group wafsync-1 were edited by hand and would be replaced by \"allow\"";
     blocked_then_approved(&mut world, reason).await;
 }
 
@@ -114,7 +116,7 @@ async fn a_rule_changed_to_block_is_blocked_and_a_renamed_one_is_restored() {
     assert_eq!(changes(&document), ["update_rule_group wafsync-1"]);
     assert_eq!(document.outcome, Outcome::Changed);
     world.aws.edit_rule_group(GROUP, |rules| rules[0]["Action"] = json!({"Block": {}}));
-    let reason = "the rules of rule group wafsync-1 were edited by hand and would be replaced";
+    let reason = "the rules of rule group wafsync-1 were edited by hand and would be replaced by \"allow\"";
     blocked_then_approved(&mut world, reason).await;
 }
 
@@ -143,6 +145,49 @@ async fn a_reference_to_a_foreign_set_is_not_dropped_without_approval() {
     let reason = format!("rule group wafsync-1 would no longer refer to {shown}, which is not one of ours");
     blocked_then_approved(&mut world, &reason).await;
     assert_eq!(world.in_force(), ips(1..=10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_foreign_reference_is_dropped_once_what_replaces_it_is_wired() {
+    let config = Config { set_capacity: 1, group_references: 2, ..Config::default() };
+    let mut world = World::with(config, &["--max-ip-sets", "4"]);
+    world.items(1..=2);
+    assert_eq!(world.apply().await.outcome, Outcome::Changed);
+    let refer = |group: &str, sets: &[&str], world: &World| {
+        let arns = sets.iter().map(|set| world.aws.ip_set(set).unwrap().arn);
+        let statements: Vec<_> = arns.map(|arn| json!({"IPSetReferenceStatement": {"ARN": arn}})).collect();
+        world.aws.edit_rule_group(group, |rules| match rules[0]["Statement"].as_object() {
+            Some(_) => rules[0]["Statement"] = json!({"OrStatement": {"Statements": statements}}),
+            None => panic!("no rule in {group}: {rules}"),
+        });
+    };
+    world.items(3..=3);
+    assert_eq!(world.next_apply().await.outcome, Outcome::Changed, "wafsync-2 has a rule");
+    // Hands let the fourth address in through another set in the first group, and another set into the second group.
+    world.aws.put_ip_set("REGIONAL", "offices", "IPV4", &[&ip(4)], None);
+    world.aws.put_ip_set("REGIONAL", "guests", "IPV4", &["192.0.2.1/32"], None);
+    refer("wafsync-1", &["wafsync-ipv4-000", "wafsync-ipv4-001", "offices"], &world);
+    refer("wafsync-2", &["wafsync-ipv4-002", "guests"], &world);
+    world.items(4..=4);
+    world.set_approval().await;
+    // The list does not show the new set at once.
+    world.once("CreateIPSet", Phase::After, |aws, _| {
+        for _ in 0..3 {
+            let (when, kind) = (When::Before, FaultKind::Omits("wafsync-ipv4-003".to_owned()));
+            aws.fail(Fault { operation: Some("ListIPSets".into()), target: None, skip: 0, times: 1, when, kind });
+        }
+    });
+    let lost = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&lost);
+    world.aws.on_call(move |aws, call| {
+        if !in_force(aws).contains(&ip(4)) {
+            seen.lock().unwrap().push(call.operation.clone());
+        }
+    });
+    let approved = world.next_apply().await;
+    assert_eq!(approved.outcome, Outcome::Changed, "{}", approved.reason);
+    assert_eq!(*lost.lock().unwrap(), Vec::<String>::new());
+    assert_eq!(world.in_force(), ips(1..=4));
 }
 
 #[tokio::test(start_paused = true)]
@@ -188,7 +233,7 @@ async fn a_web_acl_without_one_reference_is_unenforced() {
     assert_eq!(
         cut_off.reason,
         "unenforced: web ACL front does not enforce wafsync-1; no write was confirmed, the effect of 1 is unknown; not \
-         finished: the deadline is near"
+         finished: stopped before the deadline"
     );
     world.set(&["--web-acl", "front"]);
 

@@ -227,7 +227,10 @@ async fn a_write_cut_off_by_the_deadline_has_an_unknown_effect() {
     let document = world.apply().await;
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     assert_eq!(ended(&document), (Outcome::Partial, 1, 0));
-    assert_eq!(document.reason, "partial: the deadline is near; no write was confirmed, the effect of 1 is unknown");
+    assert_eq!(
+        document.reason,
+        "partial: stopped before the deadline; no write was confirmed, the effect of 1 is unknown"
+    );
     assert_eq!(world.in_force(), ips(1..=6));
     world.later().await;
     world.settled().await;
@@ -248,7 +251,7 @@ async fn held_and_cut_off() -> World {
 #[tokio::test(start_paused = true)]
 async fn a_held_run_that_was_cut_off_says_what_is_unknown_and_why() {
     let made = "no write was confirmed, the effect of 1 is unknown";
-    let open = "not finished: the deadline is near";
+    let open = "not finished: stopped before the deadline";
     let world = held_and_cut_off().await;
     let document = world.apply().await;
     assert_eq!(document.outcome, Outcome::Held);
@@ -267,6 +270,6 @@ async fn a_read_cut_off_by_the_deadline_is_not_a_failure() {
     let document = world.apply().await;
     assert_eq!(
         (ended(&document), document.reason.as_str()),
-        ((Outcome::Partial, 0, 0), "partial: the deadline is near; no write was made")
+        ((Outcome::Partial, 0, 0), "partial: stopped before the deadline; no write was made")
     );
 }

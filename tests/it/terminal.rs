@@ -64,6 +64,18 @@ async fn apply_shows_its_plan_and_continues_only_after_yes() {
 }
 
 #[tokio::test]
+async fn a_plan_without_a_write_ends_as_a_run_would() {
+    let process = Process::new().await;
+    process.item("a", &["198.51.100.7/32"]);
+    process.aws.put_web_acl("REGIONAL", "front", "Block", serde_json::json!([]));
+    let named = ["--web-acl=front"];
+    assert_eq!(apply(&process, &named, "yes\n").await.0, Some(3));
+    let (code, shown) = apply(&process, &named, "no\n").await;
+    assert!(code == Some(3) && !shown.contains(QUESTION), "{shown}");
+    assert!(shown.contains("web ACL front does not enforce wafsync-1"), "{shown}");
+}
+
+#[tokio::test]
 async fn yes_as_a_flag_skips_the_question() {
     let process = Process::new().await;
     process.item("a", &["198.51.100.7/32"]);

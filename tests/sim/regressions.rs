@@ -233,3 +233,13 @@ fn what_is_in_a_set_that_has_to_be_stripped_first_goes_elsewhere_at_once() {
 fn narrow_cidrs_replace_one_in_the_same_write_while_a_wide_one_around_them_waits() {
     run_seed(Sixth, 4_038_373, false);
 }
+
+#[test]
+fn a_foreign_reference_stays_until_what_else_is_in_force_through_it_is_wired() {
+    run_seed(Sixth, 5_010_890, false);
+}
+
+#[test]
+fn additions_in_a_set_that_is_not_wired_yet_may_still_wait() {
+    run_seed(Sixth, 7_000_409, false);
+}

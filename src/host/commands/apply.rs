@@ -13,7 +13,7 @@ use crate::metrics::samples;
 use crate::model::settings::{MetricsSettings, Settings, ViewSettings};
 use crate::planning::guard::Verdict;
 use crate::preflight::iam_policy::Access;
-use crate::report::Command;
+use crate::report::{Command, Document};
 use crate::run::outcome::Outcome;
 use crate::stop::Signal;
 
@@ -53,6 +53,19 @@ pub(in crate::host) async fn run(
     show(out, (&finished, Command::Apply), view, session.approving(), code)
 }
 
+/// The outcome of a run that makes no write, from its plan.
+fn without_writes(document: &Document) -> Outcome {
+    if document.is_guarded() {
+        Outcome::Held
+    } else if document.web_acls.iter().any(|acl| !acl.missing.is_empty()) {
+        Outcome::Unenforced
+    } else if document.leaves_something {
+        Outcome::Partial
+    } else {
+        Outcome::Converged
+    }
+}
+
 /// Runs once with a progress line.
 async fn run_once(session: &mut Session, command: Command, signal: &Signal) -> Finished {
     let settings = session.settings().run.clone();
@@ -79,8 +92,7 @@ impl Asking<'_> {
             return Some(deliver(out, &page, document.outcome.exit_code()));
         }
         if document.changes.is_empty() || document.guard.verdict == Verdict::Blocked {
-            let code = if document.is_guarded() { Outcome::Held.exit_code() } else { 0 };
-            return Some(deliver(out, &page, code));
+            return Some(deliver(out, &page, without_writes(document).exit_code()));
         }
         if deliver(out, &page, 0) != 0 {
             return Some(Outcome::Failed.exit_code());

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use sha2::{Digest as _, Sha256};
 
 use super::evidence::Evidence;
+use super::reason::Reason;
 use crate::model::cidr::{Cidr, Family, PerFamily};
 use crate::model::naming::Target;
 use crate::model::settings::OnRejection;
@@ -23,6 +24,10 @@ pub struct Approval {
     pub(super) rules: Vec<RuleChange>,
     /// Adopted IP sets that wafsync does not manage yet and that would lose CIDRs.
     pub(super) adopted: BTreeSet<String>,
+    /// Families that would be left without any CIDR.
+    pub(super) emptied: BTreeSet<Family>,
+    /// Families that would be left with fewer than `--min-addresses`.
+    pub(super) below_minimum: BTreeSet<Family>,
     /// Whether the table gave no entry.
     pub(super) empty_table: bool,
     /// Whether the table has rejections.
@@ -41,15 +46,38 @@ impl Approval {
         let held = |family: &Family| {
             let planned = additions.get(*family);
             let all = planned.len() + evidence.added_before(*family, planned).len();
-            evidence.allowed_additions(*family).is_some_and(|allowed| all > allowed)
+            evidence.allowed_additions(*family).is_some_and(|(_, allowed)| all > allowed)
         };
+        let (mut emptied, mut below_minimum) = (BTreeSet::new(), BTreeSet::new());
+        for family in Family::ALL {
+            let waiting = if held(&family) { additions.get(family).len() } else { 0 };
+            for reason in evidence.family_reasons(family, &diff.distinct(family, Class::Withdrawn), waiting) {
+                match reason {
+                    Reason::Empties { .. } => emptied.insert(family),
+                    Reason::BelowMinimum { .. } => below_minimum.insert(family),
+                    _ => false,
+                };
+            }
+        }
         Self {
             additions: Family::ALL.iter().filter(|f| held(f)).flat_map(|f| additions.get(*f)).copied().collect(),
+            emptied,
+            below_minimum,
             rules: evidence.rules.to_vec(),
             adopted: evidence.adopted_removals().map(|(_, name, _)| name.to_owned()).collect(),
             empty_table: evidence.empty_table().is_some(),
             rejections: rejections && !removals.is_empty(),
             removals,
+        }
+    }
+
+    /// Whether it lets removals of a family pass in spite of this reason: it is of a kind that was approved. The removals
+    /// themselves are compared one by one.
+    pub(super) fn passes(&self, family: Family, reason: &Reason) -> bool {
+        match reason {
+            Reason::Empties { .. } => self.emptied.contains(&family),
+            Reason::BelowMinimum { .. } => self.below_minimum.contains(&family) || self.emptied.contains(&family),
+            _ => true,
         }
     }
 
@@ -73,6 +101,12 @@ impl Approval {
         }
         for ip_set in &self.adopted {
             line(format!("adopt {ip_set}"));
+        }
+        for family in &self.emptied {
+            line(format!("empties {}", family.title()));
+        }
+        for family in &self.below_minimum {
+            line(format!("below minimum {}", family.title()));
         }
         if self.empty_table {
             line("empty table".to_owned());

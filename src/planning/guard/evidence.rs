@@ -6,6 +6,7 @@ use super::reason::Reason;
 use crate::model::cidr::{Cidr, Family, PerFamily};
 use crate::model::current::Current;
 use crate::model::desired::Desired;
+use crate::model::merged::Merged;
 use crate::model::naming::Target;
 use crate::model::settings::{GuardSettings, MaxAdditions, MaxRemovals};
 use crate::planning::diff::{self, Class, Diff, Unwanted};
@@ -59,14 +60,32 @@ impl Evidence<'_> {
         added.filter(|cidr| cidr.family() == family && planned.binary_search(cidr).is_err()).collect()
     }
 
-    /// The number of CIDRs of a family that this run may add; `None`: no limit.
-    pub(super) fn allowed_additions(&self, family: Family) -> Option<usize> {
+    /// The number of CIDRs of a family in force when the run began, and how many it may add; `None`: no limit.
+    pub(super) fn allowed_additions(&self, family: Family) -> Option<(usize, usize)> {
         let in_force = *self.in_force_at_start.get(family);
         match self.settings.max_additions? {
-            MaxAdditions::Count(count) => Some(count),
-            MaxAdditions::Percent(_) if in_force == 0 => None,
-            MaxAdditions::Percent(percent) => Some(share(in_force, percent)),
+            MaxAdditions::Count(count) => Some((in_force, count)),
+            MaxAdditions::Percent(percent) => {
+                // A first read that showed nothing may have been stale.
+                let in_force = if in_force == 0 { self.in_force_besides_added(family) } else { in_force };
+                (in_force > 0).then(|| (in_force, share(in_force, percent)))
+            }
         }
+    }
+
+    /// The number of CIDRs of a family in force by the table that this run has not added.
+    fn in_force_besides_added(&self, family: Family) -> usize {
+        let by_table = *self.diff.in_force_by_table.get(family);
+        if by_table == 0 {
+            return 0;
+        }
+        let in_force = self.current.shards.iter().filter(|shard| shard.family == family && shard.is_in_force());
+        let mut merged = Merged::new(in_force.map(|shard| shard.cidrs.as_slice()));
+        let mut others = 0;
+        while let Some((cidr, _)) = merged.step() {
+            others += usize::from(!self.added.contains(&cidr) && !self.always.contains(&cidr));
+        }
+        others.min(by_table)
     }
 
     /// The adopted IP sets that wafsync does not manage yet and that would lose CIDRs: index, name and those CIDRs.
@@ -93,13 +112,13 @@ impl Evidence<'_> {
         (is_empty && in_force > 0).then_some(Reason::EmptyTable { in_force })
     }
 
-    /// The reasons to hold these withdrawn CIDRs of a family.
-    pub(super) fn family_reasons(&self, family: Family, withdrawn: &[Cidr]) -> Vec<Reason> {
+    /// The reasons to hold these withdrawn CIDRs of a family while so many additions wait.
+    pub(super) fn family_reasons(&self, family: Family, withdrawn: &[Cidr], waiting: usize) -> Vec<Reason> {
         if withdrawn.is_empty() {
             return Vec::new();
         }
         let in_force = *self.in_force_at_start.get(family);
-        let left = *self.desired.from_table().get(family);
+        let left = self.desired.from_table().get(family).saturating_sub(waiting);
         let done = self.removed.iter().filter(|cidr| cidr.family() == family && withdrawn.binary_search(cidr).is_err());
         let removals = withdrawn.len() + done.count();
         let allowed = allowed_removals(self.settings.max_removals, in_force);
@@ -108,7 +127,7 @@ impl Evidence<'_> {
             reasons.push(Reason::TooMany { family, removals, in_force, allowed });
         }
         if left == 0 {
-            reasons.push(Reason::Empties { family, in_force });
+            reasons.push(Reason::Empties { family, in_force, waiting });
         } else if left < self.settings.min_addresses {
             reasons.push(Reason::BelowMinimum { family, left, minimum: self.settings.min_addresses });
         }

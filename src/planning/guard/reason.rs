@@ -26,6 +26,8 @@ pub enum Reason {
         family: Family,
         /// CIDRs in force when the run began.
         in_force: usize,
+        /// Additions that wait for approval.
+        waiting: usize,
     },
     /// Fewer CIDRs than `--min-addresses` would be left.
     BelowMinimum {
@@ -96,15 +98,15 @@ impl fmt::Display for Reason {
                 family.title(),
                 grouped(*allowed)
             ),
-            Self::Empties { family, in_force } => {
+            Self::Empties { family, in_force, waiting } => {
                 let family = family.title();
                 match in_force {
-                    1 => write!(f, "the only {family} CIDR would be removed, and the table asks for no other"),
-                    all => write!(
-                        f,
-                        "all {} {family} CIDRs would be removed, and the table asks for no other",
-                        grouped(*all)
-                    ),
+                    1 => write!(f, "the only {family} CIDR would be removed")?,
+                    all => write!(f, "all {} {family} CIDRs would be removed", grouped(*all))?,
+                }
+                match waiting {
+                    0 => f.write_str(", and the table asks for no other"),
+                    waiting => write!(f, " before {} that wait for approval", counted(*waiting, "addition")),
                 }
             }
             Self::BelowMinimum { family, left, minimum } => {
@@ -124,10 +126,11 @@ impl fmt::Display for Reason {
             ),
             Self::Rejections { rejections, removals } => write!(
                 f,
-                "{} in the table could not be read, so {} not proven to be unwanted; correct the table, or name the \
-                 items with --ignore-item",
-                counted(*rejections, "value"),
-                are(*removals, "removal"),
+                "{} invalid in the table, so {} {}: the items may still ask for these addresses; correct the table, or name \
+                 the items with --ignore-item",
+                are(*rejections, "value"),
+                counted(*removals, "removal"),
+                if *removals == 1 { "waits" } else { "wait" },
             ),
             Self::Adopted { ip_set, removals } => write!(
                 f,

@@ -205,8 +205,8 @@ fn a_table_without_any_entry_blocks_while_something_is_in_force() {
 #[test]
 fn rejections_hold_removals_unless_they_are_skipped() {
     let mut case = Case { rejections: 2, ..Case::wanting(1..100) };
-    let reason = "2 values in the table could not be read, so 1 removal is not proven to be unwanted; correct the table, or \
-                  name the items with --ignore-item";
+    let reason = "2 values are invalid in the table, so 1 removal waits: the items may still ask for these addresses; \
+                  correct the table, or name the items with --ignore-item";
     assert_eq!(said(&case.judge()), held(&[reason], 1));
     case.settings.on_rejection = OnRejection::Skip;
     assert_eq!(said(&case.judge()), PASS);
@@ -232,8 +232,9 @@ fn every_change_of_a_rule_blocks_until_it_is_approved() {
         RuleChange::OtherTable { group: group(), found: "00000000".into(), ours: "11111111".into() },
         RuleChange::Policy { group: group(), from: "allow".into(), to: "count and label".into() },
         RuleChange::Labels { group: group(), from: vec![], to: vec!["wafsync".into()] },
-        RuleChange::Edited { group: group(), seen: "a".into() },
-        RuleChange::Edited { group: group(), seen: "b".into() },
+        RuleChange::Edited { group: group(), seen: "a".into(), to: "allow".into() },
+        RuleChange::Edited { group: group(), seen: "b".into(), to: "allow".into() },
+        RuleChange::Edited { group: group(), seen: "b".into(), to: "count".into() },
         RuleChange::DroppedReference { group: group(), ip_set: "arn:offices".into() },
     ];
     let mut digests = BTreeSet::new();
@@ -245,7 +246,7 @@ fn every_change_of_a_rule_blocks_until_it_is_approved() {
         let reason = judgment.reasons[0].to_string();
         assert_eq!(said(&case.approved().judge()), approved(&[&reason]));
     }
-    assert_eq!(digests.len(), 6);
+    assert_eq!(digests.len(), 7);
 }
 
 #[test]
@@ -264,7 +265,7 @@ fn an_approval_names_what_it_lets_through_and_nothing_else() {
         (said(&more), &more.held[..]),
         (held(&["1 removal is not in the plan that was approved"], 1), &[host(20)][..])
     );
-    later.rules = vec![RuleChange::Edited { group: "wafsync-1".into(), seen: String::new() }];
+    later.rules = vec![RuleChange::Edited { group: "wafsync-1".into(), seen: String::new(), to: String::new() }];
     assert_eq!(later.judge_after(first.approval.as_ref()).verdict, Verdict::Blocked);
 }
 
@@ -360,8 +361,8 @@ fn drift_is_neither_counted_nor_part_of_what_a_percentage_is_of() {
 fn drift_stays_while_rejections_hold_and_can_be_approved() {
     let mut case = Case { rejections: 1, ..Case::wanting(0..10) };
     case.current.shards = vec![edited("wafsync-ipv4-000", 0..10, 50..52)];
-    let reason = "1 value in the table could not be read, so 2 removals are not proven to be unwanted; correct the table, or \
-                  name the items with --ignore-item";
+    let reason = "1 value is invalid in the table, so 2 removals wait: the items may still ask for these addresses; \
+                  correct the table, or name the items with --ignore-item";
     assert_eq!(said(&case.judge()), held(&[reason], 2));
     let digest = case.judge().digest;
     assert_eq!(said(&case.approved().judge()), approved(&[reason]));
@@ -565,4 +566,64 @@ fn the_digest_of_the_rest_is_that_of_a_plan_made_now() {
 fn verdicts_have_names_that_last() {
     let names = [Verdict::Pass, Verdict::Held, Verdict::Blocked, Verdict::Approved].map(|verdict| verdict.to_string());
     assert_eq!(names, ["pass", "held", "blocked", "approved"]);
+}
+
+/// Like [`Case::wanting`], with fewer hosts in force.
+fn of(in_force: std::ops::Range<u32>, wanted: std::ops::Range<u32>) -> Case {
+    let current = Current { shards: vec![shard("wafsync-ipv4-000", in_force.map(host))], ..Current::default() };
+    Case { current, ..Case::wanting(wanted) }
+}
+
+#[test]
+fn a_family_is_not_emptied_while_what_replaces_it_waits() {
+    let mut case = of(0..5, 100..105);
+    case.settings.max_additions = Some(MaxAdditions::Percent(50.0));
+    let removed = "all 5 IPv4 CIDRs would be removed before 5 additions that wait for approval";
+    let added = "5 IPv4 CIDRs would be added to 5 in force; --max-additions allows 2 in one run";
+    let judgment = case.judge();
+    assert_eq!((said(&judgment), judgment.waiting.len()), (held(&[removed, added], 5), 5));
+    assert_eq!(said(&case.approved().judge()), approved(&[added]));
+    let mut left = of(0..5, 3..8);
+    left.settings =
+        GuardSettings { max_additions: Some(MaxAdditions::Count(1)), min_addresses: 3, ..Case::wanting(0..1).settings };
+    let below = "2 IPv4 CIDRs of the table would be left; --min-addresses asks for at least 3";
+    let added = "3 IPv4 CIDRs would be added to 5 in force; --max-additions allows 1 in one run";
+    assert_eq!(said(&left.judge()), held(&[below, added], 3));
+}
+
+#[test]
+fn an_approval_passes_no_kind_of_stop_that_it_did_not_name() {
+    let replaced = Case::wanting(100..200).approved();
+    let first = replaced.judge();
+    assert_eq!(first.verdict, Verdict::Approved);
+    let six = Cidr::new("2001:db8::".parse().unwrap(), 48).unwrap();
+    let mut emptied = Case { wanted: wanting([six]), ..Case::wanting(0..0) };
+    let reason = "all 100 IPv4 CIDRs would be removed, and the table asks for no other";
+    // The replacements vanish before the second scan of the same run.
+    assert_eq!(said(&emptied.judge_after(first.approval.as_ref())), held(&[reason], 100));
+    // The same before the run.
+    emptied.settings = replaced.settings.clone();
+    let later = emptied.judge();
+    assert_eq!((later.verdict, later.held.len()), (Verdict::Held, 100));
+    assert_eq!(emptied.approved().judge().verdict, Verdict::Approved);
+
+    let below_five = || GuardSettings { min_addresses: 5, ..Case::wanting(0..1).settings };
+    let few = Case { wanted: wanting([host(100), host(101)]), settings: below_five(), ..Case::wanting(0..0) };
+    let reason = "2 IPv4 CIDRs of the table would be left; --min-addresses asks for at least 5";
+    assert_eq!(said(&few.judge_after(first.approval.as_ref())), held(&[reason], 100));
+    let approval = few.approved().judge().approval;
+    let fewer = Case { wanted: wanting([host(100)]), settings: below_five(), ..Case::wanting(0..0) };
+    assert_eq!(fewer.judge_after(approval.as_ref()).verdict, Verdict::Approved, "still below the minimum");
+}
+
+#[test]
+fn a_first_read_that_shows_nothing_lifts_no_limit_of_additions() {
+    let mut case = of(0..50, 0..150);
+    case.settings.max_additions = Some(MaxAdditions::Percent(10.0));
+    case.in_force_at_start = Some(PerFamily::default());
+    case.added = (50..150).map(host).collect();
+    let reason = "100 IPv4 CIDRs would be added to 50 in force; --max-additions allows 5 in one run";
+    assert_eq!(said(&case.judge()), held(&[reason], 0));
+    case.added = (0..150).map(host).collect();
+    assert_eq!(said(&case.judge()), PASS, "the run has added what is there");
 }

@@ -59,6 +59,14 @@ pub struct Input<'a> {
     pub new_sets: usize,
 }
 
+impl Input<'_> {
+    /// Whether this shard's rule group is one that every named web ACL refers to: only then its contents let anyone in.
+    #[must_use]
+    pub fn is_enforced(&self, shard: &ShardInput<'_>) -> bool {
+        shard.group.and_then(|group| self.groups.get(group)).is_some_and(|group| group.referred)
+    }
+}
+
 /// The decision about an existing shard.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ShardLayout {

@@ -51,7 +51,7 @@ fn rely(drafts: &[Draft<'_>], input: &Input<'_>, index: usize, leaving: Cidr, by
     }
     let stays = |cidr: &Cidr| *cidr != leaving && draft.keeps(*cidr);
     let own = coverage::overlapping(draft.shard.cidrs, leaving).filter(stays).map(|cidr| Stay { cidr, shard: index });
-    let others = drafts.iter().enumerate().filter(|(shard, draft)| *shard != index && draft.force == Force::Wired);
+    let others = drafts.iter().enumerate().filter(|(shard, other)| *shard != index && draft.can_rely_on(other));
     let others = others.flat_map(|(shard, draft)| {
         let stays = move |cidr: &Cidr| {
             draft.stays_for_sure(*cidr)

@@ -41,13 +41,17 @@ pub(super) fn missing(input: &Input<'_>, family: Family, drafts: &mut [Draft<'_>
 fn has_keeper(cidr: Cidr, holders: &[usize], drafts: &mut [Draft<'_>]) -> bool {
     let ranked = holders.iter().filter_map(|&index| {
         let draft = drafts.get(index).filter(|draft| draft.ends_wired)?;
-        Some((draft.force_of(cidr), draft.force, index))
+        Some((draft.force_of(cidr), !draft.is_enforced, draft.force, index))
     });
-    let Some((force, _, keeper)) = ranked.min() else { return false };
+    let Some((force, _, _, keeper)) = ranked.min() else { return false };
     for &index in holders.iter().filter(|index| **index != keeper) {
         // A copy that may be in force may go only if another one certainly is.
-        let spare = |draft: &&mut Draft<'_>| draft.force == Force::Idle || force == Force::Wired;
-        if let Some(draft) = drafts.get_mut(index).filter(|draft| draft.takes_more()).filter(spare) {
+        let relies = |draft: &Draft<'_>| drafts.get(keeper).is_some_and(|keeper| draft.can_rely_on(keeper));
+        let is_spare = |draft: &&Draft<'_>| {
+            draft.takes_more() && (draft.force == Force::Idle || force == Force::Wired && relies(draft))
+        };
+        let is_spare = drafts.get(index).as_ref().is_some_and(is_spare);
+        if let Some(draft) = drafts.get_mut(index).filter(|_| is_spare) {
             draft.doubled.push((cidr, keeper));
         }
     }

@@ -106,7 +106,7 @@ fn family_counts(input: &Input<'_>, tasks: &[&Task<'_>], layout: &Layout, family
     let taken: BTreeSet<Cidr> =
         tasks.iter().filter(|task| task.is_open()).flat_map(|task| task.copies.iter().copied()).collect();
     let is_due = |cidr: Cidr| !taken.contains(&cidr) && !contains(input.waiting, cidr);
-    let (missing, spare) = missing_and_spare(*input.desired.get(family), tasks, is_due);
+    let (missing, spare) = missing_and_spare(input, family, tasks, is_due);
     let unplaced = layout.unplaced.iter().filter(|cidr| cidr.family() == family).count();
     let count = |(task, spare): (&&Task<'_>, usize)| ShardCounts {
         held: task.shard.cidrs.len(),
@@ -121,14 +121,21 @@ fn family_counts(input: &Input<'_>, tasks: &[&Task<'_>], layout: &Layout, family
 
 /// The number of wanted CIDRs that are due and that no wired set will hold, and for each set the number of its CIDRs that
 /// another certainly keeps.
-fn missing_and_spare(desired: Slice<'_>, tasks: &[&Task<'_>], is_due: impl Fn(Cidr) -> bool) -> (usize, Vec<usize>) {
+fn missing_and_spare(
+    input: &Input<'_>,
+    family: Family,
+    tasks: &[&Task<'_>],
+    is_due: impl Fn(Cidr) -> bool,
+) -> (usize, Vec<usize>) {
+    let desired = *input.desired.get(family);
     let lists = tasks.iter().map(|task| if task.ends_wired { task.shard.cidrs } else { Slice::default() });
     // One that AWS may still be propagating is no keeper while there is another.
     let is_fresh = |task: &Task<'_>, cidr: Cidr| contains(&task.shard.fresh, cidr);
     let rank = |at: &usize, cidr: Cidr| {
         let task = tasks.get(*at)?;
         let is_idle = !is_in_force(task.shard);
-        Some((is_idle || is_fresh(task, cidr), task.shard.group.is_none(), is_idle, *at))
+        let not_sure = (is_idle || is_fresh(task, cidr), task.shard.group.is_none());
+        Some((not_sure, !input.is_enforced(task.shard), is_idle, *at))
     };
     let (mut missing, mut spare) = (0, vec![0; tasks.len()]);
     let mut wanted = desired.iter().peekable();
@@ -144,7 +151,12 @@ fn missing_and_spare(desired: Slice<'_>, tasks: &[&Task<'_>], is_due: impl Fn(Ci
         let keeper_task = keeper.and_then(|at| tasks.get(at));
         let surely = keeper_task.is_some_and(|task| task.shard.group.is_some() && !is_fresh(task, cidr));
         for holder in holders.iter().filter(|holder| Some(**holder) != keeper) {
-            let counts = surely || tasks.get(*holder).is_some_and(|task| !is_in_force(task.shard));
+            let is_kept = |task: &&&Task<'_>| {
+                let enforced = |task: &Task<'_>| input.is_enforced(task.shard);
+                !is_in_force(task.shard)
+                    || surely && (keeper_task.is_some_and(|keeper| enforced(keeper)) || !enforced(task))
+            };
+            let counts = tasks.get(*holder).as_ref().is_some_and(is_kept);
             if let Some(spare) = spare.get_mut(*holder) {
                 *spare += usize::from(counts);
             }

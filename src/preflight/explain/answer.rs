@@ -10,9 +10,12 @@ use crate::model::cidrs::Cidrs;
 use crate::model::coverage;
 use crate::model::current::{Current, RuleGroup, Shard};
 use crate::model::desired::Desired;
-use crate::model::item::Rejection;
+use crate::model::item::{REJECTED_VALUE_CHARS, Rejection, RejectionReason, TableView};
 use crate::model::policy::RulePolicy;
 use crate::model::web_acl::WebAcl;
+
+/// The number of items that are named as examples.
+const SUCH_AS: usize = 3;
 
 /// The most items and rejections that are listed; the rest is counted.
 pub(super) const LISTED: usize = 100;
@@ -96,6 +99,9 @@ pub struct Explanation {
     /// Why no web ACL was looked at, if that is an obstacle.
     #[serde(skip)]
     pub(super) obstacle: Option<String>,
+    /// Items that were rejected as a whole, so that they may ask for the address: a few of their keys.
+    #[serde(skip)]
+    unread_items: Vec<String>,
 }
 
 /// A rejected value that holds the address.
@@ -204,6 +210,7 @@ pub fn explain(address: Cidr, seen: &Lookup<'_>) -> Explanation {
         },
         missing: None,
         next: None,
+        unread_items: unread_items(desired.view()),
         obstacle: match seen.acls {
             Acls::NotLooked(why) => why.clone(),
             Acls::Named(_) | Acls::Found(_) | Acls::NoneRefers(_) => None,
@@ -274,6 +281,18 @@ impl Lookup<'_> {
     }
 }
 
+/// The keys of the first items of which a value was rejected without its addresses being seen.
+fn unread_items(view: &TableView) -> Vec<String> {
+    let is_unread = |rejection: &&Rejection| {
+        let is_cut = rejection.value.chars().count() >= REJECTED_VALUE_CHARS;
+        is_cut || matches!(rejection.reason, RejectionReason::TooMany { .. })
+    };
+    let mut keys: Vec<String> = view.rejections.iter().filter(is_unread).map(|found| found.key.to_string()).collect();
+    keys.dedup();
+    keys.truncate(SUCH_AS);
+    keys
+}
+
 impl From<&Rejection> for RejectedValue {
     fn from(rejection: &Rejection) -> Self {
         Self {
@@ -324,6 +343,13 @@ impl Explanation {
                 "run `wafsync plan` to see when it is removed; add it to an item to keep it".to_owned()
             }
             Link::Table if self.rejections_total > 0 => "correct the rejected value in its item".to_owned(),
+            Link::Table if !self.unread_items.is_empty() => {
+                let items = self.unread_items.iter().map(|key| crate::text::line(key)).collect::<Vec<_>>().join(", ");
+                format!(
+                    "add it to an item of the table; it may be in one that was rejected as a whole, such as {items}: `wafsync \
+                     plan` says why"
+                )
+            }
             Link::Table => "add it to an item of the table".to_owned(),
             Link::IpSet | Link::RuleGroup => "run `wafsync apply`; `wafsync plan` shows what holds it back".to_owned(),
             Link::Rule => "run `wafsync plan`: restoring the rule needs an approval".to_owned(),

@@ -157,9 +157,13 @@ impl State {
         if outcome == "held" && !blocked {
             let covered = |cidr: &String| Ranges::of([cidr]).within(&wanted) && !in_adopted(cidr);
             let in_force = Ranges::of(&standing);
+            // What is in sets that it created and could not wire yet may still wait.
+            let own = run.created.iter().filter(|name| !self.now.wired.contains(*name));
+            let own: BTreeSet<&String> = own.filter_map(|name| self.now.sets.get(name)).flatten().collect();
             let waits = |cidr: &String| {
                 let range = Ranges::of([cidr]);
-                self.terms.max_additions.is_some() && range.within(&wanted) && !range.within(&in_force)
+                let is_new = own.contains(cidr) || !range.within(&in_force);
+                self.terms.max_additions.is_some() && range.within(&wanted) && is_new
             };
             // An unfinished scan says nothing about newly wanted addresses.
             let lies =

@@ -3,7 +3,7 @@
 use super::world::{GROUP, SMALL, Shard, World, adopted, cidr, cidrs, deferred, idle, is_quiet, unwired, wired};
 use crate::model::cidr::Cidr;
 use crate::model::limits::Limits;
-use crate::planning::layout::{Input, Layout, lay_out};
+use crate::planning::layout::{GroupInput, Input, Layout, lay_out};
 use crate::planning::lower_bound::{self, counts};
 
 fn world(shards: Vec<Shard>, wanted: &str) -> World {
@@ -327,4 +327,24 @@ fn a_cidr_stays_while_another_set_relies_on_it() {
     assert_eq!(relies_on(&layout, 0), [1]);
     check(&layout, 0, "203.0.113.0/32", "203.0.113.0/31", "");
     check(&layout, 1, "203.0.113.1/32", "203.0.113.4/30", "203.0.113.0/31");
+}
+
+#[test]
+fn what_a_web_acl_enforces_relies_on_no_set_that_it_does_not() {
+    let shards = || {
+        vec![
+            wired("s-000", 0, "203.0.113.0/30 203.0.113.8/32 203.0.113.9/32"),
+            wired("s-001", 1, "203.0.113.0/32 203.0.113.1/32"),
+        ]
+    };
+    let wanted = "203.0.113.0/32 203.0.113.1/32 203.0.113.8/32 203.0.113.9/32";
+    let layout = |referred: [bool; 2]| {
+        let groups = referred.map(|referred| GroupInput { referred, ..GROUP });
+        World::new(SMALL, shards(), groups.to_vec(), cidrs(wanted)).lay_out()
+    };
+    check(&layout([true, false]), 0, "", "", "203.0.113.0/30");
+    for referred in [[true, true], [false, true], [false, false]] {
+        check(&layout(referred), 0, "", "203.0.113.0/30", "");
+        assert_eq!(relies_on(&layout(referred), 0), [1]);
+    }
 }

@@ -70,20 +70,23 @@ impl<'a> Search<'a> {
             ends_wired.push(joins || shard.group.is_some());
         }
 
-        let mut keepers: BTreeMap<Cidr, (u8, usize)> = BTreeMap::new();
+        let is_enforced = |at: usize| world.shards[at].group.is_some_and(|group| world.groups[group].referred);
+        let mut keepers: BTreeMap<Cidr, (u8, bool, usize)> = BTreeMap::new();
         for (at, shard) in world.shards.iter().enumerate().filter(|(at, _)| ends_wired[*at]) {
             let rank = if shard.group.is_some() { 0 } else { 1 + u8::from(!shard.is_in_force()) };
             for cidr in shard.cidrs.intersection(&world.wanted) {
-                let keeper = keepers.entry(*cidr).or_insert((rank, at));
-                *keeper = (rank, at).min(*keeper);
+                let this = (rank, !is_enforced(at), at);
+                let keeper = keepers.entry(*cidr).or_insert(this);
+                *keeper = this.min(*keeper);
             }
         }
         let (mut open, mut written, mut empty) = (Vec::new(), Vec::new(), Vec::new());
         for (at, shard) in world.shards.iter().enumerate() {
             let leaving = if shard.closed { Vec::new() } else { world.leaving(shard) };
             let is_spare = |cidr: &Cidr| {
-                let (rank, keeper) = keepers.get(cidr).copied().unwrap_or((0, at));
-                spares && keeper != at && (rank == 0 || !shard.is_in_force())
+                let Some((rank, not_enforced, keeper)) = keepers.get(cidr).copied() else { return false };
+                let surely = rank == 0 && !(not_enforced && is_enforced(at));
+                spares && keeper != at && (surely || !shard.is_in_force())
             };
             let stays = |cidr: &&Cidr| !leaving.contains(cidr) && !is_spare(cidr);
             let kept = shard.cidrs.iter().filter(stays).count();

@@ -215,3 +215,43 @@ fn a_reference_to_a_foreign_set_is_dropped_last_and_named() {
     let current = current(vec![wired(set("wafsync-ipv4-000", &[A]))], &["foreign"]);
     expect(&current, &wanting_only(&[A]), &["Unwire wafsync-1 -arn:foreign"], &[]);
 }
+
+#[test]
+fn of_two_groups_that_swap_references_one_keeps_them_until_the_other_is_written() {
+    let shards =
+        vec![wired(set("wafsync-ipv4-000", &[A])), set("wafsync-ipv4-001", &[B]), set("wafsync-ipv4-002", &[C])];
+    let mut current = current(shards, &["offices"]);
+    let table = target().table_tag(Some(ACCOUNT));
+    current.groups[1] = rule_group(2, &Group { references: vec!["guests".into()], edited: false, table });
+    let seen = |plan: &Plan| -> Vec<(Stage, String, Vec<String>, Vec<String>)> {
+        let of = |change: &Change| {
+            let Write::UpdateRuleGroup { spec, .. } = &change.write else { panic!("{change:?}") };
+            let arns = spec.references.iter().map(|reference| reference.arn.clone().unwrap());
+            (change.stage, spec.name.clone(), arns.collect(), change.unrefer.clone())
+        };
+        plan.changes.iter().map(of).collect()
+    };
+    let arns = |names: &[&str]| names.iter().map(|name| arn(name)).collect::<Vec<_>>();
+    let first = planned(&current, &wanting_only(&[A, B, C]));
+    assert_eq!(
+        seen(&first),
+        [
+            (Stage::Wire, "wafsync-2".into(), arns(&["wafsync-ipv4-002", "guests"]), vec![]),
+            (Stage::Unwire, "wafsync-1".into(), arns(&["wafsync-ipv4-000", "wafsync-ipv4-001"]), arns(&["offices"])),
+        ]
+    );
+    // In a rule that was edited, a reference may mean anything: that one drops it.
+    let table = target().table_tag(Some(ACCOUNT));
+    current.groups[0] =
+        rule_group(1, &Group { references: vec!["wafsync-ipv4-000".into(), "offices".into()], edited: true, table });
+    assert_eq!(seen(&planned(&current, &wanting_only(&[A, B, C]))), seen(&first));
+    // A rule has no room for all.
+    let full = vec![wired(set("wafsync-ipv4-000", &[A])), set("wafsync-ipv4-001", &[B]), set("wafsync-ipv4-002", &[C])];
+    let mut full = self::current(full, &["offices"]);
+    let table = target().table_tag(Some(ACCOUNT));
+    let references = vec!["guests".into(), "others".into()];
+    full.groups[1] = rule_group(2, &Group { references, edited: false, table });
+    let stages: Vec<Stage> =
+        planned(&full, &wanting_only(&[A, B, C])).changes.iter().map(|change| change.stage).collect();
+    assert_eq!(stages, [Stage::Unwire, Stage::Unwire]);
+}
