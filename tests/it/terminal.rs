@@ -72,7 +72,7 @@ async fn a_plan_without_a_write_ends_as_a_run_would() {
     assert_eq!(apply(&process, &named, "yes\n").await.0, Some(3));
     let (code, shown) = apply(&process, &named, "no\n").await;
     assert!(code == Some(3) && !shown.contains(QUESTION), "{shown}");
-    assert!(shown.contains("web ACL front does not enforce wafsync-1"), "{shown}");
+    assert!(shown.contains("front does NOT enforce wafsync-1"), "{shown}");
 }
 
 #[tokio::test]
