@@ -96,7 +96,7 @@ impl WafReader {
         cache: &mut ReadCache,
         stop: &Stop,
     ) -> Result<Ours, AwsError> {
-        let is_first = cache.is_first_read();
+        let is_first = cache.is_unused();
         let mut looks = 0;
         loop {
             let (ours, doubt) = match self.look(settings, cache, stop).await? {

@@ -161,13 +161,16 @@ fn layout_input<'a>(basis: Basis<'a>, restraint: Restraint<'a>) -> Input<'a> {
         .collect();
     let groups = numbers
         .iter()
-        .map(|number| match group_of(basis.current, *number) {
-            Some((index, group)) => GroupInput {
-                references: extra_references(basis.current, index, group).len(),
+        .map(|number| {
+            let existing = group_of(basis.current, *number);
+            let group = existing.map(|(_, group)| group);
+            let is_rewritten = |group| rule_changes::must_rewrite(group, basis.current, basis.policy, basis.target);
+            GroupInput {
+                references: existing.map_or(0, |(index, group)| extra_references(basis.current, index, group).len()),
                 referred: referred(basis.current, group),
-                written_anyway: rule_changes::must_rewrite(group, basis.current, basis.policy, basis.target),
-            },
-            None => GroupInput { references: 0, referred: basis.current.web_acls.is_none(), written_anyway: true },
+                enforced_by: enforced_by(basis.current, group),
+                written_anyway: group.is_none_or(is_rewritten),
+            }
         })
         .collect();
     let new_sets = basis.limits.max_ip_sets.saturating_sub(basis.current.shards.len());
@@ -203,9 +206,17 @@ fn extra_references<'a>(current: &'a Current, index: usize, group: &RuleGroup) -
     current.shards.iter().filter(refers).collect()
 }
 
-fn referred(current: &Current, group: &RuleGroup) -> bool {
-    let refers = |acls: &Vec<WebAcl>| acls.iter().all(|acl| acl.refers_to.contains(&group.arn));
-    current.web_acls.as_ref().is_none_or(refers)
+/// The named web ACLs that refer to this group, if it exists: a bit for each of the first 128, all bits if none is named.
+fn enforced_by(current: &Current, group: Option<&RuleGroup>) -> u128 {
+    let Some(acls) = &current.web_acls else { return u128::MAX };
+    let refers = |acl: &WebAcl| group.is_some_and(|group| acl.refers_to.contains(&group.arn));
+    let bits = (0..u128::BITS).map(|bit| 1_u128 << bit);
+    bits.zip(acls).filter(|(_, acl)| refers(acl)).fold(0, |all, (bit, _)| all | bit)
+}
+
+fn referred(current: &Current, group: Option<&RuleGroup>) -> bool {
+    let refers = |acl: &WebAcl| group.is_some_and(|group| acl.refers_to.contains(&group.arn));
+    current.web_acls.as_ref().is_none_or(|acls| acls.iter().all(refers))
 }
 
 #[cfg(test)]

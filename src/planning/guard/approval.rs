@@ -26,8 +26,6 @@ pub struct Approval {
     pub(super) adopted: BTreeSet<String>,
     /// Families that would be left without any CIDR.
     pub(super) emptied: BTreeSet<Family>,
-    /// Families that would be left with fewer than `--min-addresses`.
-    pub(super) below_minimum: BTreeSet<Family>,
     /// Whether the table gave no entry.
     pub(super) empty_table: bool,
     /// Whether the table has rejections.
@@ -48,21 +46,14 @@ impl Approval {
             let all = planned.len() + evidence.added_before(*family, planned).len();
             evidence.allowed_additions(*family).is_some_and(|(_, allowed)| all > allowed)
         };
-        let (mut emptied, mut below_minimum) = (BTreeSet::new(), BTreeSet::new());
-        for family in Family::ALL {
-            let waiting = if held(&family) { additions.get(family).len() } else { 0 };
-            for reason in evidence.family_reasons(family, &diff.distinct(family, Class::Withdrawn), waiting) {
-                match reason {
-                    Reason::Empties { .. } => emptied.insert(family),
-                    Reason::BelowMinimum { .. } => below_minimum.insert(family),
-                    _ => false,
-                };
-            }
-        }
+        let is_emptied = |family: &Family| {
+            let waiting = if held(family) { additions.get(*family).len() } else { 0 };
+            let reasons = evidence.family_reasons(*family, &diff.distinct(*family, Class::Withdrawn), waiting);
+            reasons.iter().any(|reason| matches!(reason, Reason::Empties { .. }))
+        };
         Self {
             additions: Family::ALL.iter().filter(|f| held(f)).flat_map(|f| additions.get(*f)).copied().collect(),
-            emptied,
-            below_minimum,
+            emptied: Family::ALL.into_iter().filter(is_emptied).collect(),
             rules: evidence.rules.to_vec(),
             adopted: evidence.adopted_removals().map(|(_, name, _)| name.to_owned()).collect(),
             empty_table: evidence.empty_table().is_some(),
@@ -71,14 +62,9 @@ impl Approval {
         }
     }
 
-    /// Whether it lets removals of a family pass in spite of this reason: it is of a kind that was approved. The removals
-    /// themselves are compared one by one.
+    /// Whether it lets removals of a family pass in spite of this reason. The removals themselves are compared one by one.
     pub(super) fn passes(&self, family: Family, reason: &Reason) -> bool {
-        match reason {
-            Reason::Empties { .. } => self.emptied.contains(&family),
-            Reason::BelowMinimum { .. } => self.below_minimum.contains(&family) || self.emptied.contains(&family),
-            _ => true,
-        }
+        !matches!(reason, Reason::Empties { .. }) || self.emptied.contains(&family)
     }
 
     /// The digest: `sha256:` and 64 hexadecimal digits, over all of this and the target.
@@ -104,9 +90,6 @@ impl Approval {
         }
         for family in &self.emptied {
             line(format!("empties {}", family.title()));
-        }
-        for family in &self.below_minimum {
-            line(format!("below minimum {}", family.title()));
         }
         if self.empty_table {
             line("empty table".to_owned());

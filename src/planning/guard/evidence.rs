@@ -118,7 +118,15 @@ impl Evidence<'_> {
             return Vec::new();
         }
         let in_force = *self.in_force_at_start.get(family);
-        let left = self.desired.from_table().get(family).saturating_sub(waiting);
+        let wanted = *self.desired.from_table().get(family);
+        let left = match waiting {
+            0 => wanted,
+            // What covers a part of one that waits stays.
+            waiting => {
+                let stays = self.diff.in_force_by_table.get(family).saturating_sub(withdrawn.len());
+                wanted.saturating_sub(waiting).max(stays)
+            }
+        };
         let done = self.removed.iter().filter(|cidr| cidr.family() == family && withdrawn.binary_search(cidr).is_err());
         let removals = withdrawn.len() + done.count();
         let allowed = allowed_removals(self.settings.max_removals, in_force);

@@ -34,8 +34,8 @@ impl Force {
 pub(super) struct Draft<'a> {
     pub(super) shard: &'a ShardInput<'a>,
     pub(super) force: Force,
-    /// Whether every named web ACL refers to its rule group.
-    pub(super) is_enforced: bool,
+    /// The web ACLs that refer to its rule group.
+    pub(super) enforced_by: u128,
     pub(super) ends_wired: bool,
     /// Wanted CIDRs that another shard (its index) certainly keeps: they may leave if this shard needs their room.
     pub(super) doubled: Vec<(Cidr, usize)>,
@@ -55,11 +55,11 @@ pub(super) struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    pub(super) fn new(shard: &'a ShardInput<'a>, ends_wired: bool, is_enforced: bool, cover: Cover) -> Self {
+    pub(super) fn new(shard: &'a ShardInput<'a>, ends_wired: bool, enforced_by: u128, cover: Cover) -> Self {
         Self {
             shard,
             force: Force::of(shard),
-            is_enforced,
+            enforced_by,
             ends_wired,
             doubled: Vec::new(),
             spares: false,
@@ -86,9 +86,9 @@ impl<'a> Draft<'a> {
         self.shard.seal || !self.going.is_empty() || !self.add.is_empty()
     }
 
-    /// Whether it can rely on what is surely in force in this other shard: not if a web ACL enforces only its own.
+    /// Whether it can rely on what is surely in force in this other shard: every web ACL that it passes, that one passes too.
     pub(super) const fn can_rely_on(&self, other: &Draft<'_>) -> bool {
-        matches!(other.force, Force::Wired) && (other.is_enforced || !self.is_enforced)
+        matches!(other.force, Force::Wired) && self.enforced_by & !other.enforced_by == 0
     }
 
     /// The number of CIDRs that one update can still add.

@@ -38,6 +38,8 @@ pub struct GroupInput {
     pub references: usize,
     /// Whether every named web ACL refers to it (true if none is named).
     pub referred: bool,
+    /// The named web ACLs that refer to it, a bit for each; all bits if none is named.
+    pub enforced_by: u128,
     /// Whether it is written in any case (created, or its rule or description changes), so that another reference is free.
     pub written_anyway: bool,
 }
@@ -60,10 +62,10 @@ pub struct Input<'a> {
 }
 
 impl Input<'_> {
-    /// Whether this shard's rule group is one that every named web ACL refers to: only then its contents let anyone in.
+    /// The web ACLs that refer to this shard's rule group: those that its contents pass.
     #[must_use]
-    pub fn is_enforced(&self, shard: &ShardInput<'_>) -> bool {
-        shard.group.and_then(|group| self.groups.get(group)).is_some_and(|group| group.referred)
+    pub fn enforced_by(&self, shard: &ShardInput<'_>) -> u128 {
+        shard.group.and_then(|group| self.groups.get(group)).map_or(0, |group| group.enforced_by)
     }
 }
 

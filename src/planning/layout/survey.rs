@@ -41,7 +41,7 @@ pub(super) fn missing(input: &Input<'_>, family: Family, drafts: &mut [Draft<'_>
 fn has_keeper(cidr: Cidr, holders: &[usize], drafts: &mut [Draft<'_>]) -> bool {
     let ranked = holders.iter().filter_map(|&index| {
         let draft = drafts.get(index).filter(|draft| draft.ends_wired)?;
-        Some((draft.force_of(cidr), !draft.is_enforced, draft.force, index))
+        Some((draft.force_of(cidr), draft.enforced_by.count_zeros(), draft.force, index))
     });
     let Some((force, _, _, keeper)) = ranked.min() else { return false };
     for &index in holders.iter().filter(|index| **index != keeper) {

@@ -135,7 +135,7 @@ fn missing_and_spare(
         let task = tasks.get(*at)?;
         let is_idle = !is_in_force(task.shard);
         let not_sure = (is_idle || is_fresh(task, cidr), task.shard.group.is_none());
-        Some((not_sure, !input.is_enforced(task.shard), is_idle, *at))
+        Some((not_sure, input.enforced_by(task.shard).count_zeros(), is_idle, *at))
     };
     let (mut missing, mut spare) = (0, vec![0; tasks.len()]);
     let mut wanted = desired.iter().peekable();
@@ -152,9 +152,9 @@ fn missing_and_spare(
         let surely = keeper_task.is_some_and(|task| task.shard.group.is_some() && !is_fresh(task, cidr));
         for holder in holders.iter().filter(|holder| Some(**holder) != keeper) {
             let is_kept = |task: &&&Task<'_>| {
-                let enforced = |task: &Task<'_>| input.is_enforced(task.shard);
-                !is_in_force(task.shard)
-                    || surely && (keeper_task.is_some_and(|keeper| enforced(keeper)) || !enforced(task))
+                let enforced_by = |task: &Task<'_>| input.enforced_by(task.shard);
+                let kept_by = keeper_task.map_or(0, |keeper| enforced_by(keeper));
+                !is_in_force(task.shard) || surely && enforced_by(task) & !kept_by == 0
             };
             let counts = tasks.get(*holder).as_ref().is_some_and(is_kept);
             if let Some(spare) = spare.get_mut(*holder) {

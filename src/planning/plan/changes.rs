@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Basis, extra_references, group_numbers, group_of};
 use crate::model::cidr::{Cidr, Family, PerFamily};
 use crate::model::cidrs::Cidrs;
-use crate::model::current::{GroupRule, RuleGroup};
+use crate::model::current::RuleGroup;
 use crate::model::limits::group_capacity;
 use crate::model::naming::{set_description, set_name};
 use crate::model::spec::{IpSetSpec, Reference, RuleGroupSpec};
@@ -141,29 +141,7 @@ pub(super) fn group_changes(basis: Basis<'_>, layout: &Layout, names: &[String])
             unrefer,
         });
     }
-    keep_while_others_wire(basis, &mut changes);
     changes
-}
-
-/// Lets rule groups that drop references while they gain others keep what they drop, all but one of them: what is in force
-/// through it may be in force through what another one gains, and each is a write of its own. The next round drops it.
-fn keep_while_others_wire(basis: Basis<'_>, changes: &mut [Change]) {
-    let is_swap = |change: &Change| !change.refer.is_empty() && !change.unrefer.is_empty();
-    // In an edited rule, a reference may mean anything, so that one is not kept.
-    let is_plain = |change: &Change| {
-        let group = basis.current.groups.iter().find(|group| group.name == change.write.target());
-        group.is_some_and(|group| matches!(group.rule, GroupRule::Standard { .. }))
-    };
-    let all_plain = changes.iter().filter(|change| is_swap(change)).all(is_plain);
-    let swaps = changes.iter_mut().filter(|change| is_swap(change) && is_plain(change));
-    for change in swaps.skip(usize::from(all_plain)) {
-        let Write::UpdateRuleGroup { spec, .. } = &mut change.write else { continue };
-        if spec.references.len() + change.unrefer.len() <= basis.limits.group_references {
-            let kept = std::mem::take(&mut change.unrefer).into_iter();
-            spec.references.extend(kept.map(|arn| Reference { name: arn.clone(), arn: Some(arn) }));
-            change.stage = Stage::Wire;
-        }
-    }
 }
 
 fn dropped(group: &RuleGroup, spec: &RuleGroupSpec) -> Vec<String> {

@@ -281,13 +281,21 @@ impl Lookup<'_> {
     }
 }
 
+fn named(key: &str) -> String {
+    if key.is_empty() { "(no key)".to_owned() } else { crate::text::line(key).into_owned() }
+}
+
 /// The keys of the first items of which a value was rejected without its addresses being seen.
 fn unread_items(view: &TableView) -> Vec<String> {
     let is_unread = |rejection: &&Rejection| {
         let is_cut = rejection.value.chars().count() >= REJECTED_VALUE_CHARS;
-        is_cut || matches!(rejection.reason, RejectionReason::TooMany { .. })
+        match rejection.reason {
+            RejectionReason::TooMany { .. } => true,
+            RejectionReason::NotJson { .. } | RejectionReason::NotAnArray => is_cut,
+            _ => false,
+        }
     };
-    let mut keys: Vec<String> = view.rejections.iter().filter(is_unread).map(|found| found.key.to_string()).collect();
+    let mut keys: Vec<String> = view.rejections.iter().filter(is_unread).map(|found| named(&found.key)).collect();
     keys.dedup();
     keys.truncate(SUCH_AS);
     keys
@@ -344,7 +352,7 @@ impl Explanation {
             }
             Link::Table if self.rejections_total > 0 => "correct the rejected value in its item".to_owned(),
             Link::Table if !self.unread_items.is_empty() => {
-                let items = self.unread_items.iter().map(|key| crate::text::line(key)).collect::<Vec<_>>().join(", ");
+                let items = self.unread_items.join(", ");
                 format!(
                     "add it to an item of the table; it may be in one that was rejected as a whole, such as {items}: `wafsync \
                      plan` says why"

@@ -338,13 +338,16 @@ fn what_a_web_acl_enforces_relies_on_no_set_that_it_does_not() {
         ]
     };
     let wanted = "203.0.113.0/32 203.0.113.1/32 203.0.113.8/32 203.0.113.9/32";
-    let layout = |referred: [bool; 2]| {
-        let groups = referred.map(|referred| GroupInput { referred, ..GROUP });
+    let layout = |enforced_by: [u128; 2]| {
+        let groups = enforced_by.map(|enforced_by| GroupInput { referred: enforced_by == 3, enforced_by, ..GROUP });
         World::new(SMALL, shards(), groups.to_vec(), cidrs(wanted)).lay_out()
     };
-    check(&layout([true, false]), 0, "", "", "203.0.113.0/30");
-    for referred in [[true, true], [false, true], [false, false]] {
-        check(&layout(referred), 0, "", "203.0.113.0/30", "");
-        assert_eq!(relies_on(&layout(referred), 0), [1]);
+    // Two web ACLs.
+    for enforced_by in [[3, 0], [3, 1], [1, 2], [2, 0]] {
+        check(&layout(enforced_by), 0, "", "", "203.0.113.0/30");
+    }
+    for enforced_by in [[3, 3], [1, 3], [2, 2], [0, 0], [0, 3]] {
+        check(&layout(enforced_by), 0, "", "203.0.113.0/30", "");
+        assert_eq!(relies_on(&layout(enforced_by), 0), [1]);
     }
 }

@@ -182,7 +182,8 @@ pub(super) fn is_quiet(world: &World, layout: &Layout) -> bool {
 }
 
 /// A rule group that every web ACL refers to.
-pub(super) const GROUP: GroupInput = GroupInput { references: 0, referred: true, written_anyway: false };
+pub(super) const GROUP: GroupInput =
+    GroupInput { references: 0, referred: true, enforced_by: 1, written_anyway: false };
 
 /// Capacity 3, two references in a group, five sets.
 pub(super) const SMALL: Limits = Limits { set_capacity: 3, group_references: 2, max_ip_sets: 5 };
@@ -289,7 +290,10 @@ fn worlds(universe: fn(Family) -> Vec<Cidr>, most_wanted: usize) -> impl Strateg
         max_ip_sets,
     });
     let group = (prop::bool::weighted(0.2), prop::bool::weighted(0.7), prop::bool::weighted(0.2)).prop_map(
-        |(foreign, referred, written_anyway)| GroupInput { references: foreign.into(), referred, written_anyway },
+        |(foreign, referred, written_anyway)| {
+            let enforced_by = referred.into();
+            GroupInput { references: foreign.into(), referred, enforced_by, written_anyway }
+        },
     );
     let subset = move |family, most| prop::collection::btree_set(prop::sample::select(universe(family)), 0..=most);
     let shard = prop::sample::select(vec![Family::Ipv4, Family::Ipv4, Family::Ipv6]).prop_flat_map(move |family| {
