@@ -39,6 +39,10 @@ pub(super) fn missing(input: &Input<'_>, family: Family, drafts: &mut [Draft<'_>
 
 /// Whether one of these shards is wired and keeps this wanted CIDR. Notes in the others that they need not keep it.
 fn has_keeper(cidr: Cidr, holders: &[usize], drafts: &mut [Draft<'_>]) -> bool {
+    // Nearly every CIDR is in one shard.
+    if let [only] = holders {
+        return drafts.get(*only).is_some_and(|draft| draft.ends_wired);
+    }
     let ranked = holders.iter().filter_map(|&index| {
         let draft = drafts.get(index).filter(|draft| draft.ends_wired)?;
         Some((draft.force_of(cidr), draft.enforced_by.count_zeros(), draft.force, index))

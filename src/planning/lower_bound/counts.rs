@@ -48,6 +48,8 @@ pub fn counts(input: &Input<'_>, layout: &Layout) -> Counts {
 /// The work on one IP set.
 struct Task<'a> {
     shard: &'a ShardInput<'a>,
+    /// The web ACLs that refer to its rule group.
+    enforced_by: u128,
     ends_wired: bool,
     /// CIDRs to be removed.
     leaving: Vec<Cidr>,
@@ -71,7 +73,8 @@ impl<'a> Task<'a> {
         }
         // A wanted CIDR that another set holds too may leave, and relies on that set, without keeping this one from its rule.
         let on_its_own = leaving.iter().all(|cidr| !contains(&outcome.relying, *cidr));
-        Self { shard, ends_wired: shard.group.is_some(), leaving, on_its_own, copies }
+        let (enforced_by, ends_wired) = (input.enforced_by(shard), shard.group.is_some());
+        Self { shard, enforced_by, ends_wired, leaving, on_its_own, copies }
     }
 
     /// Whether the set can be wired without bringing anything unwanted into force.
@@ -106,7 +109,7 @@ fn family_counts(input: &Input<'_>, tasks: &[&Task<'_>], layout: &Layout, family
     let taken: BTreeSet<Cidr> =
         tasks.iter().filter(|task| task.is_open()).flat_map(|task| task.copies.iter().copied()).collect();
     let is_due = |cidr: Cidr| !taken.contains(&cidr) && !contains(input.waiting, cidr);
-    let (missing, spare) = missing_and_spare(input, family, tasks, is_due);
+    let (missing, spare) = missing_and_spare(*input.desired.get(family), tasks, is_due);
     let unplaced = layout.unplaced.iter().filter(|cidr| cidr.family() == family).count();
     let count = |(task, spare): (&&Task<'_>, usize)| ShardCounts {
         held: task.shard.cidrs.len(),
@@ -121,13 +124,7 @@ fn family_counts(input: &Input<'_>, tasks: &[&Task<'_>], layout: &Layout, family
 
 /// The number of wanted CIDRs that are due and that no wired set will hold, and for each set the number of its CIDRs that
 /// another certainly keeps.
-fn missing_and_spare(
-    input: &Input<'_>,
-    family: Family,
-    tasks: &[&Task<'_>],
-    is_due: impl Fn(Cidr) -> bool,
-) -> (usize, Vec<usize>) {
-    let desired = *input.desired.get(family);
+fn missing_and_spare(desired: Slice<'_>, tasks: &[&Task<'_>], is_due: impl Fn(Cidr) -> bool) -> (usize, Vec<usize>) {
     let lists = tasks.iter().map(|task| if task.ends_wired { task.shard.cidrs } else { Slice::default() });
     // One that AWS may still be propagating is no keeper while there is another.
     let is_fresh = |task: &Task<'_>, cidr: Cidr| contains(&task.shard.fresh, cidr);
@@ -135,7 +132,7 @@ fn missing_and_spare(
         let task = tasks.get(*at)?;
         let is_idle = !is_in_force(task.shard);
         let not_sure = (is_idle || is_fresh(task, cidr), task.shard.group.is_none());
-        Some((not_sure, input.enforced_by(task.shard).count_zeros(), is_idle, *at))
+        Some((not_sure, task.enforced_by.count_zeros(), is_idle, *at))
     };
     let (mut missing, mut spare) = (0, vec![0; tasks.len()]);
     let mut wanted = desired.iter().peekable();
@@ -152,9 +149,8 @@ fn missing_and_spare(
         let surely = keeper_task.is_some_and(|task| task.shard.group.is_some() && !is_fresh(task, cidr));
         for holder in holders.iter().filter(|holder| Some(**holder) != keeper) {
             let is_kept = |task: &&&Task<'_>| {
-                let enforced_by = |task: &Task<'_>| input.enforced_by(task.shard);
-                let kept_by = keeper_task.map_or(0, |keeper| enforced_by(keeper));
-                !is_in_force(task.shard) || surely && enforced_by(task) & !kept_by == 0
+                let kept_by = keeper_task.map_or(0, |keeper| keeper.enforced_by);
+                !is_in_force(task.shard) || surely && task.enforced_by & !kept_by == 0
             };
             let counts = tasks.get(*holder).as_ref().is_some_and(is_kept);
             if let Some(spare) = spare.get_mut(*holder) {
