@@ -20,19 +20,19 @@ pub struct ReadCache {
     rule_groups: BTreeMap<String, Group>,
     /// The foreign IP sets that were logged last.
     foreign: Vec<String>,
-    /// Whether the run has seen or written something of ours since it began.
-    is_in_use: bool,
+    /// Whether the run has seen or written a rule group of ours since it began.
+    knows_groups: bool,
 }
 
 impl ReadCache {
     /// Makes ready for another run, which does not know yet what its lists should show.
     pub fn begin_run(&mut self) {
-        self.is_in_use = false;
+        self.knows_groups = false;
     }
 
-    /// Whether the run has seen or written nothing of ours yet.
-    pub(super) const fn is_unused(&self) -> bool {
-        !self.is_in_use
+    /// Whether the run has seen or written a rule group of ours.
+    pub(super) const fn knows_groups(&self) -> bool {
+        self.knows_groups
     }
 
     /// The cached IP set, if it has this lock token.
@@ -48,20 +48,18 @@ impl ReadCache {
     /// Replaces all cached IP sets.
     pub(super) fn keep_ip_sets<'a>(&mut self, read: impl Iterator<Item = &'a IpSet>) {
         self.ip_sets = read.map(|set| (set.id.clone(), set.clone())).collect();
-        self.is_in_use |= !self.ip_sets.is_empty();
     }
 
     /// Replaces all cached rule groups.
     pub(super) fn keep_rule_groups<'a>(&mut self, read: impl Iterator<Item = &'a Group>) {
         self.rule_groups = read.map(|group| (group.id.clone(), group.clone())).collect();
-        self.is_in_use |= !self.rule_groups.is_empty();
+        self.knows_groups |= !self.rule_groups.is_empty();
     }
 
     /// Adds an IP set that was written: a list that shows the receipt's token then proves its contents.
     pub fn wrote_ip_set(&mut self, spec: &IpSetSpec, receipt: &Receipt) {
         let Receipt { id, arn, token } = receipt.clone();
         let IpSetSpec { name, family, cidrs, description } = spec.clone();
-        self.is_in_use = true;
         self.ip_sets.insert(id.clone(), IpSet { name, id, arn, family, description, token, cidrs });
     }
 
@@ -69,7 +67,7 @@ impl ReadCache {
     pub fn wrote_rule_group(&mut self, spec: &RuleGroupSpec, rule: GroupRule, capacity: u64, receipt: &Receipt) {
         let Receipt { id, arn, token } = receipt.clone();
         let (name, description) = (spec.name.clone(), spec.description.to_string());
-        self.is_in_use = true;
+        self.knows_groups = true;
         self.rule_groups.insert(id.clone(), Group { name, id, arn, description, capacity, token, rule });
     }
 

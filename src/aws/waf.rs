@@ -96,12 +96,12 @@ impl WafReader {
         cache: &mut ReadCache,
         stop: &Stop,
     ) -> Result<Ours, AwsError> {
-        let is_first = cache.is_unused();
+        let knows_groups = cache.knows_groups();
         let mut looks = 0;
         loop {
             let (ours, doubt) = match self.look(settings, cache, stop).await? {
                 Look::Agrees(ours) => return Ok(ours),
-                Look::Suspect(ours, _) if !is_first => return Ok(ours),
+                Look::Suspect(ours, _) if knows_groups => return Ok(ours),
                 Look::Suspect(ours, doubt) => (Some(ours), doubt),
                 Look::Doubtful(doubt) => (None, doubt),
             };

@@ -155,6 +155,7 @@ fn layout_input<'a>(basis: Basis<'a>, restraint: Restraint<'a>) -> Input<'a> {
                 closed: closed || waits,
                 adopted: shard.adopted && shard.mark.is_none(),
                 in_force: shard.is_in_force(),
+                alone: shard.adopted && basis.current.web_acls.is_some() && !is_enforced(basis.current, shard),
                 seal: needs_seal(shard, unwanted),
             }
         })
@@ -206,12 +207,21 @@ fn extra_references<'a>(current: &'a Current, index: usize, group: &RuleGroup) -
     current.shards.iter().filter(refers).collect()
 }
 
-/// The named web ACLs that refer to this group, if it exists: a bit for each of the first 128, all bits if none is named.
+/// The named web ACLs that refer to this group, if it exists: a bit for each of the first 64, all bits if none is named.
 fn enforced_by(current: &Current, group: Option<&RuleGroup>) -> u128 {
     let Some(acls) = &current.web_acls else { return u128::MAX };
     let refers = |acl: &WebAcl| group.is_some_and(|group| acl.refers_to.contains(&group.arn));
-    let bits = (0..u128::BITS).map(|bit| 1_u128 << bit);
-    bits.zip(acls).filter(|(_, acl)| refers(acl)).fold(0, |all, (bit, _)| all | bit)
+    let bits = (0..u64::BITS).map(|bit| 1_u128 << bit);
+    let known = bits.zip(acls).filter(|(_, acl)| refers(acl)).fold(0, |all, (bit, _)| all | bit);
+    // One that could not be read may refer to any group, and not to another one.
+    let of_its_own = group.filter(|_| !current.unread_web_acls.is_empty());
+    known | of_its_own.map_or(0, |group| 1 << (u64::BITS + u32::try_from(group.number).unwrap_or_default() % u64::BITS))
+}
+
+/// Whether a named web ACL refers to the rule group of this shard.
+fn is_enforced(current: &Current, shard: &Shard) -> bool {
+    let group = shard.group.and_then(|group| current.groups.get(group));
+    enforced_by(current, group) != 0
 }
 
 fn referred(current: &Current, group: Option<&RuleGroup>) -> bool {

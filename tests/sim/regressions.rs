@@ -243,3 +243,8 @@ fn a_foreign_reference_stays_until_what_else_is_in_force_through_it_is_wired() {
 fn additions_in_a_set_that_is_not_wired_yet_may_still_wait() {
     run_seed(Sixth, 7_000_409, false);
 }
+
+#[test]
+fn what_the_run_added_itself_is_not_what_a_percentage_is_of() {
+    run_seed(Sixth, 6_004_460, false);
+}

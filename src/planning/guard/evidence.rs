@@ -81,11 +81,11 @@ impl Evidence<'_> {
         }
         let in_force = self.current.shards.iter().filter(|shard| shard.family == family && shard.is_in_force());
         let mut merged = Merged::new(in_force.map(|shard| shard.cidrs.as_slice()));
-        let mut others = 0;
+        let mut added = 0;
         while let Some((cidr, _)) = merged.step() {
-            others += usize::from(!self.added.contains(&cidr) && !self.always.contains(&cidr));
+            added += usize::from(self.added.contains(&cidr) && !self.always.contains(&cidr));
         }
-        others.min(by_table)
+        by_table.saturating_sub(added)
     }
 
     /// The adopted IP sets that wafsync does not manage yet and that would lose CIDRs: index, name and those CIDRs.
@@ -118,15 +118,7 @@ impl Evidence<'_> {
             return Vec::new();
         }
         let in_force = *self.in_force_at_start.get(family);
-        let wanted = *self.desired.from_table().get(family);
-        let left = match waiting {
-            0 => wanted,
-            // What covers a part of one that waits stays.
-            waiting => {
-                let stays = self.diff.in_force_by_table.get(family).saturating_sub(withdrawn.len());
-                wanted.saturating_sub(waiting).max(stays)
-            }
-        };
+        let left = self.desired.from_table().get(family).saturating_sub(waiting);
         let done = self.removed.iter().filter(|cidr| cidr.family() == family && withdrawn.binary_search(cidr).is_err());
         let removals = withdrawn.len() + done.count();
         let allowed = allowed_removals(self.settings.max_removals, in_force);

@@ -618,4 +618,7 @@ fn a_first_read_that_shows_nothing_lifts_no_limit_of_additions() {
     assert_eq!(said(&case.judge()), held(&[reason], 0));
     case.added = (0..150).map(host).collect();
     assert_eq!(said(&case.judge()), PASS, "the run has added what is there");
+    // A hand has put three more into the set since.
+    case.current.shards = vec![edited("wafsync-ipv4-000", 0..50, 200..203)];
+    assert_eq!(case.judge().waiting, [] as [Cidr; 0], "drift is no part of it");
 }

@@ -88,7 +88,7 @@ impl<'a> Draft<'a> {
 
     /// Whether it can rely on what is surely in force in this other shard: every web ACL that it passes, that one passes too.
     pub(super) const fn can_rely_on(&self, other: &Draft<'_>) -> bool {
-        matches!(other.force, Force::Wired) && self.enforced_by & !other.enforced_by == 0
+        !self.shard.alone && matches!(other.force, Force::Wired) && self.enforced_by & !other.enforced_by == 0
     }
 
     /// The number of CIDRs that one update can still add.

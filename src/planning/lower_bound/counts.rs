@@ -150,7 +150,7 @@ fn missing_and_spare(desired: Slice<'_>, tasks: &[&Task<'_>], is_due: impl Fn(Ci
         for holder in holders.iter().filter(|holder| Some(**holder) != keeper) {
             let is_kept = |task: &&&Task<'_>| {
                 let kept_by = keeper_task.map_or(0, |keeper| keeper.enforced_by);
-                !is_in_force(task.shard) || surely && task.enforced_by & !kept_by == 0
+                !is_in_force(task.shard) || surely && !task.shard.alone && task.enforced_by & !kept_by == 0
             };
             let counts = tasks.get(*holder).as_ref().is_some_and(is_kept);
             if let Some(spare) = spare.get_mut(*holder) {

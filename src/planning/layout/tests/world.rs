@@ -113,6 +113,7 @@ impl World {
             closed: shard.closed,
             adopted: shard.adopted,
             in_force: shard.is_in_force(),
+            alone: false,
             seal: self.seals(shard),
         });
         let wanted = |family| self.wanted.iter().copied().filter(move |cidr: &Cidr| cidr.family() == family);
