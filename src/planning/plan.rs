@@ -155,7 +155,7 @@ fn layout_input<'a>(basis: Basis<'a>, restraint: Restraint<'a>) -> Input<'a> {
                 closed: closed || waits,
                 adopted: shard.adopted && shard.mark.is_none(),
                 in_force: shard.is_in_force(),
-                alone: shard.adopted && basis.current.web_acls.is_some() && !is_enforced(basis.current, shard),
+                alone: shard.adopted && !is_enforced(basis.current, shard),
                 seal: needs_seal(shard, unwanted),
             }
         })
@@ -218,10 +218,10 @@ fn enforced_by(current: &Current, group: Option<&RuleGroup>) -> u128 {
     known | of_its_own.map_or(0, |group| 1 << (u64::BITS + u32::try_from(group.number).unwrap_or_default() % u64::BITS))
 }
 
-/// Whether a named web ACL refers to the rule group of this shard.
+/// Whether web ACLs are named, and all of them are known to refer to the rule group of this shard.
 fn is_enforced(current: &Current, shard: &Shard) -> bool {
     let group = shard.group.and_then(|group| current.groups.get(group));
-    enforced_by(current, group) != 0
+    current.web_acls.is_some() && current.unread_web_acls.is_empty() && referred(current, group)
 }
 
 fn referred(current: &Current, group: Option<&RuleGroup>) -> bool {

@@ -55,6 +55,12 @@ impl Applied {
         self.done.iter().any(same)
     }
 
+    /// Whether this change may have taken effect.
+    pub(super) fn may_have_written(&self, change: &Change) -> bool {
+        let same = |write: &Write| write.kind() == change.write.kind() && write.target() == change.write.target();
+        self.wrote(change) || self.unsure.iter().any(same)
+    }
+
     /// Records a write that AWS confirmed. No other write of the same origin can have taken effect.
     pub(super) fn confirm(&mut self, write: Write) {
         self.forget(&Origin::of(&write));

@@ -84,11 +84,12 @@ impl History {
         removed
     }
 
-    /// Additions planned by this run that `--max-additions` counts.
+    /// Additions of this run that `--max-additions` counts, including those whose answer was lost.
     pub(super) fn added(&self) -> BTreeSet<Cidr> {
         let mut added = BTreeSet::new();
-        for Round { decision, .. } in &self.rounds {
-            let adding = decision.plan.changes.iter().flat_map(|change| &change.add);
+        for Round { decision, applied, .. } in &self.rounds {
+            let written = decision.plan.changes.iter().filter(|change| applied.may_have_written(change));
+            let adding = written.flat_map(|change| &change.add);
             let counted = |cidr: &Cidr| decision.judgment.additions.binary_search(cidr).is_ok();
             added.extend(adding.filter(counted));
         }

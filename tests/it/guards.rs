@@ -371,6 +371,21 @@ async fn too_many_additions_wait_for_approval_while_others_are_made() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_first_read_that_shows_nothing_lifts_no_percentage_of_additions() {
+    let world = World::new(&["--max-additions", "50%"]);
+    world.items(1..=10);
+    assert_eq!(world.apply().await.outcome, Outcome::Changed, "nothing was in force");
+    world.items(11..=40);
+    for list in ["ListIPSets", "ListRuleGroups"] {
+        world.fail_times(list, 1, When::Before, FaultKind::Old(std::time::Duration::from_mins(10)));
+    }
+    let held = world.apply().await;
+    assert!(world.calls("CreateIPSet") > 1, "the run took WAF for empty: {}", held.reason);
+    assert_eq!((held.outcome, held.waiting.len()), (Outcome::Held, 30), "{}", held.reason);
+    assert_eq!(world.in_force(), ips(1..=10));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_has_no_room_while_only_additions_are_held_waits_for_later_removals() {
     let config = wafsync_test_aws::Config { set_capacity: 4, ..wafsync_test_aws::Config::default() };
     let mut world = World::with(config, &["--max-ip-sets", "3", "--max-removals", "100%"]);

@@ -27,7 +27,7 @@ pub struct ShardInput<'a> {
     pub adopted: bool,
     /// Whether its contents count as in force, even if no rule group was seen to refer to it.
     pub in_force: bool,
-    /// Whether it relies on no other shard, since a web ACL may refer to it by a rule of its own.
+    /// Whether it relies on no other shard: it is adopted, and a web ACL may still refer to it by a rule of its own.
     pub alone: bool,
     /// Whether it must be written even if its contents stay.
     pub seal: bool,
