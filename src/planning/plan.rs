@@ -218,10 +218,10 @@ fn enforced_by(current: &Current, group: Option<&RuleGroup>) -> u128 {
     known | of_its_own.map_or(0, |group| 1 << (u64::BITS + u32::try_from(group.number).unwrap_or_default() % u64::BITS))
 }
 
-/// Whether web ACLs are named, and all of them are known to refer to the rule group of this shard.
+/// Whether all named web ACLs are known to refer to the rule group of this shard; true if none is named.
 fn is_enforced(current: &Current, shard: &Shard) -> bool {
     let group = shard.group.and_then(|group| current.groups.get(group));
-    current.web_acls.is_some() && current.unread_web_acls.is_empty() && referred(current, group)
+    current.unread_web_acls.is_empty() && referred(current, group)
 }
 
 fn referred(current: &Current, group: Option<&RuleGroup>) -> bool {
