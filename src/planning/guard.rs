@@ -138,7 +138,7 @@ struct Scales<'a> {
     evidence: &'a Evidence<'a>,
     /// What was approved.
     approval: Option<Approval>,
-    /// The additions that wait, and why or why they would.
+    /// The additions of each family that wait.
     growth: PerFamily<Growth>,
     /// Reasons that hold or block.
     reasons: Vec<Reason>,

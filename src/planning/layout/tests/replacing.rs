@@ -3,7 +3,7 @@
 use super::world::{GROUP, SMALL, Shard, World, adopted, cidr, cidrs, deferred, idle, is_quiet, unwired, wired};
 use crate::model::cidr::Cidr;
 use crate::model::limits::Limits;
-use crate::planning::layout::{GroupInput, Input, Layout, lay_out};
+use crate::planning::layout::{GroupInput, Layout};
 use crate::planning::lower_bound::{self, counts};
 
 fn world(shards: Vec<Shard>, wanted: &str) -> World {
@@ -18,6 +18,11 @@ fn list(text: &str) -> Vec<Cidr> {
 fn check(layout: &Layout, shard: usize, add: &str, remove: &str, deferred: &str) {
     let shard = &layout.shards[shard];
     assert_eq!((&shard.add, &shard.remove, &shard.deferred), (&list(add), &list(remove), &list(deferred)));
+}
+
+/// The layout while these wanted CIDRs may not be added.
+fn while_waiting(world: &World, waiting: &str) -> Layout {
+    World { waiting: cidrs(waiting), ..world.clone() }.lay_out()
 }
 
 /// Which shards a shard relies on.
@@ -237,8 +242,7 @@ fn a_range_put_in_by_hand_over_all_of_a_table_leaves_at_once() {
 #[test]
 fn a_cidr_stays_while_what_replaces_it_may_not_be_added() {
     let world = world(vec![wired("s-000", 0, "203.0.113.0/30")], "203.0.113.0/31");
-    let waiting = list("203.0.113.0/31");
-    let layout = world.with_input(|input| lay_out(&Input { waiting: &waiting, ..input.clone() }));
+    let layout = while_waiting(&world, "203.0.113.0/31");
     check(&layout, 0, "", "", "203.0.113.0/30");
 }
 
@@ -250,8 +254,7 @@ fn a_cidr_that_could_rely_on_another_set_stays_while_the_rest_may_not_be_added()
     let layout = world.lay_out();
     check(&layout, 0, "203.0.113.1/32", "203.0.113.0/30", "");
     assert_eq!(relies_on(&layout, 0), [1]);
-    let waiting = list("203.0.113.1/32");
-    let layout = world.with_input(|input| lay_out(&Input { waiting: &waiting, ..input.clone() }));
+    let layout = while_waiting(&world, "203.0.113.1/32");
     check(&layout, 0, "", "", "203.0.113.0/30");
 }
 
@@ -263,8 +266,7 @@ fn what_the_set_itself_still_covers_relies_on_no_other() {
     ];
     let world = world(shards, "203.0.113.0/32 203.0.113.1/32 203.0.113.2/32 203.0.113.8/32");
     // The wide one has to wait, so the narrow one can go.
-    let waiting = list("203.0.113.2/32");
-    let layout = world.with_input(|input| lay_out(&Input { waiting: &waiting, ..input.clone() }));
+    let layout = while_waiting(&world, "203.0.113.2/32");
     check(&layout, 0, "", "203.0.113.0/31", "203.0.113.0/30");
     assert!(relies_on(&layout, 0).is_empty());
 }
@@ -273,8 +275,7 @@ fn what_the_set_itself_still_covers_relies_on_no_other() {
 fn narrow_cidrs_replace_one_although_a_wide_one_around_them_waits() {
     let shards = vec![wired("s-000", 0, "203.0.113.2/31")];
     let world = world(shards, "203.0.113.0/30 203.0.113.2/32 203.0.113.3/32");
-    let waiting = list("203.0.113.0/30");
-    let layout = world.with_input(|input| lay_out(&Input { waiting: &waiting, ..input.clone() }));
+    let layout = while_waiting(&world, "203.0.113.0/30");
     check(&layout, 0, "203.0.113.2/32 203.0.113.3/32", "203.0.113.2/31", "");
 }
 
@@ -283,8 +284,7 @@ fn a_cidr_inside_one_that_waits_relies_on_another_set_and_on_what_is_added() {
     let shards =
         vec![wired("s-000", 0, "203.0.113.2/31 203.0.113.8/32 203.0.113.9/32"), wired("s-001", 0, "203.0.113.2/32")];
     let world = world(shards, "203.0.113.0/30 203.0.113.2/32 203.0.113.3/32 203.0.113.8/32 203.0.113.9/32");
-    let waiting = list("203.0.113.0/30");
-    let layout = world.with_input(|input| lay_out(&Input { waiting: &waiting, ..input.clone() }));
+    let layout = while_waiting(&world, "203.0.113.0/30");
     check(&layout, 0, "203.0.113.3/32", "203.0.113.2/31", "");
     assert_eq!(relies_on(&layout, 0), [1]);
 }
@@ -294,8 +294,7 @@ fn what_relies_on_another_set_makes_room_for_what_replaces_the_next_one() {
     let shards = vec![wired("s-000", 0, "203.0.113.2/31"), wired("s-001", 1, "203.0.113.2/32 203.0.113.6/31")];
     let limits = Limits { set_capacity: 2, ..SMALL };
     let world = World::new(limits, shards, vec![GROUP, GROUP], cidrs("203.0.113.0/28 203.0.113.6/32 203.0.113.7/32"));
-    let waiting = list("203.0.113.0/28");
-    let layout = world.with_input(|input| lay_out(&Input { waiting: &waiting, ..input.clone() }));
+    let layout = while_waiting(&world, "203.0.113.0/28");
     check(&layout, 0, "", "", "203.0.113.2/31");
     check(&layout, 1, "203.0.113.6/32 203.0.113.7/32", "203.0.113.2/32 203.0.113.6/31", "");
     assert_eq!(relies_on(&layout, 1), [0]);
