@@ -15,7 +15,7 @@ pub enum Stage {
     Add,
     /// Rule groups.
     Wire,
-    /// Rule groups that drop a reference to a foreign IP set, once everything wanted is in force without it.
+    /// Rule groups that drop a reference, once everything wanted is in force without it.
     Unwire,
     /// Updates that only remove.
     Remove,
@@ -37,8 +37,9 @@ pub struct Change {
     pub add: Cidrs,
     /// CIDRs to remove.
     pub remove: Cidrs,
-    /// Names of other IP sets that cover the wanted addresses of the CIDRs to remove. Right before this change is sent, they
-    /// must be unchanged since this run read or wrote them. Empty for most changes.
+    /// Names of other IP sets that cover the wanted addresses of the CIDRs to remove; of a rule group, our IP sets that it no
+    /// longer refers to and another one does. Right before this change is sent, they and their rule groups must be unchanged
+    /// since this run read or wrote them. Empty for most changes.
     pub relies_on: Vec<String>,
     /// IP sets that a rule group newly refers to.
     pub refer: Vec<String>,

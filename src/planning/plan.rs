@@ -3,6 +3,7 @@
 //! Guards are not known here: what may not be changed now is passed in as [`Restraint`].
 
 mod changes;
+mod references;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +19,7 @@ use crate::model::spec::WriteKind;
 use crate::model::web_acl::WebAcl;
 use crate::planning::change::{Change, Stage};
 use crate::planning::diff::{Class, Diff, Unwanted};
-use crate::planning::layout::{self, GroupInput, Input, ShardInput};
+use crate::planning::layout::{self, GroupInput, Input, Layout, ShardInput};
 use crate::planning::lower_bound;
 use crate::planning::lower_bound::counts;
 use crate::planning::rule_changes;
@@ -79,8 +80,7 @@ impl Plan {
     /// Makes the plan.
     #[must_use]
     pub fn new(basis: Basis<'_>, restraint: Restraint<'_>) -> Self {
-        let input = layout_input(basis, restraint);
-        let layout = layout::lay_out(&input);
+        let (input, layout) = lay_out(basis, restraint);
         debug_assert_eq!(layout.shards.len(), basis.current.shards.len(), "one layout for each shard");
         let minimum = lower_bound::writes(&counts::counts(&input, &layout));
         let names = new_names(basis, &layout);
@@ -125,6 +125,22 @@ fn group_of(current: &Current, number: usize) -> Option<(usize, &RuleGroup)> {
     current.groups.iter().enumerate().find(|(_, group)| group.number == number)
 }
 
+/// The layout, and the input from which it was made. Double references make room only where there is no other.
+fn lay_out<'a>(basis: Basis<'a>, restraint: Restraint<'a>) -> (Input<'a>, Layout) {
+    let input = layout_input(basis, restraint);
+    let layout = layout::lay_out(&input);
+    if layout.unplaced.is_empty() {
+        return (input, layout);
+    }
+    let mut roomier = input.clone();
+    for (group, number) in roomier.groups.iter_mut().zip(group_numbers(basis)) {
+        let spare = group_of(basis.current, number).map(|(index, group)| references::spare(basis, index, group).len());
+        group.references -= spare.unwrap_or_default();
+    }
+    let with_room = layout::lay_out(&roomier);
+    if with_room.unplaced.len() < layout.unplaced.len() { (roomier, with_room) } else { (input, layout) }
+}
+
 fn layout_input<'a>(basis: Basis<'a>, restraint: Restraint<'a>) -> Input<'a> {
     let numbers = group_numbers(basis);
     let position = |group: usize| {
@@ -152,6 +168,8 @@ fn layout_input<'a>(basis: Basis<'a>, restraint: Restraint<'a>) -> Input<'a> {
                 leaving,
                 fresh: basis.at_start.map_or_else(Vec::new, |start| fresh(shard, start)),
                 group: shard.group.and_then(position),
+                enforced_too: references::further(basis.current, shard)
+                    .fold(0, |all, group| all | enforced_by(basis.current, Some(group))),
                 closed: closed || waits,
                 adopted: shard.adopted && shard.mark.is_none(),
                 in_force: shard.is_in_force(),
@@ -167,7 +185,8 @@ fn layout_input<'a>(basis: Basis<'a>, restraint: Restraint<'a>) -> Input<'a> {
             let group = existing.map(|(_, group)| group);
             let is_rewritten = |group| rule_changes::must_rewrite(group, basis.current, basis.policy, basis.target);
             GroupInput {
-                references: existing.map_or(0, |(index, group)| extra_references(basis.current, index, group).len()),
+                references: existing
+                    .map_or(0, |(index, group)| references::double(basis.current, index, group).count()),
                 referred: referred(basis.current, group),
                 enforced_by: enforced_by(basis.current, group),
                 written_anyway: group.is_none_or(is_rewritten),
@@ -199,12 +218,6 @@ fn fresh(shard: &Shard, start: &Current) -> Vec<Cidr> {
         Some(then) => shard.cidrs.iter().filter(|cidr| !then.cidrs.contains(*cidr)).collect(),
         None => shard.cidrs.iter().collect(),
     }
-}
-
-/// Shards that this group refers to although they count as another group's: the reference is kept.
-fn extra_references<'a>(current: &'a Current, index: usize, group: &RuleGroup) -> Vec<&'a Shard> {
-    let refers = |shard: &&Shard| shard.group != Some(index) && group.rule.references().contains(&shard.arn);
-    current.shards.iter().filter(refers).collect()
 }
 
 /// The named web ACLs that refer to this group, if it exists: a bit for each of the first 64, all bits if none is named.

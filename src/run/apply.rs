@@ -180,26 +180,31 @@ impl Applying<'_, '_> {
             }
         }
         self.send_all(others).await;
-        let due = self.observation.waf_read + RELIED_FOR;
         for change in relying {
-            let wait = due.saturating_duration_since(Instant::now());
-            if self.troubles.is_empty()
-                && !wait.is_zero()
-                && let Err(reason) = self.job.stop.wait(Wait::Reliance, wait).await
-            {
-                self.troubles.push(Trouble::Stopped(reason));
-            }
-            if self.troubles.is_empty()
-                && let Err(trouble) = self.check_relied(change).await
-            {
-                self.troubles.push(trouble);
-            }
-            if self.troubles.is_empty() {
+            if self.may_rely(change).await {
                 self.send_all(vec![change]).await;
             } else {
                 self.not_written(change);
             }
         }
+    }
+
+    /// Whether a change may be sent that relies on other IP sets: nothing has failed so far, the run has known them for some
+    /// time, and lists still show them.
+    async fn may_rely(&mut self, change: &Change) -> bool {
+        let wait = (self.observation.waf_read + RELIED_FOR).saturating_duration_since(Instant::now());
+        if self.troubles.is_empty()
+            && !wait.is_zero()
+            && let Err(reason) = self.job.stop.wait(Wait::Reliance, wait).await
+        {
+            self.troubles.push(Trouble::Stopped(reason));
+        }
+        if self.troubles.is_empty()
+            && let Err(trouble) = self.check_relied(change).await
+        {
+            self.troubles.push(trouble);
+        }
+        self.troubles.is_empty()
     }
 
     /// Whether a change removes something from an IP set that this run created and no rule was seen to refer to: without a
@@ -221,7 +226,8 @@ impl Applying<'_, '_> {
         Err(Trouble::Outdated(Fault { text, hint: None }))
     }
 
-    /// Checks that lists show the IP sets that a change relies on, and their rule groups, with the known lock tokens.
+    /// Checks that lists show the IP sets that a change relies on, and all rule groups that refer to them, with the known lock
+    /// tokens.
     async fn check_relied(&self, change: &Change) -> Result<(), Trouble> {
         let (waf, stop) = (self.job.waf, self.job.stop);
         let listed = tokio::try_join!(waf.list_lock_tokens(stop), waf.list_rule_group_tokens(stop));
@@ -229,9 +235,9 @@ impl Applying<'_, '_> {
         let current = &self.observation.seen.current;
         let is_known = |name: &&String| {
             let Some(shard) = current.shards.iter().find(|shard| shard.name == **name) else { return false };
-            let group = shard.group.and_then(|index| current.groups.get(index));
+            let mut referring = current.groups.iter().filter(|group| group.rule.references().contains(&shard.arn));
             sets.get(&shard.arn) == Some(&shard.token)
-                && group.is_none_or(|group| groups.get(&group.arn) == Some(&group.token))
+                && referring.all(|group| groups.get(&group.arn) == Some(&group.token))
         };
         match change.relies_on.iter().find(|name| !is_known(name)) {
             None => Ok(()),
@@ -254,6 +260,13 @@ impl Applying<'_, '_> {
         let mut ready = Vec::new();
         let mut listed = None;
         for change in changes {
+            if !change.relies_on.is_empty() && !self.may_rely(change).await {
+                // After anything else that failed, the next plan decides.
+                if self.troubles.iter().all(|trouble| matches!(trouble, Trouble::Propagating(_))) {
+                    waiting.push(change);
+                }
+                continue;
+            }
             let refers: Vec<&Shard> = self.to_be_wired(change).collect();
             if refers.is_empty() {
                 ready.push(change);

@@ -248,3 +248,8 @@ fn additions_in_a_set_that_is_not_wired_yet_may_still_wait() {
 fn what_the_run_added_itself_is_not_what_a_percentage_is_of() {
     run_seed(Sixth, 6_004_460, false);
 }
+
+#[test]
+fn double_references_of_overlapping_runs_give_way_to_a_further_set() {
+    run_seed(Sixth, 6_208_999, false);
+}

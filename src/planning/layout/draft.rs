@@ -34,7 +34,7 @@ impl Force {
 pub(super) struct Draft<'a> {
     pub(super) shard: &'a ShardInput<'a>,
     pub(super) force: Force,
-    /// The web ACLs that refer to its rule group.
+    /// The web ACLs that refer to its rule groups.
     pub(super) enforced_by: u128,
     pub(super) ends_wired: bool,
     /// Wanted CIDRs that another shard (its index) certainly keeps: they may leave if this shard needs their room.

@@ -21,6 +21,8 @@ pub struct ShardInput<'a> {
     pub fresh: Vec<Cidr>,
     /// The rule group (index into [`Input::groups`]) that refers to it.
     pub group: Option<usize>,
+    /// The named web ACLs that refer to further rule groups which refer to it, as [`GroupInput::enforced_by`].
+    pub enforced_too: u128,
     /// Whether nothing may be added to it in this run.
     pub closed: bool,
     /// Whether it is adopted and not managed yet: then it may be wired with all its contents.
@@ -36,7 +38,7 @@ pub struct ShardInput<'a> {
 /// A rule group, existing or to be created.
 #[derive(Clone, Copy, Debug)]
 pub struct GroupInput {
-    /// References that it keeps, including those to sets that are not shards.
+    /// References that it keeps besides those to its own shards.
     pub references: usize,
     /// Whether every named web ACL refers to it (true if none is named).
     pub referred: bool,
@@ -64,10 +66,11 @@ pub struct Input<'a> {
 }
 
 impl Input<'_> {
-    /// The web ACLs that refer to this shard's rule group: those that its contents pass.
+    /// The web ACLs that refer to this shard's rule groups: those that its contents pass.
     #[must_use]
     pub fn enforced_by(&self, shard: &ShardInput<'_>) -> u128 {
-        shard.group.and_then(|group| self.groups.get(group)).map_or(0, |group| group.enforced_by)
+        let group = shard.group.and_then(|group| self.groups.get(group));
+        group.map_or(0, |group| group.enforced_by) | shard.enforced_too
     }
 }
 

@@ -48,7 +48,7 @@ pub fn counts(input: &Input<'_>, layout: &Layout) -> Counts {
 /// The work on one IP set.
 struct Task<'a> {
     shard: &'a ShardInput<'a>,
-    /// The web ACLs that refer to its rule group.
+    /// The web ACLs that refer to its rule groups.
     enforced_by: u128,
     ends_wired: bool,
     /// CIDRs to be removed.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Basis, extra_references, group_numbers, group_of};
+use super::{Basis, group_numbers, group_of, references};
 use crate::model::cidr::{Cidr, Family, PerFamily};
 use crate::model::cidrs::Cidrs;
 use crate::model::current::RuleGroup;
@@ -86,7 +86,7 @@ pub(super) fn group_changes(basis: Basis<'_>, layout: &Layout, names: &[String])
     for (position, number) in group_numbers(basis).into_iter().enumerate() {
         let existing = group_of(basis.current, number);
         let mut references: Vec<Reference> = Vec::new();
-        if let Some((index, group)) = existing {
+        if let Some((_, group)) = existing {
             let ours = |arn: &String| {
                 let shard = basis.current.shards.iter().find(|shard| shard.arn == *arn)?;
                 Some(Reference { name: shard.name.clone(), arn: Some(arn.clone()) })
@@ -96,10 +96,6 @@ pub(super) fn group_changes(basis: Basis<'_>, layout: &Layout, names: &[String])
                     references.push(reference);
                 }
             }
-            debug_assert!(
-                extra_references(basis.current, index, group).len() <= references.len(),
-                "no reference to a shard is dropped"
-            );
         }
         let mut refer = Vec::new();
         let wired = basis.current.shards.iter().zip(&layout.shards);
@@ -111,6 +107,8 @@ pub(super) fn group_changes(basis: Basis<'_>, layout: &Layout, names: &[String])
         }
         let refer_names = refer.iter().map(|reference| reference.name.clone()).collect::<Vec<_>>();
         references.extend(refer);
+        let relies_on = existing.map(|(index, group)| make_room(basis, index, group, &mut references));
+        let relies_on = relies_on.unwrap_or_default();
         let spec = RuleGroupSpec {
             name: basis.target.group_name(number),
             rule_name: basis.target.name.clone(),
@@ -126,7 +124,7 @@ pub(super) fn group_changes(basis: Basis<'_>, layout: &Layout, names: &[String])
                 if !rewrite && refer_names.is_empty() {
                     continue;
                 }
-                let unrefer = dropped(group, &spec);
+                let unrefer = dropped(basis, group, &spec);
                 let (id, token) = (group.id.clone(), group.token.clone());
                 (Write::UpdateRuleGroup { id, token, spec, rewrite }, unrefer)
             }
@@ -136,7 +134,7 @@ pub(super) fn group_changes(basis: Basis<'_>, layout: &Layout, names: &[String])
             write,
             add: Cidrs::default(),
             remove: Cidrs::default(),
-            relies_on: Vec::new(),
+            relies_on,
             refer: refer_names,
             unrefer,
         });
@@ -144,8 +142,22 @@ pub(super) fn group_changes(basis: Basis<'_>, layout: &Layout, names: &[String])
     changes
 }
 
-fn dropped(group: &RuleGroup, spec: &RuleGroupSpec) -> Vec<String> {
+/// Drops as many references as exceed the limit. Returns the names of their sets, which another rule group keeps in force.
+fn make_room(basis: Basis<'_>, index: usize, group: &RuleGroup, references: &mut Vec<Reference>) -> Vec<String> {
+    let excess = references.len().saturating_sub(basis.limits.group_references);
+    let spare = references::spare(basis, index, group).into_iter().take(excess);
+    let names: Vec<String> = spare.map(|shard| shard.name.clone()).collect();
+    references.retain(|reference| !names.contains(&reference.name));
+    names
+}
+
+/// What this group refers to and `spec` does not: names of our IP sets, and ARNs of others.
+fn dropped(basis: Basis<'_>, group: &RuleGroup, spec: &RuleGroupSpec) -> Vec<String> {
     let kept: BTreeSet<&str> = spec.references.iter().filter_map(|reference| reference.arn.as_deref()).collect();
     let gone: BTreeSet<&String> = group.rule.references().iter().filter(|arn| !kept.contains(arn.as_str())).collect();
-    gone.into_iter().cloned().collect()
+    let name = |arn: &String| {
+        let ours = basis.current.shards.iter().find(|shard| shard.arn == *arn);
+        ours.map_or_else(|| arn.clone(), |shard| shard.name.clone())
+    };
+    gone.into_iter().map(name).collect()
 }

@@ -113,6 +113,7 @@ impl World {
             closed: shard.closed,
             adopted: shard.adopted,
             in_force: shard.is_in_force(),
+            enforced_too: 0,
             alone: false,
             seal: self.seals(shard),
         });

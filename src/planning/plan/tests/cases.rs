@@ -210,6 +210,74 @@ fn a_new_set_goes_to_a_rule_group_that_every_web_acl_refers_to() {
     }
 }
 
+/// Both rule groups refer to both sets, which are full.
+fn doubled() -> Current {
+    let sets = ["wafsync-ipv4-000", "wafsync-ipv4-001"].into_iter().zip(NINE.chunks(4));
+    let mut current = current(sets.map(|(name, hosts)| wired(set(name, hosts))).collect(), &[]);
+    current.groups[1].rule = current.groups[0].rule.clone();
+    current
+}
+
+/// What both sets hold, and one more.
+const NINE: [&str; 9] = [
+    "203.0.113.0/32",
+    "203.0.113.1/32",
+    "203.0.113.2/32",
+    "203.0.113.3/32",
+    "203.0.113.4/32",
+    "203.0.113.5/32",
+    "203.0.113.6/32",
+    "203.0.113.7/32",
+    "203.0.113.8/32",
+];
+
+#[test]
+fn a_double_reference_makes_room_where_there_is_no_other() {
+    let changes = [
+        "Add wafsync-ipv4-002 +203.0.113.8/32",
+        "Unwire wafsync-2 +wafsync-ipv4-002 -wafsync-ipv4-000 ~wafsync-ipv4-000",
+    ];
+    expect(&doubled(), &wanting_only(&NINE), &changes, &[]);
+    // It stays while nothing needs its place.
+    expect(&doubled(), &wanting_only(&NINE[..8]), &[], &[]);
+    let mut roomy = doubled();
+    roomy.groups[1].rule = current(vec![wired(set("wafsync-ipv4-000", &[]))], &[]).groups[0].rule.clone();
+    let changes = ["Add wafsync-ipv4-002 +203.0.113.8/32", "Wire wafsync-2 +wafsync-ipv4-002"];
+    expect(&roomy, &wanting_only(&NINE), &changes, &[]);
+}
+
+#[test]
+fn a_double_reference_stays_where_the_other_does_not_replace_it_for_sure() {
+    let acl = WebAcl {
+        name: "rancher".into(),
+        arn: arn("rancher"),
+        refers_to: vec![arn(&target().group_name(2))],
+        overridden: Vec::new(),
+    };
+    let for_some = Current { web_acls: Some(vec![acl]), ..doubled() };
+    let unread = UnreadWebAcl { name: "rancher".into(), message: String::new(), hint: None, lasting: false };
+    let unknown = Current { web_acls: Some(Vec::new()), unread_web_acls: vec![unread], ..doubled() };
+    let mut edited = doubled();
+    edited.groups[0].rule = GroupRule::Standard {
+        policy: RulePolicy { action: Action::Count, forwarded: None },
+        labels: Vec::new(),
+        references: edited.groups[0].rule.references().to_vec(),
+        tidy: true,
+    };
+    for current in [&for_some, &unknown, &edited] {
+        let plan = planned(current, &wanting_only(&NINE));
+        assert!(plan.changes.iter().all(|change| change.unrefer.is_empty()), "{plan:#?}");
+        assert_eq!(plan.unplaced, cidrs(&["203.0.113.8/32"]).iter().collect::<Vec<_>>());
+    }
+    // The other has referred to it only since the run began.
+    let mut before = doubled();
+    before.shards.iter_mut().for_each(|shard| shard.group = Some(1));
+    let rest = Rest { at_start: Some(&before), ..wanting_only(&NINE) };
+    assert_eq!(planned(&doubled(), &rest).changes, []);
+    let rest = Rest { at_start: Some(&doubled()), ..wanting_only(&NINE) };
+    assert_eq!(planned(&doubled(), &rest).changes.len(), 2);
+}
+
 #[test]
 fn a_reference_to_a_foreign_set_is_dropped_last_and_named() {
     let current = current(vec![wired(set("wafsync-ipv4-000", &[A]))], &["foreign"]);
