@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use wafsync::model::policy::Action;
-use wafsync_test_aws::{Aws, Config, Fault, FaultKind, Phase, When};
+use wafsync_test_aws::{Aws, Config, Fault, FaultKind, Phase, RuleGroupView, When};
 
 use crate::careless::Careless;
 use crate::chance::Chance;
@@ -257,23 +257,24 @@ fn web_acl(world: &mut World, chance: &mut Chance) {
         .iter()
         .filter(|group| keep && group.name.starts_with("wafsync-"))
         .enumerate()
-        .map(|(priority, group)| {
-            json!({
-                "Name": group.name,
-                "Priority": priority,
-                "Statement": {"RuleGroupReferenceStatement": {"ARN": group.arn}},
-                "OverrideAction": {"None": {}},
-                "VisibilityConfig": {
-                    "SampledRequestsEnabled": true, "CloudWatchMetricsEnabled": true, "MetricName": "m",
-                },
-            })
-        })
+        .map(|(priority, group)| group_rule(group, priority))
         .collect();
     // With labels the default action would be Allow, with a rule that blocks requests without a label. Only `check`
     // looks at that.
     let default = if world.settings.waf.policy.action == Action::Count { "Allow" } else { "Block" };
     world.aws.put_web_acl("REGIONAL", "edge", default, Value::Array(groups));
     world.settings.waf.web_acls = vec!["edge".to_owned()];
+}
+
+/// A rule of a web ACL that refers to this rule group.
+pub(crate) fn group_rule(group: &RuleGroupView, priority: usize) -> Value {
+    json!({
+        "Name": group.name,
+        "Priority": priority,
+        "Statement": {"RuleGroupReferenceStatement": {"ARN": group.arn}},
+        "OverrideAction": {"None": {}},
+        "VisibilityConfig": {"SampledRequestsEnabled": true, "CloudWatchMetricsEnabled": true, "MetricName": "m"},
+    })
 }
 
 /// Changes the table: an item is added, removed, changed, or written under a new key.

@@ -21,6 +21,7 @@ mod fingerprint;
 mod genesis;
 mod moving;
 mod observer;
+mod people;
 mod ranges;
 mod regressions;
 mod richer;

@@ -26,7 +26,7 @@ pub(crate) use self::promise::Promise;
 pub(crate) use self::table::Expiry;
 use self::table::Table;
 use crate::ranges::Ranges;
-use crate::snapshot::{NAME, Snapshot, is_our_group, is_set_name};
+use crate::snapshot::{NAME, Snapshot, is_our_group, is_set_name, is_shard};
 
 /// The settings of the installation, as the observer knows them.
 #[derive(Clone, Debug, Default)]
@@ -128,6 +128,8 @@ struct Epoch {
     steady: Ranges,
     /// What must stay in force.
     protected: Ranges,
+    /// What each web ACL must keep letting in by our rules; nothing once a run may have read an old web ACL.
+    behind: BTreeMap<String, Ranges>,
     /// What came into force because it was wanted at the time, and has been wanted since.
     fresh: Ranges,
     /// The table had a rejection all the time.
@@ -400,6 +402,7 @@ impl State {
         self.epoch = Some(Epoch {
             allowed: effective.or(&wanted),
             protected: effective.and(&wanted),
+            behind: self.now.behind().into_iter().map(|(acl, lets_in)| (acl, lets_in.and(&wanted))).collect(),
             fresh: Ranges::default(),
             steady: wanted,
             rejected: self.table.has_rejection(),
@@ -432,6 +435,7 @@ impl State {
         self.runs.values_mut().for_each(|run| run.sufficient_writes = None);
         let before = self.effective();
         let old = std::mem::replace(&mut self.now, new);
+        let (then, now) = (old.behind(), self.now.behind());
         self.note_waf(if by_hand { "by hand" } else { "late" }, &old);
         let mut edited = Ranges::default();
         for (name, cidrs) in &self.now.sets {
@@ -457,6 +461,10 @@ impl State {
             epoch.emptied &= holds;
             epoch.allowed = epoch.allowed.or(&edited).or(&effective);
             epoch.protected = epoch.protected.without(&before.without(&effective));
+            for (acl, lets_in) in &mut epoch.behind {
+                let (then, now) = (then.get(acl).cloned(), now.get(acl).cloned());
+                *lets_in = lets_in.without(&then.unwrap_or_default().without(&now.unwrap_or_default()));
+            }
             epoch.fresh = epoch.fresh.and(&effective);
         }
     }
@@ -472,6 +480,9 @@ impl State {
         let Some(attempt) = aws.last_attempt() else { return };
         if attempt.stale && attempt.operation.ends_with("IPSets") | attempt.operation.ends_with("GetIPSet") {
             self.may_read_old_state();
+        }
+        if let Some(epoch) = self.epoch.as_mut().filter(|_| attempt.stale && !attempt.operation.contains("IPSet")) {
+            epoch.behind.clear();
         }
         self.attempts = call.index + 1;
         self.newest = self.newest.max(self.attempts);
@@ -661,8 +672,20 @@ impl State {
         let (effective, wanted) = (self.effective(), self.wanted());
         let before = old.with_adopted(&self.terms.adopted);
         let trusted = self.trusted_old_list(attempt, old);
+        let named = self.runs.get(&attempt.caller).map(|run| run.errand.web_acls.clone()).unwrap_or_default();
+        let (now, given_up) = (self.now.behind(), self.given_up(&attempt.target, old));
         let Some(epoch) = &mut self.epoch else { return };
         epoch.protected = epoch.protected.without(&trusted);
+        let mut lost = Vec::new();
+        for (acl, lets_in) in &mut epoch.behind {
+            *lets_in = lets_in.without(&trusted).without(&given_up);
+            let now = now.get(acl).cloned().unwrap_or_default();
+            let gone = lets_in.without(&now);
+            if !gone.is_empty() && named.contains(acl) {
+                lost.push((acl.clone(), gone));
+            }
+            *lets_in = lets_in.and(&now).or(&now.and(&epoch.steady));
+        }
         epoch.fresh = epoch.fresh.without(&trusted);
         let what =
             format!("after call {}, {} {} by {}", self.attempts - 1, attempt.operation, attempt.target, attempt.caller);
@@ -683,6 +706,21 @@ impl State {
         for (promise, ranges) in found.into_iter().filter(|(_, ranges)| !ranges.is_empty()) {
             self.says(promise, format!("{what}: {ranges:?}"));
         }
+        for (acl, ranges) in lost {
+            self.says(Promise::NoLockOut, format!("{what}, behind {acl}: {ranges:?}"));
+        }
+    }
+
+    /// What the foreign sets hold to which a rule group no longer refers. A person has approved that, and what a web ACL lets
+    /// in by that group alone may be in force by another one, to which it does not refer.
+    fn given_up(&self, group: &str, old: &Snapshot) -> Ranges {
+        let references = |snapshot: &Snapshot| {
+            let group = snapshot.groups.iter().find(|one| one.name == group);
+            group.map(|group| group.references.clone()).unwrap_or_default()
+        };
+        let kept = references(&self.now);
+        let gone = references(old).into_iter().filter(|set| !kept.contains(set) && !is_shard(set, &self.terms.adopted));
+        Ranges::of(gone.filter_map(|set| old.sets.get(&set)).flatten())
     }
 
     /// What a write removed from a set without room for the replacement, because lists right before the write showed it

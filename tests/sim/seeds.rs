@@ -15,6 +15,7 @@ use crate::careless::Careless;
 use crate::chance::Chance;
 use crate::faults::{KINDS_AT_FIRST, OPERATIONS, kinds};
 use crate::genesis;
+use crate::people;
 use crate::richer;
 use crate::tally::{NO_DIGEST, Tally, cells};
 use crate::world::{Process, World};
@@ -50,10 +51,12 @@ pub(crate) enum Generation {
     Fifth,
     /// Adds `--max-additions` as a percentage.
     Sixth,
+    /// Adds everything in `people`.
+    Seventh,
 }
 
 impl Generation {
-    pub(crate) const NEWEST: Self = Self::Sixth;
+    pub(crate) const NEWEST: Self = Self::Seventh;
 }
 
 /// Separates the random source of the third generation's additions.
@@ -67,6 +70,9 @@ const LIMITED: u64 = 0x0011_3172_d000;
 
 /// Separates the random source of the sixth generation's additions.
 const SHARES: u64 = 0x0054_a2e5_0000;
+
+/// Separates the random source of the seventh generation's additions.
+const PEOPLE: u64 = 0x009e_0971_e000;
 
 /// How a world is created.
 #[derive(Clone, Copy, Debug)]
@@ -110,6 +116,10 @@ async fn live(lot: Lot) -> (World, Tally) {
     if let Some(limited) = &mut limited {
         richer::limits(&mut world, limited, shares.as_mut());
     }
+    let mut people = (lot.generation >= Generation::Seventh).then(|| Chance::new(lot.seed ^ PEOPLE));
+    if let Some(people) = &mut people {
+        people::attach(&mut world, people);
+    }
     if lot.generation >= Generation::Fourth {
         world.sessions = lot.lives_on.then(Mutex::default);
     } else {
@@ -131,6 +141,9 @@ async fn live(lot: Lot) -> (World, Tally) {
     if let Some(richer) = &mut richer {
         richer::reads(&world, richer);
         richer::hands(&world, richer);
+    }
+    if let Some(people) = &mut people {
+        people::hands(&world, people);
     }
 
     let several = if chance.one_in(5) { 2 + chance.below(2) } else { 1 };
@@ -179,9 +192,20 @@ async fn live(lot: Lot) -> (World, Tally) {
         if chance.one_in(8) {
             let after = Duration::from_millis(50 * chance.draw_below(200));
             tally.took("killed");
+            let is_followed = people.as_mut().is_some_and(|people| people.one_in(2));
+            let mut followed = people.as_mut().filter(|_| is_followed);
+            if let Some(people) = &mut followed {
+                people::late_writes(&world, people);
+            }
             world.killed(&hurry(&world, &mut chance, 0), tokio::time::sleep(after)).await;
             world.assert_sound();
-            world.later().await;
+            match followed {
+                Some(people) => people::soon(people).await,
+                None => world.later().await,
+            }
+        }
+        if let Some(people) = &mut people {
+            people::hands(&world, people);
         }
         between_rounds(&mut world, richer.as_mut(), richest.as_mut(), (limited.as_mut(), shares.as_mut())).await;
         for _ in 0..chance.below(4) {

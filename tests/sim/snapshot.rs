@@ -92,7 +92,22 @@ impl Snapshot {
                 ));
             }
         }
+        for acl in self.web_acls.iter().filter(|acl| !old.web_acls.contains(acl)) {
+            let referred: Vec<&String> =
+                self.groups.iter().filter(|group| refers(acl, &group.arn)).map(|group| &group.name).collect();
+            lines.push(format!("{} refers to {referred:?}", acl.name));
+        }
         lines
+    }
+
+    /// What each web ACL lets in by our rules.
+    pub(crate) fn behind(&self) -> BTreeMap<String, Ranges> {
+        let of = |acl: &WebAclView| {
+            let used = self.groups.iter().filter(|group| group.is_ours && group.lets_in() && refers(acl, &group.arn));
+            let sets = used.flat_map(|group| &group.references).filter_map(|set| self.sets.get(set));
+            (acl.name.clone(), Ranges::of(sets.flatten()))
+        };
+        self.web_acls.iter().map(of).collect()
     }
 
     /// The addresses in these sets and the wired ones.

@@ -149,6 +149,7 @@ impl State {
             epoch.allowed = epoch.allowed.or(&wanted);
             epoch.steady = epoch.steady.and(&wanted);
             epoch.protected = epoch.protected.and(&wanted);
+            epoch.behind.values_mut().for_each(|lets_in| *lets_in = lets_in.and(&wanted));
             epoch.fresh = epoch.fresh.and(&wanted);
             epoch.rejected &= rejected;
             epoch.emptied &= empty;
