@@ -24,6 +24,9 @@ use crate::planning::lower_bound;
 use crate::planning::lower_bound::counts;
 use crate::planning::rule_changes;
 
+/// The web ACLs that are told apart: half of the bits of a mask.
+const WEB_ACLS: usize = 64;
+
 /// What a plan may not change now, regardless of the table.
 #[derive(Clone, Copy, Debug)]
 pub struct Restraint<'a> {
@@ -220,15 +223,17 @@ fn fresh(shard: &Shard, start: &Current) -> Vec<Cidr> {
     }
 }
 
-/// The named web ACLs that refer to this group, if it exists: a bit for each of the first 64, all bits if none is named.
+/// The named web ACLs that refer to this group, if it exists: a bit for each, and one for those that are not known; all bits
+/// if none is named.
 fn enforced_by(current: &Current, group: Option<&RuleGroup>) -> u128 {
     let Some(acls) = &current.web_acls else { return u128::MAX };
     let refers = |acl: &WebAcl| group.is_some_and(|group| acl.refers_to.contains(&group.arn));
-    let bits = (0..u64::BITS).map(|bit| 1_u128 << bit);
+    let bits = (0..WEB_ACLS).map(|bit| 1_u128 << bit);
     let known = bits.zip(acls).filter(|(_, acl)| refers(acl)).fold(0, |all, (bit, _)| all | bit);
-    // One that could not be read may refer to any group, and not to another one.
-    let of_its_own = group.filter(|_| !current.unread_web_acls.is_empty());
-    known | of_its_own.map_or(0, |group| 1 << (u64::BITS + u32::try_from(group.number).unwrap_or_default() % u64::BITS))
+    // One that could not be read, or has no bit, may refer to any group, and not to another one.
+    let is_unknown = !current.unread_web_acls.is_empty() || acls.len() > WEB_ACLS;
+    let of_its_own = group.filter(|_| is_unknown);
+    known | of_its_own.map_or(0, |group| 1 << (WEB_ACLS + group.number % WEB_ACLS))
 }
 
 /// Whether all named web ACLs are known to refer to the rule group of this shard; true if none is named.

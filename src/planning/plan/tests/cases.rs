@@ -1,6 +1,7 @@
 //! The decisions of a plan, one at a time.
 
 use super::*;
+use crate::model::web_acl::UnreadWebAcl;
 
 const A: &str = "203.0.113.1/32";
 const B: &str = "203.0.113.2/32";
@@ -189,14 +190,94 @@ fn a_full_set_relies_on_another_only_for_what_that_had_in_force_when_the_run_beg
     }
 }
 
-#[test]
-fn a_new_set_goes_to_a_rule_group_that_every_web_acl_refers_to() {
-    let acl = |groups: &[usize]| WebAcl {
+/// A web ACL that refers to the rule groups with these numbers.
+fn acl(groups: &[usize]) -> WebAcl {
+    WebAcl {
         name: "rancher".into(),
         arn: arn("rancher"),
         refers_to: groups.iter().map(|number| arn(&target().group_name(*number))).collect(),
         overridden: Vec::new(),
+    }
+}
+
+fn unread() -> UnreadWebAcl {
+    UnreadWebAcl { name: "rancher".into(), message: String::new(), hint: None, lasting: false }
+}
+
+/// A full set in the first rule group, of which one CIDR can leave if it relies on a set in the other rule group, or in
+/// the same one.
+fn relying(full: Shard, same_group: bool) -> Current {
+    let other = Shard {
+        group: Some(usize::from(!same_group)),
+        ..set("wafsync-ipv4-001", &["203.0.113.0/32", "203.0.113.1/32"])
     };
+    let full =
+        Shard { cidrs: cidrs(&["203.0.113.0/31", "203.0.113.8/32", "203.0.113.9/32", "203.0.113.10/32"]), ..full };
+    let mut shards = vec![wired(full), other];
+    shards.sort_by(|a, b| a.name.cmp(&b.name));
+    let mut current = current(shards, &[]);
+    for (index, group) in current.groups.iter_mut().enumerate() {
+        let here = current.shards.iter().filter(|shard| shard.group == Some(index));
+        group.rule = rule_group(
+            1,
+            &Group { references: here.map(|shard| shard.name.clone()).collect(), edited: false, table: None },
+        )
+        .rule;
+    }
+    current
+}
+
+/// Whether the CIDR leaves the full set.
+fn leaves(current: &Current) -> bool {
+    let hosts = ["203.0.113.0/32", "203.0.113.1/32"];
+    let wanted = [&hosts[..], &["203.0.113.8/32", "203.0.113.9/32", "203.0.113.10/32"]].concat();
+    let plan = planned(current, &wanting_only(&wanted));
+    let relies = plan.changes.iter().any(|change| change.relies_on == ["wafsync-ipv4-001"]);
+    assert_ne!(relies, plan.deferred == cidrs(&["203.0.113.0/31"]).iter().collect::<Vec<_>>(), "{plan:#?}");
+    relies
+}
+
+#[test]
+fn a_set_relies_on_one_that_every_web_acl_lets_in_as_well() {
+    let full = || set("wafsync-ipv4-000", &[]);
+    let elsewhere = |acls: Option<Vec<WebAcl>>| Current { web_acls: acls, ..relying(full(), false) };
+    assert!(leaves(&elsewhere(None)));
+    assert!(leaves(&elsewhere(Some(vec![acl(&[1, 2]), acl(&[2])]))));
+    assert!(!leaves(&elsewhere(Some(vec![acl(&[1, 2]), acl(&[1])]))));
+    // More than are told apart, and the last one matters.
+    let many = |last| vec![acl(&[1, 2]); 64].into_iter().chain([last]).collect();
+    assert!(!leaves(&elsewhere(Some(many(acl(&[1]))))));
+    assert!(leaves(&Current { web_acls: Some(many(acl(&[1]))), ..relying(full(), true) }));
+    // One that could not be read may refer to any of them.
+    let some_unread =
+        |same| Current { web_acls: Some(Vec::new()), unread_web_acls: vec![unread()], ..relying(full(), same) };
+    assert!(!leaves(&some_unread(false)));
+    assert!(leaves(&some_unread(true)));
+}
+
+#[test]
+fn a_set_in_two_rule_groups_relies_on_one_that_is_let_in_by_both() {
+    let mut current = Current { web_acls: Some(vec![acl(&[2])]), ..relying(set("wafsync-ipv4-000", &[]), true) };
+    assert!(leaves(&current));
+    current.groups[1].rule =
+        rule_group(2, &Group { references: vec!["wafsync-ipv4-000".into()], edited: false, table: None }).rule;
+    assert!(!leaves(&current));
+    current.groups[1].rule = current.groups[0].rule.clone();
+    assert!(leaves(&current));
+}
+
+#[test]
+fn an_adopted_set_relies_on_others_only_once_every_web_acl_refers_to_its_rule_group() {
+    let full = Shard { adopted: true, ..set("offices", &[]) };
+    let of = |web_acls, unread_web_acls| Current { web_acls, unread_web_acls, ..relying(full.clone(), true) };
+    assert!(leaves(&of(None, vec![])));
+    assert!(leaves(&of(Some(vec![acl(&[1])]), vec![])));
+    assert!(!leaves(&of(Some(vec![acl(&[1]), acl(&[])]), vec![])));
+    assert!(!leaves(&of(Some(vec![acl(&[1])]), vec![unread()])));
+}
+
+#[test]
+fn a_new_set_goes_to_a_rule_group_that_every_web_acl_refers_to() {
     let rest = wanting_only(&[A]);
     for (web_acls, group) in [
         (None, "wafsync-1"),
@@ -248,15 +329,8 @@ fn a_double_reference_makes_room_where_there_is_no_other() {
 
 #[test]
 fn a_double_reference_stays_where_the_other_does_not_replace_it_for_sure() {
-    let acl = WebAcl {
-        name: "rancher".into(),
-        arn: arn("rancher"),
-        refers_to: vec![arn(&target().group_name(2))],
-        overridden: Vec::new(),
-    };
-    let for_some = Current { web_acls: Some(vec![acl]), ..doubled() };
-    let unread = UnreadWebAcl { name: "rancher".into(), message: String::new(), hint: None, lasting: false };
-    let unknown = Current { web_acls: Some(Vec::new()), unread_web_acls: vec![unread], ..doubled() };
+    let for_some = Current { web_acls: Some(vec![acl(&[2])]), ..doubled() };
+    let unknown = Current { web_acls: Some(Vec::new()), unread_web_acls: vec![unread()], ..doubled() };
     let mut edited = doubled();
     edited.groups[0].rule = GroupRule::Standard {
         policy: RulePolicy { action: Action::Count, forwarded: None },
