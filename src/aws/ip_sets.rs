@@ -12,7 +12,7 @@ use super::connection::{WafReader, Writer, waf_scope};
 use super::error::AwsError;
 use super::governor::Action;
 use super::lift::{Lift, Lifted};
-use super::pages::{LIST_LIMIT, Next, Pages};
+use super::pages::{LIST_LIMIT, Next, Pages, distinct};
 use super::receipt::Receipt;
 use crate::model::cidr::{Cidr, Family};
 use crate::model::cidrs::{Builder, Cidrs};
@@ -59,7 +59,7 @@ impl WafReader {
             let page = pages.seen(Action::ListIpSets, answer.next_marker, answer.ip_sets)?;
             sets.extend(page);
         }
-        Ok(sets)
+        Ok(distinct(sets, |set: &IpSetSummary| set.arn.as_ref()))
     }
 
     /// Reads one IP set with all of its addresses.

@@ -55,6 +55,16 @@ impl Pages {
     }
 }
 
+/// Drops all but the last of the items with the same ARN: what is created or deleted between two pages can shift an item to the
+/// next one, and the later page is the newer one.
+pub(super) fn distinct<T>(mut items: Vec<T>, arn: impl Fn(&T) -> Option<&String>) -> Vec<T> {
+    let mut seen = BTreeSet::new();
+    items.reverse();
+    items.retain(|item| arn(item).is_none_or(|arn| seen.insert(arn.clone())));
+    items.reverse();
+    items
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,6 +88,14 @@ mod tests {
         assert_eq!(walk(&[(Some("a"), false), (Some("b"), true), (Some("b"), true)]), 3);
         assert_eq!(walk(&[(Some("a"), false), (Some("b"), false), (Some("a"), false)]), 3);
         assert_eq!(walk(&[(Some("a"), false), (Some("b"), false), (Some("b"), false)]), 3);
+    }
+
+    #[test]
+    fn what_two_pages_show_counts_once_as_the_later_one_shows_it() {
+        let item = |arn: &str, token| (Some(arn.to_owned()), token);
+        let pages = vec![item("a", 1), item("b", 1), (None, 1), item("b", 2), item("c", 1), (None, 1)];
+        let expected = vec![item("a", 1), (None, 1), item("b", 2), item("c", 1), (None, 1)];
+        assert_eq!(distinct(pages, |(arn, _)| arn.as_ref()), expected);
     }
 
     #[test]

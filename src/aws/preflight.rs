@@ -56,6 +56,7 @@ pub async fn look_and_tell(
     known: &dyn Fn(CheckStage<'_>),
 ) -> CheckFacts {
     let (table_reader, reader) = (connection.table_reader(), connection.waf_reader());
+    let target = reader.target();
     // Each web ACL is read separately: a missing one should not hide the rest.
     let without_web_acls = WafSettings { web_acls: Vec::new(), ..settings.waf.clone() };
     let mut cache = ReadCache::default();
@@ -83,7 +84,7 @@ pub async fn look_and_tell(
             async { reader.totals(stop).await.map_err(ReadError::from) },
             reader.named_web_acls(&settings.waf, stop),
         );
-        known(CheckStage::Ours(Ours { table: &table, sample: &sample, waf: &waf, totals: &totals }));
+        known(CheckStage::Ours(Ours { target: &target, table: &table, sample: &sample, waf: &waf, totals: &totals }));
         let nothing = Current::default();
         let installed = match &waf {
             Ok(current) => Some(current),
@@ -113,7 +114,7 @@ pub async fn look_and_tell(
         (table, sample, waf, totals, probes, web_acls)
     });
     let (identity, (table, sample, waf, totals, probes, web_acls)) = tokio::join!(identity, others);
-    CheckFacts { identity, table, sample, waf, probes, totals, web_acls }
+    CheckFacts { target, identity, table, sample, waf, probes, totals, web_acls }
 }
 
 /// Reads the ARN of the caller. No run needs STS, so it has no governor.

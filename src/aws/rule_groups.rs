@@ -12,7 +12,7 @@ use super::call::Call;
 use super::connection::{WafReader, Writer, waf_scope};
 use super::error::AwsError;
 use super::governor;
-use super::pages::{LIST_LIMIT, Next, Pages};
+use super::pages::{LIST_LIMIT, Next, Pages, distinct};
 use super::receipt::Receipt;
 use crate::model::current::{GroupRule, LockToken};
 use crate::model::naming;
@@ -40,8 +40,7 @@ impl WafReader {
     ///
     /// Any call that fails.
     pub async fn list_rule_group_tokens(&self, stop: &Stop) -> Result<BTreeMap<String, LockToken>, AwsError> {
-        let listed = self.list_rule_groups(stop).await?;
-        Ok(listed.into_iter().filter_map(|group| Some((group.arn?, LockToken(group.lock_token?)))).collect())
+        Ok(tokens(self.list_rule_groups(stop).await?))
     }
 
     /// Lists the rule groups with our mark: ARN and lock token.
@@ -56,8 +55,16 @@ impl WafReader {
             is_numbered && naming::group_table(description, &self.target.name).is_some()
         };
         let listed = self.list_rule_groups(stop).await?;
-        let own = listed.into_iter().filter(|group| is_own(&group.name, &group.description));
-        Ok(own.filter_map(|group| Some((group.arn?, LockToken(group.lock_token?)))).collect())
+        Ok(tokens(listed.into_iter().filter(|group| is_own(&group.name, &group.description))))
+    }
+
+    /// Reads the lock token of a rule group by itself, not from a list.
+    ///
+    /// # Errors
+    ///
+    /// A call that fails, and [`Class::NotFound`](super::Class::NotFound) if there is none.
+    pub async fn rule_group_token(&self, name: &str, id: &str, stop: &Stop) -> Result<LockToken, AwsError> {
+        Ok(self.get_rule_group(name, id, stop).await?.token)
     }
 
     /// Lists all rule groups of the scope.
@@ -74,7 +81,7 @@ impl WafReader {
             let page = pages.seen(governor::Action::ListRuleGroups, answer.next_marker, answer.rule_groups)?;
             groups.extend(page);
         }
-        Ok(groups)
+        Ok(distinct(groups, |group: &RuleGroupSummary| group.arn.as_ref()))
     }
 
     /// Reads one rule group with its rules.
@@ -303,6 +310,11 @@ fn forwarded_of(config: &IpSetForwardedIpConfig) -> Option<Forwarded> {
     // With MATCH a request without the header would get in.
     (config.fallback_behavior == FallbackBehavior::NoMatch)
         .then(|| Forwarded { header: config.header_name.clone(), position })
+}
+
+/// The ARN and lock token of each.
+fn tokens(listed: impl IntoIterator<Item = RuleGroupSummary>) -> BTreeMap<String, LockToken> {
+    listed.into_iter().filter_map(|group| Some((group.arn?, LockToken(group.lock_token?)))).collect()
 }
 
 /// Visits a statement and all nested ones.

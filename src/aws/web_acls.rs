@@ -44,7 +44,7 @@ impl WafReader {
     /// # Errors
     ///
     /// Only if the run has to stop. Other errors are returned per web ACL, because they stop no write.
-    pub(super) async fn read_web_acls(
+    pub async fn read_web_acls(
         &self,
         settings: &WafSettings,
         stop: &Stop,

@@ -3,7 +3,7 @@
 use crate::model::policy::Action;
 
 /// A web ACL named with `--web-acl`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WebAcl {
     /// Its name.
     pub name: String,

@@ -24,7 +24,8 @@ pub enum Class {
     Withdrawn,
     /// In an adopted set that wafsync does not manage yet: it needs approval.
     Adopted,
-    /// Wanted in part by an earlier scan of this run: it stays for this run.
+    /// Wanted in part by an earlier scan of this run, or added by others during it, so that earlier scans say nothing about it:
+    /// it stays for this run.
     Unsettled,
 }
 
@@ -62,6 +63,18 @@ impl Diff {
         let in_force_by_table =
             PerFamily::from_fn(|family| in_force.get(family) - only_drift(current, &unwanted, family, always));
         Self { unwanted, in_force, in_force_by_table }
+    }
+
+    /// Keeps for this run what the table had perhaps asked for only after the first scan: what is no longer asked for and was
+    /// not there when the run began.
+    pub fn keep_what_is_new(&mut self, current: &Current, at_start: &Current) {
+        for (shard, unwanted) in current.shards.iter().zip(&mut self.unwanted) {
+            let then = at_start.shards.iter().find(|then| then.arn == shard.arn);
+            let is_new = |cidr| then.is_none_or(|then| !then.cidrs.contains(cidr));
+            for unwanted in unwanted.iter_mut().filter(|one| one.class == Class::Withdrawn && is_new(one.cidr)) {
+                unwanted.class = Class::Unsettled;
+            }
+        }
     }
 
     /// The distinct CIDRs of one class and family, sorted.
@@ -329,6 +342,28 @@ mod tests {
         let wide = "198.51.100.0/30";
         let held = shard(&[A, wide], &[A, wide]);
         assert_eq!(classes(vec![held], &[A], &[&[A, B]]), [(wide.into(), Class::Unsettled)]);
+    }
+
+    #[test]
+    fn what_others_added_during_the_run_stays_for_this_run() {
+        let of = |list: &[&str], written: &[&str]| Current { shards: vec![shard(list, written)], ..Current::default() };
+        let classes = |current: &Current, at_start: &Current| {
+            let mut diff = Diff::new(&wanting([A]), &[], &[], current);
+            diff.keep_what_is_new(current, at_start);
+            diff.unwanted
+                .iter()
+                .flatten()
+                .map(|unwanted| (unwanted.cidr.to_string(), unwanted.class))
+                .collect::<Vec<_>>()
+        };
+        let now = of(&[A, B, C], &[A, B, C]);
+        let expected = [(B.into(), Class::Withdrawn), (C.into(), Class::Unsettled)];
+        assert_eq!(classes(&now, &of(&[A, B], &[])), expected);
+        let elsewhere = Current::default();
+        assert_eq!(classes(&now, &elsewhere), [B, C].map(|cidr| (cidr.into(), Class::Unsettled)));
+        // What a hand added goes, as always.
+        let by_hand = of(&[A, B], &[A]);
+        assert_eq!(classes(&by_hand, &of(&[A], &[A])), [(B.into(), Class::Drift)]);
     }
 
     #[test]

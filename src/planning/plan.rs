@@ -16,10 +16,9 @@ use crate::model::limits::Limits;
 use crate::model::naming::Target;
 use crate::model::policy::RulePolicy;
 use crate::model::spec::WriteKind;
-use crate::model::web_acl::WebAcl;
 use crate::planning::change::{Change, Stage};
 use crate::planning::diff::{Class, Diff, Unwanted};
-use crate::planning::layout::{self, GroupInput, Input, Layout, ShardInput};
+use crate::planning::layout::{self, GroupInput, Input, Layout, ShardInput, ShardLayout};
 use crate::planning::lower_bound;
 use crate::planning::lower_bound::counts;
 use crate::planning::rule_changes;
@@ -128,11 +127,14 @@ fn group_of(current: &Current, number: usize) -> Option<(usize, &RuleGroup)> {
     current.groups.iter().enumerate().find(|(_, group)| group.number == number)
 }
 
-/// The layout, and the input from which it was made. Double references make room only where there is no other.
+/// The layout, and the input from which it was made. Double references make room only where no reference is free any more:
+/// what needs none of their places must not wait for them.
 fn lay_out<'a>(basis: Basis<'a>, restraint: Restraint<'a>) -> (Input<'a>, Layout) {
     let input = layout_input(basis, restraint);
     let layout = layout::lay_out(&input);
-    if layout.unplaced.is_empty() {
+    let is_wired = |(shard, to): (&ShardInput<'_>, &ShardLayout)| shard.group != to.group;
+    let wires = !layout.new.is_empty() || input.shards.iter().zip(&layout.shards).any(is_wired);
+    if layout.unplaced.is_empty() || wires {
         return (input, layout);
     }
     let mut roomier = input.clone();
@@ -171,12 +173,12 @@ fn layout_input<'a>(basis: Basis<'a>, restraint: Restraint<'a>) -> Input<'a> {
                 leaving,
                 fresh: basis.at_start.map_or_else(Vec::new, |start| fresh(shard, start)),
                 group: shard.group.and_then(position),
-                enforced_too: references::further(basis.current, shard)
-                    .fold(0, |all, group| all | enforced_by(basis.current, Some(group))),
                 closed: closed || waits,
                 adopted: shard.adopted && shard.mark.is_none(),
                 in_force: shard.is_in_force(),
-                alone: shard.adopted && !is_enforced(basis.current, shard),
+                may_be_let_in_by: references::may_let_in(basis.current, shard),
+                surely_let_in_by: references::surely_let_in(basis, shard),
+                alone: shard.adopted && !references::is_enforced(basis.current, shard),
                 seal: needs_seal(shard, unwanted),
             }
         })
@@ -190,8 +192,7 @@ fn layout_input<'a>(basis: Basis<'a>, restraint: Restraint<'a>) -> Input<'a> {
             GroupInput {
                 references: existing
                     .map_or(0, |(index, group)| references::double(basis.current, index, group).count()),
-                referred: referred(basis.current, group),
-                enforced_by: enforced_by(basis.current, group),
+                referred: references::referred(basis.current, group),
                 written_anyway: group.is_none_or(is_rewritten),
             }
         })
@@ -221,30 +222,6 @@ fn fresh(shard: &Shard, start: &Current) -> Vec<Cidr> {
         Some(then) => shard.cidrs.iter().filter(|cidr| !then.cidrs.contains(*cidr)).collect(),
         None => shard.cidrs.iter().collect(),
     }
-}
-
-/// The named web ACLs that refer to this group, if it exists: a bit for each, and one for those that are not known; all bits
-/// if none is named.
-fn enforced_by(current: &Current, group: Option<&RuleGroup>) -> u128 {
-    let Some(acls) = &current.web_acls else { return u128::MAX };
-    let refers = |acl: &WebAcl| group.is_some_and(|group| acl.refers_to.contains(&group.arn));
-    let bits = (0..WEB_ACLS).map(|bit| 1_u128 << bit);
-    let known = bits.zip(acls).filter(|(_, acl)| refers(acl)).fold(0, |all, (bit, _)| all | bit);
-    // One that could not be read, or has no bit, may refer to any group, and not to another one.
-    let is_unknown = !current.unread_web_acls.is_empty() || acls.len() > WEB_ACLS;
-    let of_its_own = group.filter(|_| is_unknown);
-    known | of_its_own.map_or(0, |group| 1 << (WEB_ACLS + group.number % WEB_ACLS))
-}
-
-/// Whether all named web ACLs are known to refer to the rule group of this shard; true if none is named.
-fn is_enforced(current: &Current, shard: &Shard) -> bool {
-    let group = shard.group.and_then(|group| current.groups.get(group));
-    current.unread_web_acls.is_empty() && referred(current, group)
-}
-
-fn referred(current: &Current, group: Option<&RuleGroup>) -> bool {
-    let refers = |acl: &WebAcl| group.is_some_and(|group| acl.refers_to.contains(&group.arn));
-    current.web_acls.as_ref().is_none_or(|acls| acls.iter().all(refers))
 }
 
 #[cfg(test)]

@@ -5,9 +5,10 @@ mod tests;
 
 use crate::model::current::{Current, GroupRule, RuleGroup};
 use crate::model::limits::{GROUP_CAPACITY, GROUP_CAPACITY_ANY};
+use crate::model::naming::Target;
 use crate::model::policy::Position;
 use crate::model::settings::Settings;
-use crate::planning::rule_changes;
+use crate::planning::rule_changes::{self, RuleChange};
 use crate::text;
 use crate::text::number::{counted, grouped};
 
@@ -32,7 +33,7 @@ pub fn judge_stage(settings: &Settings, stage: CheckStage<'_>) -> Vec<Line> {
         CheckStage::Ours(ours) => vec![
             quotas::ip_sets(settings, &ours),
             quotas::rule_groups(settings, &ours),
-            rule_groups(settings, ours.waf),
+            rule_groups(settings, ours.target, ours.waf),
             rule(settings, ours.waf),
         ],
         CheckStage::WebAcls(web_acls, waf) => search::lines(settings, web_acls, waf.as_ref().ok()),
@@ -166,7 +167,7 @@ impl<'a> Denied<'a> {
     }
 }
 
-fn rule_groups(settings: &Settings, waf: &Answer<Current>) -> Line {
+fn rule_groups(settings: &Settings, target: &Target, waf: &Answer<Current>) -> Line {
     const SUBJECT: &str = "rule groups";
     let current = match waf {
         Ok(current) => current,
@@ -181,6 +182,15 @@ fn rule_groups(settings: &Settings, waf: &Answer<Current>) -> Line {
         let finding = format!("their capacity is below {capacity} WCU and can never be changed: {}", list.join(", "));
         let fix = "choose another --name, attach its rule groups, and delete the old ones";
         return failure(SUBJECT, finding, fix);
+    }
+    let needs_approval =
+        |change: &RuleChange| matches!(change, RuleChange::OtherTable { .. } | RuleChange::DroppedReference { .. });
+    let changes = rule_changes::guarded_changes(current, &settings.waf.policy, target);
+    let changes: Vec<String> =
+        changes.iter().filter(|change| needs_approval(change)).map(ToString::to_string).collect();
+    if !changes.is_empty() {
+        let fix = "apply is blocked: correct --table, --adopt or the rule group, or approve the plan";
+        return failure(SUBJECT, shown("; ", changes.into_iter()), fix);
     }
     let there = |number: &usize| current.groups.iter().any(|group| group.number == *number);
     let needed = 1..=settings.waf.limits.rule_groups();
@@ -201,8 +211,12 @@ fn rule(settings: &Settings, waf: &Answer<Current>) -> Line {
         Ok(current) => current,
         Err(trouble) => return unknown(SUBJECT, trouble),
     };
-    let edited = current.groups.iter().filter(|group| matches!(group.rule, GroupRule::Edited { .. }));
-    let edited: Vec<&str> = edited.map(|group| group.name.as_str()).collect();
+    let edited = |refers: bool| -> Vec<&str> {
+        let is_edited =
+            |rule: &GroupRule| matches!(rule, GroupRule::Edited { references, .. } if references.is_empty() != refers);
+        current.groups.iter().filter(|group| is_edited(&group.rule)).map(|group| group.name.as_str()).collect()
+    };
+    let (edited, emptied) = (edited(true), edited(false));
     if !edited.is_empty() {
         return failure(
             SUBJECT,
@@ -234,6 +248,10 @@ fn rule(settings: &Settings, waf: &Answer<Current>) -> Line {
             format!("rule group {} adds {now}, the settings say {expected}", group.name),
             "undo the change in the rule group, or approve the plan that restores the rule: apply is blocked until then",
         );
+    }
+    if !emptied.is_empty() {
+        let finding = format!("the rule of {} was edited by hand and refers to no IP set", emptied.join(", "));
+        return warning(SUBJECT, finding, "the next apply restores it");
     }
     match &policy.forwarded {
         Some(forwarded) if forwarded.position != Position::Last => warning(

@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::model::current::Current;
 use crate::model::item::TableView;
+use crate::model::naming::Target;
 use crate::model::web_acl::{Effect, Override};
 use crate::text;
 
@@ -34,6 +35,8 @@ pub type Answer<T> = Result<T, ReadError>;
 /// All facts that `check` judges.
 #[derive(Debug)]
 pub struct CheckFacts {
+    /// Where WAF and the table are.
+    pub target: Target,
     /// The ARN of the caller.
     pub identity: Answer<String>,
     /// The table.
@@ -70,6 +73,8 @@ pub enum CheckStage<'a> {
 /// Our resources in WAF, what the table needs, and the numbers of all resources.
 #[derive(Clone, Copy, Debug)]
 pub struct Ours<'a> {
+    /// [`CheckFacts::target`]
+    pub target: &'a Target,
     /// [`CheckFacts::table`]
     pub table: &'a Answer<TableState>,
     /// [`CheckFacts::sample`]
@@ -99,12 +104,12 @@ impl CheckFacts {
     /// Every stage, in order.
     #[must_use]
     pub const fn stages(&self) -> [CheckStage<'_>; 6] {
-        let Self { identity, table, sample, waf, totals, web_acls, .. } = self;
+        let Self { target, identity, table, sample, waf, totals, web_acls, .. } = self;
         [
             CheckStage::Identity(identity),
             CheckStage::Table(table),
             CheckStage::Sample(sample),
-            CheckStage::Ours(Ours { table, sample, waf, totals }),
+            CheckStage::Ours(Ours { target, table, sample, waf, totals }),
             CheckStage::WebAcls(web_acls, waf),
             CheckStage::All(self),
         ]

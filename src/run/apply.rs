@@ -8,12 +8,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
+use futures_util::future::try_join_all;
 use futures_util::stream;
 use tokio::time::Instant;
 
 use crate::aws::{IN_FLIGHT, Writer};
 use crate::defects::{self, Defect};
-use crate::model::current::{LockToken, Shard};
+use crate::model::current::{LockToken, RuleGroup, Shard};
 use crate::model::spec::{RuleGroupSpec, WriteKind};
 use crate::planning::change::{Change, Stage, Write};
 use crate::planning::guard::ApprovedPlan;
@@ -189,8 +190,8 @@ impl Applying<'_, '_> {
         }
     }
 
-    /// Whether a change may be sent that relies on other IP sets: nothing has failed so far, the run has known them for some
-    /// time, and lists still show them.
+    /// Whether a change may be sent that relies on other IP sets, or on other references to them: nothing has failed so far, the
+    /// run has known them for some time, and lists still show them.
     async fn may_rely(&mut self, change: &Change) -> bool {
         let wait = (self.observation.waf_read + RELIED_FOR).saturating_duration_since(Instant::now());
         if self.troubles.is_empty()
@@ -227,29 +228,51 @@ impl Applying<'_, '_> {
     }
 
     /// Checks that lists show the IP sets that a change relies on, and all rule groups that refer to them, with the known lock
-    /// tokens.
+    /// tokens, and that the web ACLs are as before. Where a rule group drops a reference, whole IP sets are at stake: the others
+    /// are read by themselves, too.
     async fn check_relied(&self, change: &Change) -> Result<(), Trouble> {
         let (waf, stop) = (self.job.waf, self.job.stop);
-        let listed = tokio::try_join!(waf.list_lock_tokens(stop), waf.list_rule_group_tokens(stop));
-        let (sets, groups) = listed.map_err(|error| trouble(&error, false))?;
         let current = &self.observation.seen.current;
-        let is_known = |name: &&String| {
-            let Some(shard) = current.shards.iter().find(|shard| shard.name == **name) else { return false };
-            let mut referring = current.groups.iter().filter(|group| group.rule.references().contains(&shard.arn));
-            sets.get(&shard.arn) == Some(&shard.token)
-                && referring.all(|group| groups.get(&group.arn) == Some(&group.token))
+        let shard = |name: &String| current.shards.iter().find(|shard| shard.name == *name);
+        let referring = |shard: &Shard| {
+            let arn = shard.arn.clone();
+            current.groups.iter().filter(move |group| group.rule.references().contains(&arn))
         };
-        match change.relies_on.iter().find(|name| !is_known(name)) {
-            None => Ok(()),
+        let at_stake = change.relies_on.iter().filter(|_| !change.write.kind().is_of_ip_set()).filter_map(shard);
+        let others: BTreeMap<&String, &RuleGroup> = at_stake
+            .flat_map(referring)
+            .filter(|group| group.name != change.write.target())
+            .map(|group| (&group.name, group))
+            .collect();
+        let listed = tokio::try_join!(
+            waf.list_lock_tokens(stop),
+            waf.list_rule_group_tokens(stop),
+            waf.read_web_acls(&self.job.settings.waf, stop),
+            try_join_all(others.values().map(|group| waf.rule_group_token(&group.name, &group.id, stop))),
+        );
+        let (sets, groups, (web_acls, unread), tokens) = listed.map_err(|error| trouble(&error, false))?;
+        let is_known = |name: &&String| {
+            let Some(shard) = shard(name) else { return false };
+            sets.get(&shard.arn) == Some(&shard.token)
+                && referring(shard).all(|group| groups.get(&group.arn) == Some(&group.token))
+        };
+        let same_acls = current.web_acls.as_ref().is_none_or(|acls| *acls == web_acls)
+            && current.unread_web_acls.len() == unread.len()
+            && others.values().zip(&tokens).all(|(group, token)| group.token == *token);
+        let changed = match change.relies_on.iter().find(|name| !is_known(name)) {
             Some(set) => {
-                let text = format!(
-                    "nothing was removed from {}: the lists do not show {set} and its rule group as this run knows them, and \
-                     its removals rely on them",
-                    change.write.target()
-                );
-                Err(Trouble::Outdated(Fault { text, hint: None }))
+                format!("the lists do not show {set} and the rule groups that refer to it as this run knows them")
             }
-        }
+            None if same_acls => return Ok(()),
+            None => "a web ACL or a rule group is no longer as this run knows it".to_owned(),
+        };
+        let target = change.write.target();
+        let text = if change.write.kind().is_of_ip_set() {
+            format!("nothing was removed from {target}: {changed}, and its removals rely on them")
+        } else {
+            format!("{target} was not written: {changed}, and the references that it drops rely on them")
+        };
+        Err(Trouble::Outdated(Fault { text, hint: None }))
     }
 
     /// Sends rule groups, those with new references only after a list that shows the IP sets to be wired with the lock

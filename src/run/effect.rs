@@ -66,15 +66,38 @@ pub(super) fn take_over(current: &mut Current, write: &Write, receipt: &Receipt,
 
 /// Removes from the state at the start what is not there now. If it comes back, AWS has to propagate it anew.
 pub(super) fn keep_what_stays(at_start: &mut Current, now: &Current) {
+    for acl in at_start.web_acls.iter_mut().flatten() {
+        let now = now.web_acls.iter().flatten().find(|now| now.arn == acl.arn);
+        acl.refers_to.retain(|group| now.is_some_and(|now| now.refers_to.contains(group)));
+    }
+    for group in &mut at_start.groups {
+        let now = now.groups.iter().find(|now| now.arn == group.arn);
+        group.rule = what_stays(&group.rule, now.map_or(&GroupRule::Empty, |now| &now.rule));
+    }
+    let groups = &at_start.groups;
     at_start.shards.retain_mut(|then| {
         let Some(now) = now.shards.iter().find(|now| now.arn == then.arn) else { return false };
-        then.group = then.group.filter(|_| now.group.is_some());
+        then.group = groups.iter().position(|group| group.rule.references().contains(&then.arn));
         if then.token != now.token {
             then.cidrs = then.cidrs.iter().filter(|cidr| now.cidrs.contains(*cidr)).collect();
             then.token.clone_from(&now.token);
         }
         true
     });
+}
+
+/// The references that a rule had and has. One with another meaning counts as edited.
+fn what_stays(then: &GroupRule, now: &GroupRule) -> GroupRule {
+    let references = then.references().iter().filter(|arn| now.references().contains(arn)).cloned().collect();
+    match (then, now) {
+        (
+            GroupRule::Standard { policy, labels, tidy, .. },
+            GroupRule::Standard { policy: policy_now, labels: labels_now, .. },
+        ) if policy == policy_now && labels == labels_now => {
+            GroupRule::Standard { policy: policy.clone(), labels: labels.clone(), references, tidy: *tidy }
+        }
+        _ => GroupRule::Edited { references, seen: String::new() },
+    }
 }
 
 /// Adds a confirmed write to the cache: a list that shows the receipt's token then proves the contents without a read.

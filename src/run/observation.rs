@@ -42,7 +42,8 @@ pub(super) enum Sight {
 /// What a run has observed and written so far.
 pub(super) struct Observation {
     pub(super) seen: Seen,
-    /// What WAF held when the run began and in every read since; `None` until WAF is written or read again.
+    /// What WAF held, and who was let in by it, when the run began and in every read since; `None` until WAF is written or
+    /// read again.
     pub(super) at_start: Option<Current>,
     /// What the newest scan has read, for a run that may scan again.
     known: Option<Known>,

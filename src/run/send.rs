@@ -107,6 +107,9 @@ pub(super) fn trouble(error: &AwsError, fresh: bool) -> Trouble {
 
 /// Logs what is about to be removed, in lines of bounded length, so that it can be restored.
 fn log_removals(change: &Change) {
+    if !change.unrefer.is_empty() {
+        info!(target = change.write.target(), ip_sets = change.unrefer.join(" "), "dropping references");
+    }
     for line in lines(&change.remove) {
         info!(target = change.write.target(), cidrs = line, "removing");
     }

@@ -121,6 +121,44 @@ async fn every_named_web_acl_must_allow_the_address() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn each_web_acl_may_let_an_address_in_by_another_ip_set() {
+    let mut world = World::new(&["--max-ip-sets", "100"]);
+    world.items(1..=2);
+    world.apply().await;
+    let arns = ["wafsync-1", "wafsync-2"].map(|name| world.aws.rule_group(name).unwrap().arn);
+    // A second IP set with one of the addresses, in the second rule group.
+    let description = world.aws.ip_set("wafsync-ipv4-000").unwrap().description;
+    let copy = world.aws.put_ip_set(
+        "REGIONAL",
+        "wafsync-ipv4-001",
+        "IPV4",
+        &[&format!("{}/32", ip(1))],
+        description.as_deref(),
+    );
+    let rules = world.aws.rule_group("wafsync-1").unwrap().rules;
+    world.aws.edit_rule_group("wafsync-2", |now| {
+        *now = rules;
+        now[0]["Statement"] = json!({"IPSetReferenceStatement": {"ARN": copy}});
+        now[0]["VisibilityConfig"]["MetricName"] = json!("wafsync-2");
+    });
+    world.aws.put_web_acl("REGIONAL", "front", "Block", json!([reference_to(&arns[0], 0)]));
+    world.aws.put_web_acl("REGIONAL", "back", "Block", json!([reference_to(&arns[1], 0)]));
+    world.set(&["--web-acl", "front", "--web-acl", "back", "--max-ip-sets", "100"]);
+    world.later().await;
+    assert_eq!(world.explain(&ip(1)).await.exit_code(), 0);
+    let only_front = world.explain(&ip(2)).await;
+    let next = "refer to wafsync-1 in web ACL back";
+    assert_eq!((only_front.exit_code(), only_front.next.as_deref()), (5, Some(next)));
+
+    // One overrides what the other does not refer to.
+    world.aws.edit_web_acl("front", |rules| rules[0]["OverrideAction"] = json!({"Count": {}}));
+    world.later().await;
+    let answer = world.explain(&ip(2)).await;
+    let next = "remove the override of wafsync-1 in web ACL front; refer to wafsync-1 in web ACL back";
+    assert_eq!((answer.exit_code(), answer.next.as_deref()), (5, Some(next)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_rejected_value_that_holds_the_address_is_shown_with_its_item() {
     let world = World::new(&[]);
     world.item("edge-0005", &["192.0.2.99/24"]);

@@ -34,8 +34,6 @@ impl Force {
 pub(super) struct Draft<'a> {
     pub(super) shard: &'a ShardInput<'a>,
     pub(super) force: Force,
-    /// The web ACLs that refer to its rule groups.
-    pub(super) enforced_by: u128,
     pub(super) ends_wired: bool,
     /// Wanted CIDRs that another shard (its index) certainly keeps: they may leave if this shard needs their room.
     pub(super) doubled: Vec<(Cidr, usize)>,
@@ -55,11 +53,10 @@ pub(super) struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    pub(super) fn new(shard: &'a ShardInput<'a>, ends_wired: bool, enforced_by: u128, cover: Cover) -> Self {
+    pub(super) fn new(shard: &'a ShardInput<'a>, ends_wired: bool, cover: Cover) -> Self {
         Self {
             shard,
             force: Force::of(shard),
-            enforced_by,
             ends_wired,
             doubled: Vec::new(),
             spares: false,
@@ -86,9 +83,11 @@ impl<'a> Draft<'a> {
         self.shard.seal || !self.going.is_empty() || !self.add.is_empty()
     }
 
-    /// Whether it can rely on what is surely in force in this other shard: every web ACL that it passes, that one passes too.
+    /// Whether it can rely on what is surely in force in this other shard: every web ACL that may let it in lets that one in.
     pub(super) const fn can_rely_on(&self, other: &Draft<'_>) -> bool {
-        !self.shard.alone && matches!(other.force, Force::Wired) && self.enforced_by & !other.enforced_by == 0
+        !self.shard.alone
+            && matches!(other.force, Force::Wired)
+            && self.shard.may_be_let_in_by & !other.shard.surely_let_in_by == 0
     }
 
     /// The number of CIDRs that one update can still add.

@@ -21,8 +21,10 @@ pub struct ShardInput<'a> {
     pub fresh: Vec<Cidr>,
     /// The rule group (index into [`Input::groups`]) that refers to it.
     pub group: Option<usize>,
-    /// The named web ACLs that refer to further rule groups which refer to it, as [`GroupInput::enforced_by`].
-    pub enforced_too: u128,
+    /// The web ACLs that may let in what it holds: a bit for each.
+    pub may_be_let_in_by: u128,
+    /// The web ACLs that have surely let in what it holds since the run began.
+    pub surely_let_in_by: u128,
     /// Whether nothing may be added to it in this run.
     pub closed: bool,
     /// Whether it is adopted and not managed yet: then it may be wired with all its contents.
@@ -42,8 +44,6 @@ pub struct GroupInput {
     pub references: usize,
     /// Whether every named web ACL refers to it (true if none is named).
     pub referred: bool,
-    /// The named web ACLs that refer to it, a bit for each; all bits if none is named.
-    pub enforced_by: u128,
     /// Whether it is written in any case (created, or its rule or description changes), so that another reference is free.
     pub written_anyway: bool,
 }
@@ -63,15 +63,6 @@ pub struct Input<'a> {
     pub waiting: &'a [Cidr],
     /// The number of IP sets that may still be created.
     pub new_sets: usize,
-}
-
-impl Input<'_> {
-    /// The web ACLs that refer to this shard's rule groups: those that its contents pass.
-    #[must_use]
-    pub fn enforced_by(&self, shard: &ShardInput<'_>) -> u128 {
-        let group = shard.group.and_then(|group| self.groups.get(group));
-        group.map_or(0, |group| group.enforced_by) | shard.enforced_too
-    }
 }
 
 /// The decision about an existing shard.

@@ -72,7 +72,7 @@ pub(super) fn wire<'a>(input: &'a Input<'a>, mut slots: usize) -> Vec<Draft<'a>>
         let cover = Cover::of(shard, input);
         let joins = shard.group.is_none() && slots > 0 && may_be_wired(shard, &cover, input);
         slots -= usize::from(joins);
-        Draft::new(shard, joins || shard.group.is_some(), input.enforced_by(shard), cover)
+        Draft::new(shard, joins || shard.group.is_some(), cover)
     };
     input.shards.iter().map(draft).collect()
 }

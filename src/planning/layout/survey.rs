@@ -45,7 +45,7 @@ fn has_keeper(cidr: Cidr, holders: &[usize], drafts: &mut [Draft<'_>]) -> bool {
     }
     let ranked = holders.iter().filter_map(|&index| {
         let draft = drafts.get(index).filter(|draft| draft.ends_wired)?;
-        Some((draft.force_of(cidr), draft.enforced_by.count_zeros(), draft.force, index))
+        Some((draft.force_of(cidr), draft.shard.surely_let_in_by.count_zeros(), draft.force, index))
     });
     let Some((force, _, _, keeper)) = ranked.min() else { return false };
     for &index in holders.iter().filter(|index| **index != keeper) {

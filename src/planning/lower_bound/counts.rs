@@ -48,8 +48,6 @@ pub fn counts(input: &Input<'_>, layout: &Layout) -> Counts {
 /// The work on one IP set.
 struct Task<'a> {
     shard: &'a ShardInput<'a>,
-    /// The web ACLs that refer to its rule groups.
-    enforced_by: u128,
     ends_wired: bool,
     /// CIDRs to be removed.
     leaving: Vec<Cidr>,
@@ -73,8 +71,7 @@ impl<'a> Task<'a> {
         }
         // A wanted CIDR that another set holds too may leave, and relies on that set, without keeping this one from its rule.
         let on_its_own = leaving.iter().all(|cidr| !contains(&outcome.relying, *cidr));
-        let (enforced_by, ends_wired) = (input.enforced_by(shard), shard.group.is_some());
-        Self { shard, enforced_by, ends_wired, leaving, on_its_own, copies }
+        Self { shard, ends_wired: shard.group.is_some(), leaving, on_its_own, copies }
     }
 
     /// Whether the set can be wired without bringing anything unwanted into force.
@@ -132,7 +129,7 @@ fn missing_and_spare(desired: Slice<'_>, tasks: &[&Task<'_>], is_due: impl Fn(Ci
         let task = tasks.get(*at)?;
         let is_idle = !is_in_force(task.shard);
         let not_sure = (is_idle || is_fresh(task, cidr), task.shard.group.is_none());
-        Some((not_sure, task.enforced_by.count_zeros(), is_idle, *at))
+        Some((not_sure, task.shard.surely_let_in_by.count_zeros(), is_idle, *at))
     };
     let (mut missing, mut spare) = (0, vec![0; tasks.len()]);
     let mut wanted = desired.iter().peekable();
@@ -149,8 +146,8 @@ fn missing_and_spare(desired: Slice<'_>, tasks: &[&Task<'_>], is_due: impl Fn(Ci
         let surely = keeper_task.is_some_and(|task| task.shard.group.is_some() && !is_fresh(task, cidr));
         for holder in holders.iter().filter(|holder| Some(**holder) != keeper) {
             let is_kept = |task: &&&Task<'_>| {
-                let kept_by = keeper_task.map_or(0, |keeper| keeper.enforced_by);
-                !is_in_force(task.shard) || surely && !task.shard.alone && task.enforced_by & !kept_by == 0
+                let kept_by = keeper_task.map_or(0, |keeper| keeper.shard.surely_let_in_by);
+                !is_in_force(task.shard) || surely && !task.shard.alone && task.shard.may_be_let_in_by & !kept_by == 0
             };
             let counts = tasks.get(*holder).as_ref().is_some_and(is_kept);
             if let Some(spare) = spare.get_mut(*holder) {

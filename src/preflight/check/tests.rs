@@ -14,6 +14,7 @@ use crate::model::item::{Attribute, Item, ItemRules};
 use crate::model::limits::GROUP_CAPACITY;
 use crate::model::policy::{Action, Forwarded, RulePolicy};
 use crate::model::web_acl::Override;
+use crate::planning::rule_changes::tests::target;
 use crate::preflight::facts::*;
 
 fn settings(args: &[&str]) -> Settings {
@@ -105,6 +106,7 @@ fn good() -> CheckFacts {
     let mut first = group(1);
     first.rule = standard(None);
     CheckFacts {
+        target: target(),
         identity: Ok("arn:aws:sts::111122223333:assumed-role/wafsync/job".to_owned()),
         table: Ok(TableState { status: "ACTIVE".to_owned(), items: 2 }),
         sample: Ok(sample(&["198.51.100.7", "[]"])),
@@ -153,6 +155,33 @@ fn groups(seen: &mut CheckFacts) -> &mut Vec<RuleGroup> {
 #[test]
 fn all_is_well() {
     insta::assert_snapshot!(report(&[], |_| ()).to_text());
+}
+
+#[test]
+fn what_blocks_apply_fails_and_what_it_puts_right_is_a_warning() {
+    let failed = |finding: &str, edit: fn(&mut RuleGroup)| {
+        expect("rule groups", Severity::Failure, finding, &[], |seen| edit(&mut groups(seen)[0]));
+    };
+    let tag = target().old_table_tag();
+    failed(
+        &format!("rule group wafsync-1 was last fed from another table (table:00000000, this one is table:{tag})"),
+        |group| group.table = Some("00000000".to_owned()),
+    );
+    failed("rule group wafsync-1 would no longer refer to arn:theirs, which is not one of ours", |group| {
+        if let GroupRule::Standard { references, .. } = &mut group.rule {
+            references.push("arn:theirs".to_owned());
+        }
+    });
+    let edited = |references: &[&str]| GroupRule::Edited {
+        references: references.iter().map(ToString::to_string).collect(),
+        seen: String::new(),
+    };
+    let match_line = |verdict, finding, references: &[&str]| {
+        expect("match", verdict, finding, &[], |seen| groups(seen)[0].rule = edited(references));
+    };
+    let finding = "the rule of wafsync-1 was edited by hand and may not let clients in";
+    match_line(Severity::Failure, finding, &["arn:set"]);
+    match_line(Severity::Warning, "the rule of wafsync-1 was edited by hand and refers to no IP set", &[]);
 }
 
 #[test]

@@ -173,7 +173,7 @@ pub fn explain(address: Cidr, seen: &Lookup<'_>) -> Explanation {
     let cover = |through: &dyn Fn(&Shard) -> bool| -> Cidrs {
         found.iter().filter(|(shard, _)| through(shard)).flat_map(|(_, entries)| entries).copied().collect()
     };
-    let in_force = cover(&|shard| seen.lets_in(shard));
+    let in_force = seen.let_in(&cover);
     let items = desired.wanted_by(&[address]);
     let rejections: Vec<&Rejection> =
         desired.view().rejections.iter().filter(|rejection| mentions(&rejection.value, address)).collect();
@@ -246,16 +246,17 @@ impl Lookup<'_> {
         group.rule.lets_in(self.policy, self.installation)
     }
 
-    /// Whether clients get in by this IP set: every web ACL that was read uses a rule group whose rule refers to it and is
-    /// intact.
-    fn lets_in(&self, shard: &Shard) -> bool {
-        let intact = || self.groups(shard).filter(|group| self.is_intact(group));
-        let used_by = |acl: &WebAcl| intact().any(|group| acl.refers_to.contains(&group.arn));
-        match self.acls {
-            Acls::Named(acls) | Acls::Found(acls) => acls.iter().all(used_by) && intact().next().is_some(),
-            Acls::NoneRefers(_) => false,
-            Acls::NotLooked(_) => intact().next().is_some(),
+    /// What gets in by rules that are intact and by every web ACL that was read. Each web ACL may use another rule group, and so
+    /// another IP set. `cover`: what these IP sets hold.
+    fn let_in(&self, cover: &impl Fn(&dyn Fn(&Shard) -> bool) -> Cidrs) -> Cidrs {
+        if matches!(self.acls, Acls::NoneRefers(_)) {
+            return Cidrs::default();
         }
+        let by = |used: &dyn Fn(&RuleGroup) -> bool| {
+            cover(&|shard| self.groups(shard).any(|group| self.is_intact(group) && used(group)))
+        };
+        let by_acl = |acl: &WebAcl| by(&|group| acl.refers_to.contains(&group.arn));
+        self.acls.seen().iter().map(by_acl).fold(by(&|_| true), |all, one| intersection(&all, &one))
     }
 
     /// How each web ACL treats the rule groups of these IP sets.
@@ -279,6 +280,14 @@ impl Lookup<'_> {
         };
         self.acls.seen().iter().map(of).collect()
     }
+}
+
+/// What lies in both.
+fn intersection(a: &Cidrs, b: &Cidrs) -> Cidrs {
+    let narrower = |a: Cidr, b: Cidr| if a.covers(b) { b } else { a };
+    let both =
+        a.iter().flat_map(|cidr| coverage::overlapping(b.as_slice(), cidr).map(move |other| narrower(cidr, other)));
+    both.collect()
 }
 
 fn named(key: &str) -> String {
@@ -327,22 +336,34 @@ impl Explanation {
         self.web_acls.iter().flatten().any(|acl| !acl.overridden.is_empty())
     }
 
-    /// The names of web ACLs with a missing rule group, and of those rule groups.
-    fn missing_references(&self) -> (String, String) {
-        let acls: Vec<&AclEnforcement> = self.web_acls.iter().flatten().filter(|acl| !acl.missing.is_empty()).collect();
+    /// Rule groups in question, in words, with the web ACLs for which `of` finds them; `None` if there are none.
+    fn groups_in_acls(&self, of: impl Fn(&AclEnforcement) -> Vec<&str>) -> Option<String> {
+        let acls: Vec<&AclEnforcement> = self.web_acls.iter().flatten().filter(|acl| !of(acl).is_empty()).collect();
         let names = |list: Vec<&str>| {
             let mut list = list;
             list.sort_unstable();
             list.dedup();
             list.iter().map(|name| crate::text::line(name)).collect::<Vec<_>>().join(", ")
         };
-        let groups = acls.iter().flat_map(|acl| &acl.missing).map(String::as_str).collect();
-        (names(acls.iter().map(|acl| acl.name.as_str()).collect()), names(groups))
+        let groups = names(acls.iter().flat_map(|acl| of(acl)).collect());
+        (!acls.is_empty())
+            .then(|| format!("{groups} in web ACL {}", names(acls.iter().map(|acl| acl.name.as_str()).collect())))
+    }
+
+    /// What to change in web ACLs.
+    fn in_web_acls(&self) -> String {
+        let overridden = self.groups_in_acls(|acl| acl.overridden.iter().map(String::as_str).collect());
+        let absent = self.groups_in_acls(|acl| {
+            acl.missing.iter().filter(|group| !acl.overridden.contains(group)).map(String::as_str).collect()
+        });
+        let steps = [("remove the override of", overridden), ("refer to", absent)];
+        let steps: Vec<String> =
+            steps.into_iter().filter_map(|(verb, groups)| Some(format!("{verb} {}", groups?))).collect();
+        if steps.is_empty() { "refer to the rule groups in the web ACL".to_owned() } else { steps.join("; ") }
     }
 
     /// What to do next.
     fn next_step(&self) -> Option<String> {
-        let (acls, groups) = self.missing_references();
         Some(match self.missing? {
             Link::Table if self.partly_in_force && self.partly_wanted => {
                 "explain its parts, each by itself; add it to an item to let in all of it".to_owned()
@@ -361,9 +382,7 @@ impl Explanation {
             Link::Table => "add it to an item of the table".to_owned(),
             Link::IpSet | Link::RuleGroup => "run `wafsync apply`; `wafsync plan` shows what holds it back".to_owned(),
             Link::Rule => "run `wafsync plan`: restoring the rule needs an approval".to_owned(),
-            Link::Override => format!("remove the override of {groups} in web ACL {acls}"),
-            Link::WebAcl if acls.is_empty() => "refer to the rule groups in the web ACL".to_owned(),
-            Link::WebAcl => format!("refer to {groups} in web ACL {acls}"),
+            Link::Override | Link::WebAcl => self.in_web_acls(),
         })
     }
 }

@@ -165,9 +165,19 @@ fn creates(change: &Write) -> bool {
 }
 
 fn group_row<'a>(group: &'a Write, document: &Document, command: Command) -> Row<'a> {
-    let parts = [(group.add.len(), "to refer to"), (group.remove.len(), "to drop")];
-    let parts = parts.iter().filter(|(count, _)| *count > 0);
-    let parts: Vec<String> = parts.map(|(count, what)| format!("{what} {}", counted(*count, "IP set"))).collect();
+    // IP sets that are not ours have only an ARN.
+    let kept = match &group.remove {
+        Names::IpSets(names) => names.iter().filter(|name| !name.starts_with("arn:")).count(),
+        Names::Cidrs(_) => 0,
+    };
+    let parts = [
+        ("to refer to ", group.add.len(), ""),
+        ("to drop ", group.remove.len() - kept, ""),
+        ("to leave ", kept, " to another rule group"),
+    ];
+    let parts = parts.into_iter().filter(|(_, count, _)| *count > 0);
+    let parts: Vec<String> =
+        parts.map(|(before, count, after)| format!("{before}{}{after}", counted(count, "IP set"))).collect();
     let not_written = command == Command::Apply && !group.written;
     let note = match (parts.is_empty(), creates(group), &group.add, &group.remove) {
         (true, true, ..) => "new rule group, empty, for growth".to_owned(),

@@ -4,6 +4,7 @@ use crate::model::current::LockToken;
 use crate::model::fingerprint::Fingerprint;
 use crate::model::policy::{Action, RulePolicy};
 use crate::model::spec::Reference;
+use crate::model::web_acl::WebAcl;
 use crate::planning::rule_changes::tests::{ACCOUNT, target};
 
 const A: &str = "198.51.100.1/32";
@@ -140,4 +141,50 @@ fn a_read_shows_a_rule_group_only_with_its_rule_as_wafsync_writes_it() {
         *tidy = false;
     }
     assert!(!shows(&write, &current, "wafsync"), "renamed by hand");
+}
+
+#[test]
+fn of_the_state_at_the_start_stays_what_every_read_since_has_shown() {
+    let writes = |sets: &[&str]| {
+        [
+            Write::CreateIpSet(set("a", &[A])),
+            Write::CreateIpSet(set("b", &[B])),
+            Write::CreateRuleGroup(group("wafsync-1", sets)),
+        ]
+    };
+    let both = || after(&writes(&["a", "b"]));
+    let lets_in = |current: &Current| current.groups[0].rule.lets_in(&group("", &[]).policy, "wafsync");
+    let references = |current: &Current| current.groups[0].rule.references().len();
+
+    let mut start = both();
+    keep_what_stays(&mut start, &after(&writes(&["b"])));
+    keep_what_stays(&mut start, &both());
+    let wired: Vec<Option<usize>> = start.shards.iter().map(|shard| shard.group).collect();
+    assert_eq!((references(&start), lets_in(&start), wired), (1, true, vec![None, Some(0)]));
+
+    let mut start = both();
+    let mut edited = both();
+    edited.groups[0].rule =
+        GroupRule::Edited { references: edited.groups[0].rule.references().to_vec(), seen: String::new() };
+    keep_what_stays(&mut start, &edited);
+    keep_what_stays(&mut start, &both());
+    assert_eq!((references(&start), lets_in(&start)), (2, false));
+
+    let acl = |groups: &[&str]| WebAcl {
+        name: "front".to_owned(),
+        arn: "arn:front".to_owned(),
+        refers_to: groups.iter().map(ToString::to_string).collect(),
+        overridden: Vec::new(),
+    };
+    let behind = |acls: Vec<WebAcl>| Current { web_acls: Some(acls), ..both() };
+    let mut start = behind(vec![acl(&["one", "two"])]);
+    keep_what_stays(&mut start, &behind(vec![acl(&["two"])]));
+    keep_what_stays(&mut start, &behind(vec![acl(&["one", "two"])]));
+    assert_eq!(start.web_acls, Some(vec![acl(&["two"])]));
+    keep_what_stays(&mut start, &behind(Vec::new()));
+    assert_eq!(start.web_acls, Some(vec![acl(&[])]), "it could not be read");
+
+    let mut start = both();
+    keep_what_stays(&mut start, &Current::default());
+    assert_eq!((start.shards.len(), references(&start)), (0, 0));
 }

@@ -85,9 +85,12 @@ impl State {
         if acls.is_empty() && !self.now.web_acls.is_empty() && ours().next().is_some() {
             return Ranges::default();
         }
-        let used = |group: &&Group| group.lets_in() && acls.iter().all(|acl| refers(acl, &group.arn));
-        let shards = ours().filter(used).flat_map(|group| &group.references);
-        let shards = shards.filter(|set| is_shard(set, &self.terms.adopted));
-        Ranges::of(shards.filter_map(|set| self.now.sets.get(set)).flatten())
+        let by = |referred: &dyn Fn(&Group) -> bool| {
+            let shards = ours().filter(|group| group.lets_in() && referred(group)).flat_map(|group| &group.references);
+            let shards = shards.filter(|set| is_shard(set, &self.terms.adopted));
+            Ranges::of(shards.filter_map(|set| self.now.sets.get(set)).flatten())
+        };
+        // Each may let a set in by another rule group.
+        acls.into_iter().fold(by(&|_| true), |all, acl| all.and(&by(&|group| refers(acl, &group.arn))))
     }
 }

@@ -338,8 +338,9 @@ fn what_a_web_acl_enforces_relies_on_no_set_that_it_does_not() {
     };
     let wanted = "203.0.113.0/32 203.0.113.1/32 203.0.113.8/32 203.0.113.9/32";
     let layout = |enforced_by: [u128; 2]| {
-        let groups = enforced_by.map(|enforced_by| GroupInput { referred: enforced_by == 3, enforced_by, ..GROUP });
-        World::new(SMALL, shards(), groups.to_vec(), cidrs(wanted)).lay_out()
+        let groups = enforced_by.map(|enforced_by| GroupInput { referred: enforced_by == 3, ..GROUP });
+        let world = World::new(SMALL, shards(), groups.to_vec(), cidrs(wanted));
+        World { enforced_by: enforced_by.to_vec(), ..world }.lay_out()
     };
     // Two web ACLs.
     for enforced_by in [[3, 0], [3, 1], [1, 2], [2, 0]] {

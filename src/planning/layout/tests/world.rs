@@ -34,6 +34,8 @@ pub(super) struct World {
     pub(super) limits: Limits,
     pub(super) shards: Vec<Shard>,
     pub(super) groups: Vec<GroupInput>,
+    /// The web ACLs that refer to each rule group: a bit for each.
+    pub(super) enforced_by: Vec<u128>,
     pub(super) wanted: BTreeSet<Cidr>,
     /// Wanted CIDRs that may not be added.
     pub(super) waiting: BTreeSet<Cidr>,
@@ -85,7 +87,8 @@ impl Shard {
 impl World {
     pub(super) fn new(limits: Limits, shards: Vec<Shard>, groups: Vec<GroupInput>, wanted: BTreeSet<Cidr>) -> Self {
         let (waiting, held) = (BTreeSet::new(), BTreeSet::new());
-        Self { limits, shards, groups, wanted, waiting, held, strict_hold: false }
+        let enforced_by = groups.iter().map(|group| group.referred.into()).collect();
+        Self { limits, shards, groups, enforced_by, wanted, waiting, held, strict_hold: false }
     }
 
     /// What may leave a shard.
@@ -98,6 +101,10 @@ impl World {
     /// Whether a shard is written only for its description's sake.
     pub(super) fn seals(&self, shard: &Shard) -> bool {
         shard.unsealed && shard.cidrs.is_subset(&self.wanted)
+    }
+
+    fn let_in_by(&self, shard: &Shard) -> u128 {
+        shard.group.and_then(|group| self.enforced_by.get(group)).copied().unwrap_or_default()
     }
 
     /// Runs `f` on the input that this world is.
@@ -113,7 +120,8 @@ impl World {
             closed: shard.closed,
             adopted: shard.adopted,
             in_force: shard.is_in_force(),
-            enforced_too: 0,
+            may_be_let_in_by: self.let_in_by(shard),
+            surely_let_in_by: self.let_in_by(shard),
             alone: false,
             seal: self.seals(shard),
         });
@@ -184,8 +192,7 @@ pub(super) fn is_quiet(world: &World, layout: &Layout) -> bool {
 }
 
 /// A rule group that every web ACL refers to.
-pub(super) const GROUP: GroupInput =
-    GroupInput { references: 0, referred: true, enforced_by: 1, written_anyway: false };
+pub(super) const GROUP: GroupInput = GroupInput { references: 0, referred: true, written_anyway: false };
 
 /// Capacity 3, two references in a group, five sets.
 pub(super) const SMALL: Limits = Limits { set_capacity: 3, group_references: 2, max_ip_sets: 5 };
@@ -292,10 +299,7 @@ fn worlds(universe: fn(Family) -> Vec<Cidr>, most_wanted: usize) -> impl Strateg
         max_ip_sets,
     });
     let group = (prop::bool::weighted(0.2), prop::bool::weighted(0.7), prop::bool::weighted(0.2)).prop_map(
-        |(foreign, referred, written_anyway)| {
-            let enforced_by = referred.into();
-            GroupInput { references: foreign.into(), referred, enforced_by, written_anyway }
-        },
+        |(foreign, referred, written_anyway)| GroupInput { references: foreign.into(), referred, written_anyway },
     );
     let subset = move |family, most| prop::collection::btree_set(prop::sample::select(universe(family)), 0..=most);
     let shard = prop::sample::select(vec![Family::Ipv4, Family::Ipv4, Family::Ipv6]).prop_flat_map(move |family| {

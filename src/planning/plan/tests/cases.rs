@@ -1,7 +1,7 @@
 //! The decisions of a plan, one at a time.
 
 use super::*;
-use crate::model::web_acl::UnreadWebAcl;
+use crate::model::web_acl::{UnreadWebAcl, WebAcl};
 
 const A: &str = "203.0.113.1/32";
 const B: &str = "203.0.113.2/32";
@@ -227,11 +227,12 @@ fn relying(full: Shard, same_group: bool) -> Current {
     current
 }
 
+/// What the table asks for then.
+const RELYING: [&str; 5] = ["203.0.113.0/32", "203.0.113.1/32", "203.0.113.8/32", "203.0.113.9/32", "203.0.113.10/32"];
+
 /// Whether the CIDR leaves the full set.
 fn leaves(current: &Current) -> bool {
-    let hosts = ["203.0.113.0/32", "203.0.113.1/32"];
-    let wanted = [&hosts[..], &["203.0.113.8/32", "203.0.113.9/32", "203.0.113.10/32"]].concat();
-    let plan = planned(current, &wanting_only(&wanted));
+    let plan = planned(current, &wanting_only(&RELYING));
     let relies = plan.changes.iter().any(|change| change.relies_on == ["wafsync-ipv4-001"]);
     assert_ne!(relies, plan.deferred == cidrs(&["203.0.113.0/31"]).iter().collect::<Vec<_>>(), "{plan:#?}");
     relies
@@ -244,6 +245,10 @@ fn a_set_relies_on_one_that_every_web_acl_lets_in_as_well() {
     assert!(leaves(&elsewhere(None)));
     assert!(leaves(&elsewhere(Some(vec![acl(&[1, 2]), acl(&[2])]))));
     assert!(!leaves(&elsewhere(Some(vec![acl(&[1, 2]), acl(&[1])]))));
+    // One whose rule group does not let in by its rule is no help.
+    let mut counting = elsewhere(None);
+    counting.groups[1].rule = GroupRule::Edited { references: vec![arn("wafsync-ipv4-001")], seen: String::new() };
+    assert!(!leaves(&counting));
     // More than are told apart, and the last one matters.
     let many = |last| vec![acl(&[1, 2]); 64].into_iter().chain([last]).collect();
     assert!(!leaves(&elsewhere(Some(many(acl(&[1]))))));
@@ -262,8 +267,12 @@ fn a_set_in_two_rule_groups_relies_on_one_that_is_let_in_by_both() {
     current.groups[1].rule =
         rule_group(2, &Group { references: vec!["wafsync-ipv4-000".into()], edited: false, table: None }).rule;
     assert!(!leaves(&current));
+    let before = current.clone();
     current.groups[1].rule = current.groups[0].rule.clone();
     assert!(leaves(&current));
+    // The other is let in by both only since the run began.
+    let rest = Rest { at_start: Some(&before), ..wanting_only(&RELYING) };
+    assert_eq!(planned(&current, &rest).changes, []);
 }
 
 #[test]
@@ -343,13 +352,39 @@ fn a_double_reference_stays_where_the_other_does_not_replace_it_for_sure() {
         assert!(plan.changes.iter().all(|change| change.unrefer.is_empty()), "{plan:#?}");
         assert_eq!(plan.unplaced, cidrs(&["203.0.113.8/32"]).iter().collect::<Vec<_>>());
     }
-    // The other has referred to it only since the run began.
+}
+
+#[test]
+fn a_double_reference_stays_if_the_other_lets_in_the_same_clients_only_since_the_run_began() {
+    let drops = |before: &Current, now: &Current| {
+        let rest = Rest { at_start: Some(before), ..wanting_only(&NINE) };
+        planned(now, &rest).changes.iter().any(|change| !change.unrefer.is_empty())
+    };
+    let behind = |acls: Vec<WebAcl>| Current { web_acls: Some(acls), ..doubled() };
+    assert!(drops(&doubled(), &doubled()));
+    assert!(drops(&behind(vec![acl(&[1, 2])]), &behind(vec![acl(&[1, 2])])));
+    assert!(!drops(&behind(vec![acl(&[2])]), &behind(vec![acl(&[1, 2])])), "attached since");
+    assert!(!drops(&behind(vec![]), &behind(vec![acl(&[1, 2])])), "unread at first");
     let mut before = doubled();
-    before.shards.iter_mut().for_each(|shard| shard.group = Some(1));
-    let rest = Rest { at_start: Some(&before), ..wanting_only(&NINE) };
-    assert_eq!(planned(&doubled(), &rest).changes, []);
-    let rest = Rest { at_start: Some(&doubled()), ..wanting_only(&NINE) };
-    assert_eq!(planned(&doubled(), &rest).changes.len(), 2);
+    before.groups[0].rule = GroupRule::Empty;
+    assert!(!drops(&before, &doubled()), "wired since");
+    before.groups[0].rule =
+        GroupRule::Edited { references: doubled().groups[0].rule.references().to_vec(), seen: String::new() };
+    assert!(!drops(&before, &doubled()), "put right since");
+}
+
+#[test]
+fn what_needs_no_place_of_a_double_reference_does_not_wait_for_it() {
+    let sets =
+        [wired(set("wafsync-ipv4-000", &NINE[..4])), Shard { group: Some(1), ..set("wafsync-ipv4-001", &NINE[4..8]) }];
+    let mut current = current(sets.into(), &[]);
+    let first = vec!["wafsync-ipv4-000".to_owned()];
+    current.groups[0].rule = rule_group(1, &Group { references: first, edited: false, table: None }).rule;
+    let both = vec!["wafsync-ipv4-000".to_owned(), "wafsync-ipv4-001".to_owned()];
+    current.groups[1].rule = rule_group(2, &Group { references: both, edited: false, table: None }).rule;
+    let wanted = [&NINE[..], &["2001:db8::/48"]].concat();
+    let changes = ["Add wafsync-ipv4-002 +203.0.113.8/32", "Wire wafsync-1 +wafsync-ipv4-002"];
+    expect(&current, &wanting_only(&wanted), &changes, &[]);
 }
 
 #[test]
