@@ -6,7 +6,7 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use tracing::Instrument as _;
+use tracing::{Instrument as _, warn};
 
 use super::call::Call;
 use super::caller::Caller;
@@ -148,6 +148,9 @@ impl TableReader {
                 pages.spawn(fetch(cursor));
             }
             stop.progress().page(page.count);
+            if rules.is_none() && page.time.is_none() && settings.expiry_attribute.is_some() {
+                warn!("DynamoDB answers without a date: no item counts as expired");
+            }
             let rules = rules.get_or_insert_with(|| ItemRules::new(settings, page.time));
             page.read(settings, rules, &mut view, known.as_deref_mut())?;
         }

@@ -2,6 +2,8 @@
 //!
 //! Every unwanted CIDR of every shard has one [`Class`]. Guards judge the classes; layout gets what may be removed.
 
+use std::collections::BTreeSet;
+
 use crate::model::cidr::{Cidr, Family, PerFamily};
 use crate::model::cidrs::{Cidrs, Slice};
 use crate::model::coverage;
@@ -24,8 +26,7 @@ pub enum Class {
     Withdrawn,
     /// In an adopted set that wafsync does not manage yet: it needs approval.
     Adopted,
-    /// Wanted in part by an earlier scan of this run, or added by others during it, so that earlier scans say nothing about it:
-    /// it stays for this run.
+    /// Wanted in part by an earlier scan of this run: it stays for this run.
     Unsettled,
 }
 
@@ -65,16 +66,17 @@ impl Diff {
         Self { unwanted, in_force, in_force_by_table }
     }
 
-    /// Keeps for this run what the table had perhaps asked for only after the first scan: what is no longer asked for and was
-    /// not there when the run began.
-    pub fn keep_what_is_new(&mut self, current: &Current, at_start: &Current) {
-        for (shard, unwanted) in current.shards.iter().zip(&mut self.unwanted) {
-            let then = at_start.shards.iter().find(|then| then.arn == shard.arn);
-            let is_new = |cidr| then.is_none_or(|then| !then.cidrs.contains(cidr));
-            for unwanted in unwanted.iter_mut().filter(|one| one.class == Class::Withdrawn && is_new(one.cidr)) {
-                unwanted.class = Class::Unsettled;
-            }
+    /// The CIDRs that are no longer asked for and were not there `then`: what the table asked for until then says nothing about
+    /// them.
+    #[must_use]
+    pub fn withdrawn_since(&self, then: &Current, current: &Current) -> BTreeSet<Cidr> {
+        let mut found = BTreeSet::new();
+        for (shard, unwanted) in current.shards.iter().zip(&self.unwanted) {
+            let then = then.shards.iter().find(|then| then.arn == shard.arn);
+            let is_new = |cidr: &Cidr| then.is_none_or(|then| !then.cidrs.contains(*cidr));
+            found.extend(of_class(unwanted, Class::Withdrawn).filter(is_new));
         }
+        found
     }
 
     /// The distinct CIDRs of one class and family, sorted.
@@ -345,25 +347,18 @@ mod tests {
     }
 
     #[test]
-    fn what_others_added_during_the_run_stays_for_this_run() {
+    fn what_was_added_later_and_is_no_longer_asked_for_is_told_apart() {
         let of = |list: &[&str], written: &[&str]| Current { shards: vec![shard(list, written)], ..Current::default() };
-        let classes = |current: &Current, at_start: &Current| {
-            let mut diff = Diff::new(&wanting([A]), &[], &[], current);
-            diff.keep_what_is_new(current, at_start);
-            diff.unwanted
-                .iter()
-                .flatten()
-                .map(|unwanted| (unwanted.cidr.to_string(), unwanted.class))
-                .collect::<Vec<_>>()
+        let since = |then: &Current, current: &Current| {
+            let diff = Diff::new(&wanting([A]), &[], &[], current);
+            diff.withdrawn_since(then, current).into_iter().collect::<Vec<_>>()
         };
         let now = of(&[A, B, C], &[A, B, C]);
-        let expected = [(B.into(), Class::Withdrawn), (C.into(), Class::Unsettled)];
-        assert_eq!(classes(&now, &of(&[A, B], &[])), expected);
-        let elsewhere = Current::default();
-        assert_eq!(classes(&now, &elsewhere), [B, C].map(|cidr| (cidr.into(), Class::Unsettled)));
-        // What a hand added goes, as always.
-        let by_hand = of(&[A, B], &[A]);
-        assert_eq!(classes(&by_hand, &of(&[A], &[A])), [(B.into(), Class::Drift)]);
+        assert_eq!(since(&of(&[A, B], &[]), &now), cidrs(&[C]));
+        assert_eq!(since(&now, &now), []);
+        assert_eq!(since(&Current::default(), &now), cidrs(&[B, C]));
+        // What a hand added needs no settling time.
+        assert_eq!(since(&of(&[A], &[A]), &of(&[A, B], &[A])), []);
     }
 
     #[test]

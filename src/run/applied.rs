@@ -51,14 +51,26 @@ impl Applied {
     /// Whether this change took effect.
     #[must_use]
     pub fn wrote(&self, change: &Change) -> bool {
-        let same = |write: &Write| write.kind() == change.write.kind() && write.target() == change.write.target();
-        self.done.iter().any(same)
+        self.done.iter().any(|write| is_of(write, change))
     }
 
     /// Whether this change may have taken effect.
     pub(super) fn may_have_written(&self, change: &Change) -> bool {
-        let same = |write: &Write| write.kind() == change.write.kind() && write.target() == change.write.target();
-        self.wrote(change) || self.unsure.iter().any(same)
+        self.sent(change).is_some()
+    }
+
+    /// The write of this change that took effect or may have.
+    fn sent(&self, change: &Change) -> Option<&Write> {
+        self.done.iter().chain(&self.unsure).find(|write| is_of(write, change))
+    }
+
+    /// Drops new references from these changes that were left out of the write, because their IP sets were not written.
+    pub(super) fn keep_what_was_sent(&self, changes: &mut [Change]) {
+        for change in changes {
+            if let Some(Write::CreateRuleGroup(spec) | Write::UpdateRuleGroup { spec, .. }) = self.sent(change) {
+                change.refer.retain(|name| spec.references.iter().any(|reference| reference.name == *name));
+            }
+        }
     }
 
     /// Records a write that AWS confirmed. No other write of the same origin can have taken effect.
@@ -85,6 +97,10 @@ impl Applied {
         }
         found
     }
+}
+
+fn is_of(write: &Write, change: &Change) -> bool {
+    write.kind() == change.write.kind() && write.target() == change.write.target()
 }
 
 #[cfg(test)]

@@ -244,13 +244,15 @@ impl Applying<'_, '_> {
             .filter(|group| group.name != change.write.target())
             .map(|group| (&group.name, group))
             .collect();
+        // The lists come last: other runs write IP sets and rule groups, but no web ACL.
+        let read = waf.read_web_acls(&self.job.settings.waf, stop).await;
+        let (web_acls, unread) = read.map_err(|error| trouble(&error, false))?;
         let listed = tokio::try_join!(
             waf.list_lock_tokens(stop),
             waf.list_rule_group_tokens(stop),
-            waf.read_web_acls(&self.job.settings.waf, stop),
             try_join_all(others.values().map(|group| waf.rule_group_token(&group.name, &group.id, stop))),
         );
-        let (sets, groups, (web_acls, unread), tokens) = listed.map_err(|error| trouble(&error, false))?;
+        let (sets, groups, tokens) = listed.map_err(|error| trouble(&error, false))?;
         let is_known = |name: &&String| {
             let Some(shard) = shard(name) else { return false };
             sets.get(&shard.arn) == Some(&shard.token)

@@ -1,6 +1,5 @@
 //! Makes a decision from the scans and from what WAF holds. It calls nothing.
 
-use crate::model::cidr::Cidr;
 use crate::planning::capacity;
 use crate::planning::diff::Diff;
 use crate::planning::guard::{self, Evidence, Judgment, Verdict};
@@ -8,7 +7,6 @@ use crate::planning::plan::{Basis, Plan, Restraint};
 use crate::planning::rule_changes;
 use crate::run::decision::Decision;
 use crate::run::end::End;
-use crate::run::observation::Observation;
 use crate::run::record::Seen;
 use crate::run::state::State;
 
@@ -18,7 +16,7 @@ pub(super) fn decide(state: &mut State<'_>) -> Result<Decision, End> {
     observation.abort_on_rejections(job.settings)?;
     let Seen { scans, current, .. } = &observation.seen;
     let (settings, waf) = (job.settings, &job.settings.waf);
-    let diff = difference(observation, &settings.table.always);
+    let diff = Diff::new(&scans.newest, &scans.earlier, &settings.table.always, current);
     let rules = rule_changes::guarded_changes(current, &waf.policy, &job.target);
     let (removed, added) = (history.removed(current), history.added());
     let in_force_at_start = history.in_force_at_start().unwrap_or(diff.in_force_by_table);
@@ -62,15 +60,6 @@ pub(super) fn decide(state: &mut State<'_>) -> Result<Decision, End> {
     Ok(Decision { plan, diff, judgment })
 }
 
-fn difference(observation: &Observation, always: &[Cidr]) -> Diff {
-    let Seen { scans, current, .. } = &observation.seen;
-    let mut diff = Diff::new(&scans.newest, &scans.earlier, always, current);
-    if let Some(at_start) = &observation.at_start {
-        diff.keep_what_is_new(current, at_start);
-    }
-    diff
-}
-
 /// What `--approve` takes to let the rest of this run past the guards; `None` if nothing was decided.
 pub(super) fn digest(state: &State<'_>) -> Option<String> {
     let State { job, observation, history, .. } = state;
@@ -80,7 +69,7 @@ pub(super) fn digest(state: &State<'_>) -> Option<String> {
         return Some(judgment.digest.clone());
     }
     let Seen { scans, current, .. } = &observation.seen;
-    let diff = difference(observation, &job.settings.table.always);
+    let diff = Diff::new(&scans.newest, &scans.earlier, &job.settings.table.always, current);
     let rules = rule_changes::guarded_changes(current, &job.settings.waf.policy, &job.target);
     Some(guard::digest_of_the_rest(&Evidence {
         settings: &job.settings.guards,

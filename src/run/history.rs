@@ -7,7 +7,7 @@ use crate::model::current::Current;
 use crate::planning::guard::Approval;
 use crate::run::applied::Origin;
 use crate::run::decision::Decision;
-use crate::run::end::End;
+use crate::run::end::{End, Trouble};
 use crate::run::record::Round;
 
 /// What a run has decided and done so far.
@@ -96,9 +96,15 @@ impl History {
         added
     }
 
-    /// How a run ends that `end` cuts short: a failure in its last round comes first.
+    /// Why the last plan was not carried out in full. If it was stopped, that may be the same as with the one before.
+    pub(super) fn troubles(&self) -> impl Iterator<Item = &Trouble> {
+        let is_stopped = |round: &Round| round.troubles.iter().any(|trouble| matches!(trouble, Trouble::Stopped(_)));
+        let stopped = self.rounds.iter().rev().take_while(|round| is_stopped(round)).count();
+        self.rounds.iter().rev().take(stopped + 1).flat_map(|round| &round.troubles)
+    }
+
+    /// How a run ends that `end` cuts short: a failure before that comes first.
     pub(super) fn cut_short(&self, end: End) -> End {
-        let troubles = self.rounds.last().into_iter().flat_map(|round| &round.troubles);
-        troubles.map(End::from).find(|end| matches!(end, End::Failed(_))).unwrap_or(end)
+        self.troubles().map(End::from).find(|end| matches!(end, End::Failed(_))).unwrap_or(end)
     }
 }

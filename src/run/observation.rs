@@ -6,12 +6,14 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use crate::aws::{AwsError, Class, Known, ReadCache, Receipt, TableReader, WafReader};
+use crate::model::cidr::Cidr;
 use crate::model::current::{Current, LockToken, Shard};
 use crate::model::desired::Desired;
 use crate::model::item::TableView;
 use crate::model::naming::Target;
 use crate::model::settings::{OnRejection, Settings};
 use crate::planning::change::Write;
+use crate::planning::diff::Diff;
 use crate::run::effect;
 use crate::run::end::{End, Failure, Fault, Why};
 use crate::run::record::{Scans, Seen};
@@ -47,8 +49,12 @@ pub(super) struct Observation {
     pub(super) at_start: Option<Current>,
     /// What the newest scan has read, for a run that may scan again.
     known: Option<Known>,
-    /// When the first scan began.
+    /// When the scan began from which the settling time counts: the first one, or a later one.
     pub(super) scan_began: Instant,
+    /// What WAF held when that later one began and in every read since.
+    at_settling: Option<Current>,
+    /// Whether WAF has not been read since something was written.
+    pub(super) is_unread: bool,
     /// When WAF was first read.
     pub(super) waf_read: Instant,
     /// Lock tokens that this run has used up: a read that shows one of them is stale.
@@ -80,7 +86,19 @@ impl Observation {
         let seen = Seen { scans, consumed_capacity, current };
         let (spent, written, created, wired) = Default::default();
         let waf_read = Instant::now();
-        Ok(Self { seen, at_start: None, known, scan_began, waf_read, spent, written, created, wired })
+        Ok(Self {
+            seen,
+            at_start: None,
+            known,
+            scan_began,
+            at_settling: None,
+            is_unread: false,
+            waf_read,
+            spent,
+            written,
+            created,
+            wired,
+        })
     }
 
     /// Scans the table again.
@@ -115,7 +133,24 @@ impl Observation {
         let before = std::mem::replace(&mut self.seen.current, current);
         let at_start = self.at_start.get_or_insert(before);
         effect::keep_what_stays(at_start, &self.seen.current);
+        if let Some(at_settling) = &mut self.at_settling {
+            effect::keep_what_stays(at_settling, &self.seen.current);
+        }
+        self.is_unread = false;
         Ok(Some(&self.seen.current))
+    }
+
+    /// The CIDRs that are no longer asked for and came to WAF after the settling time began: no scan before says anything about
+    /// them.
+    pub(super) fn withdrawn_since_settling(&self, diff: &Diff) -> BTreeSet<Cidr> {
+        let then = self.at_settling.as_ref().or(self.at_start.as_ref());
+        then.map(|then| diff.withdrawn_since(then, &self.seen.current)).unwrap_or_default()
+    }
+
+    /// Lets the settling time count from now, right after a scan.
+    pub(super) fn settle_from_here(&mut self) {
+        self.scan_began = Instant::now();
+        self.at_settling = Some(self.seen.current.clone());
     }
 
     /// Records a confirmed write.

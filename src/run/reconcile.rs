@@ -10,7 +10,7 @@ use crate::aws::{ReadCache, TableReader, WafReader, Writer};
 use crate::model::settings::Settings;
 use crate::planning::guard::ApprovedPlan;
 use crate::run::apply::apply;
-use crate::run::confirm::{confirm, due};
+use crate::run::confirm::{confirm, due, settle_anew};
 use crate::run::decide::{decide, digest};
 use crate::run::decision::Decision;
 use crate::run::end::{End, Why};
@@ -60,6 +60,14 @@ fn preview(state: &mut State<'_>) -> Result<End, End> {
 async fn converge(state: &mut State<'_>, writer: &Writer) -> Result<End, End> {
     for round in 0..=ROUNDS {
         let decision = prove(state, writer).await?;
+        if decision.plan.is_empty() && state.observation.is_unread && round < ROUNDS {
+            state.history.pending = Some(decision.into_record());
+            if let Err(unread) = read_back(state, Duration::ZERO).await {
+                return Ok(unfinished(state, Some(unread)));
+            }
+            state.proof.expire();
+            continue;
+        }
         if decision.plan.is_empty() {
             state.history.keep(decision.into_record());
             return Ok(finished(state));
@@ -89,6 +97,8 @@ async fn prove(state: &mut State<'_>, writer: &Writer) -> Result<Decision<Approv
     loop {
         let decision = decide(state)?;
         let care = decision.care();
+        let new = state.observation.withdrawn_since_settling(&decision.diff);
+        let removes_new = decision.removals().any(|cidr| new.contains(&cidr));
         let decision = match decision.approve() {
             Ok(approved) => approved,
             Err(refused) => {
@@ -110,6 +120,10 @@ async fn prove(state: &mut State<'_>, writer: &Writer) -> Result<Decision<Approv
             round += 1;
             continue;
         }
+        if removes_new {
+            state.proof = settle_anew(&state.job, &mut state.observation).await;
+            continue;
+        }
         // An immediate second scan can show removals that need the settling time, because a guard no longer holds them.
         state.proof = confirm(&state.job, &mut state.observation, care).await;
     }
@@ -122,8 +136,11 @@ async fn carry_out(
     decision: Decision<ApprovedPlan>,
     until: Option<Instant>,
 ) -> Completion {
+    state.observation.is_unread = true;
     let (applied, troubles) = apply(&decision.plan, writer, &mut state.job, &mut state.observation, until).await;
-    let round = Round { decision: decision.into_record(), applied, troubles };
+    let mut decision = decision.into_record();
+    applied.keep_what_was_sent(&mut decision.plan.changes);
+    let round = Round { decision, applied, troubles };
     let completion = round.completion();
     state.history.carried_out(round);
     completion

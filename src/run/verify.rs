@@ -44,8 +44,7 @@ pub(super) fn finished(state: &State<'_>) -> End {
 
 /// How a run ends whose last plan was not carried out in full, or not shown by WAF. `unread`: why it was not shown.
 pub(super) fn unfinished(state: &State<'_>, unread: Option<End>) -> End {
-    let troubles = state.history.rounds.last().into_iter().flat_map(|round| &round.troubles);
-    let ends = troubles.map(End::from).chain(state.proof.lacking()).chain(unread);
+    let ends = state.history.troubles().map(End::from).chain(state.proof.lacking()).chain(unread);
     gravest(ends.chain(left_to_the_next_run(state)))
         .unwrap_or_else(|| End::failed(Failure::Internal("a run is unfinished without a reason")))
 }

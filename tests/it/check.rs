@@ -201,6 +201,8 @@ async fn each_mistake_is_reported_on_its_line() {
         ("table", Severity::Failure),
         ("attributes", Severity::Failure),
         ("IP sets", Severity::Warning),
+        // They were fed from another one.
+        ("rule groups", Severity::Failure),
         ("permissions", Severity::Warning),
     ];
     assert_eq!(complaints(&check(&world).await), absent);

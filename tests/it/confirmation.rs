@@ -3,10 +3,14 @@
 use std::time::Duration;
 
 use serde_json::json;
+use wafsync::model::cidr::Cidr;
+use wafsync::model::fingerprint::Fingerprint;
+use wafsync::model::naming::set_description;
+use wafsync::report::Names;
 use wafsync::run::outcome::Outcome;
 use wafsync_test_aws::{Config, FaultKind, Phase, When};
 
-use crate::world::{TABLE, World, changes, ended, ip, ips, texts};
+use crate::world::{TABLE, World, changes, ended, in_force, ip, ips, texts};
 
 async fn world(args: &[&str]) -> World {
     let world = World::new(args);
@@ -155,4 +159,101 @@ async fn an_item_that_moves_during_the_scan_is_not_locked_out() {
     }
     world.later().await;
     world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_run_adds_is_not_removed_because_of_one_scan() {
+    let world = world(&["--settle", "20s"]).await;
+    world.no_items(1..=1);
+    let item = || json!({"id": {"S": "new"}, "ips": {"S": json!([ip(20)]).to_string()}});
+    // Right before the removal is written, another run adds an address.
+    world.once("UpdateIPSet", Phase::Before, move |aws, _| {
+        aws.put_item(TABLE, "new", item());
+        let set = aws.ip_set("wafsync-ipv4-000").unwrap();
+        let held: Vec<Cidr> = set.addresses.iter().chain([&ip(20)]).map(|cidr| Cidr::parse(cidr).unwrap()).collect();
+        let description = set_description("wafsync", Fingerprint::of(held.iter().copied()));
+        aws.edit_ip_set("wafsync-ipv4-000", |addresses| addresses.push(ip(20)));
+        aws.describe_ip_set("wafsync-ipv4-000", Some(&description));
+    });
+    // The next scan misses its item, whose key changes just then.
+    let mut scans = 0;
+    world.aws.on_call(move |aws, call| {
+        if call.operation == "Scan" && call.phase == Phase::Before {
+            scans += 1;
+            match scans {
+                3 => aws.delete_item(TABLE, "new"),
+                4 => aws.put_item(TABLE, "new", item()),
+                _ => {}
+            }
+        }
+        let added = scans > 2;
+        assert!(!added || in_force(aws).contains(&ip(20)), "locked out at {call:?}");
+    });
+    let document = world.next_apply().await;
+    assert_eq!(document.outcome, Outcome::Changed, "{}", document.reason);
+    let seconds = [0, 20, 21, 41];
+    let found: Vec<u64> = times(&world, "Scan").iter().map(Duration::as_secs).collect();
+    assert!(found.iter().zip(seconds).all(|(found, least)| (least..least + 3).contains(found)), "{found:?}");
+    assert_eq!(world.in_force(), ips((2..=10).chain([20])));
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_whose_removals_were_none_reads_what_it_has_added_before() {
+    let world = world(&[]).await;
+    world.no_items(1..=1);
+    world.item("six", &["2001:db8:1::/48"]);
+    // While it waits, the item comes back, and a hand takes out what it has added.
+    let mut scans = 0;
+    world.aws.on_call(move |aws, call| {
+        if call.operation == "Scan" && call.phase == Phase::Before {
+            scans += 1;
+            if scans == 2 {
+                aws.put_item(TABLE, "c1", json!({"id": {"S": "c1"}, "ips": {"S": json!([ip(1)]).to_string()}}));
+                aws.edit_ip_set("wafsync-ipv6-000", Vec::clear);
+            }
+        }
+    });
+    let document = world.next_apply().await;
+    assert_eq!(document.outcome, Outcome::Changed, "{}", document.reason);
+    assert!(world.in_force().contains(&"2001:db8:1::/48".to_owned()), "{:?}", world.in_force());
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_denied_addition_is_a_failure_even_if_the_run_is_stopped_afterwards() {
+    let world = world(&[]).await;
+    world.no_items(1..=1);
+    world.item("six", &["2001:db8:1::/48"]);
+    world.fail_times("CreateIPSet", 100, When::Before, FaultKind::AccessDenied);
+    let (signal, mut scans) = (world.signal.clone(), 0);
+    world.aws.on_call(move |_, call| {
+        if call.operation == "Scan" && call.phase == Phase::Before {
+            scans += 1;
+            if scans == 2 {
+                signal.raise();
+            }
+        }
+    });
+    let document = world.next_apply().await;
+    assert_eq!(document.outcome, Outcome::Failed, "{}", document.reason);
+    assert!(document.reason.contains("CreateIPSet"), "{}", document.reason);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rule_group_is_said_to_refer_only_to_sets_that_were_written() {
+    let config = Config { set_capacity: 4, ..Config::default() };
+    let world = World::with(config, &["--max-ip-sets", "4"]);
+    world.items(1..=2);
+    world.apply().await;
+    world.items(3..=6);
+    world.item("six", &["2001:db8:1::/48"]);
+    world.fail_target("CreateIPSet", "wafsync-ipv6-000", 100, When::Before, FaultKind::AccessDenied);
+    let document = world.next_apply().await;
+    assert_eq!(document.outcome, Outcome::Failed, "{}", document.reason);
+    let wired = document.changes.iter().find(|change| change.target == "wafsync-1").unwrap();
+    assert!(wired.written, "{wired:?}");
+    assert!(matches!(&wired.add, Names::IpSets(names) if names == &["wafsync-ipv4-001"]), "{wired:?}");
 }

@@ -128,13 +128,7 @@ async fn each_web_acl_may_let_an_address_in_by_another_ip_set() {
     let arns = ["wafsync-1", "wafsync-2"].map(|name| world.aws.rule_group(name).unwrap().arn);
     // A second IP set with one of the addresses, in the second rule group.
     let description = world.aws.ip_set("wafsync-ipv4-000").unwrap().description;
-    let copy = world.aws.put_ip_set(
-        "REGIONAL",
-        "wafsync-ipv4-001",
-        "IPV4",
-        &[&format!("{}/32", ip(1))],
-        description.as_deref(),
-    );
+    let copy = world.aws.put_ip_set("REGIONAL", "wafsync-ipv4-001", "IPV4", &[&ip(1)], description.as_deref());
     let rules = world.aws.rule_group("wafsync-1").unwrap().rules;
     world.aws.edit_rule_group("wafsync-2", |now| {
         *now = rules;

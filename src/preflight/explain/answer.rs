@@ -141,6 +141,9 @@ pub struct AclEnforcement {
     pub missing: Vec<String>,
     /// Those of `missing` that it refers to, but overrides.
     pub overridden: Vec<String>,
+    /// Whether it lets in all of the address.
+    #[serde(skip)]
+    pub lets_in: bool,
 }
 
 /// A link between the table and the web ACLs.
@@ -205,7 +208,7 @@ pub fn explain(address: Cidr, seen: &Lookup<'_>) -> Explanation {
             Acls::NotLooked(_) => "not_looked",
         },
         web_acls: match seen.acls {
-            Acls::Named(_) | Acls::Found(_) => Some(seen.enforcement(&found)),
+            Acls::Named(_) | Acls::Found(_) => Some(seen.enforcement(&found, address, &cover)),
             Acls::NoneRefers(_) | Acls::NotLooked(_) => None,
         },
         missing: None,
@@ -252,15 +255,23 @@ impl Lookup<'_> {
         if matches!(self.acls, Acls::NoneRefers(_)) {
             return Cidrs::default();
         }
-        let by = |used: &dyn Fn(&RuleGroup) -> bool| {
-            cover(&|shard| self.groups(shard).any(|group| self.is_intact(group) && used(group)))
-        };
-        let by_acl = |acl: &WebAcl| by(&|group| acl.refers_to.contains(&group.arn));
-        self.acls.seen().iter().map(by_acl).fold(by(&|_| true), |all, one| intersection(&all, &one))
+        let all = cover(&|shard| self.groups(shard).any(|group| self.is_intact(group)));
+        self.acls.seen().iter().fold(all, |all, acl| intersection(all, self.let_in_by(acl, cover)))
+    }
+
+    /// What gets in by rules that are intact and by this web ACL.
+    fn let_in_by(&self, acl: &WebAcl, cover: &impl Fn(&dyn Fn(&Shard) -> bool) -> Cidrs) -> Cidrs {
+        let used = |group: &RuleGroup| self.is_intact(group) && acl.refers_to.contains(&group.arn);
+        cover(&|shard| self.groups(shard).any(used))
     }
 
     /// How each web ACL treats the rule groups of these IP sets.
-    fn enforcement(&self, found: &[(&Shard, Vec<Cidr>)]) -> Vec<AclEnforcement> {
+    fn enforcement(
+        &self,
+        found: &[(&Shard, Vec<Cidr>)],
+        address: Cidr,
+        cover: &impl Fn(&dyn Fn(&Shard) -> bool) -> Cidrs,
+    ) -> Vec<AclEnforcement> {
         let in_use: Vec<&String> =
             found.iter().filter_map(|(shard, _)| self.group(shard)).map(|group| &group.name).collect();
         let in_question: Vec<&RuleGroup> =
@@ -276,6 +287,7 @@ impl Lookup<'_> {
                 referred: names(&referred),
                 missing: names(&missing),
                 overridden: names(&overridden),
+                lets_in: coverage::covers(&self.let_in_by(acl, cover), address),
             }
         };
         self.acls.seen().iter().map(of).collect()
@@ -283,7 +295,10 @@ impl Lookup<'_> {
 }
 
 /// What lies in both.
-fn intersection(a: &Cidrs, b: &Cidrs) -> Cidrs {
+fn intersection(a: Cidrs, b: Cidrs) -> Cidrs {
+    if a == b {
+        return a;
+    }
     let narrower = |a: Cidr, b: Cidr| if a.covers(b) { b } else { a };
     let both =
         a.iter().flat_map(|cidr| coverage::overlapping(b.as_slice(), cidr).map(move |other| narrower(cidr, other)));
@@ -332,13 +347,18 @@ impl Explanation {
         }
     }
 
+    /// The web ACLs that do not let in all of the address.
+    fn hindering(&self) -> impl Iterator<Item = &AclEnforcement> {
+        self.web_acls.iter().flatten().filter(|acl| !acl.lets_in)
+    }
+
     fn is_overridden(&self) -> bool {
-        self.web_acls.iter().flatten().any(|acl| !acl.overridden.is_empty())
+        self.hindering().any(|acl| !acl.overridden.is_empty())
     }
 
     /// Rule groups in question, in words, with the web ACLs for which `of` finds them; `None` if there are none.
     fn groups_in_acls(&self, of: impl Fn(&AclEnforcement) -> Vec<&str>) -> Option<String> {
-        let acls: Vec<&AclEnforcement> = self.web_acls.iter().flatten().filter(|acl| !of(acl).is_empty()).collect();
+        let acls: Vec<&AclEnforcement> = self.hindering().filter(|acl| !of(acl).is_empty()).collect();
         let names = |list: Vec<&str>| {
             let mut list = list;
             list.sort_unstable();
