@@ -190,7 +190,7 @@ fn rule_groups(settings: &Settings, target: &Target, waf: &Answer<Current>) -> L
         changes.iter().filter(|change| needs_approval(change)).map(ToString::to_string).collect();
     if !changes.is_empty() {
         let fix = "apply is blocked: correct --table, --adopt or the rule group, or approve the plan";
-        return failure(SUBJECT, shown("; ", changes.into_iter()), fix);
+        return failure(SUBJECT, shown("; ", changes), fix);
     }
     let there = |number: &usize| current.groups.iter().any(|group| group.number == *number);
     let needed = 1..=settings.waf.limits.rule_groups();

@@ -9,6 +9,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use tokio::time::Instant;
+use wafsync::report::Document;
 use wafsync_test_aws::{Fault, FaultKind, Phase, When};
 
 use crate::careless::Careless;
@@ -161,22 +162,7 @@ async fn live(lot: Lot) -> (World, Tally) {
         }
         let (from, began) = (world.aws.log().len(), Instant::now());
         let start = world.aws.log().last().map(|call| call.at);
-        let mut apart = Duration::ZERO;
-        let starts: Vec<(Duration, &Process)> = processes
-            .iter()
-            .map(|process| {
-                let start = apart;
-                apart += richer.as_mut().map_or(Duration::ZERO, richer::apart);
-                (start, process)
-            })
-            .collect();
-        let runs = join_all(starts.into_iter().map(async |(start, process)| {
-            if !start.is_zero() {
-                tokio::time::sleep(start).await;
-            }
-            world.apply(process).await
-        }))
-        .await;
+        let runs = run_together(&world, &processes, richer.as_mut()).await;
         for (run, process) in runs.iter().zip(&processes) {
             tally.ended(run, process);
             digests.extend(run.digest.clone());
@@ -190,19 +176,8 @@ async fn live(lot: Lot) -> (World, Tally) {
         world.assert_sound();
         world.later().await;
         if chance.one_in(8) {
-            let after = Duration::from_millis(50 * chance.draw_below(200));
             tally.took("killed");
-            let is_followed = people.as_mut().is_some_and(|people| people.one_in(2));
-            let mut followed = people.as_mut().filter(|_| is_followed);
-            if let Some(people) = &mut followed {
-                people::late_writes(&world, people);
-            }
-            world.killed(&hurry(&world, &mut chance, 0), tokio::time::sleep(after)).await;
-            world.assert_sound();
-            match followed {
-                Some(people) => people::soon(people).await,
-                None => world.later().await,
-            }
+            run_and_kill(&world, &mut chance, people.as_mut()).await;
         }
         if let Some(people) = &mut people {
             people::hands(&world, people);
@@ -222,6 +197,42 @@ async fn live(lot: Lot) -> (World, Tally) {
     world.converges_with(&mut |run, process| tally.ended(run, process)).await;
     tally.did(&world.lived.lock().unwrap());
     (world, tally)
+}
+
+/// Runs these processes, which begin a little apart.
+async fn run_together(world: &World, processes: &[Process], mut richer: Option<&mut Chance>) -> Vec<Document> {
+    let mut apart = Duration::ZERO;
+    let starts: Vec<(Duration, &Process)> = processes
+        .iter()
+        .map(|process| {
+            let start = apart;
+            apart += richer.as_mut().map_or(Duration::ZERO, |richer| richer::apart(richer));
+            (start, process)
+        })
+        .collect();
+    let runs = starts.into_iter().map(async |(start, process)| {
+        if !start.is_zero() {
+            tokio::time::sleep(start).await;
+        }
+        world.apply(process).await
+    });
+    join_all(runs).await
+}
+
+/// Kills a run. Sometimes its writes are still under way when the next one begins.
+async fn run_and_kill(world: &World, chance: &mut Chance, mut people: Option<&mut Chance>) {
+    let after = Duration::from_millis(50 * chance.draw_below(200));
+    let is_followed = people.as_mut().is_some_and(|people| people.one_in(2));
+    let mut followed = people.filter(|_| is_followed);
+    if let Some(people) = &mut followed {
+        people::late_writes(world, people);
+    }
+    world.killed(&hurry(world, chance, 0), tokio::time::sleep(after)).await;
+    world.assert_sound();
+    match followed {
+        Some(people) => people::soon(people).await,
+        None => world.later().await,
+    }
 }
 
 /// Changes between two rounds of runs.

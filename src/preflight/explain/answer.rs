@@ -256,7 +256,7 @@ impl Lookup<'_> {
             return Cidrs::default();
         }
         let all = cover(&|shard| self.groups(shard).any(|group| self.is_intact(group)));
-        self.acls.seen().iter().fold(all, |all, acl| intersection(all, self.let_in_by(acl, cover)))
+        self.acls.seen().iter().fold(all, |all, acl| intersection(all, &self.let_in_by(acl, cover)))
     }
 
     /// What gets in by rules that are intact and by this web ACL.
@@ -295,8 +295,8 @@ impl Lookup<'_> {
 }
 
 /// What lies in both.
-fn intersection(a: Cidrs, b: Cidrs) -> Cidrs {
-    if a == b {
+fn intersection(a: Cidrs, b: &Cidrs) -> Cidrs {
+    if a == *b {
         return a;
     }
     let narrower = |a: Cidr, b: Cidr| if a.covers(b) { b } else { a };
