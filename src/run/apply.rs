@@ -278,7 +278,8 @@ impl Applying<'_, '_> {
     }
 
     /// Sends rule groups, those with new references only after a list that shows the IP sets to be wired with the lock
-    /// tokens that this run knows: no one else has changed them since. Returns those that wait.
+    /// tokens that this run knows: no one else has changed them since. Those that drop references to foreign IP sets rely on
+    /// all of ours. Returns those that wait.
     async fn wire<'c>(&mut self, changes: Vec<&'c Change>) -> Vec<&'c Change> {
         self.waits_for_list = false;
         let mut waiting = Vec::new();
@@ -292,11 +293,25 @@ impl Applying<'_, '_> {
                 }
                 continue;
             }
-            let refers: Vec<&Shard> = self.to_be_wired(change).collect();
-            if refers.is_empty() {
+            let drops_foreign = self.drops_foreign(change);
+            let is_wired = |shard: &&Shard| drops_foreign && shard.group.is_some();
+            let wired = self.observation.seen.current.shards.iter().filter(is_wired);
+            let refers: Vec<&Shard> = self.to_be_wired(change).chain(wired).collect();
+            if refers.is_empty() && !drops_foreign {
                 ready.push(change);
                 continue;
             }
+            let others = if drops_foreign {
+                match self.job.waf.list_rule_group_tokens(self.job.stop).await {
+                    Ok(tokens) => Some(tokens),
+                    Err(error) => {
+                        self.troubles.push(trouble(&error, false));
+                        break;
+                    }
+                }
+            } else {
+                None
+            };
             let tokens = match listed.take() {
                 Some(tokens) => tokens,
                 None => match self.job.waf.list_lock_tokens(self.job.stop).await {
@@ -308,11 +323,19 @@ impl Applying<'_, '_> {
                 },
             };
             let tokens: &BTreeMap<String, LockToken> = listed.insert(tokens);
-            match unlike(&refers, self.observation, tokens) {
+            let groups = &self.observation.seen.current.groups;
+            let known = refers.iter().map(|shard| (&shard.arn, &shard.token, shard.name.as_str()));
+            let groups = groups.iter().map(|group| (&group.arn, &group.token, group.name.as_str()));
+            let unlike_groups = others.as_ref().and_then(|tokens| unlike(groups, self.observation, tokens));
+            let unlike = unlike(known, self.observation, tokens)
+                .into_iter()
+                .chain(unlike_groups)
+                .max_by_key(|(sight, _)| *sight == Sight::Changed);
+            match unlike {
                 None => ready.push(change),
                 Some((Sight::Old, set)) => {
                     let text = format!(
-                        "{} waits for {set}, which the list of IP sets does not show as it was written",
+                        "{} waits for {set}, which a list does not show as it was written",
                         change.write.target()
                     );
                     self.troubles.push(Trouble::Propagating(Fault { text, hint: None }));
@@ -339,6 +362,13 @@ impl Applying<'_, '_> {
             waiting.extend(self.wire(step).await);
         }
         waiting
+    }
+
+    /// Whether a change drops a reference to a foreign IP set. What is in force through that is so through ours afterwards, so
+    /// no one may have changed these since.
+    fn drops_foreign(&self, change: &Change) -> bool {
+        let is_ours = |set: &String| self.observation.seen.current.shards.iter().any(|shard| shard.name == *set);
+        !change.unrefer.iter().all(is_ours)
     }
 
     /// The IP sets that a rule group newly refers to, without those that were not written.
@@ -419,12 +449,13 @@ fn letting_go(changes: Vec<&Change>) -> VecDeque<Vec<&Change>> {
     wiring.into_iter().map(|change| vec![change]).chain([others]).collect()
 }
 
-/// An IP set that the list does not show with the known lock token, preferring one that was changed.
+/// What the list does not show with the known lock token, of these with their ARN, token and name; preferring what was
+/// changed.
 fn unlike<'s>(
-    shards: &[&'s Shard],
+    known: impl IntoIterator<Item = (&'s String, &'s LockToken, &'s str)>,
     observation: &Observation,
     listed: &BTreeMap<String, LockToken>,
 ) -> Option<(Sight, &'s str)> {
-    let seen = shards.iter().map(|shard| (observation.compare(shard, listed.get(&shard.arn)), shard.name.as_str()));
+    let seen = known.into_iter().map(|(arn, token, name)| (observation.compare(token, listed.get(arn)), name));
     seen.filter(|(sight, _)| *sight != Sight::Current).max_by_key(|(sight, _)| *sight == Sight::Changed)
 }

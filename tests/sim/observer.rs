@@ -674,8 +674,13 @@ impl State {
         let trusted = self.trusted_old_list(attempt, old);
         let named = self.runs.get(&attempt.caller).map(|run| run.errand.web_acls.clone()).unwrap_or_default();
         let (now, given_up) = (self.now.behind(), self.given_up(&attempt.target, old));
+        let run = self.runs.get(&attempt.caller);
+        let edited_since = run.is_some_and(|run| run.lists.values().any(|(list, _)| *list <= self.waf_changed.0));
         let Some(epoch) = &mut self.epoch else { return };
         epoch.protected = epoch.protected.without(&trusted);
+        if edited_since {
+            epoch.protected = epoch.protected.without(&given_up);
+        }
         let mut lost = Vec::new();
         for (acl, lets_in) in &mut epoch.behind {
             *lets_in = lets_in.without(&trusted).without(&given_up);
@@ -724,13 +729,14 @@ impl State {
     }
 
     /// What a write removed from a set without room for the replacement, because lists right before the write showed it
-    /// in force in other sets, and one of these lists was old. AWS gives no way to notice. The same run repairs it. What
+    /// in force in other sets, and one of these lists was old or someone edited WAF since. AWS gives no way to notice. The same run repairs it. What
     /// no other set has ever had does not count.
     fn trusted_old_list(&self, attempt: &Attempt, old: &Snapshot) -> Ranges {
         let none = Ranges::default();
         let was_misled = |run: &&Watched| {
             let right_before = run.lists.values().filter(|(list, _)| *list > run.effect_before).count() == 2;
-            right_before && !run.old_lists.is_empty()
+            let edited_since = run.lists.values().any(|(list, _)| *list <= self.waf_changed.0);
+            right_before && (!run.old_lists.is_empty() || edited_since)
         };
         let Some(run) = self.runs.get(&attempt.caller).filter(was_misled) else { return none };
         let (Some(before), Some(after)) = (old.sets.get(&attempt.target), self.now.sets.get(&attempt.target)) else {

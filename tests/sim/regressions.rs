@@ -1,6 +1,6 @@
 //! Seeds that failed once, named by what was wrong, each in the generation of worlds in which it failed.
 
-use crate::seeds::Generation::{Fifth, First, Fourth, Second, Sixth, Third};
+use crate::seeds::Generation::{Fifth, First, Fourth, Second, Seventh, Sixth, Third};
 use crate::seeds::run_seed;
 
 #[test]
@@ -252,4 +252,35 @@ fn what_the_run_added_itself_is_not_what_a_percentage_is_of() {
 #[test]
 fn double_references_of_overlapping_runs_give_way_to_a_further_set() {
     run_seed(Sixth, 6_208_999, false);
+}
+
+#[test]
+fn a_foreign_reference_is_dropped_only_while_lists_show_our_sets_as_they_were() {
+    run_seed(Seventh, 9_013_292, false);
+}
+
+#[test]
+fn an_edit_between_the_lists_and_a_write_that_relies_on_them_cannot_be_prevented() {
+    run_seed(Seventh, 9_019_595, false);
+}
+
+#[test]
+fn a_stopped_run_may_hold_additions_that_only_an_earlier_scan_wants() {
+    run_seed(Seventh, 9_053_338, false);
+    run_seed(Seventh, 9_053_338, true);
+}
+
+#[test]
+fn each_web_acl_may_let_a_set_in_by_another_rule_group() {
+    run_seed(Seventh, 8_005_432, false);
+}
+
+#[test]
+fn a_full_set_keeps_what_only_a_set_that_a_web_acl_lacks_could_replace() {
+    run_seed(Seventh, 8_001_237, false);
+}
+
+#[test]
+fn a_foreign_set_that_a_person_gives_up_takes_with_it_what_a_web_acl_has_only_from_it() {
+    run_seed(Seventh, 8_000_246, false);
 }

@@ -22,7 +22,7 @@ use crate::tally::{NO_DIGEST, Tally, cells};
 use crate::world::{Process, World};
 
 /// The number of seeds of every test run: as many as the table of faults has cells, and a few more.
-const SEEDS: u64 = 400;
+const SEEDS: u64 = 500;
 
 /// One seed in this many runs a second time, with long-running processes.
 const WARM: u64 = 7;

@@ -166,8 +166,10 @@ impl State {
                 self.terms.max_additions.is_some() && range.within(&wanted) && is_new
             };
             // An unfinished scan says nothing about newly wanted addresses.
-            let lies =
-                |cidr: &&String| !waits(cidr) && (!standing.contains(*cidr) || covered(cidr) && !run.errand.hurried);
+            let may_wait = self.terms.max_additions.is_some() && run.errand.hurried;
+            let lies = |cidr: &&String| {
+                !waits(cidr) && (!standing.contains(*cidr) && !may_wait || covered(cidr) && !run.errand.hurried)
+            };
             if let Some(cidr) = held.iter().find(lies) {
                 found.push((Promise::HeldStands, cidr.clone()));
             }
