@@ -172,6 +172,9 @@ fn what_blocks_apply_fails_and_what_it_puts_right_is_a_warning() {
             references.push("arn:theirs".to_owned());
         }
     });
+    // What others wrote steers no terminal.
+    let report = report(&[], |seen| groups(seen)[0].table = Some("\u{1b}[2J".to_owned()));
+    assert!(!report.to_text().contains('\u{1b}'), "{}", report.to_text());
     let edited = |references: &[&str]| GroupRule::Edited {
         references: references.iter().map(ToString::to_string).collect(),
         seen: String::new(),
