@@ -88,8 +88,13 @@ impl Applied {
     pub(super) fn acknowledge(&mut self, current: &Current, installation: &str) -> Vec<Origin> {
         let mut found = Vec::new();
         for write in std::mem::take(&mut self.unsure) {
+            let origin = Origin::of(&write);
+            // A write that was sent again took effect once.
+            if found.contains(&origin) {
+                continue;
+            }
             if effect::shows(&write, current, installation) {
-                found.push(Origin::of(&write));
+                found.push(origin);
                 self.done.push(write);
             } else {
                 self.unsure.push(write);

@@ -284,3 +284,8 @@ fn a_full_set_keeps_what_only_a_set_that_a_web_acl_lacks_could_replace() {
 fn a_foreign_set_that_a_person_gives_up_takes_with_it_what_a_web_acl_has_only_from_it() {
     run_seed(Seventh, 8_000_246, false);
 }
+
+#[test]
+fn a_write_that_was_sent_twice_without_an_answer_counts_once() {
+    run_seed(Seventh, 9_100_654, false);
+}

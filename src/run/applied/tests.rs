@@ -37,6 +37,15 @@ fn a_write_whose_answer_was_lost_counts_as_done_once_a_read_shows_it() {
 }
 
 #[test]
+fn a_write_that_was_sent_twice_without_an_answer_counts_once() {
+    let sent = update_set("1", set(SET, &[A, B]));
+    let mut applied = Applied { unsure: vec![sent.clone(), sent.clone()], ..Applied::default() };
+    let current = after(&[Write::CreateIpSet(set(SET, &[A])), sent.clone()]);
+    assert_eq!(applied.acknowledge(&current, "wafsync"), [Origin::of(&sent)]);
+    assert_eq!((applied.done, applied.unsure), (vec![sent], vec![]));
+}
+
+#[test]
 fn writes_are_counted_by_kind() {
     let done = vec![
         Write::CreateIpSet(set(SET, &[A])),
