@@ -37,8 +37,8 @@ pub struct Change {
     pub add: Cidrs,
     /// CIDRs to remove.
     pub remove: Cidrs,
-    /// Names of other IP sets that cover the wanted addresses of the CIDRs to remove; of a rule group, our IP sets that it no
-    /// longer refers to and another one does. Right before this change is sent, they and their rule groups must be unchanged
+    /// Names of other IP sets that cover the wanted addresses of the CIDRs to remove; of a rule group, our IP sets that stay in
+    /// force without the references that it drops. Right before this change is sent, they and their rule groups must be unchanged
     /// since this run read or wrote them. Empty for most changes.
     pub relies_on: Vec<String>,
     /// IP sets that a rule group newly refers to.

@@ -186,9 +186,8 @@ fn rule_groups(settings: &Settings, target: &Target, waf: &Answer<Current>) -> L
     let needs_approval =
         |change: &RuleChange| matches!(change, RuleChange::OtherTable { .. } | RuleChange::DroppedReference { .. });
     let changes = rule_changes::guarded_changes(current, &settings.waf.policy, target);
-    let changes: Vec<String> =
-        changes.iter().filter(|change| needs_approval(change)).map(ToString::to_string).collect();
-    let changes: Vec<_> = changes.iter().map(|change| text::line(change)).collect();
+    let changes = changes.iter().filter(|change| needs_approval(change)).map(ToString::to_string);
+    let changes: Vec<String> = changes.map(|change| text::line(&change).into_owned()).collect();
     if !changes.is_empty() {
         let fix = "apply is blocked: correct --table, --adopt or the rule group, or approve the plan";
         return failure(SUBJECT, shown("; ", changes), fix);

@@ -278,8 +278,7 @@ impl Applying<'_, '_> {
     }
 
     /// Sends rule groups, those with new references only after a list that shows the IP sets to be wired with the lock
-    /// tokens that this run knows: no one else has changed them since. Those that drop references to foreign IP sets rely on
-    /// all of ours. Returns those that wait.
+    /// tokens that this run knows: no one else has changed them since. Returns those that wait.
     async fn wire<'c>(&mut self, changes: Vec<&'c Change>) -> Vec<&'c Change> {
         self.waits_for_list = false;
         let mut waiting = Vec::new();
@@ -293,25 +292,11 @@ impl Applying<'_, '_> {
                 }
                 continue;
             }
-            let drops_foreign = self.drops_foreign(change);
-            let is_wired = |shard: &&Shard| drops_foreign && shard.group.is_some();
-            let wired = self.observation.seen.current.shards.iter().filter(is_wired);
-            let refers: Vec<&Shard> = self.to_be_wired(change).chain(wired).collect();
-            if refers.is_empty() && !drops_foreign {
+            let refers: Vec<&Shard> = self.to_be_wired(change).collect();
+            if refers.is_empty() {
                 ready.push(change);
                 continue;
             }
-            let others = if drops_foreign {
-                match self.job.waf.list_rule_group_tokens(self.job.stop).await {
-                    Ok(tokens) => Some(tokens),
-                    Err(error) => {
-                        self.troubles.push(trouble(&error, false));
-                        break;
-                    }
-                }
-            } else {
-                None
-            };
             let tokens = match listed.take() {
                 Some(tokens) => tokens,
                 None => match self.job.waf.list_lock_tokens(self.job.stop).await {
@@ -323,19 +308,11 @@ impl Applying<'_, '_> {
                 },
             };
             let tokens: &BTreeMap<String, LockToken> = listed.insert(tokens);
-            let groups = &self.observation.seen.current.groups;
-            let known = refers.iter().map(|shard| (&shard.arn, &shard.token, shard.name.as_str()));
-            let groups = groups.iter().map(|group| (&group.arn, &group.token, group.name.as_str()));
-            let unlike_groups = others.as_ref().and_then(|tokens| unlike(groups, self.observation, tokens));
-            let unlike = unlike(known, self.observation, tokens)
-                .into_iter()
-                .chain(unlike_groups)
-                .max_by_key(|(sight, _)| *sight == Sight::Changed);
-            match unlike {
+            match unlike(&refers, self.observation, tokens) {
                 None => ready.push(change),
                 Some((Sight::Old, set)) => {
                     let text = format!(
-                        "{} waits for {set}, which a list does not show as it was written",
+                        "{} waits for {set}, which the list of IP sets does not show as it was written",
                         change.write.target()
                     );
                     self.troubles.push(Trouble::Propagating(Fault { text, hint: None }));
@@ -352,23 +329,16 @@ impl Applying<'_, '_> {
         waiting
     }
 
-    /// Sends rule groups that drop references, step by step until something fails: what could not be wired may be in force
+    /// Sends rule groups that drop references, one by one until something fails: what could not be wired may be in force
     /// through these references, and then the next plan decides. Returns those that wait.
-    async fn let_go<'c>(&mut self, steps: &mut VecDeque<Vec<&'c Change>>) -> Vec<&'c Change> {
+    async fn let_go<'c>(&mut self, changes: &mut VecDeque<&'c Change>) -> Vec<&'c Change> {
         let mut waiting = Vec::new();
         while self.troubles.is_empty()
-            && let Some(step) = steps.pop_front()
+            && let Some(change) = changes.pop_front()
         {
-            waiting.extend(self.wire(step).await);
+            waiting.extend(self.wire(vec![change]).await);
         }
         waiting
-    }
-
-    /// Whether a change drops a reference to a foreign IP set. What is in force through that is so through ours afterwards, so
-    /// no one may have changed these since.
-    fn drops_foreign(&self, change: &Change) -> bool {
-        let is_ours = |set: &String| self.observation.seen.current.shards.iter().any(|shard| shard.name == *set);
-        !change.unrefer.iter().all(is_ours)
     }
 
     /// The IP sets that a rule group newly refers to, without those that were not written.
@@ -442,20 +412,19 @@ impl Applying<'_, '_> {
     }
 }
 
-/// The steps in which rule groups drop references: first those that also refer to further IP sets, one by one, because what
-/// others drop may be in force through these afterwards.
-fn letting_go(changes: Vec<&Change>) -> VecDeque<Vec<&Change>> {
+/// The order in which rule groups drop references, each right after lists that show what it relies on. Those that also refer to
+/// further IP sets come first, because what others drop may be in force through these afterwards.
+fn letting_go(changes: Vec<&Change>) -> VecDeque<&Change> {
     let (wiring, others): (Vec<_>, Vec<_>) = changes.into_iter().partition(|change| !change.refer.is_empty());
-    wiring.into_iter().map(|change| vec![change]).chain([others]).collect()
+    wiring.into_iter().chain(others).collect()
 }
 
-/// What the list does not show with the known lock token, of these with their ARN, token and name; preferring what was
-/// changed.
+/// An IP set that the list does not show with the known lock token, preferring one that was changed.
 fn unlike<'s>(
-    known: impl IntoIterator<Item = (&'s String, &'s LockToken, &'s str)>,
+    shards: &[&'s Shard],
     observation: &Observation,
     listed: &BTreeMap<String, LockToken>,
 ) -> Option<(Sight, &'s str)> {
-    let seen = known.into_iter().map(|(arn, token, name)| (observation.compare(token, listed.get(arn)), name));
+    let seen = shards.iter().map(|shard| (observation.compare(shard, listed.get(&shard.arn)), shard.name.as_str()));
     seen.filter(|(sight, _)| *sight != Sight::Current).max_by_key(|(sight, _)| *sight == Sight::Changed)
 }

@@ -65,37 +65,21 @@ pub(super) fn due(job: &Job<'_>, observation: &Observation, care: Care) -> Insta
 pub(super) async fn confirm(job: &Job<'_>, observation: &mut Observation, care: Care) -> Proof {
     let wait = due(job, observation, care).saturating_duration_since(Instant::now());
     info!(wait = %duration(wait), "something would be removed: scanning the table again");
+    let stopped = |reason| Proof::Unavailable(End::partial(Why::Stopped(reason)));
     match job.stop.wait(Wait::Settling, wait).await {
         Ok(()) => {}
         Err(StopReason::Deadline) => return Proof::Unavailable(End::partial(Why::NoTimeToConfirm)),
-        Err(reason @ StopReason::Signal) => return Proof::Unavailable(End::partial(Why::Stopped(reason))),
+        Err(reason @ StopReason::Signal) => return stopped(reason),
     }
-    scan(job, observation).await.map_or_else(Proof::Unavailable, |()| Proof::Scanned(care))
-}
-
-/// Lets the settling time begin anew with another scan, since others have added what would be removed.
-pub(super) async fn settle_anew(job: &Job<'_>, observation: &mut Observation) -> Proof {
-    info!("others have added what would be removed: the settling time begins anew");
-    match scan(job, observation).await {
-        Ok(()) => {
-            observation.settle_from_here();
-            Proof::Missing
-        }
-        Err(end) => Proof::Unavailable(end),
-    }
-}
-
-/// Scans the table again. The error is how a run ends without that.
-async fn scan(job: &Job<'_>, observation: &mut Observation) -> Result<(), End> {
-    let Err(error) = observation.scan_again(job).await else { return Ok(()) };
+    let Err(error) = observation.scan_again(job).await else { return Proof::Scanned(care) };
     let fault = Fault::from(&error);
     let end = match error.class() {
-        Class::Stopped(reason) => return Err(End::partial(Why::Stopped(reason))),
+        Class::Stopped(reason) => return stopped(reason),
         Class::Final => End::failed(fault),
         Class::Unavailable | Class::Conflict | Class::Duplicate | Class::NotFound | Class::Again => {
             End::partial(Why::Unconfirmed(fault))
         }
     };
     warn!(error = %error.with_hint(), "the second scan failed: nothing is removed in this run");
-    Err(end)
+    Proof::Unavailable(end)
 }

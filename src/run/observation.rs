@@ -7,7 +7,7 @@ use tracing::warn;
 
 use crate::aws::{AwsError, Class, Known, ReadCache, Receipt, TableReader, WafReader};
 use crate::model::cidr::Cidr;
-use crate::model::current::{Current, LockToken};
+use crate::model::current::{Current, LockToken, Shard};
 use crate::model::desired::Desired;
 use crate::model::item::TableView;
 use crate::model::naming::Target;
@@ -30,7 +30,7 @@ pub(super) struct Job<'a> {
     pub(super) stop: &'a Stop,
 }
 
-/// How an IP set or a rule group in a list compares with the run's view.
+/// How an IP set in a list compares with the run's view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sight {
     /// Unchanged.
@@ -147,7 +147,7 @@ impl Observation {
         then.map(|then| diff.withdrawn_since(then, &self.seen.current)).unwrap_or_default()
     }
 
-    /// Lets the settling time count from now, right after a scan.
+    /// Lets the settling time count from now: the newest scan began after the newest read of WAF.
     pub(super) fn settle_from_here(&mut self) {
         self.scan_began = Instant::now();
         self.at_settling = Some(self.seen.current.clone());
@@ -183,10 +183,10 @@ impl Observation {
         self.created.contains(name)
     }
 
-    /// Compares the known lock token of an IP set or rule group with the one in a list.
-    pub(super) fn compare(&self, known: &LockToken, listed: Option<&LockToken>) -> Sight {
+    /// Compares an IP set with its lock token in a list.
+    pub(super) fn compare(&self, shard: &Shard, listed: Option<&LockToken>) -> Sight {
         match listed {
-            Some(token) if token == known => Sight::Current,
+            Some(token) if *token == shard.token => Sight::Current,
             Some(token) if !self.spent.contains(token) => Sight::Changed,
             // What this run has written or created takes a while to propagate.
             Some(_) | None => Sight::Old,

@@ -10,7 +10,7 @@ use crate::aws::{ReadCache, TableReader, WafReader, Writer};
 use crate::model::settings::Settings;
 use crate::planning::guard::ApprovedPlan;
 use crate::run::apply::apply;
-use crate::run::confirm::{confirm, due, settle_anew};
+use crate::run::confirm::{Proof, confirm, due};
 use crate::run::decide::{decide, digest};
 use crate::run::decision::Decision;
 use crate::run::end::{End, Why};
@@ -60,7 +60,7 @@ fn preview(state: &mut State<'_>) -> Result<End, End> {
 async fn converge(state: &mut State<'_>, writer: &Writer) -> Result<End, End> {
     for round in 0..=ROUNDS {
         let decision = prove(state, writer).await?;
-        if decision.plan.is_empty() && state.observation.is_unread && round < ROUNDS {
+        if decision.plan.is_empty() && state.observation.is_unread {
             state.history.pending = Some(decision.into_record());
             if let Err(unread) = read_back(state, Duration::ZERO).await {
                 return Ok(unfinished(state, Some(unread)));
@@ -107,7 +107,7 @@ async fn prove(state: &mut State<'_>, writer: &Writer) -> Result<Decision<Approv
                 return Err(end);
             }
         };
-        let Some(care) = care.filter(|care| !state.proof.suffices(*care)) else { return Ok(decision) };
+        let Some(care) = care.filter(|care| removes_new || !state.proof.suffices(*care)) else { return Ok(decision) };
         let (first, rest) = decision.split();
         state.history.pending = Some(rest.into_record());
         let until = due(&state.job, &state.observation, care);
@@ -120,8 +120,10 @@ async fn prove(state: &mut State<'_>, writer: &Writer) -> Result<Decision<Approv
             round += 1;
             continue;
         }
-        if removes_new {
-            state.proof = settle_anew(&state.job, &mut state.observation).await;
+        if removes_new && matches!(state.proof, Proof::Scanned(_)) {
+            // This scan is the first that says anything about them.
+            state.observation.settle_from_here();
+            state.proof = Proof::Missing;
             continue;
         }
         // An immediate second scan can show removals that need the settling time, because a guard no longer holds them.

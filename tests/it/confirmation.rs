@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use wafsync::model::cidr::Cidr;
 use wafsync::model::fingerprint::Fingerprint;
 use wafsync::model::naming::set_description;
 use wafsync::report::Names;
 use wafsync::run::outcome::Outcome;
-use wafsync_test_aws::{Config, FaultKind, Phase, When};
+use wafsync_test_aws::{Aws, Config, FaultKind, Phase, When};
 
 use crate::world::{TABLE, World, changes, ended, in_force, ip, ips, texts};
 
@@ -24,6 +24,19 @@ fn times(world: &World, operation: &str) -> Vec<Duration> {
     let log = world.aws.log();
     let at: Vec<Duration> = log.iter().filter(|attempt| attempt.operation == operation).map(|a| a.at).collect();
     at.iter().map(|time| *time - at[0]).collect()
+}
+
+/// An item of the table with one CIDR.
+fn item(key: &str, cidr: &str) -> Value {
+    json!({"id": {"S": key}, "ips": {"S": json!([cidr]).to_string()}})
+}
+
+/// Writes an IP set as another run does that adds this CIDR: with a true description.
+fn add(aws: &Aws, set: &str, cidr: &str) {
+    aws.edit_ip_set(set, |addresses| addresses.push(cidr.to_owned()));
+    let held = aws.ip_set(set).unwrap().addresses;
+    let description = set_description("wafsync", Fingerprint::of(held.iter().map(|cidr| Cidr::parse(cidr).unwrap())));
+    aws.describe_ip_set(set, Some(&description));
 }
 
 #[tokio::test(start_paused = true)]
@@ -43,8 +56,7 @@ async fn an_item_that_is_back_in_the_second_scan_keeps_its_addresses() {
     let world = world(&[]).await;
     world.no_items(1..=1);
     world.once("Scan", Phase::After, |aws, _| {
-        let item = json!({"id": {"S": "c1"}, "ips": {"S": json!([ip(1)]).to_string()}});
-        aws.put_item(TABLE, "c1", item);
+        aws.put_item(TABLE, "c1", item("c1", &ip(1)));
     });
     let document = world.next_apply().await;
     assert_eq!((ended(&document), world.calls("Scan")), ((Outcome::Converged, 0, 0), 2), "{}", document.reason);
@@ -165,15 +177,10 @@ async fn an_item_that_moves_during_the_scan_is_not_locked_out() {
 async fn what_another_run_adds_is_not_removed_because_of_one_scan() {
     let world = world(&["--settle", "20s"]).await;
     world.no_items(1..=1);
-    let item = || json!({"id": {"S": "new"}, "ips": {"S": json!([ip(20)]).to_string()}});
     // Right before the removal is written, another run adds an address.
     world.once("UpdateIPSet", Phase::Before, move |aws, _| {
-        aws.put_item(TABLE, "new", item());
-        let set = aws.ip_set("wafsync-ipv4-000").unwrap();
-        let held: Vec<Cidr> = set.addresses.iter().chain([&ip(20)]).map(|cidr| Cidr::parse(cidr).unwrap()).collect();
-        let description = set_description("wafsync", Fingerprint::of(held.iter().copied()));
-        aws.edit_ip_set("wafsync-ipv4-000", |addresses| addresses.push(ip(20)));
-        aws.describe_ip_set("wafsync-ipv4-000", Some(&description));
+        aws.put_item(TABLE, "new", item("new", &ip(20)));
+        add(aws, "wafsync-ipv4-000", &ip(20));
     });
     // The next scan misses its item, whose key changes just then.
     let mut scans = 0;
@@ -182,7 +189,7 @@ async fn what_another_run_adds_is_not_removed_because_of_one_scan() {
             scans += 1;
             match scans {
                 3 => aws.delete_item(TABLE, "new"),
-                4 => aws.put_item(TABLE, "new", item()),
+                4 => aws.put_item(TABLE, "new", item("new", &ip(20))),
                 _ => {}
             }
         }
@@ -200,6 +207,46 @@ async fn what_another_run_adds_is_not_removed_because_of_one_scan() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_another_run_adds_is_not_removed_because_of_one_scan_that_ends_a_hold() {
+    const OLD: &str = "2001:db8:1::/48";
+    const NEW: &str = "2001:db8:2::/48";
+    const SIX: &str = "wafsync-ipv6-000";
+    let world = World::new(&["--settle", "20s", "--max-removals", "1"]);
+    world.items(1..=10);
+    world.item("old", &[OLD]);
+    world.item("stays", &["2001:db8:3::/48"]);
+    world.apply().await;
+    world.no_items(1..=1);
+    world.aws.delete_item(TABLE, "old");
+    // Right before the removals are written, another run adds an address: two removals of IPv6 would be too many.
+    world.once("UpdateIPSet", Phase::Before, move |aws, _| {
+        aws.put_item(TABLE, "new", item("new", NEW));
+        add(aws, SIX, NEW);
+        add(aws, "wafsync-ipv4-000", &ip(1));
+    });
+    // The next scan finds the old item again, and misses the new one.
+    let mut scans = 0;
+    world.aws.on_call(move |aws, call| {
+        if call.operation == "Scan" && call.phase == Phase::Before {
+            scans += 1;
+            match scans {
+                3 => {
+                    aws.delete_item(TABLE, "new");
+                    aws.put_item(TABLE, "old", item("old", OLD));
+                }
+                4 => aws.put_item(TABLE, "new", item("new", NEW)),
+                _ => {}
+            }
+        }
+        assert!(scans < 3 || in_force(aws).contains(&NEW.to_owned()), "locked out at {call:?}");
+    });
+    let document = world.next_apply().await;
+    assert_eq!((document.outcome, world.calls("Scan")), (Outcome::Changed, 4), "{}", document.reason);
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_run_whose_removals_were_none_reads_what_it_has_added_before() {
     let world = world(&[]).await;
     world.no_items(1..=1);
@@ -210,7 +257,7 @@ async fn a_run_whose_removals_were_none_reads_what_it_has_added_before() {
         if call.operation == "Scan" && call.phase == Phase::Before {
             scans += 1;
             if scans == 2 {
-                aws.put_item(TABLE, "c1", json!({"id": {"S": "c1"}, "ips": {"S": json!([ip(1)]).to_string()}}));
+                aws.put_item(TABLE, "c1", item("c1", &ip(1)));
                 aws.edit_ip_set("wafsync-ipv6-000", Vec::clear);
             }
         }

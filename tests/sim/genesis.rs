@@ -1,13 +1,11 @@
 //! The world that a seed creates: the table, the state of WAF, and what others do during a run.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use wafsync::model::policy::Action;
-use wafsync_test_aws::{Aws, Config, Fault, FaultKind, Phase, RuleGroupView, When};
+use wafsync_test_aws::{Aws, Config, Fault, FaultKind, RuleGroupView, When};
 
 use crate::careless::Careless;
 use crate::chance::Chance;
@@ -320,24 +318,15 @@ pub(crate) fn fault(chance: &mut Chance, generation: Generation) -> Fault {
 
 /// Makes others edit the table and WAF at some later calls.
 pub(crate) fn interfere(world: &World, chance: &mut Chance) {
-    let mut at: Vec<usize> = (0..chance.below(4)).map(|_| chance.below(25)).collect();
-    let (observer, mut later, mut calls) = (world.observer.clone(), Chance::new(chance.draw()), 0);
-    world.calm.store(false, Ordering::Relaxed);
-    let calm = Arc::clone(&world.calm);
-    world.aws.on_call(move |aws, call| {
-        if call.phase == Phase::After || calm.load(Ordering::Relaxed) {
-            return;
+    let at: Vec<usize> = (0..chance.below(4)).map(|_| chance.below(25)).collect();
+    let mut later = Chance::new(chance.draw());
+    world.at_calls(at, move |aws, observer| {
+        if later.one_in(3) {
+            let sets = aws.ip_sets().into_iter().map(|set| set.name);
+            let ours: Vec<String> = sets.filter(|name| is_ours(aws, name)).collect();
+            edit(aws, observer, &ours, &mut later);
+        } else {
+            change(aws, observer, &mut later);
         }
-        while let Some(due) = at.iter().position(|due| *due == calls) {
-            at.swap_remove(due);
-            if later.one_in(3) {
-                let sets = aws.ip_sets().into_iter().map(|set| set.name);
-                let ours: Vec<String> = sets.filter(|name| is_ours(aws, name)).collect();
-                edit(aws, &observer, &ours, &mut later);
-            } else {
-                change(aws, &observer, &mut later);
-            }
-        }
-        calls += 1;
     });
 }

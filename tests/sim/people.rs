@@ -4,12 +4,10 @@
 //! All of it draws from a separate source, so the worlds of older generations stay the same.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use wafsync_test_aws::{Aws, Fault, FaultKind, Phase, RuleGroupView, When};
+use wafsync_test_aws::{Aws, Fault, FaultKind, RuleGroupView, When};
 
 use crate::chance::Chance;
 use crate::genesis;
@@ -47,20 +45,9 @@ fn ours(aws: &Aws) -> Vec<RuleGroupView> {
 
 /// Makes people edit web ACLs at some later calls.
 pub(crate) fn hands(world: &World, chance: &mut Chance) {
-    let mut at: Vec<usize> = (0..chance.below(3)).map(|_| chance.below(40)).collect();
-    let (observer, mut later, mut calls) = (world.observer.clone(), Chance::new(chance.draw()), 0);
-    let calm = Arc::clone(&world.calm);
-    world.calm.store(false, Ordering::Relaxed);
-    world.aws.on_call(move |aws, call| {
-        if call.phase == Phase::After || calm.load(Ordering::Relaxed) {
-            return;
-        }
-        while let Some(due) = at.iter().position(|due| *due == calls) {
-            at.swap_remove(due);
-            observer.by_hand(aws, |aws| edit(aws, &mut later));
-        }
-        calls += 1;
-    });
+    let at: Vec<usize> = (0..chance.below(3)).map(|_| chance.below(40)).collect();
+    let mut later = Chance::new(chance.draw());
+    world.at_calls(at, move |aws, observer| observer.by_hand(aws, |aws| edit(aws, &mut later)));
 }
 
 /// Attaches one of our rule groups to a web ACL, or takes it out, or overrides it.

@@ -4,14 +4,12 @@
 //! All of it draws from a separate source, so the worlds of older generations stay the same.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde_json::json;
 use wafsync::model::policy::Action;
 use wafsync::model::settings::{MaxAdditions, MaxRemovals, OnRejection};
-use wafsync_test_aws::{Aws, Config, Fault, FaultKind, Phase, When};
+use wafsync_test_aws::{Aws, Config, Fault, FaultKind, When};
 
 use crate::chance::Chance;
 use crate::genesis::{self, UNWANTED};
@@ -107,20 +105,9 @@ pub(crate) fn reads(world: &World, chance: &mut Chance) {
 
 /// Makes others edit WAF and the table by hand at some later calls.
 pub(crate) fn hands(world: &World, chance: &mut Chance) {
-    let mut at: Vec<usize> = (0..chance.below(4)).map(|_| chance.below(40)).collect();
-    let (observer, mut later, mut calls) = (world.observer.clone(), Chance::new(chance.draw()), 0);
-    let calm = Arc::clone(&world.calm);
-    world.calm.store(false, Ordering::Relaxed);
-    world.aws.on_call(move |aws, call| {
-        if call.phase == Phase::After || calm.load(Ordering::Relaxed) {
-            return;
-        }
-        while let Some(due) = at.iter().position(|due| *due == calls) {
-            at.swap_remove(due);
-            hand(aws, &observer, &mut later);
-        }
-        calls += 1;
-    });
+    let at: Vec<usize> = (0..chance.below(4)).map(|_| chance.below(40)).collect();
+    let mut later = Chance::new(chance.draw());
+    world.at_calls(at, move |aws, observer| hand(aws, observer, &mut later));
 }
 
 /// Edits a set, a rule, a description, or the expiry of an item.

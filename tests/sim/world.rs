@@ -28,7 +28,7 @@ use wafsync::report::{Command, Document};
 use wafsync::run::outcome::Outcome;
 use wafsync::run::record::Run;
 use wafsync::stop::{Signal, Stop};
-use wafsync_test_aws::{Aws, Config, iam};
+use wafsync_test_aws::{Aws, Config, Phase, iam};
 
 use crate::careless::Careless;
 use crate::observer::{Checked, Errand, Explained, Limit, Observer, Promise, Terms};
@@ -133,6 +133,22 @@ impl World {
 
     pub(crate) fn item(&self, key: &str, cidrs: &[&str]) {
         self.observer.put_item(&self.aws, key, cidrs, &[]);
+    }
+
+    /// Runs this at calls from here on, counted from 0, until the end of all interference.
+    pub(crate) fn at_calls(&self, mut at: Vec<usize>, mut act: impl FnMut(&Aws, &Observer) + Send + 'static) {
+        let (observer, calm, mut calls) = (self.observer.clone(), Arc::clone(&self.calm), 0);
+        self.calm.store(false, Ordering::Relaxed);
+        self.aws.on_call(move |aws, call| {
+            if call.phase == Phase::After || calm.load(Ordering::Relaxed) {
+                return;
+            }
+            while let Some(due) = at.iter().position(|due| *due == calls) {
+                at.swap_remove(due);
+                act(aws, &observer);
+            }
+            calls += 1;
+        });
     }
 
     pub(crate) fn by_hand(&self, edit: impl FnOnce(&Aws)) {

@@ -107,8 +107,10 @@ pub(super) fn group_changes(basis: Basis<'_>, layout: &Layout, names: &[String])
         }
         let refer_names = refer.iter().map(|reference| reference.name.clone()).collect::<Vec<_>>();
         references.extend(refer);
-        let relies_on = existing.map(|(index, group)| make_room(basis, index, group, &mut references));
-        let relies_on = relies_on.unwrap_or_default();
+        let mut relies_on = match existing {
+            Some((index, group)) => make_room(basis, index, group, &mut references),
+            None => Vec::new(),
+        };
         let spec = RuleGroupSpec {
             name: basis.target.group_name(number),
             rule_name: basis.target.name.clone(),
@@ -125,6 +127,10 @@ pub(super) fn group_changes(basis: Basis<'_>, layout: &Layout, names: &[String])
                     continue;
                 }
                 let unrefer = dropped(basis, group, &spec);
+                if unrefer.len() > relies_on.len() {
+                    // What a foreign set holds is unknown: any of ours may have to keep it in force.
+                    relies_on = ends_wired(basis, layout, names);
+                }
                 let (id, token) = (group.id.clone(), group.token.clone());
                 (Write::UpdateRuleGroup { id, token, spec, rewrite }, unrefer)
             }
@@ -140,6 +146,12 @@ pub(super) fn group_changes(basis: Basis<'_>, layout: &Layout, names: &[String])
         });
     }
     changes
+}
+
+/// The names of all IP sets of ours to which a rule refers afterwards.
+fn ends_wired(basis: Basis<'_>, layout: &Layout, names: &[String]) -> Vec<String> {
+    let existing = basis.current.shards.iter().zip(&layout.shards).filter(|(_, to)| to.group.is_some());
+    existing.map(|(shard, _)| &shard.name).chain(names).cloned().collect()
 }
 
 /// Drops as many references as exceed the limit. Returns the names of their sets, which another rule group keeps in force.

@@ -390,5 +390,12 @@ fn what_needs_no_place_of_a_double_reference_does_not_wait_for_it() {
 #[test]
 fn a_reference_to_a_foreign_set_is_dropped_last_and_named() {
     let current = current(vec![wired(set("wafsync-ipv4-000", &[A]))], &["foreign"]);
-    expect(&current, &wanting_only(&[A]), &["Unwire wafsync-1 -arn:foreign"], &[]);
+    expect(&current, &wanting_only(&[A]), &["Unwire wafsync-1 -arn:foreign ~wafsync-ipv4-000"], &[]);
+    // It relies on all of ours, also on those that are made before.
+    let full = super::cases::current(vec![wired(set("wafsync-ipv4-000", &NINE[4..8]))], &["foreign"]);
+    let changes = [
+        "Add wafsync-ipv4-001 +203.0.113.3/32",
+        "Unwire wafsync-1 +wafsync-ipv4-001 -arn:foreign ~wafsync-ipv4-000 ~wafsync-ipv4-001",
+    ];
+    expect(&full, &wanting_only(&[&NINE[4..8], &[C]].concat()), &changes, &[]);
 }
