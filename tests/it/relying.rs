@@ -1,14 +1,16 @@
 //! A removal from a full IP set that relies on another set: the full set has no room for what replaces the removed
-//! CIDR, and the other set holds it.
+//! CIDR, and the other set holds it. Also the removal of a reference that relies on another one.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
+use serde_json::json;
+use wafsync::report::Command;
 use wafsync::run::outcome::Outcome;
 use wafsync_test_aws::{Aws, Config, FaultKind, Phase, When};
 
-use crate::world::{World, changes, ended, in_force};
+use crate::world::{World, changes, ended, in_force, ips, reference_to};
 
 const FULL: &str = "wafsync-ipv4-000";
 const OTHER: &str = "wafsync-ipv4-001";
@@ -19,7 +21,11 @@ const PIECES: [&str; 2] = ["203.0.113.0/32", "203.0.113.1/32"];
 /// A full set with a CIDR that the table no longer asks for, and a set that holds the part of it that stays wanted.
 /// That part must be in force at every call.
 async fn world() -> World {
-    let world = World::with(Config { set_capacity: 4, ..Config::default() }, &["--max-ip-sets=6"]);
+    world_of(Config { set_capacity: 4, ..Config::default() }).await
+}
+
+async fn world_of(config: Config) -> World {
+    let world = World::with(config, &["--max-ip-sets=6"]);
     world.items(1..=3);
     world.item("wide", &["203.0.113.0/30"]);
     assert_eq!(world.apply().await.outcome, Outcome::Changed);
@@ -103,7 +109,7 @@ async fn the_full_set_is_not_written_after_the_other_set_lost_its_reference() {
     once_proven(&world, |aws| {
         let arn = aws.ip_set(FULL).unwrap().arn;
         aws.edit_rule_group("wafsync-1", |rules| {
-            rules[0]["Statement"] = serde_json::json!({"IPSetReferenceStatement": {"ARN": arn}});
+            rules[0]["Statement"] = json!({"IPSetReferenceStatement": {"ARN": arn}});
         });
     });
     let document = world.next_apply().await;
@@ -126,6 +132,76 @@ async fn the_full_set_is_left_to_the_next_run_after_any_error() {
     assert_eq!(document.outcome, Outcome::Failed, "{}", document.reason);
     assert!(world.aws.ip_set(FULL).unwrap().addresses.contains(&"203.0.113.0/30".to_owned()));
     assert_eq!(world.next_apply().await.outcome, Outcome::Changed);
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_full_set_is_not_written_after_a_web_acl_has_dropped_the_rule_group_of_the_other_set() {
+    let config = Config { set_capacity: 4, group_references: 1, ..Config::default() };
+    let mut world = world_of(config).await;
+    let arn = |name: &str| world.aws.rule_group(name).unwrap().arn;
+    let rules = [("wafsync-1", 0), ("wafsync-2", 1)].map(|(name, at)| reference_to(&arn(name), at));
+    world.aws.put_web_acl("REGIONAL", "front", "Block", json!(rules));
+    world.set(&["--max-ip-sets=6", "--web-acl=front"]);
+    once_proven(&world, |aws| aws.edit_web_acl("front", |rules| drop(rules.as_array_mut().unwrap().pop())));
+    let document = world.next_apply().await;
+    assert_eq!((document.outcome, changes(&document)), (Outcome::Unenforced, vec![]), "{}", document.reason);
+    assert!(world.aws.ip_set(FULL).unwrap().addresses.contains(&"203.0.113.0/30".to_owned()));
+}
+
+/// Two full IP sets, to both of which both rule groups refer, so that there is no place for a third. All of it must stay in
+/// force at every call.
+async fn doubled() -> World {
+    let config = Config { set_capacity: 4, group_references: 2, ..Config::default() };
+    let world = World::with(config, &["--max-ip-sets=4"]);
+    world.items(1..=8);
+    assert_eq!(world.apply().await.outcome, Outcome::Changed);
+    let mut rules = world.aws.rule_group("wafsync-1").unwrap().rules;
+    rules[0]["VisibilityConfig"]["MetricName"] = json!("wafsync-2");
+    world.aws.edit_rule_group("wafsync-2", |now| *now = rules);
+    world.later().await;
+    world.settled().await;
+    world.items(9..=9);
+    world.aws.on_call(|aws, call| {
+        let in_force = in_force(aws);
+        assert!(
+            ips(1..=8).iter().all(|ip| in_force.contains(ip)),
+            "locked out after {} {}",
+            call.operation,
+            call.target
+        );
+    });
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_double_reference_gives_way_to_a_further_set() {
+    let world = doubled().await;
+    let plan = world.text(Command::Plan).await;
+    assert!(plan.contains("rule group to refer to 1 IP set, to leave 1 IP set to another rule group"), "{plan}");
+    let document = world.next_apply().await;
+    assert_eq!(document.outcome, Outcome::Changed, "{}", document.reason);
+    let log = world.aws.log();
+    let write = log.iter().position(|call| call.operation == "UpdateRuleGroup").unwrap();
+    let before: Vec<&str> = log[..write].iter().map(|call| call.operation.as_str()).collect();
+    assert!(before.ends_with(&["ListIPSets", "ListRuleGroups", "GetRuleGroup", "ListIPSets"]), "{before:?}");
+    assert!(log[write].at - log[0].at >= Duration::from_mins(1));
+    assert_eq!(world.in_force(), ips(1..=9));
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_double_reference_stays_after_the_other_rule_group_was_edited() {
+    let world = doubled().await;
+    // Both sets are in force by the second rule group alone from then on.
+    world.once("CreateIPSet", Phase::After, |aws, _| aws.edit_rule_group("wafsync-1", |rules| *rules = json!([])));
+    let document = world.next_apply().await;
+    assert_eq!(document.outcome, Outcome::Changed, "{}", document.reason);
+    let sets = world.aws.rule_group("wafsync-2").unwrap().rules.to_string();
+    let kept = [FULL, OTHER].map(|name| sets.contains(&world.aws.ip_set(name).unwrap().arn));
+    assert_eq!((kept, world.in_force()), ([true, true], ips(1..=9)));
     world.later().await;
     world.settled().await;
 }
