@@ -258,14 +258,14 @@ impl Applying<'_, '_> {
             sets.get(&shard.arn) == Some(&shard.token)
                 && referring(shard).all(|group| groups.get(&group.arn) == Some(&group.token))
         };
-        let same_acls = current.web_acls.as_ref().is_none_or(|acls| *acls == web_acls)
+        let is_same = current.web_acls.as_ref().is_none_or(|acls| *acls == web_acls)
             && current.unread_web_acls.len() == unread.len()
             && others.values().zip(&tokens).all(|(group, token)| group.token == *token);
         let changed = match change.relies_on.iter().find(|name| !is_known(name)) {
             Some(set) => {
                 format!("the lists do not show {set} and the rule groups that refer to it as this run knows them")
             }
-            None if same_acls => return Ok(()),
+            None if is_same => return Ok(()),
             None => "a web ACL or a rule group is no longer as this run knows it".to_owned(),
         };
         let target = change.write.target();

@@ -128,7 +128,7 @@ pub(super) fn group_changes(basis: Basis<'_>, layout: &Layout, names: &[String])
                 }
                 let unrefer = dropped(basis, group, &spec);
                 if unrefer.len() > relies_on.len() {
-                    // What a foreign set holds is unknown: any of ours may have to keep it in force.
+                    // It drops foreign sets as well. What they hold is unknown: any of ours may have to keep it in force.
                     relies_on = ends_wired(basis, layout, names);
                 }
                 let (id, token) = (group.id.clone(), group.token.clone());
