@@ -68,8 +68,16 @@ impl World {
             policy: &self.settings.waf.policy,
             limits: self.settings.waf.limits,
         };
-        let plan =
-            Plan::new(basis, Restraint { held: &judgment.held, waiting: &[], closed: &judgment.closed, proven: true });
+        let plan = Plan::new(
+            basis,
+            Restraint {
+                held: &judgment.held,
+                waiting: &[],
+                closed: &judgment.closed,
+                proven: true,
+                keeps_foreign: false,
+            },
+        );
         Decision { plan, diff, judgment }
     }
 

@@ -76,6 +76,15 @@ pub enum Write {
     },
 }
 
+impl Change {
+    /// Whether a rule group no longer refers to a foreign IP set.
+    #[must_use]
+    pub fn drops_foreign(&self) -> bool {
+        // No IP set has a colon in its name.
+        self.unrefer.iter().any(|set| set.contains(':'))
+    }
+}
+
 impl Write {
     /// The name of the resource.
     #[must_use]

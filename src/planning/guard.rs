@@ -102,12 +102,13 @@ impl ApprovedPlan {
     /// Splits the changes into those for which `first` holds and the rest. Both parts are approved.
     #[must_use]
     pub fn partition(self, first: impl FnMut(&Change) -> bool) -> (Self, Self) {
-        let Plan { changes, deferred, unplaced, minimum } = self.0;
+        let Plan { changes, deferred, unplaced, keeps_foreign, minimum } = self.0;
         let (first, rest): (Vec<Change>, Vec<Change>) = changes.into_iter().partition(first);
         let of_first = minimum.min(first.len());
+        let (d, u) = (deferred.clone(), unplaced.clone());
         (
-            Self(Plan { changes: first, deferred: deferred.clone(), unplaced: unplaced.clone(), minimum: of_first }),
-            Self(Plan { changes: rest, deferred, unplaced, minimum: minimum - of_first }),
+            Self(Plan { changes: first, deferred: d, unplaced: u, keeps_foreign, minimum: of_first }),
+            Self(Plan { changes: rest, deferred, unplaced, keeps_foreign, minimum: minimum - of_first }),
         )
     }
 }
@@ -215,9 +216,12 @@ impl Scales<'_> {
     /// Adds the reasons that block the whole plan. Returns whether there are any.
     fn weigh_blocking(&mut self) -> bool {
         let empty = self.evidence.empty_table().map(|reason| (self.approves(|a| a.empty_table), reason));
+        let rejects = self.evidence.settings.on_rejection == OnRejection::Hold && self.evidence.rejections > 0;
         let rules = self.evidence.rules.iter().map(|change| {
-            let is_approved = self.approves(|approval| approval.rules.contains(change));
-            (is_approved, Reason::Rule(change.clone()))
+            // A foreign IP set may hold what a rejected item asks for.
+            let needs_all = rejects && change.drops_foreign();
+            let approves = |a: &Approval| a.rules.contains(change) && (a.rejections || !needs_all);
+            (self.approves(approves), Reason::Rule(change.clone()))
         });
         let (passed, blocking): (Vec<_>, Vec<_>) =
             empty.into_iter().chain(rules).partition(|(is_approved, _)| *is_approved);

@@ -37,6 +37,8 @@ pub struct Restraint<'a> {
     pub closed: &'a [usize],
     /// Whether removals that need a second scan have it or can still get it.
     pub proven: bool,
+    /// Whether references to foreign IP sets may not be dropped: a scan asked for addresses that may be in force only by them.
+    pub keeps_foreign: bool,
 }
 
 /// The input of a plan.
@@ -68,6 +70,8 @@ pub struct Plan {
     pub deferred: Vec<Cidr>,
     /// Wanted CIDRs without room, sorted.
     pub unplaced: Vec<Cidr>,
+    /// Whether references to foreign IP sets stay, because wanted addresses may be in force only by them.
+    pub keeps_foreign: bool,
     /// A lower bound on the writes of any plan.
     pub minimum: usize,
 }
@@ -82,12 +86,22 @@ impl Plan {
     /// Makes the plan.
     #[must_use]
     pub fn new(basis: Basis<'_>, restraint: Restraint<'_>) -> Self {
-        let (input, layout) = lay_out(basis, restraint);
+        let has_foreign =
+            (basis.current.groups.iter()).any(|group| rule_changes::foreign(group, basis.current).next().is_some());
+        let Restraint { waiting, proven, .. } = restraint;
+        let keeps_foreign = has_foreign && (restraint.keeps_foreign || !proven || !waiting.is_empty());
+        let mut restraint = Restraint { keeps_foreign, ..restraint };
+        let (mut input, mut layout) = lay_out(basis, restraint);
+        if has_foreign && !keeps_foreign && !layout.unplaced.is_empty() {
+            restraint.keeps_foreign = true;
+            (input, layout) = lay_out(basis, restraint);
+        }
+        let keeps_foreign = restraint.keeps_foreign;
         debug_assert_eq!(layout.shards.len(), basis.current.shards.len(), "one layout for each shard");
         let minimum = lower_bound::writes(&counts::counts(&input, &layout));
         let names = new_names(basis, &layout);
         let mut changes = set_changes(basis, &layout, &names);
-        changes.extend(group_changes(basis, &layout, &names));
+        changes.extend(group_changes(basis, &layout, &names, keeps_foreign));
         changes.sort_by(|a, b| (a.stage, a.write.target()).cmp(&(b.stage, b.write.target())));
         let mut deferred: BTreeSet<Cidr> = layout.shards.iter().flat_map(|shard| &shard.deferred).copied().collect();
         let waits = |class: Class, cidr: Cidr| match class {
@@ -99,7 +113,7 @@ impl Plan {
         };
         let unwanted = basis.diff.unwanted.iter().flatten().filter(|unwanted| waits(unwanted.class, unwanted.cidr));
         deferred.extend(unwanted.map(|unwanted| unwanted.cidr));
-        Self { changes, deferred: deferred.into_iter().collect(), unplaced: layout.unplaced, minimum }
+        Self { changes, deferred: deferred.into_iter().collect(), unplaced: layout.unplaced, keeps_foreign, minimum }
     }
 
     /// The least time in seconds for the writes and the reads that verify them.
@@ -188,10 +202,11 @@ fn layout_input<'a>(basis: Basis<'a>, restraint: Restraint<'a>) -> Input<'a> {
         .map(|number| {
             let existing = group_of(basis.current, *number);
             let group = existing.map(|(_, group)| group);
-            let is_rewritten = |group| rule_changes::must_rewrite(group, basis.current, basis.policy, basis.target);
+            let is_rewritten = |group| {
+                rule_changes::must_rewrite(group, basis.current, basis.policy, basis.target, restraint.keeps_foreign)
+            };
             GroupInput {
-                references: existing
-                    .map_or(0, |(index, group)| references::double(basis.current, index, group).count()),
+                references: existing.map_or(0, |(index, group)| kept_references(basis, restraint, index, group)),
                 referred: references::referred(basis.current, group),
                 written_anyway: group.is_none_or(is_rewritten),
             }
@@ -200,6 +215,18 @@ fn layout_input<'a>(basis: Basis<'a>, restraint: Restraint<'a>) -> Input<'a> {
     let new_sets = basis.limits.max_ip_sets.saturating_sub(basis.current.shards.len());
     let desired = PerFamily::from_fn(|family| basis.desired.cidrs(family));
     Input { limits: basis.limits, shards, groups, desired, waiting: restraint.waiting, new_sets }
+}
+
+/// The references that this group keeps besides those to its own shards; all that fit if it must stay as it is.
+fn kept_references(basis: Basis<'_>, restraint: Restraint<'_>, index: usize, group: &RuleGroup) -> usize {
+    let double = references::double(basis.current, index, group).count();
+    if !restraint.keeps_foreign {
+        double
+    } else if rule_changes::must_stay(group, basis.current, basis.policy, basis.target) {
+        basis.limits.group_references
+    } else {
+        double + rule_changes::foreign(group, basis.current).collect::<BTreeSet<_>>().len()
+    }
 }
 
 /// Whether this shard's contents are all wanted but its description has another sum.

@@ -1,5 +1,6 @@
 //! Changes of our rules: which need approval, and which rule groups have to be rewritten.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::model::current::{Current, GroupRule, RuleGroup};
@@ -55,6 +56,12 @@ pub enum RuleChange {
 }
 
 impl RuleChange {
+    /// Whether a foreign IP set would no longer let anyone in.
+    #[must_use]
+    pub const fn drops_foreign(&self) -> bool {
+        matches!(self, Self::DroppedReference { .. })
+    }
+
     /// What a digest covers besides the text: approving one hand edit does not approve another.
     #[must_use]
     pub fn seen(&self) -> &str {
@@ -128,26 +135,48 @@ pub fn guarded_changes(current: &Current, policy: &RulePolicy, target: &Target) 
             }
             GroupRule::Empty | GroupRule::Standard { .. } | GroupRule::Edited { .. } => {}
         }
-        let mut foreign: Vec<&String> = references.iter().filter(|arn| !is_shard(current, arn)).collect();
-        foreign.sort_unstable();
-        foreign.dedup();
-        changes.extend(
-            foreign
-                .into_iter()
-                .map(|arn| RuleChange::DroppedReference { group: group.name.clone(), ip_set: arn.clone() }),
-        );
+        let foreign: BTreeSet<&String> = foreign(group, current).collect();
+        let dropped = |arn: &String| RuleChange::DroppedReference { group: group.name.clone(), ip_set: arn.clone() };
+        changes.extend(foreign.into_iter().map(dropped));
     }
     changes
 }
 
-/// Whether the group has to be written even if its references stay.
+/// The foreign IP sets to which this group refers.
+pub fn foreign<'a>(group: &'a RuleGroup, current: &Current) -> impl Iterator<Item = &'a String> {
+    group.rule.references().iter().filter(|arn| !is_shard(current, arn))
+}
+
+/// Whether the group has to stay as it is while its references to foreign IP sets stay: with another rule, these would get
+/// another meaning.
 #[must_use]
-pub fn must_rewrite(group: &RuleGroup, current: &Current, policy: &RulePolicy, target: &Target) -> bool {
+pub fn must_stay(group: &RuleGroup, current: &Current, policy: &RulePolicy, target: &Target) -> bool {
+    !is_configured(&group.rule, policy, target) && foreign(group, current).next().is_some()
+}
+
+/// Whether a rule has the configured policy and labels.
+fn is_configured(rule: &GroupRule, policy: &RulePolicy, target: &Target) -> bool {
+    matches!(rule, GroupRule::Standard { policy: now, labels, .. }
+        if now == policy && *labels == policy.labels(&target.name))
+}
+
+/// Whether the group has to be written even if our IP sets in its references stay. `keeps_foreign`: whether foreign ones stay too.
+#[must_use]
+pub fn must_rewrite(
+    group: &RuleGroup,
+    current: &Current,
+    policy: &RulePolicy,
+    target: &Target,
+    keeps_foreign: bool,
+) -> bool {
+    if keeps_foreign && must_stay(group, current, policy, target) {
+        return false;
+    }
     let tidy = match &group.rule {
         GroupRule::Empty => true,
-        GroupRule::Standard { policy: now, labels, tidy, references } => {
-            let as_ours = now == policy && *labels == policy.labels(&target.name) && *tidy;
-            as_ours && references.iter().all(|arn| is_shard(current, arn)) && distinct(references)
+        GroupRule::Standard { tidy, references, .. } => {
+            let as_ours = *tidy && is_configured(&group.rule, policy, target);
+            as_ours && (keeps_foreign || foreign(group, current).next().is_none()) && distinct(references)
         }
         GroupRule::Edited { .. } => false,
     };
@@ -250,7 +279,7 @@ pub(crate) mod tests {
     fn seen(group: RuleGroup, policy: &RulePolicy) -> (Vec<String>, bool) {
         let current = current(group);
         let changes = guarded_changes(&current, policy, &target());
-        let rewrite = must_rewrite(&current.groups[0], &current, policy, &target());
+        let rewrite = must_rewrite(&current.groups[0], &current, policy, &target(), false);
         (changes.iter().map(ToString::to_string).collect(), rewrite)
     }
 

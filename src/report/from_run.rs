@@ -64,7 +64,8 @@ impl Document {
             document.deferred.clone_from(&plan.deferred);
             document.unplaced.clone_from(&plan.unplaced);
             let is_unwanted = |cidr: &Cidr| run.newest().is_some_and(|scan| !scan.covers_all(*cidr));
-            document.leaves_something = plan.deferred.iter().any(is_unwanted) || !plan.unplaced.is_empty();
+            document.leaves_something =
+                plan.deferred.iter().any(is_unwanted) || !plan.unplaced.is_empty() || plan.keeps_foreign;
             document.drift = diff.drift().collect();
             document.estimate_seconds = plan.estimate_seconds(settings.run.read_rate, settings.run.write_rate);
             let settled = (decision.care() == Some(Care::Settled)).then_some(settings.table.settle);

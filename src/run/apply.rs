@@ -37,7 +37,8 @@ const LIST_POLL: Duration = Duration::from_secs(2);
 const LIST_POLLS: usize = 5;
 
 /// How long a run must have known the IP sets on which a removal relies: another run may have written them just before,
-/// and AWS propagates each set on its own. As long as reads may be stale.
+/// and AWS propagates each set on its own. As long as reads may be stale. Dropping a reference to a foreign IP set waits as long
+/// after this run's own last write.
 pub(crate) const RELIED_FOR: Duration = Duration::from_mins(1);
 
 /// Carries out `plan`. Returns what was written, and why the rest was not. It ends early only between two calls. `until`:
@@ -137,6 +138,7 @@ impl Applying<'_, '_> {
             if let Some(under_way) = under_way.get_mut(&write.kind()) {
                 *under_way -= 1;
             }
+            self.observation.answered();
             match answer {
                 Ok(receipt) => {
                     stop.progress().written();
@@ -193,7 +195,7 @@ impl Applying<'_, '_> {
     /// Whether a change may be sent that relies on other IP sets, or on other references to them: nothing has failed so far, the
     /// run has known them for some time, and lists still show them.
     async fn may_rely(&mut self, change: &Change) -> bool {
-        let wait = (self.observation.waf_read + RELIED_FOR).saturating_duration_since(Instant::now());
+        let wait = (self.observation.known_since(change) + RELIED_FOR).saturating_duration_since(Instant::now());
         if self.troubles.is_empty()
             && !wait.is_zero()
             && let Err(reason) = self.job.stop.wait(Wait::Reliance, wait).await
@@ -228,7 +230,7 @@ impl Applying<'_, '_> {
     }
 
     /// Checks that lists show the IP sets that a change relies on, and all rule groups that refer to them, with the known lock
-    /// tokens, and that the web ACLs are as before. Where a rule group drops a reference, whole IP sets are at stake: the others
+    /// tokens, no rule group of ours besides the known ones, and that the web ACLs are as before. Where a rule group drops a reference, whole IP sets are at stake: the others
     /// are read by themselves, too.
     async fn check_relied(&self, change: &Change) -> Result<(), Trouble> {
         let (waf, stop) = (self.job.waf, self.job.stop);
@@ -249,7 +251,7 @@ impl Applying<'_, '_> {
         let (web_acls, unread) = read.map_err(|error| trouble(&error, false))?;
         let listed = tokio::try_join!(
             waf.list_lock_tokens(stop),
-            waf.list_rule_group_tokens(stop),
+            waf.list_own_rule_groups(stop),
             try_join_all(others.values().map(|group| waf.rule_group_token(&group.name, &group.id, stop))),
         );
         let (sets, groups, tokens) = listed.map_err(|error| trouble(&error, false))?;
@@ -258,7 +260,10 @@ impl Applying<'_, '_> {
             sets.get(&shard.arn) == Some(&shard.token)
                 && referring(shard).all(|group| groups.get(&group.arn) == Some(&group.token))
         };
-        let is_same = current.web_acls.as_ref().is_none_or(|acls| *acls == web_acls)
+        // One that the first list left out may refer to the IP set that loses something, for another web ACL.
+        let are_all_known = groups.keys().all(|arn| current.groups.iter().any(|group| group.arn == *arn));
+        let is_same = are_all_known
+            && current.web_acls.as_ref().is_none_or(|acls| *acls == web_acls)
             && current.unread_web_acls.len() == unread.len()
             && others.values().zip(&tokens).all(|(group, token)| group.token == *token);
         let changed = match change.relies_on.iter().find(|name| !is_known(name)) {

@@ -1,13 +1,16 @@
 //! Makes a decision from the scans and from what WAF holds. It calls nothing.
 
+use crate::model::cidr::Family;
+use crate::model::cidrs::Slice;
+use crate::model::current::Current;
 use crate::planning::capacity;
 use crate::planning::diff::Diff;
 use crate::planning::guard::{self, Evidence, Judgment, Verdict};
 use crate::planning::plan::{Basis, Plan, Restraint};
-use crate::planning::rule_changes;
+use crate::planning::rule_changes::{self, RuleChange};
 use crate::run::decision::Decision;
 use crate::run::end::End;
-use crate::run::record::Seen;
+use crate::run::record::{Scans, Seen};
 use crate::run::state::State;
 
 /// Decides what to write: plans for what the newest scan wants, within what the guards let through.
@@ -45,12 +48,13 @@ pub(super) fn decide(state: &mut State<'_>) -> Result<Decision, End> {
         limits: waf.limits,
     };
     let proven = proof.can_be_had();
+    let keeps_foreign = rules.iter().any(RuleChange::drops_foreign) && asks_for_more(scans, current);
     // A blocked plan is shown as it would be without the guards.
     let restraint = match judgment.verdict {
-        Verdict::Blocked => Restraint { held: &[], waiting: &[], closed: &[], proven },
+        Verdict::Blocked => Restraint { held: &[], waiting: &[], closed: &[], proven, keeps_foreign },
         Verdict::Pass | Verdict::Held | Verdict::Approved => {
             let Judgment { held, waiting, closed, .. } = &judgment;
-            Restraint { held, waiting, closed, proven }
+            Restraint { held, waiting, closed, proven, keeps_foreign }
         }
     };
     let plan = Plan::new(basis, restraint);
@@ -58,6 +62,13 @@ pub(super) fn decide(state: &mut State<'_>) -> Result<Decision, End> {
         capacity::check(&scans.newest, current, waf.limits, settings.table.widest).map_err(End::failed)?;
     }
     Ok(Decision { plan, diff, judgment })
+}
+
+/// Whether an earlier scan asks for a CIDR that the newest one omits and that none of our IP sets has in force: then it may be
+/// in force by a foreign one.
+fn asks_for_more(scans: &Scans, current: &Current) -> bool {
+    let wanted = scans.earlier.iter().flat_map(|scan| Family::ALL.map(|family| scan.cidrs(family)));
+    wanted.flat_map(Slice::iter).any(|cidr| !scans.newest.covers_all(cidr) && !current.holds_in_force(cidr))
 }
 
 /// What `--approve` takes to let the rest of this run past the guards; `None` if nothing was decided.

@@ -51,14 +51,15 @@ impl Decision {
         }
     }
 
-    /// The proof that this plan needs before it removes anything from force; `None` if it removes nothing.
+    /// The proof that this plan needs before it takes anything from force; `None` if it takes nothing. What a foreign IP set
+    /// holds is unknown: the table may ask for it.
     #[must_use]
     pub fn care(&self) -> Option<Care> {
         let removes = |cidrs: &[Cidr]| {
             let removed = |change: &Change| change.remove.iter().any(|cidr| cidrs.binary_search(&cidr).is_ok());
             self.plan.changes.iter().any(removed)
         };
-        if removes(&self.diff.unproven()) {
+        if removes(&self.diff.unproven()) || self.plan.changes.iter().any(Change::drops_foreign) {
             Some(Care::Settled)
         } else if Family::ALL.iter().any(|family| removes(&self.diff.distinct(*family, diff::Class::Drift))) {
             Some(Care::Immediate)

@@ -79,7 +79,9 @@ pub(super) fn keep_what_stays(at_start: &mut Current, now: &Current) {
         let Some(now) = now.shards.iter().find(|now| now.arn == then.arn) else { return false };
         then.group = groups.iter().position(|group| group.rule.references().contains(&then.arn));
         if then.token != now.token {
-            then.cidrs = then.cidrs.iter().filter(|cidr| now.cidrs.contains(*cidr)).collect();
+            if then.cidrs.iter().any(|cidr| !now.cidrs.contains(cidr)) {
+                then.cidrs = then.cidrs.iter().filter(|cidr| now.cidrs.contains(*cidr)).collect();
+            }
             then.token.clone_from(&now.token);
         }
         true

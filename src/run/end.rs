@@ -43,6 +43,8 @@ pub enum Why {
     Deferred,
     /// Wanted addresses have no room until unwanted ones are removed.
     NoRoomYet,
+    /// A reference to a foreign IP set stays: wanted addresses may be in force only by it.
+    ForeignReference,
 }
 
 /// Why a run failed.

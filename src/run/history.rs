@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::model::cidr::{Cidr, PerFamily};
 use crate::model::current::Current;
+use crate::planning::change::Change;
 use crate::planning::guard::Approval;
 use crate::run::applied::Origin;
 use crate::run::decision::Decision;
@@ -63,6 +64,7 @@ impl History {
                 && last.judgment.waiting == decision.judgment.waiting
                 && last.plan.deferred == decision.plan.deferred
                 && last.plan.unplaced == decision.plan.unplaced
+                && last.plan.keeps_foreign == decision.plan.keeps_foreign
         };
         let said = self.rounds.last().is_some_and(|round| says_the_same(&round.decision));
         self.pending = (!said).then_some(decision);
@@ -96,11 +98,20 @@ impl History {
         added
     }
 
-    /// Why the last plan was not carried out in full. If it was stopped, that may be the same as with the one before.
+    /// Why the last plan was not carried out in full. If it was stopped, that may be the same as with the one before, unless all
+    /// that was missing then has been written since.
     pub(super) fn troubles(&self) -> impl Iterator<Item = &Trouble> {
         let is_stopped = |round: &Round| round.troubles.iter().any(|trouble| matches!(trouble, Trouble::Stopped(_)));
         let stopped = self.rounds.iter().rev().take_while(|round| is_stopped(round)).count();
-        self.rounds.iter().rev().take(stopped + 1).flat_map(|round| &round.troubles)
+        let (before, last) = self.rounds.split_at(self.rounds.len() - stopped);
+        let is_written = |change: &Change| last.iter().any(|round| round.applied.wrote(change));
+        let is_made_up = |round: &Round| {
+            let mut missing =
+                round.decision.plan.changes.iter().filter(|change| !round.applied.wrote(change)).peekable();
+            missing.peek().is_some() && missing.all(is_written)
+        };
+        let before = before.last().filter(|round| !is_made_up(round));
+        last.iter().rev().chain(before).flat_map(|round| &round.troubles)
     }
 
     /// How a run ends that `end` cuts short: a failure before that comes first.

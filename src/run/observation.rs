@@ -12,7 +12,7 @@ use crate::model::desired::Desired;
 use crate::model::item::TableView;
 use crate::model::naming::Target;
 use crate::model::settings::{OnRejection, Settings};
-use crate::planning::change::Write;
+use crate::planning::change::{Change, Write};
 use crate::planning::diff::Diff;
 use crate::run::effect;
 use crate::run::end::{End, Failure, Fault, Why};
@@ -56,7 +56,9 @@ pub(super) struct Observation {
     /// Whether WAF has not been read since something was written.
     pub(super) is_unread: bool,
     /// When WAF was first read.
-    pub(super) waf_read: Instant,
+    waf_read: Instant,
+    /// When AWS last answered a write of this run.
+    last_answer: Option<Instant>,
     /// Lock tokens that this run has used up: a read that shows one of them is stale.
     spent: BTreeSet<LockToken>,
     /// ARNs of what this run has written: a read that lacks one of them is stale.
@@ -94,6 +96,7 @@ impl Observation {
             at_settling: None,
             is_unread: false,
             waf_read,
+            last_answer: None,
             spent,
             written,
             created,
@@ -167,7 +170,23 @@ impl Observation {
         }
         self.written.insert(receipt.arn.clone());
         effect::take_over(&mut self.seen.current, write, receipt, &job.target.name);
+        // What this write has removed is new if another run brings it back.
+        for then in [&mut self.at_start, &mut self.at_settling].into_iter().flatten() {
+            effect::keep_what_stays(then, &self.seen.current);
+        }
         effect::remember(job.cache, &self.seen.current, write, receipt);
+    }
+
+    /// Records an answer to a write, of which AWS may still propagate the effect.
+    pub(super) fn answered(&mut self) {
+        self.last_answer = Some(Instant::now());
+    }
+
+    /// Since when AWS has had the time to propagate what a change relies on. What a foreign IP set lets in may have been brought
+    /// into ours by this run.
+    pub(super) fn known_since(&self, change: &Change) -> Instant {
+        let own = self.last_answer.filter(|_| change.drops_foreign());
+        own.map_or(self.waf_read, |own| own.max(self.waf_read))
     }
 
     /// Records an attempt to wire these IP sets.

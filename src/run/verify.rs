@@ -64,6 +64,9 @@ fn left_to_the_next_run(state: &State<'_>) -> Vec<End> {
     if !plan.unplaced.is_empty() {
         left.push(End::partial(Why::NoRoomYet));
     }
+    if plan.keeps_foreign {
+        left.push(End::partial(Why::ForeignReference));
+    }
     left
 }
 

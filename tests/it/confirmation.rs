@@ -247,6 +247,35 @@ async fn what_another_run_adds_is_not_removed_because_of_one_scan_that_ends_a_ho
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_another_run_puts_back_is_not_removed_because_of_one_scan() {
+    let world = world(&["--settle", "20s"]).await;
+    world.no_items(1..=1);
+    // Right after the removal, the item is back, and another run adds its address.
+    world.once("UpdateIPSet", Phase::After, move |aws, _| {
+        aws.put_item(TABLE, "back", item("back", &ip(1)));
+        add(aws, "wafsync-ipv4-000", &ip(1));
+    });
+    // The next scan misses it, because its key changes just then.
+    let mut scans = 0;
+    world.aws.on_call(move |aws, call| {
+        if call.operation == "Scan" && call.phase == Phase::Before {
+            scans += 1;
+            match scans {
+                3 => aws.delete_item(TABLE, "back"),
+                4 => aws.put_item(TABLE, "back", item("back", &ip(1))),
+                _ => {}
+            }
+        }
+        assert!(scans < 3 || in_force(aws).contains(&ip(1)), "locked out at {call:?}");
+    });
+    let document = world.next_apply().await;
+    assert_eq!((document.outcome, world.calls("Scan")), (Outcome::Changed, 4), "{}", document.reason);
+    assert_eq!(world.in_force(), ips(1..=10));
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_run_whose_removals_were_none_reads_what_it_has_added_before() {
     let world = world(&[]).await;
     world.no_items(1..=1);
@@ -287,6 +316,19 @@ async fn a_denied_addition_is_a_failure_even_if_the_run_is_stopped_afterwards() 
     let document = world.next_apply().await;
     assert_eq!(document.outcome, Outcome::Failed, "{}", document.reason);
     assert!(document.reason.contains("CreateIPSet"), "{}", document.reason);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_that_was_put_right_is_none_if_the_run_is_stopped_afterwards() {
+    let world = world(&[]).await;
+    world.no_items(1..=1);
+    world.item("six", &["2001:db8:1::/48"]);
+    world.fail("CreateIPSet", When::Before, FaultKind::AccessDenied);
+    let signal = world.signal.clone();
+    world.once("UpdateRuleGroup", Phase::After, move |_, _| signal.raise());
+    let document = world.next_apply().await;
+    assert_eq!((document.outcome, world.calls("CreateIPSet")), (Outcome::Partial, 2), "{}", document.reason);
+    assert!(world.in_force().contains(&"2001:db8:1::/48".to_owned()), "{:?}", world.in_force());
 }
 
 #[tokio::test(start_paused = true)]

@@ -27,6 +27,7 @@ mod errors;
 mod evidence;
 mod explain;
 mod exposition;
+mod foreign;
 mod foreign_text;
 mod full_size;
 mod growth;

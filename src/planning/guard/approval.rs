@@ -28,7 +28,7 @@ pub struct Approval {
     pub(super) emptied: BTreeSet<Family>,
     /// Whether the table gave no entry.
     pub(super) empty_table: bool,
-    /// Whether the table has rejections.
+    /// Whether the table has rejections, and something would leave in spite of them.
     pub(super) rejections: bool,
 }
 
@@ -51,13 +51,14 @@ impl Approval {
             let reasons = evidence.family_reasons(*family, &diff.distinct(*family, Class::Withdrawn), waiting);
             reasons.iter().any(|reason| matches!(reason, Reason::Empties { .. }))
         };
+        let drops_foreign = evidence.rules.iter().any(RuleChange::drops_foreign);
         Self {
             additions: Family::ALL.iter().filter(|f| held(f)).flat_map(|f| additions.get(*f)).copied().collect(),
             emptied: Family::ALL.into_iter().filter(is_emptied).collect(),
             rules: evidence.rules.to_vec(),
             adopted: evidence.adopted_removals().map(|(_, name, _)| name.to_owned()).collect(),
             empty_table: evidence.empty_table().is_some(),
-            rejections: rejections && !removals.is_empty(),
+            rejections: rejections && (drops_foreign || !removals.is_empty()),
             removals,
         }
     }

@@ -544,7 +544,13 @@ fn an_approved_plan_shows_its_stages_and_both_of_its_parts_are_approved() {
         unrefer: vec![],
     };
     let changes = vec![change(Stage::Strip, "a"), change(Stage::Add, "b"), change(Stage::Add, "c")];
-    let plan = Plan { changes: changes.clone(), deferred: vec![host(1)], unplaced: vec![host(2)], minimum: 2 };
+    let plan = Plan {
+        changes: changes.clone(),
+        deferred: vec![host(1)],
+        unplaced: vec![host(2)],
+        keeps_foreign: true,
+        minimum: 2,
+    };
     let approved = ApprovedPlan::new(plan.clone(), &Case::wanting(0..100).judge()).unwrap();
     assert_eq!((approved.stage(Stage::Add), approved.stage(Stage::Wire)), (vec![&changes[1], &changes[2]], vec![]));
     assert!(!approved.is_empty() && approved.plan() == &plan);

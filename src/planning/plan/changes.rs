@@ -81,17 +81,20 @@ fn updated(cidrs: &Cidrs, add: &[Cidr], remove: &[Cidr]) -> Cidrs {
     kept.chain(add.iter().copied()).collect()
 }
 
-pub(super) fn group_changes(basis: Basis<'_>, layout: &Layout, names: &[String]) -> Vec<Change> {
+/// The changes of rule groups. `keeps_foreign`: whether references to foreign IP sets stay.
+pub(super) fn group_changes(basis: Basis<'_>, layout: &Layout, names: &[String], keeps_foreign: bool) -> Vec<Change> {
     let mut changes = Vec::new();
     for (position, number) in group_numbers(basis).into_iter().enumerate() {
         let existing = group_of(basis.current, number);
         let mut references: Vec<Reference> = Vec::new();
         if let Some((_, group)) = existing {
-            let ours = |arn: &String| {
-                let shard = basis.current.shards.iter().find(|shard| shard.arn == *arn)?;
-                Some(Reference { name: shard.name.clone(), arn: Some(arn.clone()) })
+            let kept = |arn: &String| {
+                let shard = basis.current.shards.iter().find(|shard| shard.arn == *arn);
+                let name = shard.map_or(arn, |shard| &shard.name);
+                let stays = shard.is_some() || keeps_foreign;
+                stays.then(|| Reference { name: name.clone(), arn: Some(arn.clone()) })
             };
-            for reference in group.rule.references().iter().filter_map(ours) {
+            for reference in group.rule.references().iter().filter_map(kept) {
                 if !references.contains(&reference) {
                     references.push(reference);
                 }
@@ -122,7 +125,8 @@ pub(super) fn group_changes(basis: Basis<'_>, layout: &Layout, names: &[String])
         let (write, unrefer) = match existing {
             None => (Write::CreateRuleGroup(spec), Vec::new()),
             Some((_, group)) => {
-                let rewrite = rule_changes::must_rewrite(group, basis.current, basis.policy, basis.target);
+                let rewrite =
+                    rule_changes::must_rewrite(group, basis.current, basis.policy, basis.target, keeps_foreign);
                 if !rewrite && refer_names.is_empty() {
                     continue;
                 }

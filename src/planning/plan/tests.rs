@@ -213,7 +213,7 @@ fn plan(
         policy: &POLICY,
         limits: LIMITS,
     };
-    Plan::new(basis, Restraint { held: &kept_back, waiting: &[], closed: &closed, proven })
+    Plan::new(basis, Restraint { held: &kept_back, waiting: &[], closed: &closed, proven, keeps_foreign: false })
 }
 
 /// Carries the plan out in a random order within each stage, some of it failing, and looks at every state on the way.
@@ -301,7 +301,7 @@ fn names_take_the_lowest_free_numbers_and_keep_clear_of_strangers() {
         policy: &POLICY,
         limits: LIMITS,
     };
-    let plan = Plan::new(basis, Restraint { held: &[], waiting: &[], closed: &[], proven: true });
+    let plan = Plan::new(basis, Restraint { held: &[], waiting: &[], closed: &[], proven: true, keeps_foreign: false });
     let targets: Vec<(Stage, &str)> = plan.changes.iter().map(|change| (change.stage, change.write.target())).collect();
     let expected = [
         (Stage::Add, "wafsync-ipv4-001"),

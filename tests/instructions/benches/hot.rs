@@ -155,7 +155,7 @@ fn plan(world: World) -> (Diff, Plan) {
     let World { desired, current, target, policy, limits } = &world;
     let diff = Diff::new(desired, &[], &[], current);
     let basis = Basis { desired, current, at_start: None, diff: &diff, target, policy, limits: *limits };
-    let plan = Plan::new(basis, Restraint { held: &[], waiting: &[], closed: &[], proven: true });
+    let plan = Plan::new(basis, Restraint { held: &[], waiting: &[], closed: &[], proven: true, keeps_foreign: false });
     (diff, plan)
 }
 

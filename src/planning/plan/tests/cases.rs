@@ -78,7 +78,7 @@ fn planned(current: &Current, rest: &Rest<'_>) -> Plan {
         limits: LIMITS,
     };
     let held: Vec<Cidr> = cidrs(rest.held).iter().collect();
-    Plan::new(basis, Restraint { held: &held, waiting: &[], closed: &[], proven: rest.proven })
+    Plan::new(basis, Restraint { held: &held, waiting: &[], closed: &[], proven: rest.proven, keeps_foreign: false })
 }
 
 /// Each change as a line, and what is deferred.
