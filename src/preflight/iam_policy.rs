@@ -16,7 +16,7 @@ use crate::model::settings::{Scope, Settings};
 /// The command that a policy is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// `plan` and `explain`: read.
+    /// `plan`: read.
     Plan,
     /// `apply`: read and write.
     Apply,

@@ -329,7 +329,7 @@ impl Document {
     /// Whether anything is pending.
     #[must_use]
     pub fn is_pending(&self) -> bool {
-        !self.changes.is_empty() || self.is_guarded() || !self.deferred.is_empty()
+        !self.changes.is_empty() || self.is_guarded() || self.leaves_something
     }
 }
 

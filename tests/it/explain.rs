@@ -168,11 +168,41 @@ async fn an_item_that_was_rejected_as_a_whole_is_named() {
     let asks = [ip(1), ip(2), ip(3)];
     world.item("edge", &asks.iter().map(String::as_str).collect::<Vec<_>>());
     let answer = world.explain(&ip(1)).await;
-    let next = "add it to an item of the table; it may be in one that was rejected as a whole, such as edge: `wafsync plan` says why";
+    let next = "add it to an item of the table; it may be in an item that was rejected as a whole, such as edge: `wafsync plan` says why";
     assert_eq!((answer.exit_code(), answer.next.as_deref()), (7, Some(next)));
     world.item("edge", &[]);
     world.later().await;
     assert_eq!(world.explain(&ip(1)).await.next.as_deref(), Some("add it to an item of the table"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_item_that_was_rejected_as_a_whole_is_named_while_its_addresses_are_in_force() {
+    let world = World::new(&["--max-per-item", "2"]);
+    world.item("edge", &[&ip(1), &ip(2)]);
+    world.apply().await;
+    world.item("edge", &[&ip(1), &ip(2), &ip(3)]);
+    world.later().await;
+    let answer = world.explain(&ip(1)).await;
+    let next = "run `wafsync plan` to see when it is removed; add it to an item to keep it; it may be in an item that was rejected \
+                as a whole, such as edge: `wafsync plan` says why";
+    assert_eq!((answer.exit_code(), answer.next.as_deref()), (6, Some(next)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reference_to_a_foreign_set_is_named() {
+    let world = World::new(&[]);
+    world.items(1..=1);
+    world.apply().await;
+    let arn = world.aws.put_ip_set("REGIONAL", "offices", "IPV4", &[&ip(2)], None);
+    world.aws.edit_rule_group("wafsync-1", |rules| {
+        let ours = rules[0]["Statement"].take();
+        let theirs = json!({"IPSetReferenceStatement": {"ARN": arn}});
+        rules[0]["Statement"] = json!({"OrStatement": {"Statements": [ours, theirs]}});
+    });
+    world.later().await;
+    let answer = world.explain(&ip(2)).await;
+    assert_eq!(answer.exit_code(), 7);
+    insta::assert_snapshot!("explain-foreign", answer.to_text());
 }
 
 #[tokio::test(start_paused = true)]

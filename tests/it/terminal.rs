@@ -8,6 +8,8 @@ use std::process::Stdio;
 use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
+use wafsync_test_aws::{Fault, FaultKind, When};
+
 use crate::process::Process;
 
 /// The prompt before the program waits for an answer.
@@ -73,6 +75,37 @@ async fn a_plan_without_a_write_ends_as_a_run_would() {
     let (code, shown) = apply(&process, &named, "no\n").await;
     assert!(code == Some(3) && !shown.contains(QUESTION), "{shown}");
     assert!(shown.contains("front does NOT enforce wafsync-1"), "{shown}");
+}
+
+#[tokio::test]
+async fn a_web_acl_that_cannot_be_read_stops_no_write() {
+    let process = Process::new().await;
+    process.item("a", &["198.51.100.7/32"]);
+    process.aws.put_web_acl("REGIONAL", "front", "Block", serde_json::json!([]));
+    process.aws.fail(Fault {
+        operation: Some("GetWebACL".to_owned()),
+        target: None,
+        skip: 0,
+        times: 100,
+        when: When::Before,
+        kind: FaultKind::AccessDenied,
+    });
+    let (code, shown) = apply(&process, &["--web-acl=front"], "yes\n").await;
+    assert!(code == Some(1) && shown.contains(QUESTION), "{shown}");
+    assert_eq!(process.aws.ip_sets().len(), 1, "{shown}");
+    let (code, shown) = apply(&process, &["--web-acl=front"], "yes\n").await;
+    assert!(code == Some(1) && !shown.contains(QUESTION) && shown.contains("front"), "{shown}");
+}
+
+#[tokio::test]
+async fn a_plan_without_a_write_comes_in_the_format_asked_for() {
+    let process = Process::new().await;
+    process.item("a", &["198.51.100.7/32"]);
+    assert_eq!(apply(&process, &["--yes"], "").await.0, Some(0));
+    let (code, shown) = apply(&process, &["--output=json"], "no\n").await;
+    assert!(code == Some(0) && shown.contains("\"changes\": []"), "{shown}");
+    let (code, shown) = apply(&process, &["--output=json", "--table=missing"], "no\n").await;
+    assert!(code == Some(1) && shown.contains("\"outcome\": \"failed\""), "{shown}");
 }
 
 #[tokio::test]

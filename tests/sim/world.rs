@@ -291,7 +291,7 @@ impl World {
             None => {
                 let referring = reader.referring_web_acls(&current.groups, waf, stop).await?;
                 match (referring.web_acls.is_empty(), referring.listed) {
-                    (false, _) => Acls::Found(referring.web_acls),
+                    (false, _) => Acls::Found(referring.web_acls, None),
                     (true, 0) => Acls::NotLooked(None),
                     (true, listed) => Acls::NoneRefers(listed),
                 }

@@ -10,7 +10,7 @@ use crate::host::{clock, progress};
 use crate::metrics::export::Exporter;
 use crate::metrics::health::Health;
 use crate::metrics::samples;
-use crate::model::settings::{MetricsSettings, Settings, ViewSettings};
+use crate::model::settings::{MetricsSettings, Output, Settings, ViewSettings};
 use crate::planning::guard::Verdict;
 use crate::preflight::iam_policy::Access;
 use crate::report::{Command, Document};
@@ -57,6 +57,8 @@ pub(in crate::host) async fn run(
 fn without_writes(document: &Document) -> Outcome {
     if document.is_guarded() {
         Outcome::Held
+    } else if document.outcome != Outcome::Planned {
+        document.outcome
     } else if document.web_acls.iter().any(|acl| !acl.missing.is_empty()) {
         Outcome::Unenforced
     } else if document.leaves_something {
@@ -88,11 +90,14 @@ impl Asking<'_> {
         let shown = self.plan().await;
         let page = to_be_asked(&shown, self.view, self.session.approving());
         let document = &shown.document;
-        if document.outcome != Outcome::Planned {
-            return Some(deliver(out, &page, document.outcome.exit_code()));
-        }
         if document.changes.is_empty() || document.guard.verdict == Verdict::Blocked {
-            return Some(deliver(out, &page, without_writes(document).exit_code()));
+            let code = without_writes(document).exit_code();
+            return Some(match self.view.output {
+                Output::Text => deliver(out, &page, code),
+                Output::Json | Output::Markdown | Output::Html => {
+                    show(out, (&shown, Command::Plan), self.view, self.session.approving(), code)
+                }
+            });
         }
         if deliver(out, &page, 0) != 0 {
             return Some(Outcome::Failed.exit_code());
@@ -104,7 +109,8 @@ impl Asking<'_> {
             Answer::Signal => return Some(deliver(out, b"\nNothing was written.\n", Outcome::Partial.exit_code())),
         }
         let now = self.plan().await;
-        if now.document.outcome == Outcome::Planned && now.document.changes == shown.document.changes {
+        if now.document.changes == shown.document.changes && now.document.guard.verdict == shown.document.guard.verdict
+        {
             return None;
         }
         let changed = b"The plan has changed since it was shown, so nothing was written. Run apply again to see it.\n";

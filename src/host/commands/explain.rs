@@ -110,7 +110,7 @@ struct Explainer<'a> {
     table: TableSight,
     waf: WafReader,
     cache: ReadCache,
-    /// The web ACLs that the search has found to refer to our rule groups.
+    /// The web ACLs that a complete search has found to refer to our rule groups.
     found: Vec<String>,
 }
 
@@ -204,7 +204,7 @@ impl<'a> Explainer<'a> {
         let settings = &self.settings.waf;
         let (read, unread) = (current.web_acls.take(), std::mem::take(&mut current.unread_web_acls));
         match (read, unread.first()) {
-            (Some(read), None) if settings.web_acls.is_empty() => return Ok(Acls::Found(read)),
+            (Some(read), None) if settings.web_acls.is_empty() => return Ok(Acls::Found(read, None)),
             (Some(read), None) => return Ok(Acls::Named(read)),
             (_, Some(unread)) if !settings.web_acls.is_empty() => {
                 let text = format!("web ACL {}: {}", crate::text::line(&unread.name), unread.message);
@@ -221,16 +221,20 @@ impl<'a> Explainer<'a> {
             Err(error) if waits && error.class() == Class::Again => return Err(error.into()),
             Err(error) => return Ok(Acls::NotLooked(Some(error.with_hint()))),
         };
-        self.found = referring.web_acls.iter().map(|acl| acl.arn.clone()).collect();
-        Ok(match referring.unread.first() {
-            _ if !referring.web_acls.is_empty() => Acls::Found(referring.web_acls),
+        let unread = match referring.unread.first() {
             Some(unread) if waits && !unread.lasting => {
                 return Err(Obstacle { text: with_hint(&unread.message, unread.hint.as_deref()), again: true });
             }
-            Some(unread) => Acls::NotLooked(Some(with_hint(&unread.message, unread.hint.as_deref()))),
-            None if referring.listed == 0 => Acls::NotLooked(None),
-            None if referring.complete => Acls::NoneRefers(referring.listed),
-            None => Acls::NotLooked(Some("there are too many to read".to_owned())),
+            Some(unread) => Some(with_hint(&unread.message, unread.hint.as_deref())),
+            None => (!referring.complete).then(|| "there are too many to read".to_owned()),
+        };
+        if unread.is_none() {
+            self.found = referring.web_acls.iter().map(|acl| acl.arn.clone()).collect();
+        }
+        Ok(match unread {
+            unread if !referring.web_acls.is_empty() => Acls::Found(referring.web_acls, unread),
+            None if referring.listed > 0 => Acls::NoneRefers(referring.listed),
+            unread => Acls::NotLooked(unread),
         })
     }
 }

@@ -1,6 +1,7 @@
 //! The answer about one address: the chain from the table to the web ACLs, and its first missing link.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 
@@ -13,6 +14,7 @@ use crate::model::desired::Desired;
 use crate::model::item::{REJECTED_VALUE_CHARS, Rejection, RejectionReason, TableView};
 use crate::model::policy::RulePolicy;
 use crate::model::web_acl::WebAcl;
+use crate::planning::rule_changes;
 
 /// The number of items that are named as examples.
 const SUCH_AS: usize = 3;
@@ -25,8 +27,8 @@ pub(super) const LISTED: usize = 100;
 pub enum Acls {
     /// Those named with `--web-acl`.
     Named(Vec<WebAcl>),
-    /// Those that a search found to refer to a rule group of ours; at least one.
-    Found(Vec<WebAcl>),
+    /// Those that a search found to refer to a rule group of ours, at least one, and why others were not read.
+    Found(Vec<WebAcl>, Option<String>),
     /// All of the scope, this many and at least one, of which none refers to a rule group of ours.
     NoneRefers(usize),
     /// None, and why if it matters.
@@ -36,7 +38,7 @@ pub enum Acls {
 impl Acls {
     fn seen(&self) -> &[WebAcl] {
         match self {
-            Self::Named(acls) | Self::Found(acls) => acls,
+            Self::Named(acls) | Self::Found(acls, _) => acls,
             Self::NoneRefers(_) | Self::NotLooked(_) => &[],
         }
     }
@@ -96,9 +98,12 @@ pub struct Explanation {
     /// What to do next; absent if there is nothing to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
-    /// Why no web ACL was looked at, if that is an obstacle.
+    /// Why no web ACL was looked at, or not each, if that is an obstacle.
     #[serde(skip)]
     pub(super) obstacle: Option<String>,
+    /// The references of our rule groups to IP sets that are not ours: rule group and ARN.
+    #[serde(skip)]
+    pub(super) foreign: Vec<(String, String)>,
     /// Items that were rejected as a whole, so that they may ask for the address: a few of their keys.
     #[serde(skip)]
     unread_items: Vec<String>,
@@ -203,21 +208,22 @@ pub fn explain(address: Cidr, seen: &Lookup<'_>) -> Explanation {
         ip_sets: found.iter().map(place).collect(),
         web_acls_seen: match seen.acls {
             Acls::Named(_) => "named",
-            Acls::Found(_) => "found",
+            Acls::Found(..) => "found",
             Acls::NoneRefers(_) => "none_refers",
             Acls::NotLooked(_) => "not_looked",
         },
         web_acls: match seen.acls {
-            Acls::Named(_) | Acls::Found(_) => Some(seen.enforcement(&found, address, &cover)),
+            Acls::Named(_) | Acls::Found(..) => Some(seen.enforcement(&found, address, &cover)),
             Acls::NoneRefers(_) | Acls::NotLooked(_) => None,
         },
         missing: None,
         next: None,
         unread_items: unread_items(desired.view()),
         obstacle: match seen.acls {
-            Acls::NotLooked(why) => why.clone(),
-            Acls::Named(_) | Acls::Found(_) | Acls::NoneRefers(_) => None,
+            Acls::NotLooked(why) | Acls::Found(_, why) => why.clone(),
+            Acls::Named(_) | Acls::NoneRefers(_) => None,
         },
+        foreign: seen.foreign(),
     };
     let held = |through: &dyn Fn(&Shard) -> bool| coverage::covers(&cover(through), address);
     explanation.missing = match (wanted, covered) {
@@ -233,6 +239,15 @@ pub fn explain(address: Cidr, seen: &Lookup<'_>) -> Explanation {
 }
 
 impl Lookup<'_> {
+    /// The references of our rule groups to IP sets that are not ours: rule group and ARN.
+    fn foreign(&self) -> Vec<(String, String)> {
+        let of = |group: &RuleGroup| {
+            let arns: BTreeSet<&String> = rule_changes::foreign(group, self.current).collect();
+            arns.into_iter().map(|arn| (group.name.clone(), arn.clone())).collect::<Vec<_>>()
+        };
+        self.current.groups.iter().flat_map(of).collect()
+    }
+
     /// The rule groups that refer to this IP set: a hand, or a run that read what was old, may have added one.
     fn groups(&self, shard: &Shard) -> impl Iterator<Item = &RuleGroup> {
         self.current.groups.iter().filter(|group| group.rule.references().contains(&shard.arn))
@@ -382,24 +397,27 @@ impl Explanation {
         if steps.is_empty() { "refer to the rule groups in the web ACL".to_owned() } else { steps.join("; ") }
     }
 
+    /// Where else it may be asked for, as the end of a sentence.
+    fn may_be_unread(&self) -> String {
+        if self.unread_items.is_empty() {
+            return String::new();
+        }
+        let items = self.unread_items.join(", ");
+        format!("; it may be in an item that was rejected as a whole, such as {items}: `wafsync plan` says why")
+    }
+
     /// What to do next.
     fn next_step(&self) -> Option<String> {
         Some(match self.missing? {
             Link::Table if self.partly_in_force && self.partly_wanted => {
                 "explain its parts, each by itself; add it to an item to let in all of it".to_owned()
             }
-            Link::Table if self.in_force || self.partly_in_force => {
-                "run `wafsync plan` to see when it is removed; add it to an item to keep it".to_owned()
-            }
             Link::Table if self.rejections_total > 0 => "correct the rejected value in its item".to_owned(),
-            Link::Table if !self.unread_items.is_empty() => {
-                let items = self.unread_items.join(", ");
-                format!(
-                    "add it to an item of the table; it may be in one that was rejected as a whole, such as {items}: `wafsync \
-                     plan` says why"
-                )
+            Link::Table if self.in_force || self.partly_in_force => {
+                let step = "run `wafsync plan` to see when it is removed; add it to an item to keep it";
+                format!("{step}{}", self.may_be_unread())
             }
-            Link::Table => "add it to an item of the table".to_owned(),
+            Link::Table => format!("add it to an item of the table{}", self.may_be_unread()),
             Link::IpSet | Link::RuleGroup => "run `wafsync apply`; `wafsync plan` shows what holds it back".to_owned(),
             Link::Rule => "run `wafsync plan`: restoring the rule needs an approval".to_owned(),
             Link::Override | Link::WebAcl => self.in_web_acls(),

@@ -97,6 +97,14 @@ impl Explanation {
         if self.ip_sets.is_empty() {
             let _ = writeln!(out, "  in none of our IP sets");
         }
+        for (group, arn) in &self.foreign {
+            let arn = text::without_account_ids(arn);
+            let line = format!(
+                "rule group {group} also refers to {}, which is not ours and was not looked at",
+                text::line(&arn)
+            );
+            paragraph(&mut out, &line);
+        }
         self.enforcement(&mut out);
         if let Some(next) = &self.next {
             let _ = writeln!(out, "\n{}", wrap("  ", &format!("Next: {next}")));
@@ -128,6 +136,7 @@ impl Explanation {
             ("none_refers", _) => Some("none refers to our rule groups, so nothing lets it in".to_owned()),
             ("not_looked", Some(obstacle)) => Some(format!("none was looked at: {}", text::line(obstacle))),
             ("not_looked", None) => Some("none was looked at: none exists".to_owned()),
+            ("found", Some(obstacle)) => Some(format!("not all were looked at: {}", text::line(obstacle))),
             _ => None,
         };
         if let Some(none) = none {
