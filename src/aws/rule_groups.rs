@@ -34,15 +34,6 @@ pub(super) struct Group {
 }
 
 impl WafReader {
-    /// Lists the lock tokens of all rule groups of the scope, by ARN.
-    ///
-    /// # Errors
-    ///
-    /// Any call that fails.
-    pub async fn list_rule_group_tokens(&self, stop: &Stop) -> Result<BTreeMap<String, LockToken>, AwsError> {
-        Ok(tokens(self.list_rule_groups(stop).await?))
-    }
-
     /// Lists the rule groups with our mark: ARN and lock token.
     ///
     /// # Errors

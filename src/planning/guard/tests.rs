@@ -622,6 +622,14 @@ fn a_first_read_that_shows_nothing_lifts_no_limit_of_additions() {
     case.added = (50..150).map(host).collect();
     let reason = "100 IPv4 CIDRs would be added to 50 in force; --max-additions allows 5 in one run";
     assert_eq!(said(&case.judge()), held(&[reason], 0));
+    // Additions of the other family, and those that no rule refers to yet, say nothing about it.
+    let six = Cidr::new("2001:db8::".parse().unwrap(), 48).unwrap();
+    let other = Shard { family: Family::Ipv6, ..shard("wafsync-ipv6-000", [six]) };
+    let idle = Shard { group: None, mark: None, created: true, ..shard("wafsync-ipv4-001", (50..60).map(host)) };
+    case.current.shards.extend([idle, other]);
+    case.wanted = wanting((0..150).map(host).chain([six]));
+    case.added.insert(six);
+    assert_eq!(said(&case.judge()), held(&[reason], 0));
     case.added = (0..150).map(host).collect();
     assert_eq!(said(&case.judge()), PASS, "the run has added what is there");
     // A hand has put three more into the set since.

@@ -44,6 +44,23 @@ fn a_split_cidr_leaves_with_the_update_that_adds_its_parts() {
 }
 
 #[test]
+fn as_many_nested_cidrs_are_replaced_as_the_room_of_the_inner_ones_allows() {
+    // In the order of what they need: a /30 for two, three nested ones for the same two, two nested ones for three, and a
+    // /24 for four, for which the room is not enough.
+    let contents = "192.0.2.1/32 198.51.100.0/30 203.0.113.0/27 203.0.113.0/28 203.0.113.0/29 203.0.113.64/26 203.0.113.64/27 \
+                    198.51.101.0/24";
+    let first =
+        "198.51.100.0/32 198.51.100.2/32 203.0.113.0/32 203.0.113.2/32 203.0.113.64/32 203.0.113.66/32 203.0.113.68/32";
+    let last = "198.51.101.0/32 198.51.101.2/32 198.51.101.4/32 198.51.101.6/32";
+    let wanted = cidrs(&format!("192.0.2.1/32 {first} {last}"));
+    let limits = Limits { set_capacity: 9, max_ip_sets: 1, ..SMALL };
+    let world = World::new(limits, vec![wired("s-000", 0, contents)], vec![GROUP], wanted);
+    let leaving = "198.51.100.0/30 203.0.113.0/27 203.0.113.0/28 203.0.113.0/29 203.0.113.64/26 203.0.113.64/27";
+    let layout = world.lay_out();
+    check(&layout, 0, first, leaving, "198.51.101.0/24");
+}
+
+#[test]
 fn a_cidr_that_replaces_others_in_two_sets_goes_to_both() {
     let shards = vec![wired("s-000", 0, "203.0.113.0/32"), wired("s-001", 0, "203.0.113.1/32")];
     let world = world(shards, "203.0.113.0/31");
