@@ -20,6 +20,7 @@ use crate::model::settings::OnRejection;
 use crate::planning::change::{Change, Stage};
 use crate::planning::diff::Class;
 use crate::planning::plan::Plan;
+use crate::planning::rule_changes::RuleChange;
 
 /// The verdict of the guards on a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -216,15 +217,16 @@ impl Scales<'_> {
     /// Adds the reasons that block the whole plan. Returns whether there are any.
     fn weigh_blocking(&mut self) -> bool {
         let empty = self.evidence.empty_table().map(|reason| (self.approves(|a| a.empty_table), reason));
-        let rejects = self.evidence.settings.on_rejection == OnRejection::Hold && self.evidence.rejections > 0;
         let rules = self.evidence.rules.iter().map(|change| {
-            // A foreign IP set may hold what a rejected item asks for.
-            let needs_all = rejects && change.drops_foreign();
-            let approves = |a: &Approval| a.rules.contains(change) && (a.rejections || !needs_all);
-            (self.approves(approves), Reason::Rule(change.clone()))
+            let is_approved = self.approves(|approval| approval.rules.contains(change));
+            (is_approved, Reason::Rule(change.clone()))
         });
+        let rejections = self.evidence.rejections;
+        let rejects = self.evidence.settings.on_rejection == OnRejection::Hold && rejections > 0;
+        let foreign = (rejects && self.evidence.rules.iter().any(RuleChange::drops_foreign))
+            .then(|| (self.approves(|approval| approval.rejections), Reason::ForeignRejections { rejections }));
         let (passed, blocking): (Vec<_>, Vec<_>) =
-            empty.into_iter().chain(rules).partition(|(is_approved, _)| *is_approved);
+            empty.into_iter().chain(rules).chain(foreign).partition(|(is_approved, _)| *is_approved);
         self.passed.extend(passed.into_iter().map(|(_, reason)| reason));
         self.reasons.extend(blocking.into_iter().map(|(_, reason)| reason));
         !self.reasons.is_empty()

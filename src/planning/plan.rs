@@ -217,13 +217,14 @@ fn layout_input<'a>(basis: Basis<'a>, restraint: Restraint<'a>) -> Input<'a> {
     Input { limits: basis.limits, shards, groups, desired, waiting: restraint.waiting, new_sets }
 }
 
-/// The references that this group keeps besides those to its own shards; all that fit if it must stay as it is.
+/// The references that this group keeps besides those to its own shards; more than fit if it must stay as it is.
 fn kept_references(basis: Basis<'_>, restraint: Restraint<'_>, index: usize, group: &RuleGroup) -> usize {
     let double = references::double(basis.current, index, group).count();
     if !restraint.keeps_foreign {
         double
     } else if rule_changes::must_stay(group, basis.current, basis.policy, basis.target) {
-        basis.limits.group_references
+        // Also if double references give way.
+        basis.limits.group_references + double
     } else {
         double + rule_changes::foreign(group, basis.current).collect::<BTreeSet<_>>().len()
     }

@@ -164,7 +164,9 @@ fn why_partial(why: &Why) -> String {
         Why::Deferred => "some unwanted addresses cannot be removed safely before a later run".to_owned(),
         Why::NoRoomYet => "some wanted addresses have no room until others are removed".to_owned(),
         Why::ForeignReference => {
-            "a reference to an IP set that is not ours stays for now, because wanted addresses may be in force only by it".to_owned()
+            "a reference to an IP set that is not ours stays, because wanted addresses may be in force only by it; dropping it needs \
+             another approval"
+                .to_owned()
         }
     }
 }

@@ -138,7 +138,10 @@ impl Applying<'_, '_> {
             if let Some(under_way) = under_way.get_mut(&write.kind()) {
                 *under_way -= 1;
             }
-            self.observation.answered();
+            let is_pending = matches!(&answer, Err(Refusal { trouble: Trouble::Propagating(_), .. }));
+            if !is_pending {
+                self.observation.answered(&write);
+            }
             match answer {
                 Ok(receipt) => {
                     stop.progress().written();

@@ -1,8 +1,8 @@
 //! Makes a decision from the scans and from what WAF holds. It calls nothing.
 
-use crate::model::cidr::Family;
+use crate::model::cidr::{Cidr, Family};
 use crate::model::cidrs::Slice;
-use crate::model::current::Current;
+use crate::model::current::{Current, GroupRule, Shard};
 use crate::planning::capacity;
 use crate::planning::diff::Diff;
 use crate::planning::guard::{self, Evidence, Judgment, Verdict};
@@ -48,7 +48,8 @@ pub(super) fn decide(state: &mut State<'_>) -> Result<Decision, End> {
         limits: waf.limits,
     };
     let proven = proof.can_be_had();
-    let keeps_foreign = rules.iter().any(RuleChange::drops_foreign) && asks_for_more(scans, current);
+    let keeps_foreign = rules.iter().any(RuleChange::drops_foreign)
+        && asks_for_more(scans, current, |rule| rule.lets_in(&waf.policy, &job.target.name));
     // A blocked plan is shown as it would be without the guards.
     let restraint = match judgment.verdict {
         Verdict::Blocked => Restraint { held: &[], waiting: &[], closed: &[], proven, keeps_foreign },
@@ -64,11 +65,15 @@ pub(super) fn decide(state: &mut State<'_>) -> Result<Decision, End> {
     Ok(Decision { plan, diff, judgment })
 }
 
-/// Whether an earlier scan asks for a CIDR that the newest one omits and that none of our IP sets has in force: then it may be
-/// in force by a foreign one.
-fn asks_for_more(scans: &Scans, current: &Current) -> bool {
+/// Whether an earlier scan asks for a CIDR that the newest one omits and that none of our rules surely lets in: then it may be
+/// in force by a foreign IP set.
+fn asks_for_more(scans: &Scans, current: &Current, lets_in: impl Fn(&GroupRule) -> bool) -> bool {
+    let is_ours =
+        |shard: &&Shard| shard.group.and_then(|at| current.groups.get(at)).is_some_and(|at| lets_in(&at.rule));
+    let ours: Vec<&Shard> = current.shards.iter().filter(is_ours).collect();
     let wanted = scans.earlier.iter().flat_map(|scan| Family::ALL.map(|family| scan.cidrs(family)));
-    wanted.flat_map(Slice::iter).any(|cidr| !scans.newest.covers_all(cidr) && !current.holds_in_force(cidr))
+    let is_lost = |cidr: Cidr| !scans.newest.covers_all(cidr) && !ours.iter().any(|shard| shard.cidrs.contains(cidr));
+    wanted.flat_map(Slice::iter).any(is_lost)
 }
 
 /// What `--approve` takes to let the rest of this run past the guards; `None` if nothing was decided.

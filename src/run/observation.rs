@@ -57,8 +57,10 @@ pub(super) struct Observation {
     pub(super) is_unread: bool,
     /// When WAF was first read.
     waf_read: Instant,
-    /// When AWS last answered a write of this run.
-    last_answer: Option<Instant>,
+    /// When an IP set was last written by this run, or seen to be written by others.
+    sets_written: Instant,
+    /// The same of rule groups.
+    groups_written: Instant,
     /// Lock tokens that this run has used up: a read that shows one of them is stale.
     spent: BTreeSet<LockToken>,
     /// ARNs of what this run has written: a read that lacks one of them is stale.
@@ -96,7 +98,8 @@ impl Observation {
             at_settling: None,
             is_unread: false,
             waf_read,
-            last_answer: None,
+            sets_written: waf_read,
+            groups_written: waf_read,
             spent,
             written,
             created,
@@ -134,6 +137,13 @@ impl Observation {
             shard.created = self.created.contains(&shard.name) && !self.wired.contains(&shard.arn);
         }
         let before = std::mem::replace(&mut self.seen.current, current);
+        let now = &self.seen.current;
+        if now.shards.iter().any(|shard| before.shards.iter().all(|then| then.token != shard.token)) {
+            self.sets_written = Instant::now();
+        }
+        if now.groups.iter().any(|group| before.groups.iter().all(|then| then.token != group.token)) {
+            self.groups_written = Instant::now();
+        }
         let at_start = self.at_start.get_or_insert(before);
         effect::keep_what_stays(at_start, &self.seen.current);
         if let Some(at_settling) = &mut self.at_settling {
@@ -178,15 +188,20 @@ impl Observation {
     }
 
     /// Records an answer to a write, of which AWS may still propagate the effect.
-    pub(super) fn answered(&mut self) {
-        self.last_answer = Some(Instant::now());
+    pub(super) fn answered(&mut self, write: &Write) {
+        let written = if write.kind().is_of_ip_set() { &mut self.sets_written } else { &mut self.groups_written };
+        *written = Instant::now();
     }
 
     /// Since when AWS has had the time to propagate what a change relies on. What a foreign IP set lets in may have been brought
-    /// into ours by this run.
+    /// into ours during this run. Where several rule groups both refer to more and drop something, no one waits for another: what
+    /// one drops may be in force by the other alone.
     pub(super) fn known_since(&self, change: &Change) -> Instant {
-        let own = self.last_answer.filter(|_| change.drops_foreign());
-        own.map_or(self.waf_read, |own| own.max(self.waf_read))
+        match (change.drops_foreign(), change.refer.is_empty()) {
+            (false, _) => self.waf_read,
+            (true, false) => self.sets_written,
+            (true, true) => self.sets_written.max(self.groups_written),
+        }
     }
 
     /// Records an attempt to wire these IP sets.

@@ -70,6 +70,11 @@ pub enum Reason {
     },
     /// A change of a rule.
     Rule(RuleChange),
+    /// The table has rejections, so what a foreign IP set lets in may be wanted.
+    ForeignRejections {
+        /// The number of rejections, without those of `--ignore-item`.
+        rejections: usize,
+    },
     /// The approved digest is not that of this plan.
     OtherDigest {
         /// The approved digest.
@@ -141,6 +146,12 @@ impl fmt::Display for Reason {
                 write!(f, "the table gave no address at all while {} in force", are(*in_force, "CIDR"))
             }
             Self::Rule(change) => change.fmt(f),
+            Self::ForeignRejections { rejections } => write!(
+                f,
+                "{} invalid in the table, and the IP set that is not ours may let in what the items ask for; correct the \
+                 table, or name the items with --ignore-item",
+                are(*rejections, "value"),
+            ),
             Self::OtherDigest { given } => write!(f, "the plan is no longer the one that was approved as {given}"),
             Self::NotApproved { removals } => {
                 write!(f, "{} not in the plan that was approved", are(*removals, "removal"))
