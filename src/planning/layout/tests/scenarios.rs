@@ -207,6 +207,30 @@ fn a_doubled_cidr_stays_until_its_room_is_needed_and_the_lowest_keeps_it() {
 }
 
 #[test]
+fn a_doubled_cidr_stays_where_the_other_one_is_not_surely_in_force_for_the_same_clients() {
+    let full = vec![
+        wired("s-000", 0, "203.0.113.0/32 203.0.113.1/32 203.0.113.2/32"),
+        wired("s-001", 1, "203.0.113.0/32 203.0.113.3/32 203.0.113.4/32"),
+    ];
+    let wanted = "203.0.113.0/32 203.0.113.1/32 203.0.113.2/32 203.0.113.3/32 203.0.113.4/32 203.0.113.5/32";
+    let mut crowded = world(full, vec![GROUP, GROUP], wanted);
+    crowded.limits.max_ip_sets = 2;
+    let unplaced = |world: &World| world.lay_out().unplaced;
+    assert_eq!(unplaced(&crowded), []);
+    // The run has added both.
+    let mut added = crowded.clone();
+    for shard in &mut added.shards {
+        shard.fresh = cidrs("203.0.113.0/32");
+    }
+    assert_eq!(unplaced(&added), list("203.0.113.5/32"));
+    // Two web ACLs, each of which refers to one of the rule groups.
+    let apart = World { enforced_by: vec![0b01, 0b10], ..crowded.clone() };
+    assert_eq!(unplaced(&apart), list("203.0.113.5/32"));
+    let both = World { enforced_by: vec![0b11, 0b10], ..crowded };
+    assert_eq!(unplaced(&both), []);
+}
+
+#[test]
 fn only_as_many_copies_leave_as_their_room_is_needed() {
     let shards = vec![
         wired("s-000", 0, "203.0.113.0/32 203.0.113.1/32 203.0.113.2/32"),
