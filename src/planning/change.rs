@@ -15,7 +15,7 @@ pub enum Stage {
     Add,
     /// Rule groups.
     Wire,
-    /// Rule groups that drop a reference, once everything wanted is in force without it.
+    /// Rule groups that drop a reference, or a rule that a hand has edited, once everything wanted is in force without it.
     Unwire,
     /// Updates that only remove.
     Remove,

@@ -140,7 +140,7 @@ impl Applying<'_, '_> {
             }
             let is_pending = matches!(&answer, Err(Refusal { trouble: Trouble::Propagating(_), .. }));
             if !is_pending {
-                self.observation.answered(&write);
+                self.observation.answered(change);
             }
             match answer {
                 Ok(receipt) => {

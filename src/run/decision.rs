@@ -85,7 +85,7 @@ impl Decision<ApprovedPlan> {
         let needs_proof = |cidr: &Cidr| unproven.binary_search(cidr).is_ok() || drift.contains(cidr);
         let waits = |change: &Change| {
             let removes = !change.remove.is_empty() && change.stage != Stage::Strip;
-            removes || change.stage == Stage::Unwire || change.remove.iter().any(|cidr| needs_proof(&cidr))
+            removes || !change.unrefer.is_empty() || change.remove.iter().any(|cidr| needs_proof(&cidr))
         };
         let waiting = self.plan.plan().changes.iter().filter(|change| waits(change));
         let waiting: BTreeSet<String> = waiting.map(|change| change.write.target().to_owned()).collect();

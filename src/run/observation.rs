@@ -57,10 +57,10 @@ pub(super) struct Observation {
     pub(super) is_unread: bool,
     /// When WAF was first read.
     waf_read: Instant,
-    /// When an IP set was last written by this run, or seen to be written by others.
-    sets_written: Instant,
-    /// The same of rule groups.
-    groups_written: Instant,
+    /// When this run last wrote what brings something into force, or saw that others had written.
+    gained: Instant,
+    /// When this run last wrote what brings something into force in place of something else.
+    swapped: Instant,
     /// Lock tokens that this run has used up: a read that shows one of them is stale.
     spent: BTreeSet<LockToken>,
     /// ARNs of what this run has written: a read that lacks one of them is stale.
@@ -98,8 +98,8 @@ impl Observation {
             at_settling: None,
             is_unread: false,
             waf_read,
-            sets_written: waf_read,
-            groups_written: waf_read,
+            gained: waf_read,
+            swapped: waf_read,
             spent,
             written,
             created,
@@ -137,12 +137,8 @@ impl Observation {
             shard.created = self.created.contains(&shard.name) && !self.wired.contains(&shard.arn);
         }
         let before = std::mem::replace(&mut self.seen.current, current);
-        let now = &self.seen.current;
-        if now.shards.iter().any(|shard| before.shards.iter().all(|then| then.token != shard.token)) {
-            self.sets_written = Instant::now();
-        }
-        if now.groups.iter().any(|group| before.groups.iter().all(|then| then.token != group.token)) {
-            self.groups_written = Instant::now();
+        if tokens(&self.seen.current).any(|now| tokens(&before).all(|then| then != now)) {
+            self.gained = Instant::now();
         }
         let at_start = self.at_start.get_or_insert(before);
         effect::keep_what_stays(at_start, &self.seen.current);
@@ -188,9 +184,13 @@ impl Observation {
     }
 
     /// Records an answer to a write, of which AWS may still propagate the effect.
-    pub(super) fn answered(&mut self, write: &Write) {
-        let written = if write.kind().is_of_ip_set() { &mut self.sets_written } else { &mut self.groups_written };
-        *written = Instant::now();
+    pub(super) fn answered(&mut self, change: &Change) {
+        match (change.unrefer.is_empty(), change.refer.is_empty()) {
+            (true, _) => self.gained = Instant::now(),
+            (false, false) => self.swapped = Instant::now(),
+            // It brings nothing into force.
+            (false, true) => {}
+        }
     }
 
     /// Since when AWS has had the time to propagate what a change relies on. What a foreign IP set lets in may have been brought
@@ -199,8 +199,8 @@ impl Observation {
     pub(super) fn known_since(&self, change: &Change) -> Instant {
         match (change.drops_foreign(), change.refer.is_empty()) {
             (false, _) => self.waf_read,
-            (true, false) => self.sets_written,
-            (true, true) => self.sets_written.max(self.groups_written),
+            (true, false) => self.gained,
+            (true, true) => self.gained.max(self.swapped),
         }
     }
 
@@ -260,6 +260,12 @@ impl From<&AwsError> for Fault {
     fn from(error: &AwsError) -> Self {
         Self { text: error.to_string(), hint: error.hint().map(ToOwned::to_owned) }
     }
+}
+
+/// The lock tokens of everything that is ours.
+fn tokens(current: &Current) -> impl Iterator<Item = &LockToken> {
+    let groups = current.groups.iter().map(|group| &group.token);
+    current.shards.iter().map(|shard| &shard.token).chain(groups)
 }
 
 /// How a run ends after an error of the first reads.

@@ -133,6 +133,23 @@ async fn a_rule_removed_by_hand_is_restored_without_approval() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_rule_without_references_stays_until_all_it_may_let_in_has_its_place() {
+    let world = world(&[]).await;
+    world.aws.edit_rule_group(GROUP, |rules| {
+        rules[0]["Statement"] = json!({"GeoMatchStatement": {"CountryCodes": ["DE"]}});
+    });
+    let rules = world.aws.rule_group(GROUP).unwrap().rules;
+    world.items(11..=11);
+    world.fail("UpdateIPSet", When::Before, FaultKind::AccessDenied);
+    let failed = world.next_apply().await;
+    assert_eq!((failed.outcome, world.aws.rule_group(GROUP).unwrap().rules), (Outcome::Failed, rules));
+    let document = world.next_apply().await;
+    assert_eq!((document.outcome, world.in_force()), (Outcome::Changed, ips(1..=11)), "{}", document.reason);
+    world.later().await;
+    world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_reference_to_a_foreign_set_is_not_dropped_without_approval() {
     let mut world = world(&[]).await;
     let arn = world.aws.put_ip_set("REGIONAL", "offices", "IPV4", &["203.0.113.0/24"], None);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Basis, group_numbers, group_of, references};
 use crate::model::cidr::{Cidr, Family, PerFamily};
 use crate::model::cidrs::Cidrs;
-use crate::model::current::RuleGroup;
+use crate::model::current::{GroupRule, RuleGroup};
 use crate::model::limits::group_capacity;
 use crate::model::naming::{set_description, set_name};
 use crate::model::spec::{IpSetSpec, Reference, RuleGroupSpec};
@@ -139,8 +139,10 @@ pub(super) fn group_changes(basis: Basis<'_>, layout: &Layout, names: &[String],
                 (Write::UpdateRuleGroup { id, token, spec, rewrite }, unrefer)
             }
         };
+        // A hand's rule may let in by other means what ours are only about to.
+        let is_edited = existing.is_some_and(|(_, group)| matches!(group.rule, GroupRule::Edited { .. }));
         changes.push(Change {
-            stage: if unrefer.is_empty() { Stage::Wire } else { Stage::Unwire },
+            stage: if unrefer.is_empty() && !is_edited { Stage::Wire } else { Stage::Unwire },
             write,
             add: Cidrs::default(),
             remove: Cidrs::default(),

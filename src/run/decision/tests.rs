@@ -121,8 +121,10 @@ fn a_rule_group_waits_with_a_set_that_it_is_to_refer_to() {
 
 #[test]
 fn a_rule_group_that_drops_a_reference_waits() {
-    let [first, rest] = split(vec![group(Stage::Unwire, "wafsync-1", &[])]);
-    assert_eq!((first.0.len(), rest.0.len()), (0, 1));
+    let edited = group(Stage::Unwire, "wafsync-1", &["a"]);
+    let dropping = Change { unrefer: vec!["b".to_owned()], ..group(Stage::Unwire, "wafsync-2", &[]) };
+    let [first, rest] = split(vec![edited, dropping]);
+    assert_eq!((first.0, rest.0), (vec!["wafsync-1".to_owned()], vec!["wafsync-2".to_owned()]));
 }
 
 #[test]
