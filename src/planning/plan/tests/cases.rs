@@ -249,7 +249,8 @@ fn a_set_relies_on_one_that_every_web_acl_lets_in_as_well() {
     let mut counting = elsewhere(None);
     counting.groups[1].rule = GroupRule::Edited { references: vec![arn("wafsync-ipv4-001")], seen: String::new() };
     assert!(!leaves(&counting));
-    // More than are told apart, and the last one matters.
+    // As many as are told apart; then one more, and the last one matters.
+    assert!(leaves(&elsewhere(Some(vec![acl(&[1, 2]); 64]))));
     let many = |last| vec![acl(&[1, 2]); 64].into_iter().chain([last]).collect();
     assert!(!leaves(&elsewhere(Some(many(acl(&[1]))))));
     assert!(leaves(&Current { web_acls: Some(many(acl(&[1]))), ..relying(full(), true) }));
@@ -270,6 +271,15 @@ fn a_set_in_two_rule_groups_relies_on_one_that_is_let_in_by_both() {
     let before = current.clone();
     current.groups[1].rule = current.groups[0].rule.clone();
     assert!(leaves(&current));
+    assert!(leaves(&Current { web_acls: Some(vec![acl(&[1, 2])]), ..current.clone() }));
+    // A web ACL lets in one by both, and the other by none.
+    let mut apart = Current { web_acls: Some(vec![acl(&[1, 2])]), ..current.clone() };
+    let of = |number, name: &str| {
+        rule_group(number, &Group { references: vec![name.to_owned()], edited: false, table: None })
+    };
+    apart.groups = vec![of(1, "wafsync-ipv4-000"), of(2, "wafsync-ipv4-000"), of(3, "wafsync-ipv4-001")];
+    apart.shards[1].group = Some(2);
+    assert!(!leaves(&apart));
     // The other is let in by both only since the run began.
     let rest = Rest { at_start: Some(&before), ..wanting_only(&RELYING) };
     assert_eq!(planned(&current, &rest).changes, []);
