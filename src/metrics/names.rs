@@ -104,5 +104,5 @@ metrics! {
     GUARD = labelled("wafsync_guard_verdict", "verdict", VERDICTS, Unit::Count,
         "1 for the guards' verdict on the last plan, 0 for the others");
     UNREFERENCED = plain("wafsync_unreferenced_rule_groups", Unit::Count,
-        "Rule groups with IP sets to which a web ACL does not refer or whose action it overrides, for each web ACL");
+        "Rule groups with IP sets to which a web ACL does not refer, or which it overrides so that no one gets in, for each web ACL");
 }

@@ -323,7 +323,9 @@ impl Document {
     /// Whether approving the digest would let something through.
     #[must_use]
     pub fn can_be_approved(&self) -> bool {
-        self.is_guarded() && self.outcome != Outcome::Failed && self.digest.is_some()
+        // A web ACL that cannot be read stops no write.
+        let is_stopped = self.outcome == Outcome::Failed && self.unread_web_acls.is_empty();
+        self.is_guarded() && !is_stopped && self.digest.is_some()
     }
 
     /// Whether anything is pending.

@@ -14,7 +14,7 @@ use crate::model::limits::Limits;
 use crate::model::merged::Merged;
 use crate::model::settings::{RunSettings, Settings};
 use crate::model::web_acl::UnreadWebAcl;
-use crate::planning::change::{self, Change};
+use crate::planning::change::{self, Change, Stage};
 use crate::run::apply::RELIED_FOR;
 use crate::run::decision::{Care, Decision};
 use crate::run::end::End;
@@ -70,9 +70,10 @@ impl Document {
             document.estimate_seconds = plan.estimate_seconds(settings.run.read_rate, settings.run.write_rate);
             let settled = (decision.care() == Some(Care::Settled)).then_some(settings.table.settle);
             let relied = plan.changes.iter().any(|change| !change.relies_on.is_empty()).then_some(RELIED_FOR);
-            let drops_foreign = plan.changes.iter().any(Change::drops_foreign) && plan.changes.len() > 1;
-            // Both count from the first reads, but for a foreign reference, which is dropped after all else.
-            let waits = if drops_foreign { settled.map(|settled| settled + RELIED_FOR) } else { settled.max(relied) };
+            // Both count from the first reads, but a foreign reference waits for what is written after the settling time.
+            let brings_late = |change: &Change| change.stage == Stage::Add && !change.remove.is_empty();
+            let is_last = plan.changes.iter().any(Change::drops_foreign) && plan.changes.iter().any(brings_late);
+            let waits = if is_last { settled.map(|settled| settled + RELIED_FOR) } else { settled.max(relied) };
             document.estimate_seconds += waits.unwrap_or_default().as_secs_f64();
             let reasons = judgment.reasons.iter().map(|reason| crate::text::line(&reason.to_string()).into_owned());
             document.guard = Guard { verdict: judgment.verdict, reasons: reasons.collect(), approve: None };

@@ -488,9 +488,11 @@ async fn explain_finds_the_web_acls_that_refer_to_us() {
     let counted = bench.run(&["explain", "203.0.113.1"]).await;
     assert!(counted.code == Some(5) && counted.stdout.contains("overrides its action"), "{counted}");
     let (operation, when, kind) = (Some("GetWebACL".to_owned()), When::Before, FaultKind::AccessDenied);
+    bench.aws.edit_web_acl("front", |rules| rules[0]["OverrideAction"] = json!({"None": {}}));
     bench.aws.put_web_acl("REGIONAL", "zone", "Block", json!([]));
     bench.aws.fail(Fault { operation, target: Some("zone".to_owned()), skip: 0, times: 1, when, kind });
     let some = bench.run(&["explain", "203.0.113.1"]).await;
+    assert!(some.stdout.contains("in force by the web ACLs that were read"), "{some}");
     assert!(some.stdout.contains("not all were looked at: GetWebACL zone: AccessDeniedException"), "{some}");
     bench.refuse("ListWebACLs");
     let unseen = bench.run(&["explain", "203.0.113.1"]).await;

@@ -129,7 +129,9 @@ async fn the_documentation_of_the_json_describes_exactly_its_keys() {
     let world = busy().await;
     world.item("host-bits", &["2001:db8:1::1/47"]);
     let explanation = world.explain("2001:db8:1::1").await;
-    assert_described("An explanation", &[serde_json::to_value(&explanation).unwrap()]);
+    let obstructed = crate::explain::with_obstacles().await;
+    let explanations = [explanation, obstructed].map(|answer| serde_json::to_value(answer).unwrap());
+    assert_described("An explanation", &explanations);
     let report = crate::check::check(&World::new(&[])).await;
     assert_described("A preflight", &[serde_json::to_value(&report).unwrap()]);
 }

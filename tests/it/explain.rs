@@ -188,8 +188,8 @@ async fn an_item_that_was_rejected_as_a_whole_is_named_while_its_addresses_are_i
     assert_eq!((answer.exit_code(), answer.next.as_deref()), (6, Some(next)));
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_reference_to_a_foreign_set_is_named() {
+/// An address that only a foreign set lets in, while not all web ACLs can be read.
+pub(crate) async fn with_obstacles() -> Explanation {
     let world = World::new(&[]);
     world.items(1..=1);
     world.apply().await;
@@ -200,9 +200,18 @@ async fn a_reference_to_a_foreign_set_is_named() {
         rules[0]["Statement"] = json!({"OrStatement": {"Statements": [ours, theirs]}});
     });
     world.later().await;
-    let answer = world.explain(&ip(2)).await;
+    let unread = Acls::Found(Vec::new(), Some("GetWebACL back: AccessDeniedException".to_owned()));
+    world.ask(|seen| explain(Cidr::parse(&ip(2)).unwrap(), &Lookup { acls: &unread, ..*seen })).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_not_looked_at_is_named() {
+    let answer = with_obstacles().await;
     assert_eq!(answer.exit_code(), 7);
-    insta::assert_snapshot!("explain-foreign", answer.to_text());
+    insta::assert_snapshot!("explain-obstacles", answer.to_text());
+    let json = serde_json::to_value(&answer).unwrap();
+    assert_eq!(json["foreign_references"][0]["rule_group"], "wafsync-1");
+    assert_eq!(json["web_acls_unread"], "GetWebACL back: AccessDeniedException");
 }
 
 #[tokio::test(start_paused = true)]

@@ -95,6 +95,12 @@ async fn a_web_acl_that_cannot_be_read_stops_no_write() {
     assert_eq!(process.aws.ip_sets().len(), 1, "{shown}");
     let (code, shown) = apply(&process, &["--web-acl=front"], "yes\n").await;
     assert!(code == Some(1) && !shown.contains(QUESTION) && shown.contains("front"), "{shown}");
+    // What is blocked shows how to approve it, as without that web ACL.
+    let blocked = ["--web-acl=front", "--action=count"];
+    let (code, shown) = apply(&process, &blocked, "yes\n").await;
+    assert!(code == Some(3) && shown.contains("--approve"), "{shown}");
+    let (code, shown) = apply(&process, &[&blocked[..], &["--output=json"]].concat(), "yes\n").await;
+    assert!(code == Some(3) && shown.contains("\"outcome\": \"blocked\""), "{shown}");
 }
 
 #[tokio::test]

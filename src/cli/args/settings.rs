@@ -155,7 +155,7 @@ pub(in crate::cli) struct GuardArgs {
     /// Maximum additions per run and family: N% or a count [default: no limit]
     ///
     /// A percentage of the CIDRs in force when the run starts, which does not apply to a family that has none; or an exact
-    /// count. If a run would add more, all additions of that family are held.
+    /// count. If a run would add more, all further additions of that family are held.
     #[arg(long, value_name = "LIMIT")]
     pub(in crate::cli) max_additions: Option<String>,
     /// Approve exactly this plan [default: none]

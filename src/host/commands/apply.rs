@@ -55,13 +55,15 @@ pub(in crate::host) async fn run(
 
 /// The outcome of a run that makes no write, from its plan.
 fn without_writes(document: &Document) -> Outcome {
-    if document.is_guarded() {
+    if document.guard.verdict == Verdict::Blocked {
+        Outcome::Blocked
+    } else if document.outcome == Outcome::Failed {
+        Outcome::Failed
+    } else if document.is_guarded() {
         Outcome::Held
-    } else if document.outcome != Outcome::Planned {
-        document.outcome
     } else if document.web_acls.iter().any(|acl| !acl.missing.is_empty()) {
         Outcome::Unenforced
-    } else if document.leaves_something {
+    } else if document.leaves_something || document.outcome == Outcome::Partial {
         Outcome::Partial
     } else {
         Outcome::Converged
@@ -87,11 +89,13 @@ impl Asking<'_> {
     ///
     /// After a yes it plans again: changes since then were not agreed to.
     async fn consent(&mut self, out: &mut impl Write) -> Option<u8> {
-        let shown = self.plan().await;
+        let mut shown = self.plan().await;
         let page = to_be_asked(&shown, self.view, self.session.approving());
         let document = &shown.document;
         if document.changes.is_empty() || document.guard.verdict == Verdict::Blocked {
-            let code = without_writes(document).exit_code();
+            let outcome = without_writes(document);
+            let code = outcome.exit_code();
+            shown.document.outcome = outcome;
             return Some(match self.view.output {
                 Output::Text => deliver(out, &page, code),
                 Output::Json | Output::Markdown | Output::Html => {

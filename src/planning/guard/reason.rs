@@ -148,7 +148,7 @@ impl fmt::Display for Reason {
             Self::Rule(change) => change.fmt(f),
             Self::ForeignRejections { rejections } => write!(
                 f,
-                "{} invalid in the table, and the IP set that is not ours may let in what the items ask for; correct the \
+                "{} invalid in the table, and IP sets that are not ours may let in what the items ask for; correct the \
                  table, or name the items with --ignore-item",
                 are(*rejections, "value"),
             ),

@@ -98,12 +98,12 @@ pub struct Explanation {
     /// What to do next; absent if there is nothing to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
-    /// Why no web ACL was looked at, or not each, if that is an obstacle.
-    #[serde(skip)]
+    /// Why no web ACL was looked at, or not each; absent if there is no obstacle.
+    #[serde(rename = "web_acls_unread", skip_serializing_if = "Option::is_none")]
     pub(super) obstacle: Option<String>,
-    /// The references of our rule groups to IP sets that are not ours: rule group and ARN.
-    #[serde(skip)]
-    pub(super) foreign: Vec<(String, String)>,
+    /// The references of our rule groups to IP sets that are not ours, which were not looked at; absent if there are none.
+    #[serde(rename = "foreign_references", skip_serializing_if = "Vec::is_empty")]
+    pub(super) foreign: Vec<ForeignReference>,
     /// Items that were rejected as a whole, so that they may ask for the address: a few of their keys.
     #[serde(skip)]
     unread_items: Vec<String>,
@@ -133,6 +133,15 @@ pub struct Place {
     pub adopted: bool,
     /// Whether the rule of that rule group is as wafsync writes it: the effect of an edited rule is uncertain.
     pub rule_intact: bool,
+}
+
+/// A reference of a rule group of ours to an IP set that is not ours.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct ForeignReference {
+    /// The rule group.
+    pub rule_group: String,
+    /// The ARN of the IP set.
+    pub arn: String,
 }
 
 /// How a web ACL treats the rule groups in question.
@@ -239,11 +248,12 @@ pub fn explain(address: Cidr, seen: &Lookup<'_>) -> Explanation {
 }
 
 impl Lookup<'_> {
-    /// The references of our rule groups to IP sets that are not ours: rule group and ARN.
-    fn foreign(&self) -> Vec<(String, String)> {
+    /// The references of our rule groups to IP sets that are not ours.
+    fn foreign(&self) -> Vec<ForeignReference> {
         let of = |group: &RuleGroup| {
             let arns: BTreeSet<&String> = rule_changes::foreign(group, self.current).collect();
-            arns.into_iter().map(|arn| (group.name.clone(), arn.clone())).collect::<Vec<_>>()
+            let reference = |arn: &String| ForeignReference { rule_group: group.name.clone(), arn: arn.clone() };
+            arns.into_iter().map(reference).collect::<Vec<_>>()
         };
         self.current.groups.iter().flat_map(of).collect()
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::answer::{AclEnforcement, Explanation, Place, RejectedValue};
+use super::answer::{AclEnforcement, Explanation, ForeignReference, Place, RejectedValue};
 use super::report::{Answers, ItemAnswer};
 use crate::text;
 use crate::text::number::counted;
@@ -97,7 +97,7 @@ impl Explanation {
         if self.ip_sets.is_empty() {
             let _ = writeln!(out, "  in none of our IP sets");
         }
-        for (group, arn) in &self.foreign {
+        for ForeignReference { rule_group: group, arn } in &self.foreign {
             let arn = text::without_account_ids(arn);
             let line = format!(
                 "rule group {group} also refers to {}, which is not ours and was not looked at",
@@ -114,7 +114,12 @@ impl Explanation {
 
     fn verdict(&self) -> &'static str {
         let looked = matches!(self.web_acls_seen, "named" | "found");
+        let some_unread = self.web_acls_seen == "found" && self.obstacle.is_some();
         match (self.wanted, self.in_force) {
+            (true, true) if some_unread => "is wanted, and in force by the web ACLs that were read",
+            (false, true) if some_unread => "is in force by the web ACLs that were read, but not wanted",
+            (true, false) if !self.foreign.is_empty() => "is wanted but not in force by our IP sets",
+            (false, false) if !self.foreign.is_empty() => "is neither wanted nor in force by our IP sets",
             (true, true) if looked => "is wanted and in force",
             (true, true) => "is wanted and in our rules; no web ACL was looked at",
             (true, false) => "is wanted but not in force",
