@@ -372,6 +372,30 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_rule_whose_foreign_references_stay_is_written_only_if_they_keep_their_meaning() {
+        let rewritten = |rule: GroupRule, table: Option<&str>| {
+            let table = table.map_or_else(|| target().table_tag(Some(ACCOUNT)), |tag| Some(tag.to_owned()));
+            let current = current(RuleGroup { table, ..group(rule) });
+            let must = |keeps| must_rewrite(&current.groups[0], &current, &ALLOW, &target(), keeps);
+            (must(false), must(true))
+        };
+        assert_eq!(rewritten(standard(&["ours", "theirs"]), None), (true, false));
+        assert_eq!(rewritten(standard(&["ours", "theirs", "theirs"]), None), (true, true), "twice");
+        assert_eq!(rewritten(standard(&["ours", "theirs"]), Some("00000000")), (true, true), "another table");
+        let references = || vec!["ours".to_owned(), "theirs".to_owned()];
+        let edited = GroupRule::Edited { references: references(), seen: String::new() };
+        assert_eq!(rewritten(edited, Some("00000000")), (true, false));
+        let labels = vec!["evil".to_owned()];
+        let labelled = GroupRule::Standard { policy: ALLOW, labels, references: references(), tidy: true };
+        assert_eq!(rewritten(labelled, None), (true, false));
+        let untidy = GroupRule::Standard { policy: ALLOW, labels: vec![], references: references(), tidy: false };
+        assert_eq!(rewritten(untidy, None), (true, true));
+        // Ours alone are put right in any case.
+        let edited = GroupRule::Edited { references: vec!["ours".to_owned()], seen: String::new() };
+        assert_eq!(rewritten(edited, None), (true, true));
+    }
+
+    #[test]
     fn each_reference_to_a_set_that_is_not_ours_is_named_once() {
         let message =
             |set: &str| format!("rule group wafsync-1 would no longer refer to {set}, which is not one of ours");

@@ -598,6 +598,30 @@ fn a_family_is_not_emptied_while_what_replaces_it_waits() {
 }
 
 #[test]
+fn rejections_need_an_approval_of_their_own_where_a_foreign_reference_is_dropped() {
+    let rule = RuleChange::DroppedReference { group: "wafsync-1".into(), ip_set: "arn:offices".into() };
+    let mut case = Case { rules: vec![rule.clone()], ..Case::wanting(0..100) }.approved();
+    let first = case.judge();
+    assert_eq!((first.verdict, first.reasons.as_slice()), (Verdict::Approved, &[Reason::Rule(rule.clone())][..]));
+    case.rejections = 2;
+    let rejected = Reason::ForeignRejections { rejections: 2 };
+    // The same before the run, and found by the second scan.
+    let before = case.judge();
+    assert_eq!((before.verdict, &before.reasons[..2]), (Verdict::Blocked, &[Reason::Rule(rule), rejected.clone()][..]));
+    assert_ne!(before.digest, first.digest);
+    let later = case.judge_after(first.approval.as_ref());
+    assert_eq!((later.verdict, later.reasons), (Verdict::Blocked, vec![rejected]));
+    case.settings.on_rejection = OnRejection::Skip;
+    assert_eq!(case.judge_after(first.approval.as_ref()).verdict, Verdict::Approved);
+    case.settings.on_rejection = OnRejection::Hold;
+    assert_eq!(case.approved().judge().verdict, Verdict::Approved);
+    // Any other change of a rule says nothing about addresses.
+    let rule = RuleChange::Edited { group: "wafsync-1".into(), seen: String::new(), to: String::new() };
+    let other = Case { rules: vec![rule], rejections: 2, ..Case::wanting(0..100) };
+    assert_eq!(other.judge().reasons.len(), 1);
+}
+
+#[test]
 fn an_approval_passes_no_kind_of_stop_that_it_did_not_name() {
     let replaced = Case::wanting(100..200).approved();
     let first = replaced.judge();

@@ -56,11 +56,13 @@ struct Rest<'a> {
     held: &'a [&'a str],
     proven: bool,
     at_start: Option<&'a Current>,
+    waiting: &'a [&'a str],
+    keeps_foreign: bool,
 }
 
 /// Everything may be removed that the table does not ask for.
 const fn wanting_only<'a>(wanted: &'a [&'a str]) -> Rest<'a> {
-    Rest { wanted, earlier: &[], held: &[], proven: true, at_start: None }
+    Rest { wanted, earlier: &[], held: &[], proven: true, at_start: None, waiting: &[], keeps_foreign: false }
 }
 
 fn planned(current: &Current, rest: &Rest<'_>) -> Plan {
@@ -78,7 +80,9 @@ fn planned(current: &Current, rest: &Rest<'_>) -> Plan {
         limits: LIMITS,
     };
     let held: Vec<Cidr> = cidrs(rest.held).iter().collect();
-    Plan::new(basis, Restraint { held: &held, waiting: &[], closed: &[], proven: rest.proven, keeps_foreign: false })
+    let waiting: Vec<Cidr> = cidrs(rest.waiting).iter().collect();
+    let Rest { proven, keeps_foreign, .. } = *rest;
+    Plan::new(basis, Restraint { held: &held, waiting: &waiting, closed: &[], proven, keeps_foreign })
 }
 
 /// Each change as a line, and what is deferred.
@@ -408,4 +412,88 @@ fn a_reference_to_a_foreign_set_is_dropped_last_and_named() {
         "Unwire wafsync-1 +wafsync-ipv4-001 -arn:foreign ~wafsync-ipv4-000 ~wafsync-ipv4-001",
     ];
     expect(&full, &wanting_only(&[&NINE[4..8], &[C]].concat()), &changes, &[]);
+}
+
+/// The first rule group refers to a full set and to a foreign one.
+fn beside_foreign() -> Current {
+    current(vec![wired(set("wafsync-ipv4-000", &NINE[..4]))], &["foreign"])
+}
+
+#[test]
+fn a_reference_to_a_foreign_set_stays_while_what_it_lets_in_may_have_no_other_place() {
+    let dropped = "Unwire wafsync-1 -arn:foreign ~wafsync-ipv4-000";
+    let four = || wanting_only(&NINE[..4]);
+    assert!(!planned(&beside_foreign(), &four()).keeps_foreign);
+    expect(&beside_foreign(), &four(), &[dropped], &[]);
+    // A scan is missing, an addition waits, or an earlier scan asks for more.
+    let more: Vec<&str> = NINE[..5].to_vec();
+    for rest in [
+        Rest { proven: false, ..four() },
+        Rest { waiting: &NINE[4..5], ..wanting_only(&more) },
+        Rest { keeps_foreign: true, ..four() },
+    ] {
+        assert!(planned(&beside_foreign(), &rest).keeps_foreign);
+        expect(&beside_foreign(), &rest, &[], &[]);
+    }
+    // There is no room for all.
+    let names = ["wafsync-ipv4-000", "wafsync-ipv4-001"];
+    let mut full =
+        current(names.into_iter().zip(NINE.chunks(4)).map(|(name, hosts)| wired(set(name, hosts))).collect(), &[]);
+    full.groups[1].rule = beside_foreign().groups[0].rule.clone();
+    full.groups[1].rule = GroupRule::Standard {
+        policy: POLICY,
+        labels: Vec::new(),
+        references: vec![arn("foreign"), arn("other")],
+        tidy: true,
+    };
+    let mut eighteen = NINE.to_vec();
+    eighteen.extend(["203.0.113.9/32", "203.0.113.10/32", "203.0.113.11/32", "203.0.113.12/32"]);
+    eighteen.extend(["203.0.113.13/32", "203.0.113.14/32", "203.0.113.15/32", "198.51.100.1/32"]);
+    let plan = planned(&full, &wanting_only(&eighteen));
+    assert!(plan.keeps_foreign && !plan.unplaced.is_empty(), "{plan:#?}");
+    assert!(plan.changes.iter().all(|change| change.unrefer.is_empty()), "{plan:#?}");
+    // Without one, there is nothing to keep.
+    let ours = current(vec![wired(set("wafsync-ipv4-000", &NINE[..4]))], &[]);
+    assert!(!planned(&ours, &Rest { keeps_foreign: true, ..four() }).keeps_foreign);
+}
+
+/// The references of a rule group after its change in this plan.
+fn references_after(plan: &Plan, group: &str) -> Option<Vec<String>> {
+    let change = plan.changes.iter().find(|change| change.write.target() == group)?;
+    let Write::UpdateRuleGroup { spec, .. } = &change.write else { return None };
+    Some(spec.references.iter().map(|reference| reference.name.clone()).collect())
+}
+
+#[test]
+fn a_kept_reference_to_a_foreign_set_takes_a_place_and_stays_in_what_is_written() {
+    let keeping = |wanted| Rest { keeps_foreign: true, ..wanting_only(wanted) };
+    // Its rule group is full with it.
+    let changes = ["Add wafsync-ipv4-001 +203.0.113.4/32", "Wire wafsync-2 +wafsync-ipv4-001"];
+    expect(&beside_foreign(), &keeping(&NINE[..5]), &changes, &[]);
+    let mut only = beside_foreign();
+    only.groups[0].rule = rule_group(1, &Group { references: vec!["foreign".into()], edited: false, table: None }).rule;
+    only.shards.clear();
+    let plan = planned(&only, &keeping(&NINE[..1]));
+    assert_eq!(references_after(&plan, "wafsync-1"), Some(strings(&["arn:foreign", "wafsync-ipv4-000"])));
+}
+
+#[test]
+fn an_edited_rule_with_a_kept_reference_to_a_foreign_set_stays_as_it_is() {
+    // It also refers to a set of the other rule group, and there is no other place for a further one.
+    let mut edited = doubled();
+    let references = vec![arn("wafsync-ipv4-000"), arn("foreign")];
+    edited.groups[1].rule = GroupRule::Edited { references, seen: String::new() };
+    let kept = planned(&edited, &Rest { keeps_foreign: true, ..wanting_only(&NINE) });
+    assert_eq!((references_after(&kept, "wafsync-2"), kept.unplaced.len()), (None, 1), "{kept:#?}");
+    let mut counting = edited.clone();
+    counting.groups[1].rule = GroupRule::Standard {
+        policy: RulePolicy { action: Action::Count, forwarded: None },
+        labels: Vec::new(),
+        references: edited.groups[1].rule.references().to_vec(),
+        tidy: true,
+    };
+    let kept = planned(&counting, &Rest { keeps_foreign: true, ..wanting_only(&NINE) });
+    assert_eq!((references_after(&kept, "wafsync-2"), kept.unplaced.len()), (None, 1), "{kept:#?}");
+    let put_right = planned(&edited, &wanting_only(&NINE));
+    assert_eq!(references_after(&put_right, "wafsync-2"), Some(strings(&["wafsync-ipv4-000", "wafsync-ipv4-002"])));
 }
