@@ -91,7 +91,7 @@ async fn a_web_acl_that_cannot_be_read_stops_no_write() {
         kind: FaultKind::AccessDenied,
     });
     let (code, shown) = apply(&process, &["--web-acl=front"], "yes\n").await;
-    assert!(code == Some(1) && shown.contains(QUESTION), "{shown}");
+    assert!(code == Some(1) && shown.contains(QUESTION) && shown.contains("1 to add."), "{shown}");
     assert_eq!(process.aws.ip_sets().len(), 1, "{shown}");
     let (code, shown) = apply(&process, &["--web-acl=front"], "yes\n").await;
     assert!(code == Some(1) && !shown.contains(QUESTION) && shown.contains("front"), "{shown}");

@@ -90,6 +90,10 @@ impl Asking<'_> {
     /// After a yes it plans again: changes since then were not agreed to.
     async fn consent(&mut self, out: &mut impl Write) -> Option<u8> {
         let mut shown = self.plan().await;
+        if !shown.document.changes.is_empty() {
+            // It is a plan, whatever web ACL could not be read.
+            shown.document.outcome = Outcome::Planned;
+        }
         let page = to_be_asked(&shown, self.view, self.session.approving());
         let document = &shown.document;
         if document.changes.is_empty() || document.guard.verdict == Verdict::Blocked {
