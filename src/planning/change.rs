@@ -77,6 +77,12 @@ pub enum Write {
 }
 
 impl Change {
+    /// Whether a rule group loses a rule that a hand has edited, and no reference.
+    #[must_use]
+    pub fn replaces_edited(&self) -> bool {
+        self.stage == Stage::Unwire && self.unrefer.is_empty()
+    }
+
     /// Whether a rule group no longer refers to a foreign IP set.
     #[must_use]
     pub fn drops_foreign(&self) -> bool {

@@ -60,7 +60,10 @@ pub(super) async fn apply(
     }
     run.write_sets(plan.stage(Stage::Add)).await;
     let mut waiting = run.wire(plan.stage(Stage::Wire)).await;
-    let mut letting_go = letting_go(plan.stage(Stage::Unwire));
+    let (edited, dropping) = plan.stage(Stage::Unwire).into_iter().partition(|change| change.replaces_edited());
+    let edited = run.without_unwritten(edited);
+    waiting.extend(run.wire(edited).await);
+    let mut letting_go = letting_go(dropping);
     waiting.extend(run.let_go(&mut letting_go).await);
     run.write_sets(plan.stage(Stage::Remove)).await;
     for poll in 0..PROPAGATION_POLLS {
@@ -335,6 +338,13 @@ impl Applying<'_, '_> {
         }
         waiting.extend(self.send_all(ready).await);
         waiting
+    }
+
+    /// Those of these rule groups of which all IP sets were written. What a hand's rule lets in may have no other place yet; but an
+    /// error that concerns others must not keep a rule that lets in no one.
+    fn without_unwritten<'c>(&self, changes: Vec<&'c Change>) -> Vec<&'c Change> {
+        let is_complete = |change: &&Change| !change.refer.iter().any(|name| self.unwritten.contains(name));
+        changes.into_iter().filter(is_complete).collect()
     }
 
     /// Sends rule groups that drop references, one by one until something fails: what could not be wired may be in force

@@ -79,7 +79,7 @@ impl Decision<ApprovedPlan> {
     ///
     /// Creations, updates that only add, and rule groups that wire no more than those need no proof. An update that
     /// removes waits, together with the additions in the same call. So does a rule group that drops a reference or
-    /// refers to a set that waits: each is written once.
+    /// refers to a set that waits: each is written once. A rule that a hand has edited may let in what is added later.
     pub(super) fn split(self) -> (Self, Self) {
         let (unproven, drift) = (self.diff.unproven(), self.diff.drift().collect::<BTreeSet<Cidr>>());
         let needs_proof = |cidr: &Cidr| unproven.binary_search(cidr).is_ok() || drift.contains(cidr);
@@ -87,9 +87,13 @@ impl Decision<ApprovedPlan> {
             let removes = !change.remove.is_empty() && change.stage != Stage::Strip;
             removes || !change.unrefer.is_empty() || change.remove.iter().any(|cidr| needs_proof(&cidr))
         };
-        let waiting = self.plan.plan().changes.iter().filter(|change| waits(change));
-        let waiting: BTreeSet<String> = waiting.map(|change| change.write.target().to_owned()).collect();
-        let goes = |change: &Change| !waits(change) && !change.refer.iter().any(|set| waiting.contains(set));
+        let waiting: Vec<&Change> = self.plan.plan().changes.iter().filter(|change| waits(change)).collect();
+        let adds_later = waiting.iter().any(|change| !change.add.is_empty());
+        let waiting: BTreeSet<String> = waiting.iter().map(|change| change.write.target().to_owned()).collect();
+        let goes = |change: &Change| {
+            let needs_waiting = change.refer.iter().any(|set| waiting.contains(set));
+            !(waits(change) || needs_waiting || adds_later && change.replaces_edited())
+        };
         let (first, rest) = self.plan.partition(goes);
         let first = Self { plan: first, diff: self.diff.clone(), judgment: self.judgment.clone() };
         (first, Self { plan: rest, diff: self.diff, judgment: self.judgment })

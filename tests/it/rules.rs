@@ -135,6 +135,7 @@ async fn a_rule_removed_by_hand_is_restored_without_approval() {
 #[tokio::test(start_paused = true)]
 async fn a_rule_without_references_stays_until_all_it_may_let_in_has_its_place() {
     let world = world(&[]).await;
+    let ours = world.aws.rule_group(GROUP).unwrap().rules;
     world.aws.edit_rule_group(GROUP, |rules| {
         rules[0]["Statement"] = json!({"GeoMatchStatement": {"CountryCodes": ["DE"]}});
     });
@@ -143,8 +144,23 @@ async fn a_rule_without_references_stays_until_all_it_may_let_in_has_its_place()
     world.fail("UpdateIPSet", When::Before, FaultKind::AccessDenied);
     let failed = world.next_apply().await;
     assert_eq!((failed.outcome, world.aws.rule_group(GROUP).unwrap().rules), (Outcome::Failed, rules));
+    // What concerns others does not keep it: it may let in no one.
+    world.no_items(11..=11);
+    world.item("six", &["2001:db8:1::/48"]);
+    let other = world.aws.put_ip_set("REGIONAL", "wafsync-ipv6-000", "IPV6", &[], Some("wafsync wafsync "));
+    world.aws.edit_rule_group("wafsync-2", |rules| {
+        *rules = ours;
+        rules[0]["Statement"] = json!({"IPSetReferenceStatement": {"ARN": other}});
+        rules[0]["VisibilityConfig"]["MetricName"] = json!("wafsync-2");
+    });
+    world.fail_target("UpdateIPSet", "wafsync-ipv6-000", 100, When::Before, FaultKind::AccessDenied);
+    let failed = world.next_apply().await;
+    assert_eq!((failed.outcome, world.in_force()), (Outcome::Failed, ips(1..=10)), "{}", failed.reason);
+    world.aws.clear_faults();
+    world.items(11..=11);
     let document = world.next_apply().await;
-    assert_eq!((document.outcome, world.in_force()), (Outcome::Changed, ips(1..=11)), "{}", document.reason);
+    let all = [ips(1..=11), vec!["2001:db8:1::/48".to_owned()]].concat();
+    assert_eq!((document.outcome, world.in_force()), (Outcome::Changed, all), "{}", document.reason);
     world.later().await;
     world.settled().await;
 }
