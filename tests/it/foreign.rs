@@ -118,7 +118,7 @@ async fn it_stays_if_only_an_earlier_scan_asks_for_what_it_lets_in() {
 #[tokio::test(start_paused = true)]
 async fn it_stays_if_a_set_without_a_rule_holds_what_an_earlier_scan_asks_for() {
     let mut world = world(Config::default(), &[]).await;
-    world.aws.put_ip_set("REGIONAL", "wafsync-ipv4-001", "IPV4", &[&ip(4)], Some("wafsync wafsync "));
+    world.aws.put_ip_set("REGIONAL", "wafsync-ipv4-001", "IPV4", &[&ip(4)], Some("wafsync wafsync sum"));
     world.set_approval().await;
     // The rule would refer to it after the second scan, which misses the item.
     world.once("Scan", Phase::After, |aws, _| aws.delete_item(TABLE, "c4"));

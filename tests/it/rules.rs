@@ -147,7 +147,7 @@ async fn a_rule_without_references_stays_until_all_it_may_let_in_has_its_place()
     // What concerns others does not keep it: it may let in no one.
     world.no_items(11..=11);
     world.item("six", &["2001:db8:1::/48"]);
-    let other = world.aws.put_ip_set("REGIONAL", "wafsync-ipv6-000", "IPV6", &[], Some("wafsync wafsync "));
+    let other = world.aws.put_ip_set("REGIONAL", "wafsync-ipv6-000", "IPV6", &[], Some("wafsync wafsync sum"));
     world.aws.edit_rule_group("wafsync-2", |rules| {
         *rules = ours;
         rules[0]["Statement"] = json!({"IPSetReferenceStatement": {"ARN": other}});
