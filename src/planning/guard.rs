@@ -103,14 +103,11 @@ impl ApprovedPlan {
     /// Splits the changes into those for which `first` holds and the rest. Both parts are approved.
     #[must_use]
     pub fn partition(self, first: impl FnMut(&Change) -> bool) -> (Self, Self) {
-        let Plan { changes, deferred, unplaced, keeps_foreign, minimum } = self.0;
-        let (first, rest): (Vec<Change>, Vec<Change>) = changes.into_iter().partition(first);
-        let of_first = minimum.min(first.len());
-        let (d, u) = (deferred.clone(), unplaced.clone());
-        (
-            Self(Plan { changes: first, deferred: d, unplaced: u, keeps_foreign, minimum: of_first }),
-            Self(Plan { changes: rest, deferred, unplaced, keeps_foreign, minimum: minimum - of_first }),
-        )
+        let Self(mut plan) = self;
+        let (first, rest): (Vec<Change>, Vec<Change>) = std::mem::take(&mut plan.changes).into_iter().partition(first);
+        let of_first = plan.minimum.min(first.len());
+        let rest = Plan { changes: rest, minimum: plan.minimum - of_first, ..plan.clone() };
+        (Self(Plan { changes: first, minimum: of_first, ..plan }), Self(rest))
     }
 }
 

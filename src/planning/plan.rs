@@ -86,17 +86,7 @@ impl Plan {
     /// Makes the plan.
     #[must_use]
     pub fn new(basis: Basis<'_>, restraint: Restraint<'_>) -> Self {
-        let has_foreign =
-            (basis.current.groups.iter()).any(|group| rule_changes::foreign(group, basis.current).next().is_some());
-        let Restraint { waiting, proven, .. } = restraint;
-        let keeps_foreign = has_foreign && (restraint.keeps_foreign || !proven || !waiting.is_empty());
-        let mut restraint = Restraint { keeps_foreign, ..restraint };
-        let (mut input, mut layout) = lay_out(basis, restraint);
-        if has_foreign && !keeps_foreign && !layout.unplaced.is_empty() {
-            restraint.keeps_foreign = true;
-            (input, layout) = lay_out(basis, restraint);
-        }
-        let keeps_foreign = restraint.keeps_foreign;
+        let (input, layout, keeps_foreign) = lay_out_all(basis, restraint);
         debug_assert_eq!(layout.shards.len(), basis.current.shards.len(), "one layout for each shard");
         let minimum = lower_bound::writes(&counts::counts(&input, &layout));
         let names = new_names(basis, &layout);
@@ -141,6 +131,21 @@ fn group_of(current: &Current, number: usize) -> Option<(usize, &RuleGroup)> {
     current.groups.iter().enumerate().find(|(_, group)| group.number == number)
 }
 
+/// The layout, the input from which it was made, and whether references to foreign IP sets stay: so they do while anything that
+/// they may let in is in doubt, waits, or has no room.
+fn lay_out_all<'a>(basis: Basis<'a>, restraint: Restraint<'a>) -> (Input<'a>, Layout, bool) {
+    let has_foreign = |group: &RuleGroup| rule_changes::foreign(group, basis.current).next().is_some();
+    let has_foreign = basis.current.groups.iter().any(has_foreign);
+    let is_in_doubt = restraint.keeps_foreign || !restraint.proven || !restraint.waiting.is_empty();
+    let keeping = |keeps_foreign| {
+        let (input, layout) = lay_out(basis, Restraint { keeps_foreign, ..restraint });
+        (input, layout, keeps_foreign)
+    };
+    let all = keeping(has_foreign && is_in_doubt);
+    let has_room = all.1.unplaced.is_empty();
+    if has_foreign && !has_room { keeping(true) } else { all }
+}
+
 /// The layout, and the input from which it was made. Double references make room only where no reference is free any more:
 /// what needs none of their places must not wait for them.
 fn lay_out<'a>(basis: Basis<'a>, restraint: Restraint<'a>) -> (Input<'a>, Layout) {
@@ -161,6 +166,8 @@ fn lay_out<'a>(basis: Basis<'a>, restraint: Restraint<'a>) -> (Input<'a>, Layout
 }
 
 fn layout_input<'a>(basis: Basis<'a>, restraint: Restraint<'a>) -> Input<'a> {
+    // An empty table agrees with every set that a hand has emptied, and old reads can hide what it blocks for.
+    let has_entries = basis.desired.view().entry_count() > 0;
     let numbers = group_numbers(basis);
     let position = |group: usize| {
         let number = basis.current.groups.get(group).map(|group| group.number)?;
@@ -193,7 +200,7 @@ fn layout_input<'a>(basis: Basis<'a>, restraint: Restraint<'a>) -> Input<'a> {
                 may_be_let_in_by: references::may_let_in(basis.current, shard),
                 surely_let_in_by: references::surely_let_in(basis, shard),
                 alone: shard.adopted && !references::is_enforced(basis.current, shard),
-                seal: needs_seal(shard, unwanted),
+                seal: has_entries && needs_seal(shard, unwanted),
             }
         })
         .collect();

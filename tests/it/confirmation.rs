@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use wafsync::model::cidr::Cidr;
 use wafsync::model::fingerprint::Fingerprint;
 use wafsync::model::naming::set_description;
@@ -10,7 +10,7 @@ use wafsync::report::Names;
 use wafsync::run::outcome::Outcome;
 use wafsync_test_aws::{Aws, Config, FaultKind, Phase, When};
 
-use crate::world::{TABLE, World, changes, ended, in_force, ip, ips, texts};
+use crate::world::{TABLE, World, changes, ended, in_force, ip, ips, item, texts};
 
 async fn world(args: &[&str]) -> World {
     let world = World::new(args);
@@ -26,9 +26,31 @@ fn times(world: &World, operation: &str) -> Vec<Duration> {
     at.iter().map(|time| *time - at[0]).collect()
 }
 
-/// An item of the table with one CIDR.
-fn item(key: &str, cidr: &str) -> Value {
-    json!({"id": {"S": key}, "ips": {"S": json!([cidr]).to_string()}})
+/// Runs this before each scan, with its number.
+fn before_each_scan(world: &World, mut act: impl FnMut(&Aws, usize) + Send + 'static) {
+    let mut scans = 0;
+    world.aws.on_call(move |aws, call| {
+        if call.operation == "Scan" && call.phase == Phase::Before {
+            scans += 1;
+            act(aws, scans);
+        }
+    });
+}
+
+/// Lets the third scan miss this item, whose key changes just then. Its address has to be in force from there on.
+fn missed_by_the_third_scan(world: &World, key: &'static str, cidr: String) {
+    let mut scans = 0;
+    world.aws.on_call(move |aws, call| {
+        if call.operation == "Scan" && call.phase == Phase::Before {
+            scans += 1;
+            match scans {
+                3 => aws.delete_item(TABLE, key),
+                4 => aws.put_item(TABLE, key, item(key, &[&cidr])),
+                _ => {}
+            }
+        }
+        assert!(scans < 3 || in_force(aws).contains(&cidr), "locked out at {call:?}");
+    });
 }
 
 /// Writes an IP set as another run does that adds this CIDR: with a true description.
@@ -56,7 +78,7 @@ async fn an_item_that_is_back_in_the_second_scan_keeps_its_addresses() {
     let world = world(&[]).await;
     world.no_items(1..=1);
     world.once("Scan", Phase::After, |aws, _| {
-        aws.put_item(TABLE, "c1", item("c1", &ip(1)));
+        aws.put_item(TABLE, "c1", item("c1", &[&ip(1)]));
     });
     let document = world.next_apply().await;
     assert_eq!((ended(&document), world.calls("Scan")), ((Outcome::Converged, 0, 0), 2), "{}", document.reason);
@@ -179,23 +201,10 @@ async fn what_another_run_adds_is_not_removed_because_of_one_scan() {
     world.no_items(1..=1);
     // Right before the removal is written, another run adds an address.
     world.once("UpdateIPSet", Phase::Before, move |aws, _| {
-        aws.put_item(TABLE, "new", item("new", &ip(20)));
+        aws.put_item(TABLE, "new", item("new", &[&ip(20)]));
         add(aws, "wafsync-ipv4-000", &ip(20));
     });
-    // The next scan misses its item, whose key changes just then.
-    let mut scans = 0;
-    world.aws.on_call(move |aws, call| {
-        if call.operation == "Scan" && call.phase == Phase::Before {
-            scans += 1;
-            match scans {
-                3 => aws.delete_item(TABLE, "new"),
-                4 => aws.put_item(TABLE, "new", item("new", &ip(20))),
-                _ => {}
-            }
-        }
-        let added = scans > 2;
-        assert!(!added || in_force(aws).contains(&ip(20)), "locked out at {call:?}");
-    });
+    missed_by_the_third_scan(&world, "new", ip(20));
     let document = world.next_apply().await;
     assert_eq!(document.outcome, Outcome::Changed, "{}", document.reason);
     let seconds = [0, 20, 21, 41];
@@ -220,26 +229,17 @@ async fn what_another_run_adds_is_not_removed_because_of_one_scan_that_ends_a_ho
     world.aws.delete_item(TABLE, "old");
     // Right before the removals are written, another run adds an address: two removals of IPv6 would be too many.
     world.once("UpdateIPSet", Phase::Before, move |aws, _| {
-        aws.put_item(TABLE, "new", item("new", NEW));
+        aws.put_item(TABLE, "new", item("new", &[NEW]));
         add(aws, SIX, NEW);
         add(aws, "wafsync-ipv4-000", &ip(1));
     });
     // The next scan finds the old item again, and misses the new one.
-    let mut scans = 0;
-    world.aws.on_call(move |aws, call| {
-        if call.operation == "Scan" && call.phase == Phase::Before {
-            scans += 1;
-            match scans {
-                3 => {
-                    aws.delete_item(TABLE, "new");
-                    aws.put_item(TABLE, "old", item("old", OLD));
-                }
-                4 => aws.put_item(TABLE, "new", item("new", NEW)),
-                _ => {}
-            }
+    before_each_scan(&world, |aws, scan| {
+        if scan == 3 {
+            aws.put_item(TABLE, "old", item("old", &[OLD]));
         }
-        assert!(scans < 3 || in_force(aws).contains(&NEW.to_owned()), "locked out at {call:?}");
     });
+    missed_by_the_third_scan(&world, "new", NEW.to_owned());
     let document = world.next_apply().await;
     assert_eq!((document.outcome, world.calls("Scan")), (Outcome::Changed, 4), "{}", document.reason);
     world.later().await;
@@ -252,22 +252,10 @@ async fn what_another_run_puts_back_is_not_removed_because_of_one_scan() {
     world.no_items(1..=1);
     // Right after the removal, the item is back, and another run adds its address.
     world.once("UpdateIPSet", Phase::After, move |aws, _| {
-        aws.put_item(TABLE, "back", item("back", &ip(1)));
+        aws.put_item(TABLE, "back", item("back", &[&ip(1)]));
         add(aws, "wafsync-ipv4-000", &ip(1));
     });
-    // The next scan misses it, because its key changes just then.
-    let mut scans = 0;
-    world.aws.on_call(move |aws, call| {
-        if call.operation == "Scan" && call.phase == Phase::Before {
-            scans += 1;
-            match scans {
-                3 => aws.delete_item(TABLE, "back"),
-                4 => aws.put_item(TABLE, "back", item("back", &ip(1))),
-                _ => {}
-            }
-        }
-        assert!(scans < 3 || in_force(aws).contains(&ip(1)), "locked out at {call:?}");
-    });
+    missed_by_the_third_scan(&world, "back", ip(1));
     let document = world.next_apply().await;
     assert_eq!((document.outcome, world.calls("Scan")), (Outcome::Changed, 4), "{}", document.reason);
     assert_eq!(world.in_force(), ips(1..=10));
@@ -281,14 +269,10 @@ async fn a_run_whose_removals_were_none_reads_what_it_has_added_before() {
     world.no_items(1..=1);
     world.item("six", &["2001:db8:1::/48"]);
     // While it waits, the item comes back, and a hand takes out what it has added.
-    let mut scans = 0;
-    world.aws.on_call(move |aws, call| {
-        if call.operation == "Scan" && call.phase == Phase::Before {
-            scans += 1;
-            if scans == 2 {
-                aws.put_item(TABLE, "c1", item("c1", &ip(1)));
-                aws.edit_ip_set("wafsync-ipv6-000", Vec::clear);
-            }
+    before_each_scan(&world, |aws, scan| {
+        if scan == 2 {
+            aws.put_item(TABLE, "c1", item("c1", &[&ip(1)]));
+            aws.edit_ip_set("wafsync-ipv6-000", Vec::clear);
         }
     });
     let document = world.next_apply().await;
@@ -304,13 +288,10 @@ async fn a_denied_addition_is_a_failure_even_if_the_run_is_stopped_afterwards() 
     world.no_items(1..=1);
     world.item("six", &["2001:db8:1::/48"]);
     world.fail_times("CreateIPSet", 100, When::Before, FaultKind::AccessDenied);
-    let (signal, mut scans) = (world.signal.clone(), 0);
-    world.aws.on_call(move |_, call| {
-        if call.operation == "Scan" && call.phase == Phase::Before {
-            scans += 1;
-            if scans == 2 {
-                signal.raise();
-            }
+    let signal = world.signal.clone();
+    before_each_scan(&world, move |_, scan| {
+        if scan == 2 {
+            signal.raise();
         }
     });
     let document = world.next_apply().await;

@@ -193,12 +193,7 @@ pub(crate) async fn with_obstacles() -> Explanation {
     let world = World::new(&[]);
     world.items(1..=1);
     world.apply().await;
-    let arn = world.aws.put_ip_set("REGIONAL", "offices", "IPV4", &[&ip(2)], None);
-    world.aws.edit_rule_group("wafsync-1", |rules| {
-        let ours = rules[0]["Statement"].take();
-        let theirs = json!({"IPSetReferenceStatement": {"ARN": arn}});
-        rules[0]["Statement"] = json!({"OrStatement": {"Statements": [ours, theirs]}});
-    });
+    world.refer_to_foreign("wafsync-1", "offices", &[&ip(2)]);
     world.later().await;
     let unread = Acls::Found(Vec::new(), Some("GetWebACL back: AccessDeniedException".to_owned()));
     world.ask(|seen| explain(Cidr::parse(&ip(2)).unwrap(), &Lookup { acls: &unread, ..*seen })).await

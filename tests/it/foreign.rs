@@ -10,7 +10,7 @@ use wafsync::run::record::Command;
 use wafsync_test_aws::{Aws, Config, Fault, FaultKind, Phase, When};
 
 use crate::running;
-use crate::world::{TABLE, World, changes, in_force, ip, ips};
+use crate::world::{TABLE, World, changes, in_force, ip, ips, item};
 
 const GROUP: &str = "wafsync-1";
 
@@ -30,12 +30,7 @@ async fn world(config: Config, args: &[&str]) -> World {
     let world = World::with(config, args);
     world.items(1..=3);
     assert_eq!(world.apply().await.outcome, Outcome::Changed);
-    let arn = world.aws.put_ip_set("REGIONAL", FOREIGN, "IPV4", &[&ip(4), &ip(5)], None);
-    world.aws.edit_rule_group(GROUP, |rules| {
-        let ours = rules[0]["Statement"].take();
-        let theirs = json!({"IPSetReferenceStatement": {"ARN": arn}});
-        rules[0]["Statement"] = json!({"OrStatement": {"Statements": [ours, theirs]}});
-    });
+    world.refer_to_foreign(GROUP, FOREIGN, &[&ip(4), &ip(5)]);
     world.items(4..=4);
     world.aws.on_call(|aws, call| {
         assert!(in_force(aws).contains(&ip(4)), "locked out after {} {}", call.operation, call.target);
@@ -45,7 +40,7 @@ async fn world(config: Config, args: &[&str]) -> World {
 
 fn put(aws: &Aws, number: u32) {
     let key = format!("c{number}");
-    aws.put_item(TABLE, &key, json!({"id": {"S": key}, "ips": {"S": json!([ip(number)]).to_string()}}));
+    aws.put_item(TABLE, &key, item(&key, &[&ip(number)]));
 }
 
 fn fail_the_second_scan(world: &World) {

@@ -168,12 +168,7 @@ async fn a_rule_without_references_stays_until_all_it_may_let_in_has_its_place()
 #[tokio::test(start_paused = true)]
 async fn a_reference_to_a_foreign_set_is_not_dropped_without_approval() {
     let mut world = world(&[]).await;
-    let arn = world.aws.put_ip_set("REGIONAL", "offices", "IPV4", &["203.0.113.0/24"], None);
-    world.aws.edit_rule_group(GROUP, |rules| {
-        let ours = rules[0]["Statement"].take();
-        let theirs = json!({"IPSetReferenceStatement": {"ARN": arn}});
-        rules[0]["Statement"] = json!({"OrStatement": {"Statements": [ours, theirs]}});
-    });
+    let arn = world.refer_to_foreign(GROUP, "offices", &["203.0.113.0/24"]);
     let shown = arn.replace("111122223333", "************");
     let reason = format!("rule group wafsync-1 would no longer refer to {shown}, which is not one of ours");
     blocked_then_approved(&mut world, &reason).await;

@@ -51,9 +51,20 @@ impl World {
         Self { aws, settings, signal: Signal::default() }
     }
 
-    /// Puts an item as Crossplane writes it: the addresses are a JSON array in a string.
+    /// Puts an item: see [`item`].
     pub(crate) fn item(&self, key: &str, ips: &[&str]) {
-        self.aws.put_item(TABLE, key, json!({"id": {"S": key}, "ips": {"S": json!(ips).to_string()}}));
+        self.aws.put_item(TABLE, key, item(key, ips));
+    }
+
+    /// Lets a rule group refer to a foreign IP set with these addresses as well, by hand. Returns the ARN of the set.
+    pub(crate) fn refer_to_foreign(&self, group: &str, ip_set: &str, addresses: &[&str]) -> String {
+        let arn = self.aws.put_ip_set("REGIONAL", ip_set, "IPV4", addresses, None);
+        self.aws.edit_rule_group(group, |rules| {
+            let ours = rules[0]["Statement"].take();
+            let theirs = json!({"IPSetReferenceStatement": {"ARN": arn}});
+            rules[0]["Statement"] = json!({"OrStatement": {"Statements": [ours, theirs]}});
+        });
+        arn
     }
 
     /// Puts the items `c1`, `c2` and so on, with one address each: see [`ip`].
@@ -195,6 +206,11 @@ impl World {
     pub(crate) fn calls(&self, operation: &str) -> usize {
         self.aws.log().iter().filter(|attempt| attempt.operation == operation).count()
     }
+}
+
+/// An item as Crossplane writes it: the addresses are a JSON array in a string.
+pub(crate) fn item(key: &str, ips: &[&str]) -> Value {
+    json!({"id": {"S": key}, "ips": {"S": json!(ips).to_string()}})
 }
 
 /// The host of every scenario is a command line.

@@ -286,6 +286,11 @@ fn a_foreign_set_that_a_person_gives_up_takes_with_it_what_a_web_acl_has_only_fr
 }
 
 #[test]
+fn an_emptied_set_is_not_sealed_because_the_table_is_empty() {
+    run_seed(Seventh, 15_029_759, false);
+}
+
+#[test]
 fn a_write_that_was_sent_twice_without_an_answer_counts_once() {
     run_seed(Seventh, 9_100_654, false);
 }

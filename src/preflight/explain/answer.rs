@@ -99,11 +99,11 @@ pub struct Explanation {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
     /// Why no web ACL was looked at, or not each; absent if there is no obstacle.
-    #[serde(rename = "web_acls_unread", skip_serializing_if = "Option::is_none")]
-    pub(super) obstacle: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub web_acls_unread: Option<String>,
     /// The references of our rule groups to IP sets that are not ours, which were not looked at; absent if there are none.
-    #[serde(rename = "foreign_references", skip_serializing_if = "Vec::is_empty")]
-    pub(super) foreign: Vec<ForeignReference>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub foreign_references: Vec<ForeignReference>,
     /// Items that were rejected as a whole, so that they may ask for the address: a few of their keys.
     #[serde(skip)]
     unread_items: Vec<String>,
@@ -137,7 +137,7 @@ pub struct Place {
 
 /// A reference of a rule group of ours to an IP set that is not ours.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct ForeignReference {
+pub struct ForeignReference {
     /// The rule group.
     pub rule_group: String,
     /// The ARN of the IP set.
@@ -228,11 +228,11 @@ pub fn explain(address: Cidr, seen: &Lookup<'_>) -> Explanation {
         missing: None,
         next: None,
         unread_items: unread_items(desired.view()),
-        obstacle: match seen.acls {
+        web_acls_unread: match seen.acls {
             Acls::NotLooked(why) | Acls::Found(_, why) => why.clone(),
             Acls::Named(_) | Acls::NoneRefers(_) => None,
         },
-        foreign: seen.foreign(),
+        foreign_references: seen.foreign_references(),
     };
     let held = |through: &dyn Fn(&Shard) -> bool| coverage::covers(&cover(through), address);
     explanation.missing = match (wanted, covered) {
@@ -249,7 +249,7 @@ pub fn explain(address: Cidr, seen: &Lookup<'_>) -> Explanation {
 
 impl Lookup<'_> {
     /// The references of our rule groups to IP sets that are not ours.
-    fn foreign(&self) -> Vec<ForeignReference> {
+    fn foreign_references(&self) -> Vec<ForeignReference> {
         let of = |group: &RuleGroup| {
             let arns: BTreeSet<&String> = rule_changes::foreign(group, self.current).collect();
             let reference = |arn: &String| ForeignReference { rule_group: group.name.clone(), arn: arn.clone() };

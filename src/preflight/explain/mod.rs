@@ -5,5 +5,7 @@ mod mentions;
 mod report;
 mod text;
 
-pub use self::answer::{AclEnforcement, Acls, Explanation, Link, Lookup, Place, RejectedValue, explain};
+pub use self::answer::{
+    AclEnforcement, Acls, Explanation, ForeignReference, Link, Lookup, Place, RejectedValue, explain,
+};
 pub use self::report::{Answers, ItemAnswer};

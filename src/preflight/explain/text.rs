@@ -97,10 +97,10 @@ impl Explanation {
         if self.ip_sets.is_empty() {
             let _ = writeln!(out, "  in none of our IP sets");
         }
-        for ForeignReference { rule_group: group, arn } in &self.foreign {
+        for ForeignReference { rule_group, arn } in &self.foreign_references {
             let arn = text::without_account_ids(arn);
             let line = format!(
-                "rule group {group} also refers to {}, which is not ours and was not looked at",
+                "rule group {rule_group} also refers to {}, which is not ours and was not looked at",
                 text::line(&arn)
             );
             paragraph(&mut out, &line);
@@ -114,12 +114,12 @@ impl Explanation {
 
     fn verdict(&self) -> &'static str {
         let looked = matches!(self.web_acls_seen, "named" | "found");
-        let some_unread = self.web_acls_seen == "found" && self.obstacle.is_some();
+        let some_unread = self.web_acls_seen == "found" && self.web_acls_unread.is_some();
         match (self.wanted, self.in_force) {
             (true, true) if some_unread => "is wanted, and in force by the web ACLs that were read",
             (false, true) if some_unread => "is in force by the web ACLs that were read, but not wanted",
-            (true, false) if !self.foreign.is_empty() => "is wanted but not in force by our IP sets",
-            (false, false) if !self.foreign.is_empty() => "is neither wanted nor in force by our IP sets",
+            (true, false) if !self.foreign_references.is_empty() => "is wanted but not in force by our IP sets",
+            (false, false) if !self.foreign_references.is_empty() => "is neither wanted nor in force by our IP sets",
             (true, true) if looked => "is wanted and in force",
             (true, true) => "is wanted and in our rules; no web ACL was looked at",
             (true, false) => "is wanted but not in force",
@@ -137,11 +137,11 @@ impl Explanation {
                 paragraph(out, &line);
             }
         }
-        let none = match (self.web_acls_seen, &self.obstacle) {
+        let none = match (self.web_acls_seen, &self.web_acls_unread) {
             ("none_refers", _) => Some("none refers to our rule groups, so nothing lets it in".to_owned()),
-            ("not_looked", Some(obstacle)) => Some(format!("none was looked at: {}", text::line(obstacle))),
+            ("not_looked", Some(why)) => Some(format!("none was looked at: {}", text::line(why))),
             ("not_looked", None) => Some("none was looked at: none exists".to_owned()),
-            ("found", Some(obstacle)) => Some(format!("not all were looked at: {}", text::line(obstacle))),
+            ("found", Some(why)) => Some(format!("not all were looked at: {}", text::line(why))),
             _ => None,
         };
         if let Some(none) = none {

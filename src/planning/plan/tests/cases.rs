@@ -414,6 +414,14 @@ fn a_reference_to_a_foreign_set_is_dropped_last_and_named() {
     expect(&full, &wanting_only(&[&NINE[4..8], &[C]].concat()), &changes, &[]);
 }
 
+#[test]
+fn an_empty_table_agrees_with_no_set_that_a_hand_has_emptied() {
+    let emptied = Shard { cidrs: Cidrs::default(), ..set("wafsync-ipv4-000", &[A]) };
+    let current = current(vec![wired(emptied), wired(set("wafsync-ipv4-001", &[B]))], &[]);
+    expect(&current, &wanting_only(&[B]), &["Add wafsync-ipv4-000"], &[]);
+    expect(&current, &Rest { held: &[B], ..wanting_only(&[]) }, &[], &[]);
+}
+
 /// The first rule group refers to a full set and to a foreign one.
 fn beside_foreign() -> Current {
     current(vec![wired(set("wafsync-ipv4-000", &NINE[..4]))], &["foreign"])
