@@ -318,6 +318,15 @@ impl Cidr {
         }
         Self::new(self.network(), prefix)
     }
+
+    /// The narrowest network that covers both, or `None` if they are of different families.
+    #[must_use]
+    pub fn joined(self, other: Self) -> Option<Self> {
+        let unused = u128::BITS - u32::from(self.family().bits());
+        let same = (self.first() ^ other.first()).leading_zeros().saturating_sub(unused);
+        let prefix = u8::try_from(same).ok()?.min(self.prefix()).min(other.prefix());
+        if self.family() == other.family() { self.widened(prefix) } else { None }
+    }
 }
 
 /// Digits only, without a leading zero: `+8` and `08` are rejected.

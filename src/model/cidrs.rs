@@ -132,6 +132,16 @@ impl<'a> Slice<'a> {
         Some((unpack6(*first), Self { ipv6, ..self }))
     }
 
+    /// The last CIDR and those before it.
+    #[must_use]
+    pub fn split_last(self) -> Option<(Cidr, Self)> {
+        if let Some((last, ipv6)) = self.ipv6.split_last() {
+            return Some((unpack6(*last), Self { ipv6, ..self }));
+        }
+        let (last, ipv4) = self.ipv4.split_last()?;
+        Some((unpack4(*last), Self { ipv4, ..self }))
+    }
+
     /// Whether exactly this CIDR is in it.
     #[must_use]
     pub fn contains(self, cidr: Cidr) -> bool {
@@ -149,6 +159,21 @@ impl<'a> Slice<'a> {
             Either::Six(six) => {
                 let from = gallop(self.ipv6, |other| key6(other) < key6(&six));
                 Self { ipv4: &[], ipv6: self.ipv6.get(from..).unwrap_or_default() }
+            }
+        }
+    }
+
+    /// The CIDRs of its family up to `cidr`, itself included, in order.
+    #[must_use]
+    pub fn up_to(self, cidr: Cidr) -> Self {
+        match pack(cidr) {
+            Either::Four(four) => {
+                let to = self.ipv4.partition_point(|other| key4(*other) <= key4(four));
+                Self { ipv4: self.ipv4.get(..to).unwrap_or_default(), ipv6: &[] }
+            }
+            Either::Six(six) => {
+                let to = self.ipv6.partition_point(|other| key6(other) <= key6(&six));
+                Self { ipv4: &[], ipv6: self.ipv6.get(..to).unwrap_or_default() }
             }
         }
     }
@@ -418,10 +443,15 @@ mod tests {
             prop_assert_eq!(packed.iter().collect::<Vec<_>>(), naive.iter().copied().collect::<Vec<_>>());
             prop_assert_eq!((packed.len(), packed.iter().len(), packed.is_empty()), (naive.len(), naive.len(), naive.is_empty()));
             prop_assert_eq!(packed.first(), naive.first().copied());
+            let last = packed.as_slice().split_last().map(|(last, before)| (last, before.len() + 1));
+            prop_assert_eq!(last, naive.last().map(|last| (*last, naive.len())));
             for cidr in list.iter().chain([&asked]) {
                 prop_assert_eq!(packed.contains(*cidr), naive.contains(cidr));
                 let after: Vec<Cidr> = naive.range(*cidr..).copied().collect();
                 prop_assert_eq!(packed.as_slice().starting_at(*cidr).iter().collect::<Vec<_>>(), after);
+                let of_family = |other: &Cidr| other.family() == cidr.family();
+                let before: Vec<Cidr> = naive.range(..=*cidr).copied().filter(of_family).collect();
+                prop_assert_eq!(packed.as_slice().up_to(*cidr).iter().collect::<Vec<_>>(), before);
                 let inside: Vec<Cidr> = naive.iter().copied().filter(|other| cidr.covers(*other)).collect();
                 prop_assert_eq!(packed.as_slice().within(*cidr).iter().collect::<Vec<_>>(), inside);
             }

@@ -8,11 +8,29 @@ use crate::model::cidrs::Slice;
 /// The CIDRs of `sorted` that share an address with `cidr`, the wider ones first.
 pub fn overlapping<'a>(sorted: impl Into<Slice<'a>>, cidr: Cidr) -> impl Iterator<Item = Cidr> {
     let sorted = sorted.into();
-    let around = (0..cidr.prefix()).filter_map(move |prefix| {
-        let wider = cidr.widened(prefix)?;
-        sorted.contains(wider).then_some(wider)
-    });
-    around.chain(sorted.within(cidr))
+    around(sorted, cidr).chain(sorted.within(cidr))
+}
+
+/// The CIDRs of `sorted` that are wider than `cidr` and cover it, the widest first.
+fn around(sorted: Slice<'_>, cidr: Cidr) -> impl Iterator<Item = Cidr> + use<> {
+    let mut prefixes = 0_u128;
+    let mut ahead = sorted.up_to(cidr);
+    while let Some((last, before)) = ahead.split_last() {
+        ahead = match cidr.joined(last) {
+            // What covers `cidr` and sorts before `last` covers `last` too.
+            Some(joined) if joined != last => before.up_to(joined),
+            _ => before,
+        };
+        if last != cidr && last.covers(cidr) {
+            prefixes |= 1 << last.prefix();
+        }
+    }
+    let next = move || {
+        let prefix = u8::try_from(prefixes.trailing_zeros()).ok()?;
+        prefixes &= prefixes.checked_sub(1)?;
+        cidr.widened(prefix)
+    };
+    std::iter::from_fn(next)
 }
 
 /// Whether `cidr` shares an address with any of `sorted`.
