@@ -51,6 +51,13 @@ fn plan_changes(bencher: Bencher<'_, '_>, size: usize) {
     bencher.counter(ItemsCount::new(size)).bench_local(|| world.decide());
 }
 
+/// A plan that splits up ranges: `--aggregate` switched off.
+#[divan::bench(args = SIZES, sample_count = 3, sample_size = 1)]
+fn plan_split(bencher: Bencher<'_, '_>, size: usize) {
+    let world = World::of_ranges(size);
+    bencher.counter(ItemsCount::new(size)).bench_local(|| world.decide());
+}
+
 /// The text report of a plan with 10,000 changed addresses among a million.
 #[divan::bench(sample_count = 5, sample_size = 1)]
 fn print_10_000_changes_as_text(bencher: Bencher<'_, '_>) {

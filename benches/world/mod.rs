@@ -33,9 +33,19 @@ pub(crate) struct World {
 impl World {
     /// `size` addresses in full IP sets, of which the table has replaced `changed`.
     pub(crate) fn new(size: usize, changed: usize) -> Self {
-        let settings = settings();
         let mut held: Vec<Cidr> = (0..size).map(address).collect();
         held.sort_unstable();
+        Self::holding(&held, size, changed)
+    }
+
+    /// `size` single addresses, while full IP sets hold ranges around them, each in many sets.
+    pub(crate) fn of_ranges(size: usize) -> Self {
+        let held: Vec<Cidr> = (0..size).map(|number| address(number).widened(24).unwrap()).collect();
+        Self::holding(&held, size, 0)
+    }
+
+    fn holding(held: &[Cidr], size: usize, changed: usize) -> Self {
+        let settings = settings();
         let contents = held.chunks(SET_CAPACITY).map(Cidrs::from);
         let current = waf::in_force(contents, 2, &settings.waf.policy);
         let items: Vec<Item> = (changed..size + changed).map(item).collect();

@@ -384,5 +384,13 @@ mod tests {
         let counted = additions(&wanted, &current, &cidrs(&[B]), Family::Ipv4);
         assert_eq!(counted, cidrs(&[C, "198.51.100.0/29"]));
         assert_eq!(additions(&wanted, &current, &[], Family::Ipv6), []);
+        // Parts of it in two sets are all of it; one part is not.
+        let current = |parts: &[&str]| {
+            let shards = parts.iter().map(|part| shard(&[*part], &[])).collect();
+            Current { shards, ..Current::default() }
+        };
+        let whole = wanting(["198.51.100.2/31"]);
+        assert_eq!(additions(&whole, &current(&[B, C]), &[], Family::Ipv4), []);
+        assert_eq!(additions(&whole, &current(&[B]), &[], Family::Ipv4), cidrs(&["198.51.100.2/31"]));
     }
 }

@@ -156,10 +156,17 @@ fn lay_out<'a>(basis: Basis<'a>, restraint: Restraint<'a>) -> (Input<'a>, Layout
     if layout.unplaced.is_empty() || wires {
         return (input, layout);
     }
+    let spare = |number| {
+        let group = group_of(basis.current, number);
+        group.map_or(0, |(index, group)| references::spare(basis, index, group).len())
+    };
+    let spares: Vec<usize> = group_numbers(basis).into_iter().map(spare).collect();
+    if spares.iter().sum::<usize>() == 0 {
+        return (input, layout);
+    }
     let mut roomier = input.clone();
-    for (group, number) in roomier.groups.iter_mut().zip(group_numbers(basis)) {
-        let spare = group_of(basis.current, number).map(|(index, group)| references::spare(basis, index, group).len());
-        group.references -= spare.unwrap_or_default();
+    for (group, spare) in roomier.groups.iter_mut().zip(spares) {
+        group.references -= spare;
     }
     let with_room = layout::lay_out(&roomier);
     if with_room.unplaced.len() < layout.unplaced.len() { (roomier, with_room) } else { (input, layout) }

@@ -5,10 +5,11 @@
 
 use std::collections::BTreeSet;
 
-use super::input::{Input, ShardInput};
+use super::demand::{Demand, Needs};
+use super::input::ShardInput;
 use crate::defects::{self, Defect};
 use crate::model::cidr::Cidr;
-use crate::model::cidrs::{Cidrs, Slice};
+use crate::model::cidrs::Cidrs;
 use crate::model::coverage;
 
 /// The number of times that the room of what need not be added is used for more. What stays then leaves in a later run.
@@ -25,9 +26,22 @@ pub(super) struct Cover {
     pub(super) add: BTreeSet<Cidr>,
 }
 
+/// A CIDR that can leave if others take its place.
+struct Replaced<'a> {
+    cidr: Cidr,
+    needs: Needs<'a>,
+}
+
+impl Replaced<'_> {
+    /// Those that need the fewest come first.
+    fn rank(&self) -> (usize, Cidr) {
+        (self.needs.len(), self.cidr)
+    }
+}
+
 impl Cover {
     /// Decides for one shard independently of others.
-    pub(super) fn of(shard: &ShardInput<'_>, input: &Input<'_>) -> Self {
+    pub(super) fn of(shard: &ShardInput<'_>, demand: Demand<'_>, capacity: usize) -> Self {
         let is_free = !shard.in_force && shard.group.is_none();
         if shard.closed {
             return Self::default();
@@ -35,7 +49,7 @@ impl Cover {
         if is_free || shard.leaving.is_empty() || defects::has(Defect::ReplacesAtOnce) {
             return Self { going: shard.leaving.clone(), ..Self::default() };
         }
-        let first = Self::with_staying(shard, input, &[]);
+        let first = Self::with_staying(shard, demand, capacity, &[]);
         if first.stuck.is_empty() {
             return first;
         }
@@ -44,10 +58,10 @@ impl Cover {
         let mut passes = 0;
         loop {
             // Stuck CIDRs cover addresses too, so that less has to be added for the rest, and all of it fits.
-            let rest = Self::with_staying(shard, input, &stuck);
+            let rest = Self::with_staying(shard, demand, capacity, &stuck);
             debug_assert!(rest.stuck.is_empty(), "less is added than before");
             // Then some of them may fit after all.
-            let released = rest.released(shard, input, &stuck);
+            let released = rest.released(shard, demand, capacity, &stuck);
             if released.is_empty() || passes == PASSES {
                 return Self { stuck, ..rest };
             }
@@ -57,8 +71,7 @@ impl Cover {
     }
 
     /// Those of the `stuck` CIDRs that can leave too, because this leaves room for what is added in their place.
-    fn released(&self, shard: &ShardInput<'_>, input: &Input<'_>, stuck: &[Cidr]) -> BTreeSet<Cidr> {
-        let capacity = input.limits.set_capacity;
+    fn released(&self, shard: &ShardInput<'_>, demand: Demand<'_>, capacity: usize, stuck: &[Cidr]) -> BTreeSet<Cidr> {
         let kept = shard.cidrs.len() - self.going.len();
         let room = (capacity + 1).saturating_sub(kept + self.add.len());
         let leaves = |cidr: &Cidr| self.going.binary_search(cidr).is_ok() || stuck.binary_search(cidr).is_ok();
@@ -66,16 +79,16 @@ impl Cover {
             shard.cidrs.iter().filter(|cidr| !leaves(cidr)).chain(self.add.iter().copied()).collect();
         let stays = Cidrs::from(stays);
         let needs = |cidr: &Cidr| {
-            let needs = needed(*cidr, *input.desired.get(shard.family), stays.as_slice(), input.waiting, room)?;
-            Some((needs.len(), *cidr, needs))
+            let needs = demand.needs(*cidr, stays.as_slice(), room)?;
+            Some(Replaced { cidr: *cidr, needs })
         };
-        let mut replaced: Vec<(usize, Cidr, Vec<Cidr>)> = stuck.iter().filter_map(needs).collect();
-        replaced.sort_unstable();
+        let mut replaced: Vec<Replaced<'_>> = stuck.iter().filter_map(needs).collect();
+        replaced.sort_unstable_by_key(Replaced::rank);
         let (mut released, mut add) = (BTreeSet::new(), BTreeSet::new());
-        for (_, cidr, needs) in replaced {
-            let further = needs.iter().filter(|need| !add.contains(*need)).count();
+        for Replaced { cidr, needs } in replaced {
+            let further = needs.beyond(&add);
             if kept + self.add.len() + add.len() + further <= capacity + released.len() + 1 {
-                add.extend(needs);
+                add.extend(needs.iter());
                 released.insert(cidr);
             }
         }
@@ -83,32 +96,36 @@ impl Cover {
     }
 
     /// Decides for one shard in which the `stuck` CIDRs, sorted, stay.
-    fn with_staying(shard: &ShardInput<'_>, input: &Input<'_>, stuck: &[Cidr]) -> Self {
+    fn with_staying(shard: &ShardInput<'_>, demand: Demand<'_>, capacity: usize, stuck: &[Cidr]) -> Self {
         let is_leaving = |cidr: &Cidr| shard.leaving.binary_search(cidr).is_ok() && stuck.binary_search(cidr).is_err();
         let (leaving, stays): (Vec<Cidr>, Vec<Cidr>) = shard.cidrs.iter().partition(is_leaving);
         let stays = Cidrs::from(stays);
-        let capacity = input.limits.set_capacity;
         let mut cover = Self::default();
         let mut replaced = Vec::new();
         for cidr in leaving {
-            match needed(cidr, *input.desired.get(shard.family), stays.as_slice(), input.waiting, capacity) {
+            match demand.needs(cidr, stays.as_slice(), capacity) {
                 Some(needs) if needs.is_empty() => cover.going.push(cidr),
-                Some(needs) => replaced.push((needs.len(), cidr, needs)),
+                Some(needs) => replaced.push(Replaced { cidr, needs }),
                 None => cover.stuck.push(cidr),
             }
         }
-        let all: BTreeSet<Cidr> = replaced.iter().flat_map(|(_, _, needs)| needs.iter().copied()).collect();
-        if stays.len() + cover.stuck.len() + all.len() <= capacity {
-            cover.going.extend(replaced.into_iter().map(|(_, cidr, _)| cidr));
+        let room = capacity.saturating_sub(stays.len() + cover.stuck.len());
+        let mut all = BTreeSet::new();
+        let mut fits = |replaced: &Replaced<'_>| {
+            all.extend(replaced.needs.iter());
+            all.len() <= room
+        };
+        if replaced.iter().all(&mut fits) {
+            cover.going.extend(replaced.into_iter().map(|replaced| replaced.cidr));
             cover.add = all;
         } else {
             // Those that need the fewest additions go first, because they make room for the rest.
-            replaced.sort_unstable();
-            for (_, cidr, needs) in replaced {
-                let further = needs.iter().filter(|need| !cover.add.contains(need)).count();
+            replaced.sort_unstable_by_key(Replaced::rank);
+            for Replaced { cidr, needs } in replaced {
+                let further = needs.beyond(&cover.add);
                 let kept = shard.cidrs.len() - cover.going.len() - 1;
                 if kept + cover.add.len() + further <= capacity {
-                    cover.add.extend(needs);
+                    cover.add.extend(needs.iter());
                     cover.going.push(cidr);
                 } else {
                     cover.stuck.push(cidr);
@@ -119,51 +136,4 @@ impl Cover {
         cover.stuck.sort_unstable();
         cover
     }
-}
-
-/// The wanted CIDRs that a set with `stays` needs to still cover what is wanted of `leaving`. `None` if they are more than
-/// `most`, or if they leave something uncovered that is `waiting`.
-fn needed(leaving: Cidr, desired: Slice<'_>, stays: Slice<'_>, waiting: &[Cidr], most: usize) -> Option<Vec<Cidr>> {
-    let mut needs: Vec<Cidr> = Vec::new();
-    for part in due(desired, leaving, waiting) {
-        if coverage::covers(stays, part.common) {
-            continue;
-        }
-        if needs.len() == most {
-            return None;
-        }
-        needs.push(part.wanted);
-    }
-    let covers = |common: Cidr| {
-        let with = || coverage::overlapping(stays, common).chain(needs.iter().copied()).collect::<Cidrs>();
-        coverage::covers(stays, common) || coverage::covers(&with(), common)
-    };
-    not_due(desired, leaving, waiting).all(|part| covers(part.common)).then_some(needs)
-}
-
-/// A wanted CIDR that shares addresses with one that leaves.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Part {
-    pub(super) wanted: Cidr,
-    /// The addresses that both have.
-    pub(super) common: Cidr,
-}
-
-/// What is wanted of `leaving` and may be added now: the widest CIDRs, sorted.
-pub(super) fn due(desired: Slice<'_>, leaving: Cidr, waiting: &[Cidr]) -> impl Iterator<Item = Part> {
-    let waits = |cidr: &Cidr| waiting.binary_search(cidr).is_ok();
-    parts(leaving, coverage::overlapping(desired, leaving).filter(move |cidr| !waits(cidr)))
-}
-
-/// What is wanted of `leaving` and has to wait: the widest CIDRs, sorted. What is due may cover the same addresses.
-pub(super) fn not_due(desired: Slice<'_>, leaving: Cidr, waiting: &[Cidr]) -> impl Iterator<Item = Part> {
-    // `leaving` may be a range around the whole table, so look only if anything waits.
-    let desired = if waiting.is_empty() { Slice::default() } else { desired };
-    let waits = |cidr: &Cidr| waiting.binary_search(cidr).is_ok();
-    parts(leaving, coverage::overlapping(desired, leaving).filter(waits))
-}
-
-fn parts(leaving: Cidr, wanted: impl Iterator<Item = Cidr>) -> impl Iterator<Item = Part> {
-    let part = move |wanted: Cidr| Part { wanted, common: if wanted.covers(leaving) { leaving } else { wanted } };
-    coverage::widest(wanted).map(part)
 }

@@ -96,10 +96,10 @@ impl<'a> Draft<'a> {
         (capacity + leaving).saturating_sub(self.shard.cidrs.len() + self.add.len())
     }
 
-    /// Whether an update that also removes one more of its CIDRs can add this many more.
-    pub(super) fn fits(&self, more: usize, capacity: usize) -> bool {
+    /// The number of CIDRs that an update that also removes one more of its CIDRs can still add.
+    pub(super) fn space(&self, capacity: usize) -> usize {
         let leaving = self.going.len() + self.spare().count() + 1;
-        self.shard.cidrs.len() + self.add.len() + more <= capacity + leaving
+        (capacity + leaving).saturating_sub(self.shard.cidrs.len() + self.add.len())
     }
 
     /// Whether an update would remove everything that it holds now.

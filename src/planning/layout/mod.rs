@@ -3,15 +3,18 @@
 //! A wanted address stays where it is. Missing ones go into sets that are written anyway, and only the rest costs
 //! additional writes. The same [`Input`] always gives the same [`Layout`].
 //!
-//! 1. `cover`: what can leave each shard, and which copies it needs to still cover itself;
-//! 2. `slots`: which shards are wired afterwards, and which rule group gets a new reference;
-//! 3. `reliance`: what can leave a full shard because other shards cover it;
-//! 4. `survey`: which wanted CIDRs are missing, and which are duplicated;
-//! 5. `packing`: which sets take the missing CIDRs.
+//! 1. `demand`: what is wanted of a CIDR that leaves;
+//! 2. `cover`: what can leave each shard, and which copies it needs to still cover itself;
+//! 3. `slots`: which shards are wired afterwards, and which rule group gets a new reference;
+//! 4. `reliance`: what can leave a full shard because other shards cover it;
+//! 5. `survey`: which wanted CIDRs are missing, and which are duplicated;
+//! 6. `packing`: which sets take the missing CIDRs.
 
 mod bins;
 mod cover;
+mod demand;
 mod draft;
+mod holders;
 mod input;
 mod packing;
 mod reliance;
@@ -23,6 +26,7 @@ mod tests;
 pub use self::input::{GroupInput, Input, Layout, NewShard, ShardInput, ShardLayout};
 use crate::model::cidr::{Cidr, Family, PerFamily};
 use crate::model::cidrs::Cidrs;
+use demand::Demand;
 use draft::Draft;
 use packing::Packing;
 use slots::Slots;
@@ -30,12 +34,13 @@ use slots::Slots;
 /// Works out what every shard holds after the run, with the fewest API writes.
 ///
 /// It never fails: what finds no place is listed in [`Layout::unplaced`], what cannot leave yet in
-/// [`ShardLayout::deferred`]. The cost is `n log n` in the number of CIDRs.
+/// [`ShardLayout::deferred`]. The cost is `n log n` in the number of CIDRs that are wanted and held; a set has at most 10,000.
 #[must_use]
 pub fn lay_out(input: &Input<'_>) -> Layout {
     let slots = Slots::new(input);
-    let mut drafts = slots::wire(input, slots.total());
-    reliance::release(&mut drafts, input);
+    let demand = PerFamily::from_fn(|family| Demand::new(input, family));
+    let mut drafts = slots::wire(input, &demand, slots.total());
+    reliance::release(&mut drafts, &demand, input.limits.set_capacity);
     let missing = PerFamily::from_fn(|family| survey::missing(input, family, &mut drafts));
     let mut packing = Packing::best(input, &drafts, &missing, &slots);
     if packing.unplaced > (0, 0) {

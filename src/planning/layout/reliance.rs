@@ -3,25 +3,34 @@
 //! It relies on CIDRs in wired sets that stay in this run and were in force when it began, so that AWS has propagated
 //! them. The plan names these sets, which are checked by a list right before the write.
 
-use super::cover::{due, not_due};
+use super::demand::Demand;
 use super::draft::{Draft, Force};
-use super::input::Input;
-use crate::model::cidr::Cidr;
-use crate::model::coverage;
+use super::holders::Holders;
+use crate::model::cidr::{Cidr, PerFamily};
 
 /// Lets stuck CIDRs leave whose wanted addresses other sets cover, together with what fits into this set.
-pub(super) fn release(drafts: &mut [Draft<'_>], input: &Input<'_>) {
+pub(super) fn release(drafts: &mut [Draft<'_>], demand: &PerFamily<Demand<'_>>, capacity: usize) {
+    if drafts.iter().all(|draft| draft.stuck.is_empty()) {
+        return;
+    }
+    let holders = Holders::new(drafts);
     // First rely on what certainly stays, then also on what is stuck and therefore stays in this run. Otherwise full sets
     // could wait for each other's room forever.
     for by_stuck in [false, true] {
         let all = drafts.iter().enumerate();
-        let mut stuck: Vec<(Cidr, usize)> =
-            all.flat_map(|(index, draft)| draft.stuck.iter().map(move |cidr| (*cidr, index))).collect();
+        let mut stuck: Vec<Stay> =
+            all.flat_map(|(shard, draft)| draft.stuck.iter().map(move |cidr| Stay { cidr: *cidr, shard })).collect();
         // The narrowest first: they can rely on wider ones.
-        stuck.sort_unstable_by_key(|(cidr, index)| (u8::MAX - cidr.prefix(), *cidr, *index));
-        for (cidr, index) in stuck {
-            if let Some(ways) = rely(drafts, input, index, cidr, by_stuck) {
-                take(drafts, index, cidr, ways);
+        stuck.sort_unstable_by_key(|stay| (u8::MAX - stay.cidr.prefix(), stay.cidr, stay.shard));
+        // One CIDR can be stuck in a hundred shards, with the same around it.
+        for same in stuck.chunk_by(|a, b| a.cidr == b.cidr) {
+            let Some(leaving) = same.first().map(|stay| stay.cidr) else { continue };
+            let mut near = near(drafts, &holders, leaving, by_stuck);
+            for stay in same {
+                if let Some(ways) = rely(drafts, *demand.get(leaving.family()), capacity, &near, *stay) {
+                    near.retain(|near| near.stay != *stay);
+                    take(drafts, *stay, ways);
+                }
             }
         }
     }
@@ -34,6 +43,14 @@ struct Stay {
     shard: usize,
 }
 
+/// A CIDR of any shard that shares addresses with one that leaves.
+#[derive(Clone, Copy, Debug)]
+struct Near {
+    stay: Stay,
+    /// Whether other shards may rely on it.
+    is_sure: bool,
+}
+
 /// The conditions for a CIDR to leave.
 #[derive(Debug, Default)]
 struct Ways {
@@ -43,37 +60,49 @@ struct Ways {
     add: Vec<Cidr>,
 }
 
-/// The conditions under which everything wanted of `leaving` stays in force without it; `None` if there are none.
-fn rely(drafts: &[Draft<'_>], input: &Input<'_>, index: usize, leaving: Cidr, by_stuck: bool) -> Option<Ways> {
+/// What shares addresses with `leaving` in any shard.
+fn near(drafts: &[Draft<'_>], holders: &Holders, leaving: Cidr, by_stuck: bool) -> Vec<Near> {
+    let near = |(cidr, shard): (Cidr, usize)| {
+        let draft = drafts.get(shard)?;
+        let is_stuck = || draft.stuck.binary_search(&cidr).is_ok() && draft.force_of(cidr) == Force::Wired;
+        Some(Near { stay: Stay { cidr, shard }, is_sure: draft.stays_for_sure(cidr) || by_stuck && is_stuck() })
+    };
+    holders.overlapping(leaving).filter_map(near).collect()
+}
+
+/// The conditions under which everything wanted of what leaves stays in force without it; `None` if there are none.
+fn rely(drafts: &[Draft<'_>], demand: Demand<'_>, capacity: usize, near: &[Near], leaves: Stay) -> Option<Ways> {
+    let Stay { cidr: leaving, shard: index } = leaves;
     let draft = drafts.get(index)?;
     if draft.pinned.contains(&leaving) {
         return None;
     }
-    let stays = |cidr: &Cidr| *cidr != leaving && draft.keeps(*cidr);
-    let own = coverage::overlapping(draft.shard.cidrs, leaving).filter(stays).map(|cidr| Stay { cidr, shard: index });
-    let others = drafts.iter().enumerate().filter(|(shard, other)| *shard != index && draft.can_rely_on(other));
-    let others = others.flat_map(|(shard, draft)| {
-        let stays = move |cidr: &Cidr| {
-            draft.stays_for_sure(*cidr)
-                || (by_stuck && draft.stuck.binary_search(cidr).is_ok() && draft.force_of(*cidr) == Force::Wired)
-        };
-        coverage::overlapping(draft.shard.cidrs, leaving).filter(stays).map(move |cidr| Stay { cidr, shard })
-    });
-    // Prefer its own, then the lowest names.
-    let candidates: Vec<Stay> = own.chain(others).collect();
+    let may_help = |near: &&Near| {
+        if near.stay.shard == index {
+            near.stay.cidr != leaving && draft.keeps(near.stay.cidr)
+        } else {
+            near.is_sure && drafts.get(near.stay.shard).is_some_and(|other| draft.can_rely_on(other))
+        }
+    };
+    let candidates: Vec<Stay> = near.iter().filter(may_help).map(|near| near.stay).collect();
+    // What needs no other set leaves here only in the room of what does: the rest was decided before.
+    let most = |relies: bool| if relies || !draft.relying.is_empty() { draft.space(capacity) } else { 0 };
+    if candidates.is_empty() && demand.exceeds(leaving, most(false)) {
+        return None;
+    }
     if let Some(whole) = covering_alone(&candidates, leaving, index) {
         return Some(Ways { relied: vec![whole], add: Vec::new() });
     }
     let mut ways = Ways::default();
-    let desired = *input.desired.get(leaving.family());
+    // It prefers its own, then the lowest names.
     let mut walk = Walk::new(&candidates, index);
-    for part in due(desired, leaving, input.waiting) {
+    for part in demand.due(leaving) {
         match walk.covering(part.common) {
             Some(found) => ways.relied.extend(found),
             None => ways.add.push(part.wanted),
         }
     }
-    let mut waiting = not_due(desired, leaving, input.waiting).peekable();
+    let mut waiting = demand.not_due(leaving).peekable();
     if waiting.peek().is_some() {
         let added = ways.add.iter().map(|cidr| Stay { cidr: *cidr, shard: index });
         let candidates: Vec<Stay> = candidates.iter().copied().chain(added).collect();
@@ -84,10 +113,7 @@ fn rely(drafts: &[Draft<'_>], input: &Input<'_>, index: usize, leaving: Cidr, by
     }
     ways.relied.sort_unstable_by_key(|stay| (stay.shard, stay.cidr));
     ways.relied.dedup();
-    // What needs no other set leaves here only in the room of what does: the rest was decided before.
-    let is_here = !ways.relied.is_empty() || !draft.relying.is_empty();
-    let fits = draft.fits(ways.add.len(), input.limits.set_capacity);
-    (ways.add.is_empty() || is_here && fits).then_some(ways)
+    (ways.add.len() <= most(!ways.relied.is_empty())).then_some(ways)
 }
 
 /// The candidate that [`Walk::covering`] would choose for each address of `leaving`: it covers all of them, and its own shard has
@@ -164,7 +190,8 @@ impl<'a> Walk<'a> {
     }
 }
 
-fn take(drafts: &mut [Draft<'_>], index: usize, leaving: Cidr, ways: Ways) {
+fn take(drafts: &mut [Draft<'_>], leaves: Stay, ways: Ways) {
+    let Stay { cidr: leaving, shard: index } = leaves;
     for stay in &ways.relied {
         if let Some(other) = drafts.get_mut(stay.shard) {
             other.pinned.insert(stay.cidr);

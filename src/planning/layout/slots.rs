@@ -2,9 +2,10 @@
 
 use super::bins::{Bin, fewest};
 use super::cover::Cover;
+use super::demand::Demand;
 use super::draft::Draft;
 use super::input::{Input, ShardInput};
-use crate::model::cidr::Cidr;
+use crate::model::cidr::{Cidr, PerFamily};
 
 /// The free references of every rule group.
 #[derive(Debug)]
@@ -67,9 +68,9 @@ impl Slots {
 }
 
 /// Decides which shards are wired, in order of name, while there are slots.
-pub(super) fn wire<'a>(input: &'a Input<'a>, mut slots: usize) -> Vec<Draft<'a>> {
+pub(super) fn wire<'a>(input: &'a Input<'a>, demand: &PerFamily<Demand<'_>>, mut slots: usize) -> Vec<Draft<'a>> {
     let draft = |shard: &'a ShardInput<'a>| {
-        let cover = Cover::of(shard, input);
+        let cover = Cover::of(shard, *demand.get(shard.family), input.limits.set_capacity);
         let joins = shard.group.is_none() && slots > 0 && may_be_wired(shard, &cover, input);
         slots -= usize::from(joins);
         Draft::new(shard, joins || shard.group.is_some(), cover)

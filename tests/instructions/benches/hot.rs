@@ -77,7 +77,7 @@ fn view() -> TableView {
     read_page(&page, &settings, &rules)
 }
 
-/// WAF as an earlier run left it, and a table that has replaced some addresses since.
+/// WAF as an earlier run left it, and what the table asks for now.
 struct World {
     desired: Desired,
     current: Current,
@@ -86,12 +86,22 @@ struct World {
     limits: Limits,
 }
 
+/// A table that has replaced some addresses since.
 fn world(changed: usize) -> World {
+    in_force(changed, |address| address)
+}
+
+/// A table of single addresses, while WAF holds wide ranges around them, each in several IP sets.
+fn world_of_ranges() -> World {
+    in_force(0, |address| address.widened(20).unwrap())
+}
+
+fn in_force(changed: usize, holding: fn(Cidr) -> Cidr) -> World {
     let limits = Limits { set_capacity: SIZE / 10, ..Limits::aws(100) };
     let policy = RulePolicy { action: Action::Allow, forwarded: None };
     // In the order in which items come, so that the sets interleave.
-    let addresses: Vec<Cidr> = (0..SIZE).map(|number| Cidr::parse(&address(number)).unwrap()).collect();
-    let contents = addresses.chunks(limits.set_capacity).map(|cidrs| cidrs.iter().copied().collect());
+    let held: Vec<Cidr> = (0..SIZE).map(|number| holding(Cidr::parse(&address(number)).unwrap())).collect();
+    let contents = held.chunks(limits.set_capacity).map(|cidrs| cidrs.iter().copied().collect());
     let current = waf::in_force(contents, 1, &policy);
     let mut view = TableView::default();
     let rules = ItemRules::new(&settings(), None);
@@ -151,6 +161,7 @@ fn fingerprint(cidrs: Cidrs) -> Fingerprint {
 #[library_benchmark]
 #[bench::nothing(world(0))]
 #[bench::changes(world(SIZE / 100))]
+#[bench::split_up(world_of_ranges())]
 fn plan(world: World) -> (Diff, Plan) {
     let World { desired, current, target, policy, limits } = &world;
     let diff = Diff::new(desired, &[], &[], current);

@@ -2,6 +2,7 @@
 
 mod bound;
 mod exhaustive;
+mod lookup;
 mod replacing;
 mod safety;
 mod scenarios;

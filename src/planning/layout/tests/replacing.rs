@@ -103,6 +103,19 @@ fn a_split_cidr_whose_parts_do_not_fit_relies_in_a_later_run_on_the_set_that_too
 }
 
 #[test]
+fn of_three_full_sets_with_the_same_cidr_two_rely_on_the_one_that_keeps_it() {
+    let shards = vec![
+        wired("s-000", 0, "203.0.113.0/30 203.0.113.8/32 203.0.113.9/32"),
+        wired("s-001", 0, "203.0.113.0/30 203.0.113.10/32 203.0.113.11/32"),
+        wired("s-002", 1, "203.0.113.0/30 203.0.113.12/32 203.0.113.13/32"),
+    ];
+    let others = "203.0.113.8/32 203.0.113.9/32 203.0.113.10/32 203.0.113.11/32 203.0.113.12/32 203.0.113.13/32";
+    let layout = world(shards, &format!("203.0.113.0/32 203.0.113.2/32 {others}")).lay_out();
+    assert_eq!([0, 1, 2].map(|shard| relies_on(&layout, shard)), [&[1][..], &[], &[1]]);
+    assert_eq!(deferred(&layout), list("203.0.113.0/30"));
+}
+
+#[test]
 fn two_cidrs_that_leave_never_rely_on_each_other() {
     let shards = vec![
         wired("s-000", 0, "203.0.113.0/30 203.0.113.8/32 203.0.113.9/32"),

@@ -55,7 +55,7 @@ pub(super) fn cidrs(text: &str) -> BTreeSet<Cidr> {
 }
 
 /// Every CIDR of `203.0.113.0/28` and of `2001:db8::/126`.
-fn nested(family: Family) -> Vec<Cidr> {
+pub(super) fn nested(family: Family) -> Vec<Cidr> {
     let (whole, longest) = match family {
         Family::Ipv4 => (cidr("203.0.113.0/28"), 32),
         Family::Ipv6 => (cidr("2001:db8::/126"), 128),
