@@ -80,8 +80,7 @@ impl TableReader {
         self.pages(settings, stop, TableView::default(), None).await.map(|(view, _)| view)
     }
 
-    /// The first scan of a run. Also returns the time by which every segment had begun, when the last of their first pages
-    /// arrived. `known` learns what was read.
+    /// The first scan of a run. Also returns the time at which its last page arrived. `known` learns what was read.
     ///
     /// # Errors
     ///
@@ -131,19 +130,16 @@ impl TableReader {
         let fetch = |cursor: Cursor| {
             let (request, stop) = (Arc::clone(&request), stop.clone());
             // A new task is outside the span and would log without the run's id.
-            let first = cursor.key.is_none();
-            async move { request.page(cursor, &stop).await.map(|page| (page, first)) }.in_current_span()
+            async move { request.page(cursor, &stop).await }.in_current_span()
         };
         for segment in 0..segments {
             pages.spawn(fetch(Cursor { segment, key: None, pages: 0 }));
         }
-        let (mut rules, mut began) = (None, Instant::now());
+        let (mut rules, mut arrived) = (None, Instant::now());
         let lost = |_| AwsError::lost_task(Action::Scan.name(), settings.name());
         while let Some(page) = pages.join_next().await {
-            let ((page, next), first) = page.map_err(lost)??;
-            if first {
-                began = Instant::now();
-            }
+            let (page, next) = page.map_err(lost)??;
+            arrived = Instant::now();
             if let Some(cursor) = next {
                 pages.spawn(fetch(cursor));
             }
@@ -154,7 +150,7 @@ impl TableReader {
             let rules = rules.get_or_insert_with(|| ItemRules::new(settings, page.time));
             page.read(settings, rules, &mut view, known.as_deref_mut())?;
         }
-        Ok((view, began))
+        Ok((view, arrived))
     }
 
     /// Reads a sample of the table's items.

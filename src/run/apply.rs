@@ -155,6 +155,7 @@ impl Applying<'_, '_> {
                     self.not_written(change);
                     self.applied.conflicts += usize::from(conflict);
                     if unsure {
+                        self.observation.left_unsure();
                         self.applied.unsure.push(write);
                     }
                     if concerns_action {
@@ -236,8 +237,8 @@ impl Applying<'_, '_> {
     }
 
     /// Checks that lists show the IP sets that a change relies on, and all rule groups that refer to them, with the known lock
-    /// tokens, no rule group of ours besides the known ones, and that the web ACLs are as before. Where a rule group drops a reference, whole IP sets are at stake: the others
-    /// are read by themselves, too.
+    /// tokens, no rule group of ours that is new or changed, and that the web ACLs are as before. Where a rule group drops a
+    /// reference, whole IP sets are at stake: the others are read by themselves, too.
     async fn check_relied(&self, change: &Change) -> Result<(), Trouble> {
         let (waf, stop) = (self.job.waf, self.job.stop);
         let current = &self.observation.seen.current;
@@ -266,9 +267,7 @@ impl Applying<'_, '_> {
             sets.get(&shard.arn) == Some(&shard.token)
                 && referring(shard).all(|group| groups.get(&group.arn) == Some(&group.token))
         };
-        // One that the first list left out may refer to the IP set that loses something, for another web ACL.
-        let are_all_known = groups.keys().all(|arn| current.groups.iter().any(|group| group.arn == *arn));
-        let is_same = are_all_known
+        let is_same = self.observation.knows_all(&groups)
             && current.web_acls.as_ref().is_none_or(|acls| *acls == web_acls)
             && current.unread_web_acls.len() == unread.len()
             && others.values().zip(&tokens).all(|(group, token)| group.token == *token);

@@ -56,7 +56,7 @@ impl Proof {
 /// When the second scan may begin.
 pub(super) fn due(job: &Job<'_>, observation: &Observation, care: Care) -> Instant {
     match care {
-        Care::Settled => observation.scan_began + job.settings.table.settle,
+        Care::Settled => observation.scanned + job.settings.table.settle,
         Care::Immediate => Instant::now(),
     }
 }

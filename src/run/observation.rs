@@ -1,6 +1,6 @@
 //! The observation of a run: its scans of the table and its view of WAF.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::time::Instant;
 use tracing::warn;
@@ -49,14 +49,17 @@ pub(super) struct Observation {
     pub(super) at_start: Option<Current>,
     /// What the newest scan has read, for a run that may scan again.
     known: Option<Known>,
-    /// When the scan began from which the settling time counts: the first one, or a later one.
-    pub(super) scan_began: Instant,
+    /// When the scan ended from which the settling time counts: the first one, or a later one. What its last page missed is looked
+    /// for that much later too.
+    pub(super) scanned: Instant,
     /// What WAF held when that later one began and in every read since.
     at_settling: Option<Current>,
     /// Whether WAF has not been read since something was written.
     pub(super) is_unread: bool,
     /// When WAF was first read.
     waf_read: Instant,
+    /// When this run last sent a write that may still take effect.
+    unsure: Instant,
     /// When this run last wrote what brings something into force, or saw that others had written.
     gained: Instant,
     /// When this run last wrote what brings something into force in place of something else.
@@ -79,7 +82,7 @@ impl Observation {
         let mut known = again.then(Known::default);
         let scan = table.first_scan(settings, stop, known.as_mut());
         let waf = job.waf.read_waf(&job.settings.waf, job.cache, job.stop);
-        let ((view, scan_began), current) = tokio::try_join!(scan, waf).map_err(|error| unread_at_first(&error))?;
+        let ((view, scanned), current) = tokio::try_join!(scan, waf).map_err(|error| unread_at_first(&error))?;
         if view.unnamed > 0 {
             let items = counted(view.unnamed, "item");
             let key = crate::text::line(&job.settings.table.key_attribute);
@@ -94,10 +97,11 @@ impl Observation {
             seen,
             at_start: None,
             known,
-            scan_began,
+            scanned,
             at_settling: None,
             is_unread: false,
             waf_read,
+            unsure: waf_read,
             gained: waf_read,
             swapped: waf_read,
             spent,
@@ -158,7 +162,7 @@ impl Observation {
 
     /// Lets the settling time count from now: the newest scan began after the newest read of WAF.
     pub(super) fn settle_from_here(&mut self) {
-        self.scan_began = Instant::now();
+        self.scanned = Instant::now();
         self.at_settling = Some(self.seen.current.clone());
     }
 
@@ -193,12 +197,17 @@ impl Observation {
         }
     }
 
+    /// Records a write that may still take effect, whatever reads show until then.
+    pub(super) fn left_unsure(&mut self) {
+        self.unsure = Instant::now();
+    }
+
     /// Since when AWS has had the time to propagate what a change relies on. What a foreign IP set lets in may have been brought
     /// into ours during this run. Where several rule groups both refer to more and drop something, no one waits for another: what
     /// one drops may be in force by the other alone.
     pub(super) fn known_since(&self, change: &Change) -> Instant {
         match (change.drops_foreign(), change.refer.is_empty()) {
-            (false, _) => self.waf_read,
+            (false, _) => self.waf_read.max(self.unsure),
             (true, false) => self.gained,
             (true, true) => self.gained.max(self.swapped),
         }
@@ -215,6 +224,16 @@ impl Observation {
     /// Whether this run has created an IP set of this name.
     pub(super) fn has_created(&self, name: &str) -> bool {
         self.created.contains(name)
+    }
+
+    /// Whether a list shows no rule group of ours as this run does not know it: it may refer to an IP set that loses something, for
+    /// another web ACL. What this run has written takes a while to propagate.
+    pub(super) fn knows_all(&self, groups: &BTreeMap<String, LockToken>) -> bool {
+        let is_known = |(arn, token): (&String, &LockToken)| {
+            let known = self.seen.current.groups.iter().find(|group| group.arn == *arn);
+            known.is_some_and(|known| known.token == *token || self.spent.contains(token))
+        };
+        groups.iter().all(is_known)
     }
 
     /// Compares an IP set with its lock token in a list.

@@ -8,7 +8,7 @@ use wafsync::model::fingerprint::Fingerprint;
 use wafsync::model::naming::set_description;
 use wafsync::report::Names;
 use wafsync::run::outcome::Outcome;
-use wafsync_test_aws::{Aws, Config, FaultKind, Phase, When};
+use wafsync_test_aws::{Aws, Config, Fault, FaultKind, Phase, When};
 
 use crate::world::{TABLE, World, changes, ended, in_force, ip, ips, item, texts};
 
@@ -74,6 +74,27 @@ async fn the_second_scan_begins_after_the_settling_time() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_settling_time_counts_from_the_last_page_of_the_first_scan() {
+    let world = World::with(Config { scan_page_bytes: 1, ..Config::default() }, &["--settle", "45s"]);
+    world.items(1..=10);
+    world.apply().await;
+    world.no_items(1..=1);
+    let late = FaultKind::Slow(Duration::from_secs(10));
+    world.aws.fail(Fault {
+        operation: Some("Scan".to_owned()),
+        target: None,
+        skip: 4,
+        times: 1,
+        when: When::Before,
+        kind: late,
+    });
+    assert_eq!(ended(&world.next_apply().await), (Outcome::Changed, 1, 1));
+    let times = times(&world, "Scan");
+    let pauses = times.windows(2).map(|pair| pair[1] - pair[0]);
+    assert_eq!(pauses.max(), Some(Duration::from_secs(45)), "{times:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_item_that_is_back_in_the_second_scan_keeps_its_addresses() {
     let world = world(&[]).await;
     world.no_items(1..=1);
@@ -123,14 +144,7 @@ async fn if_the_second_scan_fails_additions_are_made_and_removals_postponed() {
         let fault = kind.clone();
         world.once("Scan", Phase::After, move |aws, _| {
             let operation = Some("Scan".to_owned());
-            aws.fail(wafsync_test_aws::Fault {
-                operation,
-                target: None,
-                skip: 0,
-                times: 3,
-                when: When::Before,
-                kind: fault,
-            });
+            aws.fail(Fault { operation, target: None, skip: 0, times: 3, when: When::Before, kind: fault });
         });
         let document = world.next_apply().await;
         assert_eq!(changes(&document), [format!("update_ip_set wafsync-ipv4-000 +{}", ip(11))]);

@@ -10,7 +10,7 @@ use wafsync::report::Command;
 use wafsync::run::outcome::Outcome;
 use wafsync_test_aws::{Aws, Config, FaultKind, Phase, When};
 
-use crate::world::{World, changes, ended, in_force, ips, reference_to};
+use crate::world::{TABLE, World, changes, ended, in_force, ip, ips, item, reference_to};
 
 const FULL: &str = "wafsync-ipv4-000";
 const OTHER: &str = "wafsync-ipv4-001";
@@ -32,7 +32,7 @@ async fn world_of(config: Config) -> World {
     world.item("narrow", &PIECES);
     assert_eq!(world.next_apply().await.outcome, Outcome::Changed);
     assert_eq!(world.aws.ip_set(OTHER).unwrap().addresses, PIECES);
-    world.aws.delete_item(crate::world::TABLE, "wide");
+    world.aws.delete_item(TABLE, "wide");
     world.aws.on_call(|aws, call| assert!(lets_in_all(aws), "locked out after {} {}", call.operation, call.target));
     world
 }
@@ -120,6 +120,47 @@ async fn the_full_set_is_not_written_after_the_other_set_lost_its_reference() {
     assert_eq!(next.outcome, Outcome::Changed, "{}", next.reason);
     world.later().await;
     world.settled().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_full_set_is_not_written_after_a_further_rule_group_began_to_refer_to_it() {
+    let world = world_of(Config { set_capacity: 4, group_references: 1, ..Config::default() }).await;
+    once_proven(&world, |aws| {
+        // Behind another web ACL, which lets in nothing of the other set.
+        let mut rules = aws.rule_group("wafsync-1").unwrap().rules;
+        rules[0]["VisibilityConfig"]["MetricName"] = json!("wafsync-3");
+        aws.edit_rule_group("wafsync-3", |now| *now = rules);
+    });
+    let document = world.next_apply().await;
+    assert_eq!(changes(&document), [format!("update_ip_set {FULL} -203.0.113.0/30")], "{}", document.reason);
+    // Only a plan that knows of it may write.
+    let log = world.aws.log();
+    let scan = log.iter().rposition(|call| call.operation == "Scan").unwrap();
+    let read = log.iter().rposition(|call| call.operation == "GetRuleGroup" && call.target == "wafsync-3").unwrap();
+    let write = log.iter().position(|call| call.operation == "UpdateIPSet").unwrap();
+    assert!(
+        scan < write && read < write && log[read].at >= log[write].at - Duration::from_secs(30),
+        "{scan} {read} {write}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_full_set_is_written_a_minute_after_a_write_that_may_still_take_effect() {
+    let world = world().await;
+    // Half a minute into the run.
+    world.once("Scan", Phase::After, |aws, _| {
+        aws.put_item(TABLE, "c4", item("c4", &[&ip(4)]));
+    });
+    world.fail_target("UpdateIPSet", OTHER, 1, When::After, FaultKind::ConnectionLost);
+    let before = world.aws.log().last().unwrap().index;
+    let document = world.next_apply().await;
+    assert_eq!(document.outcome, Outcome::Changed, "{}", document.reason);
+    let log = world.aws.log();
+    let first = |set: &str| {
+        let is_write = |call: &&wafsync_test_aws::Attempt| call.operation == "UpdateIPSet" && call.target == set;
+        log.iter().filter(|call| call.index > before).find(is_write).unwrap().at
+    };
+    assert!(first(FULL) >= first(OTHER) + Duration::from_mins(1), "{:?} {:?}", first(OTHER), first(FULL));
 }
 
 #[tokio::test(start_paused = true)]

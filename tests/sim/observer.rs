@@ -187,7 +187,10 @@ struct Watched {
     lasting: bool,
     /// An attempt took effect although the service returned an error.
     misreported: bool,
+    /// The newest page of the first scan.
     first_scan: Option<Duration>,
+    /// The segments that it began again.
+    repeated_segments: usize,
     /// The newest start of each segment of a scan. Each segment has the total number of segments.
     segments: BTreeMap<u64, Segment>,
     newest_list: usize,
@@ -613,12 +616,17 @@ impl State {
             run.misreported |= late || matches!(&attempt.outcome, Outcome::Error { status: 400, .. });
             *run.written.entry(target.clone()).or_default() += 1;
         }
-        if ok && operation == "Scan" && attempt.request.get("ExclusiveStartKey").is_none() {
+        if ok && operation == "Scan" {
             let number = |member| attempt.request.get(member).and_then(Value::as_u64);
             let of = number("TotalSegments").unwrap_or(1);
-            run.first_scan.get_or_insert(*at);
             let segment = Segment { began: index, at: *at, of, seen: wanted };
-            run.segments.insert(number("Segment").unwrap_or_default(), segment);
+            if attempt.request.get("ExclusiveStartKey").is_none() {
+                let before = run.segments.insert(number("Segment").unwrap_or_default(), segment);
+                run.repeated_segments += usize::from(before.is_some());
+            }
+            if run.repeated_segments == 0 {
+                run.first_scan = Some(*at);
+            }
         }
         if ok && operation.starts_with("List") {
             run.newest_list = index;
