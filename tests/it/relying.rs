@@ -147,9 +147,9 @@ async fn the_full_set_is_not_written_after_a_further_rule_group_began_to_refer_t
 #[tokio::test(start_paused = true)]
 async fn the_full_set_is_written_a_minute_after_a_write_that_may_still_take_effect() {
     let world = world().await;
-    // Half a minute into the run.
+    // Half a minute into the run, the other set takes what the full one has no room for.
     world.once("Scan", Phase::After, |aws, _| {
-        aws.put_item(TABLE, "c4", item("c4", &[&ip(4)]));
+        aws.put_item(TABLE, "more", item("more", &[&ip(4), &ip(5)]));
     });
     world.fail_target("UpdateIPSet", OTHER, 1, When::After, FaultKind::ConnectionLost);
     let before = world.aws.log().last().unwrap().index;
