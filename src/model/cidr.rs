@@ -427,6 +427,18 @@ pub(crate) mod tests {
         }
     }
 
+    #[test]
+    fn the_narrowest_network_around_two_covers_both_and_nothing_narrower_does() {
+        let joined = |a: &str, b: &str| cidr(a).joined(cidr(b)).map(|joined| joined.to_string());
+        assert_eq!(joined("198.51.100.0/25", "198.51.100.128/25").as_deref(), Some("198.51.100.0/24"));
+        assert_eq!(joined("198.51.100.7", "198.51.100.0/24").as_deref(), Some("198.51.100.0/24"));
+        assert_eq!(joined("198.51.100.7", "198.51.100.7").as_deref(), Some("198.51.100.7/32"));
+        assert_eq!(joined("10.0.0.0/8", "192.0.2.1").as_deref(), Some("0.0.0.0/0"));
+        assert_eq!(joined("2001:db8::/33", "2001:db8:8000::1").as_deref(), Some("2001:db8::/32"));
+        assert_eq!(joined("2001:db8::1", "2001:db8::1").as_deref(), Some("2001:db8::1/128"));
+        assert_eq!(joined("198.51.100.7", "2001:db8::1"), None);
+    }
+
     fn addresses() -> impl Strategy<Value = IpAddr> {
         prop_oneof![
             any::<u32>().prop_map(|bits| IpAddr::from(Ipv4Addr::from(bits))),

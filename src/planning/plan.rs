@@ -141,9 +141,9 @@ fn lay_out_all<'a>(basis: Basis<'a>, restraint: Restraint<'a>) -> (Input<'a>, La
         let (input, layout) = lay_out(basis, Restraint { keeps_foreign, ..restraint });
         (input, layout, keeps_foreign)
     };
-    let all = keeping(has_foreign && is_in_doubt);
-    let has_room = all.1.unplaced.is_empty();
-    if has_foreign && !has_room { keeping(true) } else { all }
+    let (input, layout, keeps_foreign) = keeping(has_foreign && is_in_doubt);
+    let has_room = layout.unplaced.is_empty();
+    if has_room || keeps_foreign || !has_foreign { (input, layout, keeps_foreign) } else { keeping(true) }
 }
 
 /// The layout, and the input from which it was made. Double references make room only where no reference is free any more:

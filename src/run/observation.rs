@@ -49,8 +49,8 @@ pub(super) struct Observation {
     pub(super) at_start: Option<Current>,
     /// What the newest scan has read, for a run that may scan again.
     known: Option<Known>,
-    /// When the scan ended from which the settling time counts: the first one, or a later one. What its last page missed is looked
-    /// for that much later too.
+    /// When the scan ended from which the settling time counts: the first one, or a later one. However late a page of it came, the
+    /// next scan looks at each item that much later.
     pub(super) scanned: Instant,
     /// What WAF held when that later one began and in every read since.
     at_settling: Option<Current>,

@@ -187,7 +187,7 @@ struct Watched {
     lasting: bool,
     /// An attempt took effect although the service returned an error.
     misreported: bool,
-    /// The newest page of the first scan.
+    /// The time of the last page of the first scan.
     first_scan: Option<Duration>,
     /// The segments that it began again.
     repeated_segments: usize,
