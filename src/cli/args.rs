@@ -192,8 +192,8 @@ pub(super) struct WatchArgs {
     pub(super) output: OutputArgs,
     /// Address and port that serve metrics and health [default: none]
     ///
-    /// Such as 0.0.0.0:9090. /metrics: Prometheus metrics. /healthz: whether runs finish in time. /readyz: whether the last
-    /// run succeeded.
+    /// Such as 0.0.0.0:9090. /metrics: Prometheus metrics. /healthz: whether runs finish in time. /readyz: whether a run
+    /// has ended and the last one is not `failed`.
     #[arg(long, value_name = "ADDRESS", help_heading = "Metrics")]
     pub(super) metrics_listen: Option<String>,
     #[command(flatten)]
