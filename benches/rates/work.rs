@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+use wafsync_test_aws::Neighbor;
+
 use crate::world::World;
 
 /// Addresses in an IP set: one exists already, and there is room for one more.
@@ -20,30 +23,34 @@ pub(crate) enum Work {
 
 /// The calls a second that a run has of each action.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Quota {
+pub(crate) enum Quota<'a> {
     /// All that AWS allows. The calls of a second may begin together.
     Whole,
-    /// Half of it, beside another client.
+    /// Half of it, beside another client. Half of one write a second is one in two, and the other client may be first.
     Half,
+    /// All of it while this client takes nothing, from this moment on.
+    Left(&'a Neighbor, Instant),
 }
 
-impl Quota {
-    /// The least seconds that this many reads take.
-    fn reads(self, calls: u32, answer: f64) -> f64 {
-        match (self, calls.checked_sub(1)) {
-            (_, None) => 0.0,
-            (Self::Whole, Some(others)) => f64::from(others / 5) + answer,
-            (Self::Half, Some(others)) => f64::from(others) / 2.5 + answer,
-        }
-    }
-
-    /// The same of writes. Half of the quota is one write in two seconds, and the other client may be first.
-    fn writes(self, calls: u32, answer: f64) -> f64 {
-        match (self, calls.checked_sub(1)) {
-            (_, None) => 0.0,
-            (Self::Whole, Some(others)) => f64::from(others) + answer,
-            (Self::Half, Some(_)) => 2.0 * f64::from(calls) + answer,
-        }
+impl Quota<'_> {
+    /// The least seconds until so many calls of an action are answered, if none can begin before `since`.
+    fn answered(self, action: &str, calls: u32, since: f64, answer: f64) -> f64 {
+        let Some(others) = calls.checked_sub(1) else { return since };
+        let writes = action.starts_with("Create") || action.starts_with("Update");
+        let rate = if writes { 1 } else { 5 };
+        let last = match self {
+            Self::Whole => since + f64::from(others / rate),
+            Self::Half if writes => since + 2.0 * f64::from(calls),
+            Self::Half => since + 2.0 * f64::from(others) / f64::from(rate),
+            Self::Left(neighbor, start) => {
+                let left = |at: f64| {
+                    let at = start + Duration::from_secs_f64(at);
+                    (neighbor.leaves_some(action, at) - start).as_secs_f64()
+                };
+                (0..others / rate).fold(left(since), |at, _| left(at + 1.0))
+            }
+        };
+        last + answer
     }
 }
 
@@ -81,21 +88,23 @@ impl Work {
     /// The calls in order: the lists; the rule groups, which show which IP sets there are; the IP sets; the writes of IP
     /// sets, creates beside updates; if something has to be wired, a list that shows it, and the rule groups; a list that
     /// shows what was written.
-    pub(crate) fn bound(self, sets: u32, latency: Duration, quota: Quota) -> f64 {
-        let answer = latency.as_secs_f64();
+    pub(crate) fn bound(self, sets: u32, latency: Duration, quota: Quota<'_>) -> f64 {
         let there = self.there(sets);
         let created = sets - there;
         // Each rule group has to be created or updated. The first run creates all rule groups. Later runs update those that
         // get more IP sets.
-        let wired = match (there, created) {
-            (0, _) => 2,
-            (_, 0) => 0,
-            _ => sets.div_ceil(50) - there / 50,
+        let (wire, wired) = match (there, created) {
+            (0, _) => ("CreateRuleGroup", 2),
+            (_, 0) => ("UpdateRuleGroup", 0),
+            _ => ("UpdateRuleGroup", sets.div_ceil(50) - there / 50),
         };
-        let groups_read = if there > 0 { answer } else { 0.0 };
-        let read = answer + groups_read + quota.reads(there, answer);
-        let written = quota.writes(there, answer).max(quota.writes(created, answer));
-        let wiring = if wired > 0 { answer + quota.writes(wired, answer) } else { 0.0 };
-        read + written + wiring + answer
+        let answered = |action, calls, since| quota.answered(action, calls, since, latency.as_secs_f64());
+        let listed = answered("ListIPSets", 1, 0.0).max(answered("ListRuleGroups", 1, 0.0));
+        let groups = answered("GetRuleGroup", there.min(1), listed);
+        let read = answered("GetIPSet", there, groups);
+        let written = answered("UpdateIPSet", there, read).max(answered("CreateIPSet", created, read));
+        let wirable = answered("ListIPSets", wired.min(1), written);
+        let done = answered(wire, wired, wirable);
+        answered("ListIPSets", 1, done)
     }
 }

@@ -51,6 +51,9 @@ pub enum Habit {
 #[derive(Debug)]
 pub struct Neighbor {
     _tasks: JoinSet<()>,
+    habit: Habit,
+    /// When its first call of each action comes.
+    began: BTreeMap<&'static str, Instant>,
     admitted: Arc<Mutex<BTreeMap<&'static str, u64>>>,
 }
 
@@ -60,6 +63,7 @@ impl Neighbor {
     pub fn start(aws: &Aws, region: &'static str, habit: Habit, seed: u64) -> Self {
         let admitted: Arc<Mutex<BTreeMap<&'static str, u64>>> = Arc::default();
         let mut tasks = JoinSet::new();
+        let mut began = BTreeMap::new();
         for (number, (operation, rate)) in (0_u64..).zip(ACTIONS) {
             let mut caller = Caller {
                 aws: aws.clone(),
@@ -71,16 +75,29 @@ impl Neighbor {
                 random: fastrand::Rng::with_seed(seed.wrapping_mul(8).wrapping_add(number)),
                 due: BinaryHeap::new(),
             };
+            caller.start();
+            began.insert(operation, caller.began);
             let admitted = Arc::clone(&admitted);
             tasks.spawn(async move {
-                caller.start();
                 loop {
                     let count = caller.step().await;
                     *admitted.lock().unwrap_or_else(PoisonError::into_inner).entry(operation).or_default() += count;
                 }
             });
         }
-        Self { _tasks: tasks, admitted }
+        Self { _tasks: tasks, habit, began, admitted }
+    }
+
+    /// The first moment from this one on at which it does not take all calls of this action. Only one that comes and goes
+    /// ever does.
+    #[must_use]
+    pub fn leaves_some(&self, operation: &str, at: Instant) -> Instant {
+        let began = self.began.get(operation).filter(|_| self.habit == Habit::ComesAndGoes);
+        let Some((began, elapsed)) = began.and_then(|began| Some((*began, at.checked_duration_since(*began)?))) else {
+            return at;
+        };
+        let spells = spells(elapsed);
+        if spells.is_multiple_of(2) { began + SPELL * (spells + 1) } else { at }
     }
 
     /// How many of its calls of this action were admitted so far.
@@ -142,11 +159,12 @@ impl Caller {
 
     /// This time, or when it comes again.
     fn in_spell(&self, at: Instant) -> Instant {
-        let spells = (at - self.began).as_secs() / SPELL.as_secs();
-        if spells.is_multiple_of(2) {
-            at
-        } else {
-            self.began + SPELL * u32::try_from(spells + 1).expect("a test takes less than a century")
-        }
+        let spells = spells(at - self.began);
+        if spells.is_multiple_of(2) { at } else { self.began + SPELL * (spells + 1) }
     }
+}
+
+/// The whole spells that have passed: in an even one it calls.
+fn spells(elapsed: Duration) -> u32 {
+    u32::try_from(elapsed.as_secs() / SPELL.as_secs()).expect("a test takes less than a century")
 }

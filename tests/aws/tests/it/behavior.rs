@@ -99,6 +99,29 @@ async fn a_neighbor_has_half_of_each_rate_and_no_effect() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_neighbor_that_comes_and_goes_says_when_it_goes() {
+    let aws = Aws::new(Config { limiter: Limiter::Bucket, ..Config::default() });
+    let neighbor = Neighbor::start(&aws, REGION, Habit::ComesAndGoes, 1);
+    for _ in 0..20 {
+        // This is simulated time.
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let gone = neighbor.leaves_some("UpdateIPSet", tokio::time::Instant::now());
+        tokio::time::sleep_until(gone).await;
+        assert_eq!(neighbor.leaves_some("UpdateIPSet", gone), gone);
+        let before = neighbor.admitted("UpdateIPSet");
+        let back = (1..).map(|seconds| gone + Duration::from_secs(seconds));
+        let back = back.into_iter().find(|at| neighbor.leaves_some("UpdateIPSet", *at) > *at).unwrap();
+        tokio::time::sleep_until(back - Duration::from_secs(1)).await;
+        assert_eq!(neighbor.admitted("UpdateIPSet"), before, "it called while it was gone");
+        tokio::time::sleep_until(back + Duration::from_secs(2)).await;
+        assert!(neighbor.admitted("UpdateIPSet") > before, "it did not come back");
+    }
+    let even = Neighbor::start(&aws, REGION, Habit::Even, 1);
+    let now = tokio::time::Instant::now();
+    assert_eq!(even.leaves_some("UpdateIPSet", now), now);
+}
+
+#[tokio::test(start_paused = true)]
 async fn rates_are_counted_on_arrival_even_for_slow_attempts() {
     let aws = Aws::new(Config::default());
     aws.fail(once("CreateIPSet", When::Before, FaultKind::Slow(Duration::from_secs(1))));
