@@ -294,3 +294,8 @@ fn an_emptied_set_is_not_sealed_because_the_table_is_empty() {
 fn a_write_that_was_sent_twice_without_an_answer_counts_once() {
     run_seed(Seventh, 9_100_654, false);
 }
+
+#[test]
+fn what_expires_while_a_person_approves_may_need_further_approvals() {
+    run_seed(Seventh, 18_048_276, false);
+}

@@ -345,8 +345,8 @@ impl World {
             let before = self.aws.log().len();
             let asked = self.observer.wanted(&self.aws);
             if asked_before.replace(asked.clone()).is_some_and(|before| before != asked) {
-                // An item has expired since, so there is something new to do.
-                runs = 0;
+                // An item has expired since, so there is something new to do, and to approve.
+                (runs, waited) = (0, 0);
             }
             let run = self.apply(&process).await;
             show(&run, &process);
