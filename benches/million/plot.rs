@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use wafsync::text::number::grouped;
+
 /// A line of the plot.
 pub(crate) struct Line {
     pub(crate) name: &'static str,
@@ -37,8 +39,8 @@ pub(crate) fn svg(lines: &[Line]) -> String {
     let mut decade = left;
     while decade <= right {
         let at = x(10_f64.powf(decade));
-        let label = format!("{}", 10_f64.powf(decade));
-        grid((at, MARGIN), (at, HEIGHT - MARGIN), label, (at, HEIGHT - MARGIN + 18.0), "middle");
+        let items: u64 = 10_f64.powf(decade).to_string().parse().unwrap();
+        grid((at, MARGIN), (at, HEIGHT - MARGIN), grouped(items), (at, HEIGHT - MARGIN + 18.0), "middle");
         decade += 1.0;
     }
     let mut decade = bottom;
