@@ -109,8 +109,8 @@ async fn a_neighbor_that_comes_and_goes_says_when_it_goes() {
         tokio::time::sleep_until(gone).await;
         assert_eq!(neighbor.leaves_some("UpdateIPSet", gone), gone);
         let before = neighbor.admitted("UpdateIPSet");
-        let back = (1..).map(|seconds| gone + Duration::from_secs(seconds));
-        let back = back.into_iter().find(|at| neighbor.leaves_some("UpdateIPSet", *at) > *at).unwrap();
+        let mut later = (1..).map(|seconds| gone + Duration::from_secs(seconds));
+        let back = later.find(|at| neighbor.leaves_some("UpdateIPSet", *at) > *at).unwrap();
         tokio::time::sleep_until(back - Duration::from_secs(1)).await;
         assert_eq!(neighbor.admitted("UpdateIPSet"), before, "it called while it was gone");
         tokio::time::sleep_until(back + Duration::from_secs(2)).await;
